@@ -1,0 +1,71 @@
+import type { ZodType } from 'zod';
+import type { Host } from '../host/host.ts';
+import type { Route } from './route.ts';
+
+/** Exit codes of a daemon, from BSD's sysexits(3). */
+export const ExitCode = {
+  ok: 0,
+  usage: 64,
+  data: 65,
+  software: 70,
+  locked: 73,
+  io: 74,
+  configuration: 78,
+} as const;
+
+/**
+ * An engine could not start, or had to stop. `exitCode` is what the process ends with; `code` is stable and the engine's.
+ */
+export class EngineError extends Error {
+  override readonly name: string = 'EngineError';
+  readonly code: string;
+  readonly exitCode: number;
+
+  constructor(code: string, exitCode: number, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** A started engine. */
+export interface RunningEngine {
+  /** Every HTTP route of the engine, `/metrics` and `/health*` among them. */
+  readonly routes: readonly Route[];
+  /**
+   * Settles when the engine stops of its own accord: resolves after a drain that an operator asked for by signal,
+   * rejects with `EngineError` when it cannot go on.
+   */
+  readonly stopped: Promise<void>;
+  /** Takes over what can change while running; returns the keys that changed and those that need a restart. */
+  reload(config: unknown): { readonly applied: readonly string[]; readonly needRestart: readonly string[] };
+  /** Graceful end: refuse new work, finish what was begun, close. At its time-out it stops and names what was unfinished. */
+  drain(): Promise<{ readonly unfinished: readonly string[] }>;
+  /** Ends now, without the lame-duck time; nothing acknowledged depends on it. */
+  close(): Promise<void>;
+}
+
+/** What an engine declares of itself: all that daemon, stand and chaos need to run it. */
+export interface EngineDefinition<Config = unknown> {
+  readonly name: string;
+  readonly summary: string;
+  /** Shape and defaults of the configuration file: `parse({})` gives the defaults. Unknown keys are errors. */
+  readonly configSchema: ZodType<Config>;
+  /** Prefix of the environment variables: `STEMEDB` for `STEMEDB_WAL_DIR`. */
+  readonly environmentPrefix: string;
+  /** Extra names of the environment, and the key that each sets. */
+  readonly environmentAliases?: Readonly<Record<string, string>>;
+  /** Where the HTTP server listens, and its limits, read from the configuration. */
+  readonly server: (config: Config) => ServerSettings;
+  /** Starts the engine; throws `EngineError`. */
+  readonly start: (host: Host, config: Config) => Promise<RunningEngine>;
+}
+
+export interface ServerSettings {
+  /** `host:port`. */
+  readonly bind: string;
+  readonly maxBodyBytes: number;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+  /** File with one `token role[,role]` a line. Needed, as TLS is, beyond loopback. */
+  readonly tokensFile?: string;
+}
