@@ -1,0 +1,84 @@
+/**
+ * The whole test run: vitest (unit, conformance, scenarios, real processes and clients), then a chaos campaign. Ends with the
+ * names of what was skipped, and a plain line `N passed, N failed[, N skipped]`. Arguments are handed to vitest; with any the
+ * campaign is left out.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+interface VitestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message?: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+/** Seeds of the chaos campaign in every test run; more on demand with `hotfire chaos`. */
+const CHAOS_SEEDS = 200;
+
+const root = resolve(import.meta.dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'hotfire-test-'));
+const chosen = process.argv.slice(2);
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+try {
+  runVitest();
+  if (chosen.length === 0) runChaos();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;
+console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+
+function runVitest(): void {
+  const outputFile = join(scratch, 'vitest.json');
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${outputFile}`,
+      ...chosen,
+    ],
+    { cwd: root, stdio: 'inherit' },
+  );
+  // The shape is vitest's own JSON reporter's (Jest's format).
+  const report = JSON.parse(readFileSync(outputFile, 'utf8')) as VitestReport;
+  counts.passed += report.numPassedTests;
+  counts.failed += report.numFailedTests;
+  counts.skipped += report.numPendingTests + report.numTodoTests;
+  for (const file of report.testResults) {
+    for (const { fullName, status: outcome } of file.assertionResults) {
+      if (outcome !== 'passed' && outcome !== 'failed') console.log(`skipped: ${fullName}`);
+    }
+    // A file that could not be loaded has no tests of its own to fail.
+    if (file.status === 'failed' && file.assertionResults.length === 0) {
+      counts.failed += 1;
+      console.log(`failed to load: ${file.name}\n${file.message ?? ''}`);
+    }
+  }
+  // Errors outside any test (an unhandled rejection) fail the run without failing a test.
+  if (status !== 0 && counts.failed === 0) counts.failed += 1;
+}
+
+function runChaos(): void {
+  const { status } = spawnSync(
+    process.execPath,
+    [join(root, 'src/cli/main.ts'), 'chaos', 'stemedb', '--seeds', String(CHAOS_SEEDS), '--seed', '1', '--jobs', '2'],
+    { cwd: root, stdio: 'inherit' },
+  );
+  if (status === 0) counts.passed += 1;
+  else counts.failed += 1;
+}
