@@ -1,0 +1,220 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Operation } from '../../src/checkers/history.ts';
+import { checkLinearizability, type Model } from '../../src/checkers/linearizability.ts';
+import { keyValueModel } from '../../src/checkers/models/keyValue.ts';
+import { casRegisterModel, registerModel } from '../../src/checkers/models/register.ts';
+import { op } from './histories.ts';
+
+const conformance = join(import.meta.dirname, '../../../shared/conformance/porcupine');
+const hasConformance = existsSync(conformance);
+
+describe('registers', () => {
+  test('should accept a read that overlaps the write it sees', () => {
+    const history = [op(0, 0, 'write', 1, 0, 3), op(1, 1, 'read', undefined, 1, 2, 1)];
+    expect(checkLinearizability(history, registerModel()).verdict).toBe('linearizable');
+  });
+
+  test('should refuse a read of the old value after the write was answered, and name it', () => {
+    const history = [op(0, 0, 'write', 1, 0, 1), op(1, 0, 'write', 2, 2, 3), op(2, 1, 'read', undefined, 4, 5, 1)];
+    const result = checkLinearizability(history, registerModel());
+    expect(result.verdict).toBe('illegal');
+    expect(result.failures[0]?.longestPrefix).toEqual([0, 1]);
+    expect(result.failures[0]?.stuck).toEqual([2]);
+  });
+
+  test('should refuse two reads that see concurrent writes in opposite directions', () => {
+    const history = [
+      op(0, 0, 'write', 1, 0, 10),
+      op(1, 1, 'write', 2, 1, 11),
+      op(2, 2, 'read', undefined, 2, 3, 1),
+      op(3, 2, 'read', undefined, 4, 5, 2),
+      op(4, 2, 'read', undefined, 6, 7, 1),
+    ];
+    expect(checkLinearizability(history, registerModel()).verdict).toBe('illegal');
+  });
+
+  test('should let an operation without an answer take effect late, or never', () => {
+    const late = [
+      op(0, 0, 'write', 1, 0, 1),
+      op(1, 1, 'write', 2, 2, Number.POSITIVE_INFINITY, undefined, 'info'),
+      op(2, 0, 'read', undefined, 3, 4, 1),
+      op(3, 0, 'read', undefined, 5, 6, 2),
+    ];
+    expect(checkLinearizability(late, registerModel()).verdict).toBe('linearizable');
+    expect(checkLinearizability(late.slice(0, 3), registerModel()).verdict).toBe('linearizable');
+  });
+
+  test('should not let a failed write be seen', () => {
+    const history = [op(0, 0, 'write', 1, 0, 1, undefined, 'fail'), op(1, 0, 'read', undefined, 2, 3, 1)];
+    expect(checkLinearizability(history, registerModel()).verdict).toBe('illegal');
+  });
+
+  test('should say unknown, not guess, at its bound', () => {
+    const writes = Array.from({ length: 12 }, (_, index) => op(index, index, 'write', index, index, 100 + index));
+    const history = [...writes, op(12, 20, 'read', undefined, 200, 201, 99)];
+    expect(checkLinearizability(history, registerModel(), { maxConfigurations: 50 }).verdict).toBe('unknown');
+    expect(checkLinearizability(history, registerModel(), { maxSteps: 50 }).verdict).toBe('unknown');
+    expect(checkLinearizability(history, registerModel()).verdict).toBe('illegal');
+  });
+});
+
+describe('the dumb twin', () => {
+  test('should agree with trying every order on 3,000 small random histories', () => {
+    const random = lcg(7);
+    const verdicts = { linearizable: 0, illegal: 0, unknown: 0 };
+    for (let round = 0; round < 3000; round++) {
+      const history = randomHistory(random);
+      const expected = bruteForce(history, casRegisterModel()) ? 'linearizable' : 'illegal';
+      const { verdict } = checkLinearizability(history, casRegisterModel());
+      expect(verdict, JSON.stringify(history)).toBe(expected);
+      verdicts[verdict]++;
+    }
+    expect(verdicts.linearizable).toBeGreaterThan(500);
+    expect(verdicts.illegal).toBeGreaterThan(500);
+  });
+});
+
+describe.skipIf(!hasConformance)('published logs of porcupine (shared/conformance/porcupine)', () => {
+  const expected = hasConformance ? readFileSync(join(conformance, 'jepsen/expected.txt'), 'utf8') : '';
+  for (const line of expected.split('\n').filter((text) => text.trim() !== '')) {
+    const [number = '', verdict] = line.split(' ');
+    const file = `jepsen/etcd_${number.padStart(3, '0')}.log`;
+    test.skipIf(!existsSync(join(conformance, file)))(`${file} is ${verdict}`, () => {
+      const history = parseEtcd(readFileSync(join(conformance, file), 'utf8'));
+      expect(checkLinearizability(history, casRegisterModel()).verdict).toBe(verdict);
+    });
+  }
+  for (const file of hasConformance
+    ? readdirSync(join(conformance, 'kv')).filter((name) => name.endsWith('.txt'))
+    : []) {
+    test(`kv/${file}`, () => {
+      const history = parseKv(readFileSync(join(conformance, 'kv', file), 'utf8'));
+      const verdict = file.includes('-ok') ? 'linearizable' : 'illegal';
+      expect(checkLinearizability(history, keyValueModel).verdict).toBe(verdict);
+    });
+  }
+});
+
+/** Every order that respects real time, every subset of the unanswered: small histories only. */
+function bruteForce<State>(operations: readonly Operation[], model: Model<State>): boolean {
+  const rest = operations.filter((operation) => operation.outcome !== 'fail');
+  function extend(state: State, left: readonly Operation[]): boolean {
+    if (left.every((operation) => operation.outcome === 'info')) return true;
+    return left.some((operation) => {
+      const blocked = left.some((other) => other.completedOrder < operation.invokedOrder);
+      if (blocked) return false;
+      const next = model.step(state, operation);
+      return (
+        next !== undefined &&
+        extend(
+          next,
+          left.filter((other) => other !== operation),
+        )
+      );
+    });
+  }
+  return extend(model.initial, rest);
+}
+
+function randomHistory(random: (below: number) => number): Operation[] {
+  const count = 2 + random(5);
+  const points = Array.from({ length: 2 * count }, (_, index) => index);
+  for (let index = points.length - 1; index > 0; index--) {
+    const other = random(index + 1);
+    [points[index], points[other]] = [points[other] ?? 0, points[index] ?? 0];
+  }
+  return Array.from({ length: count }, (_, id) => {
+    const [from = 0, to = 0] = [points[2 * id] ?? 0, points[2 * id + 1] ?? 0].sort((a, b) => a - b);
+    const outcome = random(6) === 0 ? 'info' : random(8) === 0 ? 'fail' : 'ok';
+    const end = outcome === 'info' ? Number.POSITIVE_INFINITY : to;
+    const kind = random(3);
+    if (kind === 0) return op(id, id, 'read', undefined, from, end, outcome === 'ok' ? random(3) : undefined, outcome);
+    if (kind === 1) return op(id, id, 'write', random(3), from, end, undefined, outcome);
+    const input = { expected: random(3), value: random(3) };
+    return op(id, id, 'cas', input, from, end, outcome === 'ok' ? random(2) === 0 : undefined, outcome);
+  });
+}
+
+function lcg(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
+/** `INFO  jepsen.util - 3 :invoke :cas [1 2]`. A `:fail :cas` is an answer: the value differed. */
+function parseEtcd(text: string): Operation[] {
+  const operations: Operation[] = [];
+  const open = new Map<string, Operation>();
+  let order = 0;
+  for (const line of text.split('\n')) {
+    const match = /- (\d+)\s+:(\w+)\s+:(\w+)\s+(.*)$/.exec(line);
+    if (match === null) continue;
+    const [, process = '', kind = '', f = '', rest = ''] = match;
+    order++;
+    if (kind === 'invoke') {
+      const numbers = (rest.match(/-?\d+/g) ?? []).map(Number);
+      const input = f === 'cas' ? { expected: numbers[0], value: numbers[1] } : f === 'write' ? numbers[0] : undefined;
+      const operation = op(
+        operations.length,
+        Number(process),
+        f,
+        input,
+        order,
+        Number.POSITIVE_INFINITY,
+        undefined,
+        'info',
+      );
+      operations.push(operation);
+      open.set(process, operation);
+      continue;
+    }
+    const operation = open.get(process);
+    if (operation === undefined) throw new Error(`completion without invocation: ${line}`);
+    open.delete(process);
+    if (kind === 'info') continue;
+    operation.outcome = 'ok';
+    operation.completedOrder = order;
+    if (f === 'cas') operation.output = kind === 'ok';
+    if (f === 'read' && rest.trim() !== 'nil') operation.output = Number(rest);
+  }
+  return operations;
+}
+
+/** `{:process 0, :type :invoke, :f :append, :key "0", :value "x 0 0 y"}`. */
+function parseKv(text: string): Operation[] {
+  const operations: Operation[] = [];
+  const open = new Map<string, Operation>();
+  let order = 0;
+  for (const line of text.split('\n')) {
+    const match = /:process (\d+), :type :(\w+), :f :(\w+), :key "(.*?)", :value (nil|"(.*)")/.exec(line);
+    if (match === null) continue;
+    const [, process = '', kind = '', f = '', key = '', , value] = match;
+    order++;
+    if (kind === 'invoke') {
+      const input = value === undefined ? { key } : { key, value };
+      const operation = op(
+        operations.length,
+        Number(process),
+        f,
+        input,
+        order,
+        Number.POSITIVE_INFINITY,
+        undefined,
+        'info',
+      );
+      operations.push(operation);
+      open.set(process, operation);
+      continue;
+    }
+    const operation = open.get(process);
+    if (operation === undefined) throw new Error(`completion without invocation: ${line}`);
+    operation.outcome = 'ok';
+    operation.completedOrder = order;
+    if (f === 'get') operation.output = value ?? '';
+  }
+  return operations;
+}
