@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRealDisk } from '../../src/real/disk.ts';
+import { diskError } from '../../src/real/diskErrors.ts';
+import { describeDiskConformance } from '../host/disk.conformance.ts';
+
+describeDiskConformance('node:fs', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'hotfire-disk-'));
+  return {
+    disk: createRealDisk(),
+    directory,
+    settle: (promise) => promise,
+    cleanUp: () => rm(directory, { recursive: true }),
+  };
+});
+
+const holder = `
+  const { createRealDisk } = await import(process.argv[1]);
+  const file = await createRealDisk().open(process.argv[2], { mode: 'create' });
+  await file.lock().then(() => console.log('held'), (error) => console.log(error.code, error.holderPid));
+  setInterval(() => {}, 1000);
+`;
+
+describe('lock between processes', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'hotfire-lock-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  function startHolder(path: string) {
+    const module = new URL('../../src/real/disk.ts', import.meta.url).href;
+    return spawn(process.execPath, ['--input-type=module', '-e', holder, module, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  }
+
+  it('should name the holder, and be free once that is killed', async () => {
+    const path = join(directory, 'LOCK');
+    const child = startHolder(path);
+    try {
+      const [line] = await once(child.stdout, 'data');
+      expect(String(line)).toBe('held\n');
+      const file = await createRealDisk().open(path, { mode: 'create' });
+      await expect(file.lock()).rejects.toMatchObject({ code: 'ELOCKED', holderPid: child.pid });
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      await file.lock();
+      await file.close();
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('should keep another process out, and tell it who holds it', async () => {
+    const path = join(directory, 'LOCK');
+    const file = await createRealDisk().open(path, { mode: 'create' });
+    await file.lock();
+    const child = startHolder(path);
+    try {
+      const [line] = await once(child.stdout, 'data');
+      expect(String(line)).toBe(`ELOCKED ${process.pid}\n`);
+    } finally {
+      child.kill('SIGKILL');
+      await file.close();
+    }
+  });
+});
+
+describe('errors of the kernel', () => {
+  it('should keep the names that callers know and translate the others', () => {
+    const kernel = (code: string) => diskError(Object.assign(new Error('x'), { code }), 'write', '/a').code;
+    expect(['ENOSPC', 'EPERM', 'ENFILE', 'ENXIO', 'EUCLEAN'].map(kernel)).toEqual([
+      'ENOSPC',
+      'EACCES',
+      'EMFILE',
+      'ENODEV',
+      'EIO',
+    ]);
+  });
+
+  it('should report a full device', async () => {
+    const full = await createRealDisk().open('/dev/full', { mode: 'write' });
+    await expect(full.write(0, [new Uint8Array(10)], { durable: false })).rejects.toMatchObject({ code: 'ENOSPC' });
+    await full.close();
+  });
+});
