@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -65,20 +65,14 @@ describe('lint rules of the house', () => {
 });
 
 /** Runs Biome over a directory and reads its JSON report; it exits with 1 when it finds something. */
-function lint(directory: string): { diagnostics: Diagnostic[] } {
+function lint(cwd: string): { diagnostics: Diagnostic[] } {
   const biome = join(root, 'node_modules/.bin/biome');
-  const options = {
-    cwd: directory,
+  const { stdout, error } = spawnSync(biome, ['lint', '--reporter=json', '--max-diagnostics=none', '.'], {
+    cwd,
     encoding: 'utf8',
     maxBuffer: 64 << 20,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  } as const;
-  const argumentList = ['lint', '--reporter=json', '--max-diagnostics=none', '.'];
-  try {
-    return JSON.parse(execFileSync(biome, argumentList, options)) as { diagnostics: Diagnostic[] };
-  } catch (error) {
-    const { stdout } = error as { stdout?: string };
-    if (stdout === undefined || stdout === '') throw error;
-    return JSON.parse(stdout) as { diagnostics: Diagnostic[] };
-  }
+  });
+  if (error !== undefined) throw error;
+  // The shape is that of Biome's JSON reporter.
+  return JSON.parse(stdout) as { diagnostics: Diagnostic[] };
 }
