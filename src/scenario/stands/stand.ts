@@ -1,10 +1,10 @@
 import type { ZodType } from 'zod';
 import type { Operation, Violation } from '../../checkers/history.ts';
+import type { History } from '../../checkers/recorder.ts';
 import type { EngineDefinition } from '../../engines/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { Machine } from '../../sim/machine.ts';
 import type { World } from '../../sim/world.ts';
-import type { Recorder } from '../recorder.ts';
 import type { RouteClient } from '../wire/routeClient.ts';
 
 /**
@@ -141,7 +141,8 @@ export interface LoadContext {
   readonly nodes: readonly string[];
   /** One host per client machine: its clock, its random streams, its network. */
   readonly clients: readonly Host[];
-  readonly recorder: Recorder;
+  /** The one history of the run. Process numbers are the workload's to give. */
+  readonly history: History;
   /** A client of a node's routes, over the network of `host`. */
   readonly connect: (host: Host, node: string) => RouteClient;
 }
