@@ -59,9 +59,17 @@ interface CompiledRoute {
 export function createRouter(routes: readonly Route[]): Router {
   const compiled = routes.map(compile).sort((a, b) => b.literals - a.literals);
   refuseDuplicates(compiled);
+  // Most requests go to a path without braces: one look-up, and a literal path wins over any other anyway.
+  const literalPaths = new Map(
+    compiled
+      .filter((candidate) => candidate.literals === candidate.segments.length)
+      .map(({ route }) => [`${route.method} ${route.path}`, { kind: 'found', route, parameters: {} } as const]),
+  );
 
   function match(method: string, path: string): RouteMatch {
     const wanted = method === 'HEAD' ? 'GET' : method;
+    const literal = literalPaths.get(`${wanted} ${path}`);
+    if (literal !== undefined) return literal;
     const segments = path.split('/').slice(1);
     const fitting = path.startsWith('/') ? compiled.filter((candidate) => fits(candidate, segments)) : [];
     if (fitting.length === 0) return { kind: 'missing', nearest: nearestRoute(compiled, wanted, path, segments) };

@@ -87,15 +87,19 @@ function expectedOf(issue: z.core.$ZodIssue): string {
     case 'not_multiple_of':
       return `a multiple of ${issue.divisor}`;
     case 'invalid_format':
-      return issue.message.startsWith('Invalid') ? `a ${issue.format}` : issue.message;
+      return issue.message.startsWith('Invalid') ? withArticle(issue.format) : authored(issue.message);
     case 'invalid_union': {
       const branches = issue.errors.flatMap((branch) => branch.map(expectedOf));
       return branches.length === 0 ? issue.message : [...new Set(branches)].join(' or ');
     }
     default:
-      // Refinements: the schema's author wrote the sentence.
-      return issue.message.replace(/^expected /, '');
+      return authored(issue.message);
   }
+}
+
+/** A sentence of the schema's author: it may begin with the word that is put before it. */
+function authored(message: string): string {
+  return message.replace(/^expected /, '');
 }
 
 function unitOf(origin: string): string {

@@ -1,0 +1,42 @@
+import type { Role, Route, RouteResponse } from '../../engines/route.ts';
+import { errorResponse } from '../../engines/router.ts';
+import { isLoopback, type Tokens, tokenDigest } from './settings.ts';
+
+/**
+ * Says why a request may not have this route, or undefined if it may.
+ *
+ * With tokens in force: a bearer token that has the route's role. Without (loopback): anyone on this machine, but no
+ * page of a stranger's site that runs in a browser here. Such a page may send a POST without asking (the admin routes
+ * read any content type), and its browser always says so in `Origin`.
+ */
+export function refuseUnauthorized(
+  route: Route,
+  headers: Readonly<Record<string, string>>,
+  tokens: Tokens | undefined,
+): RouteResponse | undefined {
+  if (tokens === undefined) return refuseForeignPage(route, headers);
+  if (route.role === 'none') return undefined;
+  const token = /^Bearer +([^\s]+)$/i.exec(headers.authorization ?? '')?.[1];
+  const roles: ReadonlySet<Role> | undefined = token === undefined ? undefined : tokens.get(tokenDigest(token));
+  if (roles === undefined) {
+    const got = token === undefined ? 'none' : 'one that is not known';
+    return errorResponse(
+      401,
+      'UNAUTHENTICATED',
+      `expected "Authorization: Bearer TOKEN", got ${got}`,
+      {},
+      { 'www-authenticate': 'Bearer' },
+    );
+  }
+  if (roles.has(route.role)) return undefined;
+  const message = `${route.method} ${route.path} needs role ${route.role}, the token has ${[...roles].join(', ')}`;
+  return errorResponse(403, 'FORBIDDEN', message);
+}
+
+function refuseForeignPage(route: Route, headers: Readonly<Record<string, string>>): RouteResponse | undefined {
+  const { origin } = headers;
+  if (origin === undefined || route.method === 'GET') return undefined;
+  const host = URL.parse(origin)?.hostname.replace(/^\[|\]$/g, '');
+  if (host !== undefined && isLoopback(host)) return undefined;
+  return errorResponse(403, 'FORBIDDEN', `expected a request from this machine, got one from a page of ${origin}`);
+}

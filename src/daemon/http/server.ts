@@ -1,0 +1,205 @@
+import { createServer as createHttpServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { EngineError, ExitCode } from '../../engines/engine.ts';
+import { encodeResponse } from '../../engines/responseBody.ts';
+import type { Route, RouteResponse } from '../../engines/route.ts';
+import { createRouter, errorResponse, parseQuery, refusal } from '../../engines/router.ts';
+import type { Logger } from '../../host/telemetry.ts';
+import { refuseUnauthorized } from './authorize.ts';
+import { BodyRefused, readBody } from './body.ts';
+import type { PreparedSettings } from './settings.ts';
+
+/** Connections at one time; further ones are closed at once. */
+const CONNECTIONS_MAX = 10_000;
+/** Longer than the idle time-out of the usual load balancers (60 s), so that they, not the server, end a connection. */
+const KEEP_ALIVE_MS = 72_000;
+/** How long `close` waits for answers under way before it cuts their connections. */
+const CLOSE_MS = 5_000;
+
+export interface HttpServerOptions {
+  readonly routes: readonly Route[];
+  readonly settings: PreparedSettings;
+  readonly logger: Logger;
+  /** Told of every answer: the pattern of its route (or `unknown`), status and duration in milliseconds. */
+  readonly onAnswer?: (route: string, status: number, durationMs: number) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** A listening server. */
+export interface HttpServer {
+  readonly url: string;
+  readonly port: number;
+  /** Takes over certificates, tokens and limits of new settings; the address stays. */
+  reload(settings: PreparedSettings): void;
+  /** Stops accepting, lets answers under way finish for 5 s, then cuts them. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the routes over HTTP, or HTTPS if the settings have certificates. Any content type reaches a handler as bytes.
+ *
+ * @throws EngineError with exit code 74 if the address cannot be had, 78 if the certificates do not fit
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const router = createRouter(options.routes);
+  const server = createServer(options.settings);
+  let settings = options.settings;
+  const app = fastify({
+    serverFactory: (handler) => server.on('request', handler),
+    // A path that cannot be decoded never reaches a route of fastify's: the router answers it like any other.
+    frameworkErrors: (_error, request, reply) => void handle(request, reply),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+  });
+  // Bodies are read by the handler below, which knows the limit of the route; fastify only passes the stream on.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.all('*', handle);
+  app.setNotFoundHandler(handle);
+
+  async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const began = options.now();
+    const method = request.method;
+    const { path, search } = splitUrl(request.raw.url ?? '/');
+    const matched = router.match(method, path);
+    const gone = new AbortController();
+    reply.raw.once('close', () => {
+      const pattern = matched.kind === 'found' ? matched.route.path : 'unknown';
+      options.onAnswer?.(pattern, reply.raw.statusCode, options.now() - began);
+      if (!reply.raw.writableFinished) gone.abort(new Error('the client is gone'));
+    });
+    const response =
+      matched.kind === 'found'
+        ? await run(matched.route, matched.parameters, request, search, gone.signal)
+        : refusal({ method, path }, matched);
+    return send(reply, response);
+  }
+
+  async function run(
+    route: Route,
+    parameters: Readonly<Record<string, string>>,
+    request: FastifyRequest,
+    search: string,
+    signal: AbortSignal,
+  ): Promise<RouteResponse | undefined> {
+    const headers = flatHeaders(request.raw.headers);
+    const unauthorized = refuseUnauthorized(route, headers, settings.tokens);
+    if (unauthorized !== undefined) return unauthorized;
+    const isStreaming = route.streaming?.includes(mediaTypeOf(headers)) === true;
+    try {
+      const body = isStreaming ? EMPTY : await readBody(request.raw, route.maxBodyBytes ?? settings.maxBodyBytes);
+      return await route.handler({
+        method: route.method,
+        parameters,
+        query: search === '' ? NO_QUERY : parseQuery(search),
+        headers,
+        body,
+        ...(isStreaming ? { stream: request.raw as AsyncIterable<Uint8Array> } : {}), // buffers, as no encoding is set
+        signal,
+      });
+    } catch (error) {
+      if (error instanceof BodyRefused) return error.response;
+      if (signal.aborted) return undefined;
+      options.logger.error('handler failed', { route: `${route.method} ${route.path}`, error });
+      const outcome = route.method === 'GET' ? 'not_applied' : 'indeterminate';
+      return errorResponse(500, 'INTERNAL', 'the request failed for a reason that the log names', { outcome });
+    }
+  }
+
+  await listen(app, settings);
+  // What listens is an address with a port, as prepareSettings knows no other kind.
+  const { port } = server.address() as AddressInfo;
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
+  return {
+    url: `${settings.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
+    port,
+    reload: (next) => {
+      if (server instanceof HttpsServer && next.tls !== undefined) server.setSecureContext(secureContext(next.tls));
+      settings = next;
+    },
+    close: async () => {
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+      await app.close().finally(() => clearTimeout(cut));
+    },
+  };
+}
+
+const EMPTY = new Uint8Array();
+const NO_QUERY: Readonly<Record<string, string>> = {};
+
+function createServer(settings: PreparedSettings): Server | HttpsServer {
+  const server = settings.tls === undefined ? createHttpServer() : createSecureServer(settings.tls);
+  server.maxConnections = CONNECTIONS_MAX;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  // A streamed body may take any time; other bodies have a deadline of their own (BODY_TIMEOUT_MS).
+  server.requestTimeout = 0;
+  return server;
+}
+
+function createSecureServer(tls: NonNullable<PreparedSettings['tls']>): HttpsServer {
+  const clients = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  try {
+    return createHttpsServer({ ...secureContext(tls), ...clients, minVersion: 'TLSv1.2' });
+  } catch (error) {
+    throw new EngineError(
+      'CONFIGURATION',
+      ExitCode.configuration,
+      `TLS: expected a PEM certificate and its key, got ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function secureContext(tls: NonNullable<PreparedSettings['tls']>): { cert: Buffer; key: Buffer; ca?: Buffer } {
+  return { cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
+}
+
+async function listen(app: FastifyInstance, settings: PreparedSettings): Promise<void> {
+  try {
+    await app.listen({ host: settings.host, port: settings.port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code; // of the system, if it has one
+    if (code === undefined) throw error;
+    const where = `${settings.host}:${settings.port}`;
+    throw new EngineError('LISTEN_FAILED', ExitCode.io, `listen on ${where}: expected a free address, got ${code}`, {
+      cause: error,
+    });
+  }
+}
+
+function send(reply: FastifyReply, response: RouteResponse | undefined): FastifyReply {
+  if (response === undefined) {
+    // Nobody is left to answer.
+    reply.hijack();
+    reply.raw.destroy();
+    return reply;
+  }
+  const { status, headers, body } = encodeResponse(response);
+  reply.code(status).headers(headers);
+  if (body === undefined || typeof body === 'string') return reply.send(body);
+  if (body instanceof Uint8Array) return reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+  return reply.send(Readable.from(body, { objectMode: false }));
+}
+
+function splitUrl(url: string): { path: string; search: string } {
+  const mark = url.indexOf('?');
+  return mark < 0 ? { path: url, search: '' } : { path: url.slice(0, mark), search: url.slice(mark + 1) };
+}
+
+function mediaTypeOf(headers: Readonly<Record<string, string>>): string {
+  return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+function flatHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return flat;
+}

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { EngineError, ExitCode, type ServerSettings } from '../../engines/engine.ts';
+import type { Role } from '../../engines/route.ts';
+
+/** Roles by the SHA-256 of their token: comparing digests takes the same time for every wrong token. */
+export type Tokens = ReadonlyMap<string, ReadonlySet<Role>>;
+
+/** Server settings with their files read: what can be wrong with them is found before anything starts. */
+export interface PreparedSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined } | undefined;
+  /** Undefined: no token is asked for. */
+  readonly tokens: Tokens | undefined;
+}
+
+const GRANTED: ReadonlySet<string> = new Set<Role>(['read', 'write', 'admin']);
+
+/**
+ * Reads certificates and tokens, and refuses to serve the world without them: beyond loopback both TLS and tokens are
+ * needed. On loopback neither is, but what is configured is in force there too.
+ *
+ * @throws EngineError with exit code 78
+ */
+export function prepareSettings(settings: ServerSettings): PreparedSettings {
+  const { host, port } = parseBind(settings.bind);
+  if (!isLoopback(host)) {
+    const missing = [
+      ...(settings.tls === undefined ? ['TLS (certificate and key)'] : []),
+      ...(settings.tokensFile === undefined ? ['a tokens file'] : []),
+    ];
+    if (missing.length > 0) {
+      throw refused(
+        `${settings.bind} is reachable from other machines: expected ${missing.join(' and ')}, got none; configure them or bind to 127.0.0.1`,
+      );
+    }
+  }
+  const tls = settings.tls;
+  return {
+    host,
+    port,
+    maxBodyBytes: settings.maxBodyBytes,
+    tls:
+      tls === undefined
+        ? undefined
+        : {
+            cert: readNeeded('certificate', tls.certFile),
+            key: readNeeded('key', tls.keyFile),
+            ca: tls.clientCaFile === undefined ? undefined : readNeeded('client CA', tls.clientCaFile),
+          },
+    tokens: settings.tokensFile === undefined ? undefined : readTokens(settings.tokensFile),
+  };
+}
+
+/** Splits `host:port`; IPv6 hosts stand in brackets. */
+export function parseBind(bind: string): { host: string; port: number } {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(bind);
+  const host = parts?.[1] ?? parts?.[2];
+  const port = Number(parts?.[3]);
+  if (host === undefined || port > 65_535)
+    throw refused(`bind ${JSON.stringify(bind)}: expected host:port, port 0..65535`);
+  return { host, port };
+}
+
+/** True for names and addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** The key under which a token is kept. */
+export function tokenDigest(token: string): string {
+  return createHash('sha256').update(token).digest('base64');
+}
+
+/** Reads `token role[,role]` lines; empty lines and those that begin with # are skipped. Messages never show a token. */
+function readTokens(file: string): Tokens {
+  const tokens = new Map<string, ReadonlySet<Role>>();
+  for (const [index, line] of readNeeded('tokens', file).toString('utf8').split('\n').entries()) {
+    const text = line.trim();
+    if (text === '' || text.startsWith('#')) continue;
+    const [token = '', roleList = '', ...rest] = text.split(/\s+/);
+    const roles = roleList.split(',').filter((role) => role !== '');
+    const unknown = roles.find((role) => !GRANTED.has(role));
+    if (rest.length > 0 || roles.length === 0 || unknown !== undefined) {
+      const got = unknown === undefined ? 'another shape' : `role ${JSON.stringify(unknown)}`;
+      throw refused(`${file}:${index + 1}: expected "token role[,role]" with roles of read, write, admin, got ${got}`);
+    }
+    if (token.length < 16)
+      throw refused(`${file}:${index + 1}: expected a token of at least 16 characters, got ${token.length}`);
+    if (tokens.has(tokenDigest(token))) throw refused(`${file}:${index + 1}: expected each token once, got one again`);
+    tokens.set(tokenDigest(token), new Set(roles.filter((role): role is Role => GRANTED.has(role))));
+  }
+  if (tokens.size === 0) throw refused(`${file}: expected at least one line "token role[,role]", got none`);
+  return tokens;
+}
+
+function readNeeded(what: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'an error'; // fs throws nothing else
+    throw refused(`${what} file ${file}: expected a readable file, got ${code}`, error);
+  }
+}
+
+function refused(message: string, cause?: unknown): EngineError {
+  return new EngineError('CONFIGURATION', ExitCode.configuration, message, cause === undefined ? undefined : { cause });
+}
