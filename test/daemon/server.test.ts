@@ -99,9 +99,11 @@ describe('HTTP server', () => {
     expect(await stated.body.json()).toMatchObject({ error: { code: 'TOO_LARGE', outcome: 'not_applied' } });
     const chunked = await request(`${url}/small`, {
       method: 'POST',
-      body: Readable.from((async function* () {
-        yield body;
-      })()),
+      body: Readable.from(
+        (async function* () {
+          yield body;
+        })(),
+      ),
     });
     expect(chunked.statusCode).toBe(413);
     await chunked.body.dump();
@@ -140,7 +142,7 @@ describe('HTTP server', () => {
       async (r) => ({
         status: 200,
         headers: { 'content-type': 'application/x-ndjson' },
-        body: Readable.from((async function* () {
+        body: (async function* () {
           for await (const chunk of r.stream ?? []) yield `got ${chunk.length}\n`;
         })(),
       }),
@@ -155,11 +157,13 @@ describe('HTTP server', () => {
     const answer = await request(`${url}/lines`, {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
-      body: (async function* () {
-        yield Buffer.alloc(5);
-        await first;
-        yield Buffer.alloc(7);
-      })()),
+      body: Readable.from(
+        (async function* () {
+          yield Buffer.alloc(5);
+          await first;
+          yield Buffer.alloc(7);
+        })(),
+      ),
     });
     for await (const chunk of answer.body) {
       answered.push(String(chunk));
@@ -190,10 +194,12 @@ describe('HTTP server', () => {
     const answer = request(`${url}/slow`, {
       method: 'POST',
       headers: { 'content-type': 'x/stream' },
-      body: Readable.from((async function* () {
-        const chunk = Buffer.alloc(64 * 1024);
-        for (; sent < total; sent += chunk.length) yield chunk;
-      })()),
+      body: Readable.from(
+        (async function* () {
+          const chunk = Buffer.alloc(64 * 1024);
+          for (; sent < total; sent += chunk.length) yield chunk;
+        })(),
+      ),
     });
     // The sender stops by itself once the socket's buffers are full: wait until two looks see no progress.
     for (let before = -1; before !== sent || sent === 0; ) {
