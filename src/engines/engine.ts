@@ -55,6 +55,10 @@ export interface EngineDefinition<Config = unknown> {
   readonly environmentPrefix: string;
   /** Extra names of the environment, and the key that each sets. */
   readonly environmentAliases?: Readonly<Record<string, string>>;
+  /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. */
+  readonly stateDirectory: (config: Config) => string;
+  /** Keys that `hotfire serve --init` sets: they let the engine make its state where there is none. */
+  readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
   /** Starts the engine; throws `EngineError`. */

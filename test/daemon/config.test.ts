@@ -14,6 +14,10 @@ const schema = z.strictObject({
       segment_bytes: z.number().int().min(1024).max(4096).default(2048),
       strict_tail: z.boolean().default(false),
     })
+    .refine((wal) => wal.dir !== '/tmp', {
+      path: ['dir'],
+      message: 'expected a directory that survives, got /tmp: move it',
+    })
     .prefault({}),
   server: z
     .strictObject({
@@ -30,6 +34,7 @@ const definition: EngineDefinition<z.infer<typeof schema>> = {
   configSchema: schema,
   environmentPrefix: 'TOY',
   environmentAliases: { TOY_BIND_ADDR: 'server.bind' },
+  stateDirectory: () => '/nowhere',
   server: (config) => ({ bind: config.server.bind, maxBodyBytes: 1 }),
   start: () => Promise.reject(new Error('not started here')),
 };
@@ -94,6 +99,12 @@ describe('configuration', () => {
       'e.yaml:3: wal.strict_tail: expected a boolean, got "maybe"',
       'e.yaml:6: server.tls.cert: expected a string, got nothing',
       'e.yaml:4: limit: expected one of "off" or a number, got "on"',
+    ]);
+  });
+
+  it('should give the sentence of a rule over several keys as it is', () => {
+    expect(problems('n.yaml', 'wal:\n  dir: /tmp\n')).toEqual([
+      'n.yaml:2: wal.dir: expected a directory that survives, got /tmp: move it',
     ]);
   });
 

@@ -12,6 +12,8 @@ export interface ConfigProblem {
   readonly got: string;
   /** The known key that was probably meant. */
   readonly nearest?: string;
+  /** The sentence of a rule over several keys, which says by itself what was expected and what came. */
+  readonly sentence?: string;
 }
 
 /** A configuration cannot be used. `message` has one line a problem; the process ends with 78 (EX_CONFIG). */
@@ -28,6 +30,7 @@ export class ConfigError extends Error {
 /** `api.toml:7: wal.segment_bytse: expected a known key, got "wal.segment_bytse"; did you mean wal.segment_bytes?` */
 export function formatProblem(problem: ConfigProblem): string {
   const key = problem.key === '' ? '' : `${problem.key}: `;
+  if (problem.sentence !== undefined) return `${problem.where}: ${key}${problem.sentence}`;
   const hint = problem.nearest === undefined ? '' : `; did you mean ${problem.nearest}?`;
   return `${problem.where}: ${key}expected ${problem.expected}, got ${problem.got}${hint}`;
 }
@@ -42,7 +45,13 @@ export function problemsOf(
   return issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') return issue.keys.map((name) => unknownKey(path, name, keys, whereIs));
-    return [{ where: whereIs(path), key: path.join('.'), expected: expectedOf(issue), got: shown(at(value, path)) }];
+    const problem = {
+      where: whereIs(path),
+      key: path.join('.'),
+      expected: expectedOf(issue),
+      got: shown(at(value, path)),
+    };
+    return [issue.code === 'custom' ? { ...problem, sentence: issue.message } : problem];
   });
 }
 
