@@ -1,0 +1,122 @@
+/** What several checks derive from the evidence in the same way. */
+import type { DiskCall, JournalImage, Life, LogRecord, ServerRequest, StemeEvidence, Submission } from './evidence.ts';
+
+/** An acknowledgement as the engine gave it, whether or not it reached the client. */
+export interface ServerAck {
+  readonly id: string;
+  readonly lsn: number;
+  readonly status: 'created' | 'exists';
+  readonly request: ServerRequest;
+}
+
+/** Every acknowledgement, in order of the answers. */
+export function serverAcks(evidence: StemeEvidence): ServerAck[] {
+  return evidence.requests
+    .filter((request) => request.acks.length > 0)
+    .sort((a, b) => a.answeredOrder - b.answeredOrder)
+    .flatMap((request) => request.acks.map((ack) => ({ ...ack, request })));
+}
+
+/** An image of the log after recovery or at the end of a life, and whose it is. */
+export interface ServedImage {
+  readonly life: Life;
+  readonly image: JournalImage;
+  readonly moment: 'recovered' | 'left';
+}
+
+/** The log after each finished recovery, in order. */
+export function recoveredImages(evidence: StemeEvidence): ServedImage[] {
+  return evidence.lives.flatMap((life) =>
+    life.recovered === undefined ? [] : [{ life, image: life.recovered, moment: 'recovered' as const }],
+  );
+}
+
+/** The log after each finished recovery and as each life that served left it; by time. */
+export function servedImages(evidence: StemeEvidence): ServedImage[] {
+  return evidence.lives.flatMap((life) => {
+    if (life.recovered === undefined) return [];
+    const recovered = { life, image: life.recovered, moment: 'recovered' as const };
+    return life.left === undefined ? [recovered] : [recovered, { life, image: life.left, moment: 'left' as const }];
+  });
+}
+
+/** Types from 240 on are the journal's own records. */
+export function isData(record: LogRecord): boolean {
+  return record.type < 240;
+}
+
+/** Highest LSN of the valid prefix; 0 if it is empty. */
+export function lastLsn(image: JournalImage): number {
+  return image.records.at(-1)?.lsn ?? 0;
+}
+
+/** True for the path of a log file, its spare or a part of them. */
+export function isLogFile(path: string, evidence: StemeEvidence): boolean {
+  const { walDirectory } = evidence.config;
+  return path.startsWith(`${walDirectory}/`) && path.endsWith('.wal');
+}
+
+/** Durable writes of batches to the log, in order of their beginnings. */
+export function batchWrites(evidence: StemeEvidence): DiskCall[] {
+  return evidence.disk.filter(
+    (call) => call.operation === 'write' && call.durable === true && call.batches !== undefined,
+  );
+}
+
+/** Content of everything that a client ever sent, by id. */
+export function submissions(evidence: StemeEvidence): ReadonlyMap<string, Submission> {
+  const all = new Map<string, Submission>();
+  for (const { input } of evidence.operations) {
+    if (input.f === 'write') for (const submission of input.submissions) all.set(submission.id, submission);
+  }
+  return all;
+}
+
+/** Whether an operator gave this LSN up. */
+export function isAcceptedLoss(evidence: StemeEvidence, lsn: number): boolean {
+  return evidence.acceptedLoss.some((range) => range.from <= lsn && lsn <= range.to);
+}
+
+/** Faults that damage or lose bytes which the disk reported as durable. */
+const mediaFaults = [
+  'disk.bit-rot',
+  'disk.lost-write',
+  'disk.misdirected-write',
+  'disk.misdirected-read',
+  'disk.lying-sync',
+  'disk.sector-error',
+  'operator.delete-segment',
+];
+
+/** True if a media fault began before this moment. */
+export function mediaDamagedBefore(evidence: StemeEvidence, atMs: number): boolean {
+  return evidence.faults.some((fault) => isMediaFault(fault.name, fault.parameters) && fault.startMs <= atMs);
+}
+
+function isMediaFault(name: string, parameters: Readonly<Record<string, unknown>>): boolean {
+  return (
+    mediaFaults.includes(name) ||
+    // A sync that is reported as done, or reported to nobody, is a lie of the media.
+    (name === 'disk.sync-error' && parameters.variant === 'lost')
+  );
+}
+
+/** True if a fault with one of these names (or families: `disk.`) was active at some moment of the window. */
+export function faultActive(evidence: StemeEvidence, names: readonly string[], fromMs: number, toMs: number): boolean {
+  return evidence.faults.some(
+    (fault) =>
+      fault.startMs <= toMs &&
+      fault.endMs >= fromMs &&
+      names.some((name) => (name.endsWith('.') ? fault.name.startsWith(name) : fault.name === name)),
+  );
+}
+
+/** Duration of a finished call in milliseconds; of one in flight, infinite. */
+export function durationOf(call: DiskCall): number {
+  return call.endedAtMs - call.beganAtMs;
+}
+
+/** The value at a share of a sorted list (nearest rank); undefined for an empty one. */
+export function quantile(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))];
+}

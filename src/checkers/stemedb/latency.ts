@@ -1,0 +1,153 @@
+import { Findings, type StemeCheck } from './check.ts';
+import type { DiskCall, ServerRequest, StemeEvidence } from './evidence.ts';
+import { batchWrites, durationOf, faultActive } from './facts.ts';
+
+/** What parsing, hashing and the turns of the event loop may add. */
+const slackMs = 1;
+
+/** C16: a lone writer waits for at most two writes and 1 ms; nobody gathers longer than max_wait and two writes. */
+export const latency: StemeCheck = {
+  name: 'latency',
+  number: 'C16',
+  claim: 'lone writer <= 2 writes + 1 ms; any wait <= max_wait + 2 writes while pending < one batch',
+  run(evidence) {
+    const findings = new Findings('C16 latency');
+    const timeline = new WalTimeline(evidence);
+    const writes = evidence.requests.filter((request) => request.ids.length > 0);
+    let lone = 0;
+    let all = 0;
+    for (const request of writes) {
+      if (request.acks.length === 0 || !request.acks.every((ack) => ack.status === 'created')) continue;
+      if (faultActive(evidence, ['process.', 'clock.', 'disk.stall'], request.arrivedAtMs, request.answeredAtMs))
+        continue;
+      const seen = timeline.between(request);
+      if (seen.other) continue;
+      all++;
+      const took = request.answeredAtMs - request.arrivedAtMs;
+      const company = writes.some(
+        (other) =>
+          other !== request && other.arrivedOrder < request.answeredOrder && other.answeredOrder > request.arrivedOrder,
+      );
+      if (!company) lone++;
+      const bound = 2 * seen.longestMs + slackMs + (company ? evidence.config.maxWaitMs + seen.longestMs : 0);
+      if (took > bound && seen.longestMs > 0 && request.ids.length <= 100) {
+        findings.add(
+          `${company ? 'a write' : 'a lone write'} (LSN ${request.acks[0]?.lsn}) took ${took.toFixed(2)} ms; the longest durable write meanwhile took ${seen.longestMs.toFixed(2)} ms, so at most ${bound.toFixed(2)} ms were expected`,
+          { atMs: request.answeredAtMs },
+        );
+      }
+    }
+    return findings.result(`${all} undisturbed writes, ${lone} of them alone`);
+  },
+};
+
+class WalTimeline {
+  readonly #writes: readonly DiskCall[];
+  readonly #others: readonly DiskCall[];
+
+  constructor(evidence: StemeEvidence) {
+    this.#writes = batchWrites(evidence);
+    // Rotation and recovery rename; the witness of a strict tail and a failure hold the acknowledgement back too.
+    this.#others = evidence.disk.filter(
+      (call) =>
+        call.operation === 'rename' ||
+        (call.error !== undefined && call.operation !== 'open') ||
+        (evidence.config.strictTail && call.path.endsWith('.ring')),
+    );
+  }
+  /** Longest durable batch write that overlapped the request, and whether anything but plain writing went on. */
+  between(request: ServerRequest): { readonly longestMs: number; readonly other: boolean } {
+    const overlaps = (call: DiskCall) =>
+      call.beganAtMs <= request.answeredAtMs && call.endedAtMs >= request.arrivedAtMs;
+    let longestMs = 0;
+    for (let index = lowerBound(this.#writes, request.arrivedAtMs - 60_000); index < this.#writes.length; index++) {
+      const call = this.#writes[index];
+      if (call === undefined || call.beganAtMs > request.answeredAtMs) break;
+      if (overlaps(call)) longestMs = Math.max(longestMs, durationOf(call));
+    }
+    return { longestMs, other: this.#others.some(overlaps) };
+  }
+}
+
+function lowerBound(calls: readonly DiskCall[], atMs: number): number {
+  let low = 0;
+  let high = calls.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((calls[middle]?.beganAtMs ?? 0) < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Writes that must have passed before gathering is judged, and over how many it is averaged. */
+const settleWrites = 200;
+
+/** C18b: n closed-loop writers on a steady disk: at least 0.8 n records a write. */
+export const gathering: StemeCheck = {
+  name: 'gathering',
+  number: 'C18b',
+  claim: 'n closed-loop writers, steady L, think time <= L/10: >= 0.8 n records a write after 200 writes',
+  run(evidence) {
+    const findings = new Findings('C18b gathering');
+    const writes = batchWrites(evidence).filter((call) => (call.batches ?? []).some((batch) => batch.ids.length > 0));
+    let judged = 0;
+    for (let start = settleWrites; start + settleWrites <= writes.length; start += settleWrites) {
+      const window = writes.slice(start, start + settleWrites);
+      const [first, last] = [window[0], window.at(-1)];
+      if (first === undefined || last === undefined) break;
+      const writers = steadyWriters(evidence, window, first.beganAtMs, last.endedAtMs);
+      if (writers === undefined) continue;
+      judged++;
+      const records = window.reduce(
+        (sum, call) => sum + (call.batches ?? []).reduce((n, batch) => n + batch.ids.length, 0),
+        0,
+      );
+      const average = records / window.length;
+      if (average < 0.8 * writers) {
+        findings.add(
+          `${writers} closed-loop writers had ${average.toFixed(1)} records a write over ${window.length} writes, expected at least ${(0.8 * writers).toFixed(1)}`,
+          { atMs: last.endedAtMs },
+        );
+      }
+    }
+    return findings.result(
+      judged === 0
+        ? 'nothing to judge: no stretch of 200 writes with steady closed-loop writers'
+        : `${judged} stretches of ${settleWrites} writes`,
+    );
+  },
+};
+
+/** Number of single-record writers if they are all that wrote, each again within a tenth of a write; else undefined. */
+function steadyWriters(
+  evidence: StemeEvidence,
+  window: readonly DiskCall[],
+  fromMs: number,
+  toMs: number,
+): number | undefined {
+  if (faultActive(evidence, ['disk.', 'process.', 'network.', 'clock.', 'load.'], fromMs - 1_000, toMs))
+    return undefined;
+  const durations = window.map(durationOf).sort((a, b) => a - b);
+  const [low, high] = [durations[0] ?? 0, durations.at(-1) ?? 0];
+  const middle = durations[durations.length >> 1] ?? 0;
+  if (low < 0.8 * middle || high > 1.2 * middle) return undefined;
+  const writes = evidence.operations.filter(
+    (operation) => operation.input.f === 'write' && operation.invokedAt <= toMs && operation.completedAt >= fromMs,
+  );
+  if (
+    writes.some(
+      (operation) =>
+        operation.outcome !== 'ok' || (operation.input.f === 'write' && operation.input.submissions.length !== 1),
+    )
+  )
+    return undefined;
+  const byProcess = new Map<number, { readonly invokedAt: number; readonly completedAt: number }[]>();
+  for (const write of writes) byProcess.set(write.process, [...(byProcess.get(write.process) ?? []), write]);
+  for (const own of byProcess.values()) {
+    for (let index = 1; index < own.length; index++) {
+      if ((own[index]?.invokedAt ?? 0) - (own[index - 1]?.completedAt ?? 0) > middle / 10) return undefined;
+    }
+  }
+  return byProcess.size > 1 ? byProcess.size : undefined;
+}

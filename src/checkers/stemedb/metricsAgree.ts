@@ -1,0 +1,93 @@
+import { Findings, type StemeCheck } from './check.ts';
+import type { StateSample, StemeEvidence } from './evidence.ts';
+import { batchWrites, durationOf, faultActive, lastLsn } from './facts.ts';
+
+/** The summary's window: six buckets of ten seconds, the youngest partly filled. */
+const windowMs = [50_000, 60_000] as const;
+/** Error of a quantile by its buckets (contract, 3.1), and what the clock's reading may add. */
+const relativeError = 0.0101;
+const absoluteErrorMs = 0.05;
+
+/** C19: fsync_total, fsync_errors_total and records_total are what the disk saw; quantiles within 1 %. */
+export const metricsAgree: StemeCheck = {
+  name: 'metrics',
+  number: 'C19',
+  claim:
+    'fsync_total, fsync_errors_total, records_total = the counts of the disk; quantiles within 1 % of its durations',
+  run(evidence) {
+    const findings = new Findings('C19 metrics');
+    const writes = batchWrites(evidence);
+    let compared = 0;
+    for (const sample of evidence.samples) {
+      const life = evidence.lives.find(
+        (entry) => entry.incarnation === sample.incarnation && entry.node === sample.node,
+      );
+      if (life?.recovered === undefined || sample.order < life.servedOrder) continue;
+      const mine = writes.filter((call) => call.incarnation === sample.incarnation && call.beganOrder < sample.order);
+      const inFlight = mine.some((call) => call.endedOrder > sample.order);
+      if (inFlight) continue;
+      compared++;
+      compare('fsync_total', sample.fsyncTotal, mine.length, sample);
+      compare('fsync_errors_total', sample.fsyncErrors, mine.filter((call) => call.error !== undefined).length, sample);
+      checkQuantiles(
+        evidence,
+        sample,
+        mine.map((call) => ({ at: call.endedAtMs, ms: durationOf(call) })),
+        findings,
+      );
+    }
+    checkRecords(evidence, findings);
+    return findings.result(`${compared} samples without a write in flight`);
+
+    function compare(name: string, got: number | undefined, expected: number, sample: StateSample): void {
+      if (got === undefined || got === expected) return;
+      findings.add(`${name} was ${got}, the disk saw ${expected}`, { atMs: sample.atMs });
+    }
+  },
+};
+
+/** records_total counts folded records: it is the number of the clients' records in the log, when nothing is under way. */
+function checkRecords(evidence: StemeEvidence, findings: Findings): void {
+  const last = evidence.samples.at(-1);
+  const life = evidence.lives.at(-1);
+  if (last?.recordsTotal === undefined || life?.left === undefined || last.incarnation !== life.incarnation) return;
+  if (last.order > life.left.order || last.durableLsn !== lastLsn(life.left)) return;
+  const expected = life.left.records.filter((record) => record.type < 240).length;
+  if (last.recordsTotal !== expected) {
+    findings.add(`records_total was ${last.recordsTotal}, the log holds ${expected} records`, { atMs: last.atMs });
+  }
+}
+
+function checkQuantiles(
+  evidence: StemeEvidence,
+  sample: StateSample,
+  writes: readonly { readonly at: number; readonly ms: number }[],
+  findings: Findings,
+): void {
+  if (sample.fsyncQuantiles === undefined || writes.length === 0) return;
+  if (faultActive(evidence, ['process.', 'clock.'], sample.atMs - windowMs[1], sample.atMs)) return;
+  for (const [share, got] of Object.entries(sample.fsyncQuantiles)) {
+    if (!Number.isFinite(got)) continue;
+    // The oldest bucket leaves as a whole: any window between 50 and 60 s may be meant.
+    const candidates = [windowMs[0], windowMs[1]].flatMap((width) => {
+      const sorted = writes
+        .filter((write) => write.at > sample.atMs - width)
+        .map((write) => write.ms)
+        .sort((a, b) => a - b);
+      const rank = Number(share) * sorted.length;
+      return [Math.floor(rank) - 1, Math.floor(rank), Math.ceil(rank)].flatMap(
+        (index) => sorted[Math.min(sorted.length - 1, Math.max(0, index))] ?? [],
+      );
+    });
+    if (candidates.length === 0) continue;
+    const low = Math.min(...candidates) * (1 - relativeError) - absoluteErrorMs;
+    const high = Math.max(...candidates) * (1 + relativeError) + absoluteErrorMs;
+    const ms = got * 1000;
+    if (ms < low || ms > high) {
+      findings.add(
+        `quantile ${share} of the fsync durations was ${ms.toFixed(3)} ms, the disk saw ${low.toFixed(3)} to ${high.toFixed(3)} ms`,
+        { atMs: sample.atMs },
+      );
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { Findings, type StemeCheck } from './check.ts';
+import { batchWrites, recoveredImages } from './facts.ts';
+
+/** C12: durable and witness LSN and the wall time of batches never fall, also across restarts. */
+export const monotone: StemeCheck = {
+  name: 'monotone',
+  number: 'C12',
+  claim: 'durable and witness LSN and wallMs never fall, also across restarts',
+  run(evidence) {
+    const findings = new Findings('C12 monotone');
+    let durable = 0;
+    let wall = 0;
+    const writes = batchWrites(evidence);
+    for (const call of writes) {
+      for (const batch of call.batches ?? []) {
+        if (batch.durableLsn < durable && evidence.acceptedLoss.length === 0 && evidence.faults.every(notMedia)) {
+          findings.add(`a batch claims durable LSN ${batch.durableLsn}, an earlier one had ${durable}`, {
+            atMs: call.beganAtMs,
+          });
+        }
+        // A write that failed or never ended may not be there after the restart: its wall time binds nobody.
+        if (call.error === undefined && call.endedOrder !== Number.POSITIVE_INFINITY) {
+          if (batch.wallMs < wall) {
+            findings.add(
+              `a batch at LSN ${batch.firstLsn} is dated ${batch.wallMs}, ${wall - batch.wallMs} ms before its predecessor`,
+              {
+                atMs: call.beganAtMs,
+              },
+            );
+          }
+          wall = Math.max(wall, batch.wallMs);
+        }
+        durable = Math.max(durable, batch.durableLsn);
+      }
+    }
+    for (const { life, image } of recoveredImages(evidence)) {
+      image.walls.forEach((value, index) => {
+        const before = image.walls[index - 1];
+        if (before !== undefined && value < before) {
+          findings.add(`incarnation ${life.incarnation}: batch ${index} of the log is dated before its predecessor`, {
+            atMs: image.atMs,
+          });
+        }
+      });
+    }
+    checkGauges();
+    return findings.result(`${writes.length} batch writes, ${evidence.samples.length} samples of the watermarks`);
+
+    function checkGauges(): void {
+      const highest = new Map<string, number>();
+      for (const sample of evidence.samples) {
+        for (const name of ['durableLsn', 'witnessLsn'] as const) {
+          const value = sample[name];
+          // Before the recovery has ended the gauge has no value yet.
+          if (value === undefined || value === 0) continue;
+          const key = `${sample.node} ${name}`;
+          const before = highest.get(key) ?? 0;
+          if (value < before && evidence.faults.every(notMedia)) {
+            findings.add(`${name} of ${sample.node} fell from ${before} to ${value}`, { atMs: sample.atMs });
+          }
+          highest.set(key, Math.max(before, value));
+        }
+      }
+    }
+  },
+};
+
+/** Damage of the only copy may take the top of the log away; C1 and C9 judge whether that was seen. */
+function notMedia(fault: { readonly name: string }): boolean {
+  return !/^(disk\.(lying-sync|lost-write|bit-rot|misdirected|sector-error)|operator\.)/.test(fault.name);
+}

@@ -1,0 +1,143 @@
+/** The dumb twin of the store: candidates and lenses of contract 4.9 over a plain list of records, nothing cached. */
+import type { IndexAnswer, LogRecord, Submission } from './evidence.ts';
+
+/** An assertion of the log, with the content that its client sent. */
+interface Claim {
+  readonly id: string;
+  readonly lsn: number;
+  readonly subject: string;
+  readonly predicate: string;
+  readonly object: string;
+  readonly stage: string;
+  /** Millionths. */
+  readonly confidence: number;
+  readonly timestamp: number;
+  readonly agent: string | undefined;
+  readonly parent: string | undefined;
+}
+
+interface Voice {
+  readonly id: string;
+  readonly lsn: number;
+  readonly assertion: string;
+  readonly agent: string;
+  readonly support: boolean;
+  readonly timestamp: number;
+}
+
+/** Reads any prefix of one log. */
+export class NaiveStore {
+  readonly #claims = new Map<string, Claim[]>();
+  readonly #withdrawals = new Map<string, Claim[]>();
+  readonly #votes = new Map<string, Voice[]>();
+
+  /** `contents` by id; a record without content there is not the clients', and left out. */
+  constructor(records: readonly LogRecord[], contents: ReadonlyMap<string, Submission>) {
+    for (const record of records) {
+      const submission = contents.get(record.id);
+      if (submission?.kind === 'assertion') this.#addClaim(claimOf(record, submission));
+      if (submission?.kind === 'vote')
+        push(this.#votes, String(submission.content.assertion), voiceOf(record, submission));
+    }
+  }
+
+  #addClaim(claim: Claim): void {
+    push(this.#claims, keyOf(claim.subject, claim.predicate), claim);
+    if (claim.stage === 'retired' && claim.parent !== undefined) push(this.#withdrawals, claim.parent, claim);
+  }
+
+  /** Approved claims of the key with an LSN up to `lsn`, not withdrawn by their own agent. */
+  candidates(subject: string, predicate: string, lsn: number): readonly Claim[] {
+    return (this.#claims.get(keyOf(subject, predicate)) ?? []).filter(
+      (claim) =>
+        claim.lsn <= lsn &&
+        claim.stage === 'approved' &&
+        !(this.#withdrawals.get(claim.id) ?? []).some((retired) => retired.lsn <= lsn && retired.agent === claim.agent),
+    );
+  }
+
+  /** Ids of the winner's side: undefined when nothing can win, or the lens is not one of these. */
+  winner(answer: Pick<IndexAnswer, 'subject' | 'predicate' | 'lens' | 'lsn'>): string | undefined {
+    const candidates = this.candidates(answer.subject, answer.predicate, answer.lsn);
+    const score = this.#scoreOf(answer.lens, candidates, answer.lsn);
+    if (score === undefined) return undefined;
+    return [...candidates].sort(
+      (a, b) => score(b) - score(a) || b.timestamp - a.timestamp || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
+    )[0]?.id;
+  }
+
+  /** Whether `winner` speaks of this lens. */
+  static knows(lens: string): boolean {
+    return lens === 'recency' || lens === 'confidence' || lens === 'consensus';
+  }
+
+  #scoreOf(lens: string, candidates: readonly Claim[], lsn: number): ((claim: Claim) => number) | undefined {
+    if (lens === 'recency') return (claim) => claim.timestamp;
+    if (lens === 'confidence') return (claim) => claim.confidence;
+    if (lens !== 'consensus') return undefined;
+    const sums = new Map<string, number>();
+    for (const object of new Set(candidates.map((claim) => claim.object))) {
+      sums.set(
+        object,
+        this.#consensus(
+          candidates.filter((claim) => claim.object === object),
+          lsn,
+        ),
+      );
+    }
+    return (claim) => sums.get(claim.object) ?? 0;
+  }
+
+  /** Supports minus disputes of the claims with one object: one voice an agent, its latest vote. */
+  #consensus(claims: readonly Claim[], lsn: number): number {
+    const voices = new Map<string, Voice>();
+    for (const claim of claims) {
+      for (const voice of this.#votes.get(claim.id) ?? []) {
+        if (voice.lsn > lsn) continue;
+        const other = voices.get(voice.agent);
+        if (other === undefined || later(voice, other)) voices.set(voice.agent, voice);
+      }
+    }
+    return [...voices.values()].reduce((sum, voice) => sum + (voice.support ? 1 : -1), 0);
+  }
+}
+
+function later(a: Voice, b: Voice): boolean {
+  return a.timestamp !== b.timestamp ? a.timestamp > b.timestamp : a.id > b.id;
+}
+
+function claimOf(record: LogRecord, { content }: Submission): Claim {
+  return {
+    id: record.id,
+    lsn: record.lsn,
+    subject: String(content.subject),
+    predicate: String(content.predicate),
+    object: JSON.stringify(content.object),
+    stage: String(content.stage),
+    confidence: Math.round(Number(content.confidence) * 1_000_000),
+    timestamp: Number(content.timestamp),
+    agent: typeof content.agent === 'string' ? content.agent : undefined,
+    parent: typeof content.parent === 'string' ? content.parent : undefined,
+  };
+}
+
+function voiceOf(record: LogRecord, { content }: Submission): Voice {
+  return {
+    id: record.id,
+    lsn: record.lsn,
+    assertion: String(content.assertion),
+    agent: String(content.agent),
+    support: content.value === 'support',
+    timestamp: Number(content.timestamp),
+  };
+}
+
+function keyOf(subject: string, predicate: string): string {
+  return `${subject}\u0000${predicate}`;
+}
+
+function push<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,85 @@
+import { Findings, type StemeCheck } from './check.ts';
+import type { JournalImage, Life, StemeEvidence } from './evidence.ts';
+import { lastLsn } from './facts.ts';
+
+/** C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same. */
+export const recoveryIdempotent: StemeCheck = {
+  name: 'recovery-idempotent',
+  number: 'C5',
+  claim: 'recovery twice gives the same bytes; a crash within recovery, then recovery, gives the same set',
+  run(evidence) {
+    const findings = new Findings('C5 recovery-idempotent');
+    let compared = 0;
+    evidence.lives.forEach((life, index) => {
+      if (life.recovered !== undefined && !mediaReadMayDiffer(evidence, life)) {
+        compared++;
+        // What was found as valid is kept: neither more nor less (a typed loss adds records of its own).
+        const difference = firstDifference(life.found, life.recovered, evidence);
+        if (difference !== undefined) {
+          findings.add(`incarnation ${life.incarnation} recovered another log than it found: ${difference}`, {
+            atMs: life.recovered.atMs,
+          });
+        }
+      }
+      const next = evidence.lives[index + 1];
+      if (life.recovered !== undefined || next === undefined || next.node !== life.node) return;
+      compared++;
+      const lost = interrupted(evidence, life, next);
+      if (lost !== undefined) findings.add(lost, { atMs: next.startedAtMs });
+    });
+    return findings.result(`${compared} recoveries, finished or interrupted`);
+  },
+};
+
+function firstDifference(found: JournalImage, kept: JournalImage, evidence: StemeEvidence): string | undefined {
+  const length = Math.min(found.records.length, kept.records.length);
+  for (let index = 0; index < length; index++) {
+    const [a, b] = [found.records[index], kept.records[index]];
+    if (a?.id !== b?.id || a?.sum !== b?.sum) return `LSN ${a?.lsn} has other bytes`;
+  }
+  if (kept.records.length < found.records.length) {
+    return `it found ${found.records.length} intact records and kept ${kept.records.length}`;
+  }
+  // Between the recovery and the first look new writes may already have come: only those may be more.
+  const extra = kept.records
+    .slice(length)
+    .find((record) => record.type < 240 && !evidence.requests.some((request) => request.ids.includes(record.id)));
+  return extra === undefined ? undefined : `LSN ${extra.lsn} is there that was not found`;
+}
+
+/** A recovery that died: without power loss the next finds the same; with one, at least all that was proven. */
+function interrupted(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
+  const before = lastLsn(life.found);
+  const after = lastLsn(next.found);
+  const powerLost = evidence.powerLosses.some(
+    (loss) => loss.order > life.startedOrder && loss.order < next.startedOrder,
+  );
+  const damaged = evidence.faults.some(
+    (fault) => fault.startMs >= life.startedAtMs && fault.startMs <= next.startedAtMs,
+  );
+  if (!powerLost && !damaged && before !== after) {
+    return `recovery of incarnation ${life.incarnation} found LSN 1..${before}, was interrupted, and incarnation ${next.incarnation} found 1..${after}`;
+  }
+  const proven = Math.min(before, life.found.floor);
+  if (after < proven && !damaged) {
+    return `recovery of incarnation ${life.incarnation} found LSN 1..${before} (proven to ${proven}); after its interruption only 1..${after} are left`;
+  }
+  return undefined;
+}
+
+/** Reads that failed or went astray show the process another disk than the one that the stand saw. */
+function mediaReadMayDiffer(evidence: StemeEvidence, life: Life): boolean {
+  return evidence.faults.some(
+    (fault) =>
+      [
+        'disk.misdirected-read',
+        'disk.read-error',
+        'disk.bit-rot',
+        'disk.sector-error',
+        'disk.lost-write',
+        'disk.misdirected-write',
+      ].includes(fault.name) &&
+      fault.startMs <= life.servedAtMs &&
+      fault.endMs >= life.startedAtMs,
+  );
+}

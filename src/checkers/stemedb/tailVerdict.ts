@@ -1,0 +1,43 @@
+import { Findings, type StemeCheck } from './check.ts';
+import { faultActive, lastLsn } from './facts.ts';
+
+/** Exit code of a start that refused damaged data (EX_DATAERR). */
+const refusedExitCode = 65;
+
+/** Faults under which the process may see another disk than the stand did. */
+const readFaults = ['disk.read-error', 'disk.misdirected-read', 'disk.sector-error', 'disk.gone'];
+
+/** C9: damage at or below the floor is refused; an unacknowledged torn tail never is. */
+export const tailVerdict: StemeCheck = {
+  name: 'tail-verdict',
+  number: 'C9',
+  claim: 'damage at or below the floor => refused; unacknowledged torn tail => never refused',
+  run(evidence) {
+    const findings = new Findings('C9 tail-verdict');
+    let refusals = 0;
+    let torn = 0;
+    for (const life of evidence.lives) {
+      const { found } = life;
+      const valid = lastLsn(found);
+      const lossAccepted = evidence.acceptedLoss.length > 0;
+      if (life.recovered !== undefined && found.floor > valid && !lossAccepted) {
+        findings.add(
+          `incarnation ${life.incarnation} started on a log that ends at LSN ${valid} although intact bytes prove LSN ${found.floor} acknowledged` +
+            ` (witness: ${found.witness})`,
+          { atMs: life.servedAtMs, evidence: found.invalid },
+        );
+      }
+      if (life.recovered !== undefined && found.invalid !== undefined) torn++;
+      if (life.exit?.code !== refusedExitCode || life.recovered !== undefined) continue;
+      refusals++;
+      const excused = faultActive(evidence, readFaults, life.startedAtMs, life.endedAtMs);
+      if (found.floor <= valid && !excused && life.exit.name === 'WalCorruption') {
+        findings.add(
+          `incarnation ${life.incarnation} refused to start (${life.exit.message}), but nothing proves more than the intact LSN 1..${valid}`,
+          { atMs: life.endedAtMs, evidence: { floor: found.floor, invalid: found.invalid } },
+        );
+      }
+    }
+    return findings.result(`${evidence.lives.length} starts, ${refusals} refused, ${torn} with a torn tail dropped`);
+  },
+};
