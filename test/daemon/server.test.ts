@@ -358,6 +358,9 @@ describe('TLS and tokens', () => {
     server?.reload(prepareSettings({ bind: '0.0.0.0:0', maxBodyBytes: 1, tls, tokensFile: next }));
     expect(await call('GET', '/data', 'reader-token-000001')).toBe('401 UNAUTHENTICATED');
     expect(await call('GET', '/data', 'reader-token-000002')).toBe('200');
+    // Settings of another door do not open this one.
+    expect(server?.reload(prepareSettings({ bind: '127.0.0.1:0', maxBodyBytes: 1, tls }))).toBe(false);
+    expect(await call('GET', '/data')).toBe('401 UNAUTHENTICATED');
     await dispatcher.destroy();
   });
 });

@@ -23,6 +23,23 @@ export function openApiDocument(
   };
 }
 
+/** `GET /openapi.json`: the document of these routes and of itself, made once. */
+export function openApiRoute(
+  routes: readonly Route[],
+  information: { readonly title: string; readonly description: string; readonly version: string },
+): Route {
+  let text = '';
+  const route: Route = {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document',
+    role: 'read',
+    handler: async () => ({ status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body: text }),
+  };
+  text = JSON.stringify(openApiDocument([...routes, route], information));
+  return route;
+}
+
 const errorBody = z.object({
   error: z.object({
     code: z.string().describe('stable'),

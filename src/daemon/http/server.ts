@@ -33,8 +33,12 @@ export interface HttpServerOptions {
 export interface HttpServer {
   readonly url: string;
   readonly port: number;
-  /** Takes over certificates, tokens and limits of new settings; the address stays. */
-  reload(settings: PreparedSettings): void;
+  /**
+   * Takes over certificates, tokens and limits of new settings. Settings for another address, or with TLS where there
+   * was none (or the other way round), are left for a restart as a whole: tokens that loopback does not need must
+   * not be dropped from a server that the world can reach. False in that case.
+   */
+  reload(settings: PreparedSettings): boolean;
   /** Stops accepting, lets answers under way finish for 5 s, then cuts them. */
   close(): Promise<void>;
 }
@@ -119,8 +123,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: `${settings.tls === undefined ? 'http' : 'https'}://${host}:${port}`,
     port,
     reload: (next) => {
+      const isSameDoor = next.host === settings.host && next.port === settings.port;
+      if (!isSameDoor || (next.tls === undefined) !== (settings.tls === undefined)) return false;
       if (server instanceof HttpsServer && next.tls !== undefined) server.setSecureContext(secureContext(next.tls));
       settings = next;
+      return true;
     },
     close: async () => {
       const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);

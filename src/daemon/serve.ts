@@ -1,0 +1,168 @@
+import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
+import type { Host } from '../host/host.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError } from './config/problems.ts';
+import { watchHttp } from './http/metrics.ts';
+import { openApiRoute } from './http/openapi.ts';
+import { type HttpServer, startHttpServer } from './http/server.ts';
+import { prepareSettings } from './http/settings.ts';
+import { nextIncarnation } from './incarnation.ts';
+import type { Notify } from './notify.ts';
+
+export interface ServeOptions<Config> {
+  readonly definition: EngineDefinition<Config>;
+  /** YAML or TOML; without one the defaults and the environment. */
+  readonly configFile?: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Lets the engine make its state where there is none. */
+  readonly init: boolean;
+  readonly createHost: (options: { readonly incarnation: number }) => Host;
+  readonly notify: Notify;
+  readonly version: string;
+  /** Told once, when requests are answered. */
+  readonly onServing?: (server: HttpServer) => void;
+}
+
+/** What the outside asks of a daemon; the CLI wires signals to it. */
+export interface DaemonSignals {
+  /** Graceful end; the second one ends at once. */
+  readonly onTerminate: (fn: () => void) => void;
+  readonly onReload: (fn: () => void) => void;
+  /** Something threw where nothing could catch it. */
+  readonly onDefect: (fn: (error: unknown) => void) => void;
+}
+
+/**
+ * Runs an engine as a daemon until it is told to stop, or cannot go on. Resolves to the exit code of the process.
+ *
+ * A mistake in the configuration or in the state is found before anything listens. From then on SIGTERM and SIGINT drain,
+ * SIGHUP takes over what can change while running and keeps the old configuration if the new one is wrong.
+ */
+export async function serve<Config>(options: ServeOptions<Config>, signals: DaemonSignals): Promise<number> {
+  const { definition, notify } = options;
+  const load = () =>
+    loadConfig(definition, {
+      ...(options.configFile === undefined ? {} : { file: options.configFile }),
+      environment: options.environment,
+      overrides: options.init ? (definition.initOverrides ?? {}) : {},
+    });
+  const loaded = load();
+  const settings = prepareSettings(definition.server(loaded.config));
+  const incarnation = nextIncarnation(definition.stateDirectory(loaded.config));
+  const host = options.createHost({ incarnation: incarnation.number });
+  const { logger } = host.telemetry;
+  for (const warning of loaded.warnings) logger.warn('configuration', { warning });
+
+  let endOfDefect: (code: number) => void = () => {};
+  const defect = new Promise<number>((resolve) => {
+    endOfDefect = resolve;
+  });
+  signals.onDefect((error) => {
+    logger.error('defect', { error });
+    endOfDefect(ExitCode.software);
+  });
+
+  let engine: RunningEngine;
+  try {
+    engine = await definition.start(host, loaded.config);
+  } catch (error) {
+    return lastWords(host, 'cannot start', error);
+  }
+  const notRecorded = incarnation.record();
+  if (notRecorded !== undefined) logger.warn('incarnation not recorded', { reason: notRecorded });
+
+  const routes = [...engine.routes];
+  routes.push(
+    openApiRoute(routes, { title: definition.name, description: definition.summary, version: options.version }),
+  );
+  let server: HttpServer;
+  try {
+    const onAnswer = watchHttp(host.telemetry.registry, definition.environmentPrefix.toLowerCase());
+    server = await startHttpServer({ routes, settings, logger, onAnswer, now: () => host.clock.now() });
+  } catch (error) {
+    await engine.close();
+    return lastWords(host, 'cannot serve', error);
+  }
+
+  const tell = async (...assignments: string[]) => {
+    const failure = await notify(...assignments);
+    if (failure !== undefined) logger.warn('service manager not told', { failure });
+  };
+  const reload = async () => {
+    await tell('RELOADING=1', `MONOTONIC_USEC=${Math.round(host.clock.now() * 1000)}`);
+    try {
+      const next = load();
+      const nextSettings = prepareSettings(definition.server(next.config));
+      const { applied, needRestart } = engine.reload(next.config);
+      if (!server.reload(nextSettings)) logger.warn('the address of the server changes with a restart only');
+      for (const warning of next.warnings) logger.warn('configuration', { warning });
+      logger.info('reloaded', { applied, needRestart });
+    } catch (error) {
+      logger.error('reload refused, the old configuration stays', { reason: reasonOf(error) });
+    }
+    await tell('READY=1');
+  };
+  let reloading = Promise.resolve();
+  signals.onReload(() => {
+    reloading = reloading.then(reload);
+  });
+
+  const stop = stopper(engine, host, tell);
+  const terminated = new Promise<number>((resolve) => {
+    signals.onTerminate(() => void stop().then(resolve));
+  });
+  const stopped = engine.stopped.then(
+    () => ExitCode.ok,
+    (error: unknown) => lastWords(host, 'engine stopped', error),
+  );
+
+  logger.info('serving', { engine: definition.name, url: server.url, pid: host.pid, incarnation: host.incarnation });
+  options.onServing?.(server);
+  await tell('READY=1', `STATUS=serving on ${server.url}`);
+  const code = await Promise.race([terminated, stopped, defect]);
+  await server.close();
+  logger.info('stopped', { exitCode: code });
+  return code;
+}
+
+/** First call: drains. Second call: closes at once. */
+function stopper(
+  engine: RunningEngine,
+  host: Host,
+  tell: (...assignments: string[]) => Promise<void>,
+): () => Promise<number> {
+  const { logger } = host.telemetry;
+  let calls = 0;
+  return async () => {
+    calls++;
+    if (calls > 2) return new Promise(() => {}); // the second call already ends it
+    try {
+      if (calls === 2) {
+        logger.warn('told to stop again: ending without drain');
+        await engine.close();
+        return ExitCode.ok;
+      }
+      logger.info('draining');
+      await tell('STOPPING=1', 'STATUS=draining');
+      const { unfinished } = await engine.drain();
+      if (unfinished.length > 0) logger.warn('drain left steps unfinished', { unfinished });
+      return ExitCode.ok;
+    } catch (error) {
+      return lastWords(host, 'cannot stop in order', error);
+    }
+  };
+}
+
+/** Logs why the process ends, and says with which exit code. */
+function lastWords(host: Host, message: string, error: unknown): number {
+  const exitCode = error instanceof EngineError ? error.exitCode : ExitCode.software;
+  const code = error instanceof EngineError ? error.code : 'DEFECT';
+  const stack = error instanceof EngineError || !(error instanceof Error) ? {} : { stack: error.stack };
+  host.telemetry.logger.error(message, { code, reason: reasonOf(error), exitCode, ...stack });
+  return exitCode;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}
