@@ -1,0 +1,352 @@
+import type { DiskErrorCode } from '../../host/disk.ts';
+import { SparseBytes } from './sparseBytes.ts';
+
+/** What the device writes as a whole or not at all. */
+export const sectorBytes = 512;
+/** Unit of the page cache and of the space that files take. */
+export const pageBytes = 4096;
+const sectorsPerPage = pageBytes / sectorBytes;
+
+/** One page of the page cache. Bit n of a mask stands for sector n of the page. */
+interface Page {
+  readonly bytes: Uint8Array;
+  /** Sectors whose content the cache knows. */
+  valid: number;
+  /** Sectors that are newer than the device. */
+  dirty: number;
+}
+
+/** Neighbouring sectors on their way to the device. */
+export interface SectorRun {
+  /** Number of the first sector in the file. */
+  readonly sector: number;
+  /** A multiple of 512 bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** What one sync took from the page cache. */
+export interface SyncSnapshot {
+  /** Length of the file when the sync began. */
+  readonly length: number;
+  /** What lay from here on was cut off before the sync began. */
+  readonly cut: number;
+  readonly runs: readonly SectorRun[];
+  /** The device has it, or it was given up. */
+  settled: boolean;
+}
+
+/** Sectors that the device said were durable and has only in its volatile cache. */
+export interface VolatileBatch {
+  /** Length of the file on the media before. */
+  readonly length: number;
+  /** Content on the media before, by sector. */
+  readonly before: Map<number, Uint8Array>;
+}
+
+/** What a media fault did to one sector. */
+export interface Damage {
+  /** What would stand there without the fault. */
+  readonly pristine: Uint8Array;
+  /** The fault that did it. */
+  readonly rule: number;
+}
+
+/**
+ * The content of one file in three layers: page cache (`pages`, `length`), what is on its way (`inFlight`), and the
+ * device (`media`, `mediaLength`), whose volatile cache is kept as what lay there before (`volatile`). Without time and
+ * without faults of operations: those are the device's.
+ */
+export class FileNode {
+  readonly kind = 'file';
+  readonly id: number;
+  readonly media = new SparseBytes();
+  /** Length on the device. */
+  mediaLength = 0;
+  /** Length as processes see it. */
+  length = 0;
+  /** End of the space that is set aside, a multiple of the page. */
+  reservedTo = 0;
+  modifiedWall: number;
+  readonly inFlight: SyncSnapshot[] = [];
+  readonly volatile: VolatileBatch[] = [];
+  readonly damage = new Map<number, Damage>();
+  /** Sectors that cannot be read until they are written again, with the fault that made them so. */
+  readonly badSectors = new Map<number, number>();
+  /** An error of write-back that the next sync of anybody reports. */
+  pendingError: DiskErrorCode | undefined;
+  /** Processes see zeros from here on where the page cache knows nothing: cut off, and not yet on the device. */
+  #cut = Number.POSITIVE_INFINITY;
+  readonly #pages = new Map<number, Page>();
+  readonly #dirtyPages = new Set<number>();
+
+  constructor(id: number, modifiedWall: number) {
+    this.id = id;
+    this.modifiedWall = modifiedWall;
+  }
+
+  /** Whether a sync would have anything to write. */
+  get isDirty(): boolean {
+    return this.#dirtyPages.size > 0 || this.length !== this.mediaLength || this.#cut !== Number.POSITIVE_INFINITY;
+  }
+
+  get hasDirtySectors(): boolean {
+    return this.#dirtyPages.size > 0;
+  }
+
+  /** Bytes of dirty sectors. */
+  get dirtyBytes(): number {
+    let bytes = 0;
+    for (const index of this.#dirtyPages) {
+      for (let mask = this.#pages.get(index)?.dirty ?? 0; mask !== 0; mask &= mask - 1) bytes += sectorBytes;
+    }
+    return bytes;
+  }
+
+  /** Puts bytes into the page cache and makes the file as long as they need. */
+  write(position: number, bytes: Uint8Array): void {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      const at = position + done;
+      const index = Math.floor(at / pageBytes);
+      const offset = at - index * pageBytes;
+      const count = Math.min(pageBytes - offset, bytes.byteLength - done);
+      const page = this.#pageAt(index);
+      const first = Math.floor(offset / sectorBytes);
+      const last = Math.floor((offset + count - 1) / sectorBytes);
+      // A sector that is written in part must be known whole.
+      if (offset % sectorBytes !== 0) this.#fill(index, page, first);
+      if ((offset + count) % sectorBytes !== 0) this.#fill(index, page, last);
+      page.bytes.set(bytes.subarray(done, done + count), offset);
+      const mask = ((2 << last) - 1) & ~((1 << first) - 1);
+      page.valid |= mask;
+      page.dirty |= mask;
+      this.#dirtyPages.add(index);
+      done += count;
+    }
+    if (bytes.byteLength > 0) this.setLength(Math.max(this.length, position + bytes.byteLength));
+  }
+
+  /** Whether the page cache knows every byte of the range: no device is needed. */
+  isCached(position: number, count: number): boolean {
+    if (count <= 0) return true;
+    const last = Math.floor((position + count - 1) / sectorBytes);
+    for (let sector = Math.floor(position / sectorBytes); sector <= last; sector++) {
+      if (!this.#isValid(sector)) return false;
+    }
+    return true;
+  }
+
+  /** Sectors of the range that a read takes from the device; with `uncached` all but the dirty ones. */
+  deviceSectors(position: number, count: number, uncached: boolean): number[] {
+    const sectors: number[] = [];
+    if (count <= 0) return sectors;
+    const last = Math.floor((position + count - 1) / sectorBytes);
+    for (let sector = Math.floor(position / sectorBytes); sector <= last; sector++) {
+      if (uncached ? !this.#isDirtyOrInFlight(sector) : !this.#isValid(sector)) sectors.push(sector);
+    }
+    return sectors;
+  }
+
+  /**
+   * Fills `into` with what a process sees from `position`. Sectors of `fromDevice` come from there, by `fetch` (default:
+   * the media as it is), and stay in the page cache unless `uncached`.
+   */
+  read(
+    position: number,
+    into: Uint8Array,
+    uncached: boolean,
+    fetch: (sector: number) => Uint8Array = (sector) => this.mediaSector(sector),
+  ): void {
+    let done = 0;
+    while (done < into.byteLength) {
+      const at = position + done;
+      const sector = Math.floor(at / sectorBytes);
+      const offset = at - sector * sectorBytes;
+      const count = Math.min(sectorBytes - offset, into.byteLength - done);
+      const bypass = uncached && !this.#isDirtyOrInFlight(sector);
+      const known = !bypass && this.#isValid(sector);
+      const source = known ? this.#cachedSector(sector) : fetch(sector);
+      into.set(source.subarray(offset, offset + count), done);
+      if (!known && !bypass) this.#remember(sector, source);
+      done += count;
+    }
+  }
+
+  /** A sector as the device holds it, less what was cut off. */
+  mediaSector(sector: number): Uint8Array {
+    const start = sector * sectorBytes;
+    let cut = this.#cut;
+    for (const snapshot of this.inFlight) cut = Math.min(cut, snapshot.cut);
+    if (start >= cut) return new Uint8Array(sectorBytes);
+    const bytes = this.media.slice(start, sectorBytes);
+    if (cut < start + sectorBytes) bytes.fill(0, cut - start);
+    return bytes;
+  }
+
+  /** Shortens or lengthens; what is new reads as zeros. */
+  setLength(bytes: number): void {
+    if (bytes < this.length) {
+      this.#cut = Math.min(this.#cut, bytes);
+      const lastPage = Math.floor(bytes / pageBytes);
+      for (const [index, page] of this.#pages) {
+        if (index * pageBytes >= bytes) {
+          this.#pages.delete(index);
+          this.#dirtyPages.delete(index);
+        } else if (index === lastPage) page.bytes.fill(0, bytes - index * pageBytes);
+      }
+      this.reservedTo = Math.min(this.reservedTo, roundToPage(bytes));
+    }
+    this.length = bytes;
+  }
+
+  /** Takes what is dirty as one sync does: from now on it is on its way. */
+  beginSync(): SyncSnapshot {
+    const runs: SectorRun[] = [];
+    for (const index of this.#dirtyPages) {
+      const page = this.#pages.get(index);
+      if (page === undefined) continue;
+      for (let first = 0; first < sectorsPerPage; first++) {
+        if ((page.dirty & (1 << first)) === 0) continue;
+        let end = first + 1;
+        while (end < sectorsPerPage && (page.dirty & (1 << end)) !== 0) end += 1;
+        runs.push({
+          sector: index * sectorsPerPage + first,
+          bytes: page.bytes.slice(first * sectorBytes, end * sectorBytes),
+        });
+        first = end;
+      }
+      page.dirty = 0;
+    }
+    this.#dirtyPages.clear();
+    const snapshot: SyncSnapshot = { length: this.length, cut: this.#cut, runs, settled: false };
+    this.#cut = Number.POSITIVE_INFINITY;
+    this.inFlight.push(snapshot);
+    return snapshot;
+  }
+
+  /**
+   * The sync failed and its pages are clean all the same, as Linux has it: `keep` leaves the new bytes in the page cache,
+   * `revert` drops them, so that reads give the old ones.
+   */
+  abandonSync(snapshot: SyncSnapshot, cache: 'keep' | 'revert'): void {
+    this.settle(snapshot);
+    this.#cut = Math.min(this.#cut, snapshot.cut);
+    if (cache === 'keep') return;
+    for (const run of snapshot.runs) {
+      for (let n = 0; n < run.bytes.byteLength / sectorBytes; n++) this.#forget(run.sector + n);
+    }
+  }
+
+  /** The snapshot is no longer on its way. */
+  settle(snapshot: SyncSnapshot): void {
+    snapshot.settled = true;
+    const index = this.inFlight.indexOf(snapshot);
+    if (index >= 0) this.inFlight.splice(index, 1);
+  }
+
+  /** Drops clean pages of the range, as memory pressure does; what is dirty or on its way stays. */
+  evict(from = 0, to = Number.POSITIVE_INFINITY): void {
+    for (const [index, page] of this.#pages) {
+      const start = index * pageBytes;
+      if (start + pageBytes <= from || start >= to) continue;
+      for (let n = 0; n < sectorsPerPage; n++) {
+        if (!this.#isDirtyOrInFlight(index * sectorsPerPage + n)) page.valid &= ~(1 << n);
+      }
+      if (page.valid === 0) this.#pages.delete(index);
+    }
+  }
+
+  /** Every sector that no sync has made durable, with its versions in the order in which they were written. */
+  unsynced(): Map<number, Uint8Array[]> {
+    const versions = new Map<number, Uint8Array[]>();
+    const add = (sector: number, bytes: Uint8Array): void => {
+      const list = versions.get(sector);
+      if (list === undefined) versions.set(sector, [bytes]);
+      else list.push(bytes);
+    };
+    for (const snapshot of this.inFlight) {
+      for (const run of snapshot.runs) {
+        for (let n = 0; n * sectorBytes < run.bytes.byteLength; n++) {
+          add(run.sector + n, run.bytes.subarray(n * sectorBytes, (n + 1) * sectorBytes));
+        }
+      }
+    }
+    for (const index of this.#dirtyPages) {
+      const page = this.#pages.get(index);
+      for (let n = 0; page !== undefined && n < sectorsPerPage; n++) {
+        if ((page.dirty & (1 << n)) === 0) continue;
+        add(index * sectorsPerPage + n, page.bytes.slice(n * sectorBytes, (n + 1) * sectorBytes));
+      }
+    }
+    return versions;
+  }
+
+  /** Where the file was cut off since the last sync that the device has; infinite when it was not. */
+  get unsyncedCut(): number {
+    let cut = this.#cut;
+    for (const snapshot of this.inFlight) cut = Math.min(cut, snapshot.cut);
+    return cut;
+  }
+
+  /** The page cache is gone: the file is what the device holds. */
+  dropCache(): void {
+    this.#pages.clear();
+    this.#dirtyPages.clear();
+    for (const snapshot of this.inFlight) snapshot.settled = true;
+    this.inFlight.length = 0;
+    this.#cut = Number.POSITIVE_INFINITY;
+    this.pendingError = undefined;
+    this.length = this.mediaLength;
+    this.reservedTo = roundToPage(this.length);
+  }
+
+  #pageAt(index: number): Page {
+    let page = this.#pages.get(index);
+    if (page === undefined) {
+      page = { bytes: new Uint8Array(pageBytes), valid: 0, dirty: 0 };
+      this.#pages.set(index, page);
+    }
+    return page;
+  }
+
+  #fill(index: number, page: Page, sector: number): void {
+    if ((page.valid & (1 << sector)) !== 0) return;
+    page.bytes.set(this.mediaSector(index * sectorsPerPage + sector), sector * sectorBytes);
+    page.valid |= 1 << sector;
+  }
+
+  #isValid(sector: number): boolean {
+    const page = this.#pages.get(Math.floor(sector / sectorsPerPage));
+    return page !== undefined && (page.valid & (1 << (sector % sectorsPerPage))) !== 0;
+  }
+
+  #isDirtyOrInFlight(sector: number): boolean {
+    const page = this.#pages.get(Math.floor(sector / sectorsPerPage));
+    if (page !== undefined && (page.dirty & (1 << (sector % sectorsPerPage))) !== 0) return true;
+    return this.inFlight.some((snapshot) =>
+      snapshot.runs.some((run) => sector >= run.sector && sector < run.sector + run.bytes.byteLength / sectorBytes),
+    );
+  }
+
+  #cachedSector(sector: number): Uint8Array {
+    const offset = (sector % sectorsPerPage) * sectorBytes;
+    return this.#pageAt(Math.floor(sector / sectorsPerPage)).bytes.subarray(offset, offset + sectorBytes);
+  }
+
+  #remember(sector: number, bytes: Uint8Array): void {
+    const page = this.#pageAt(Math.floor(sector / sectorsPerPage));
+    page.bytes.set(bytes, (sector % sectorsPerPage) * sectorBytes);
+    page.valid |= 1 << (sector % sectorsPerPage);
+  }
+
+  #forget(sector: number): void {
+    const page = this.#pages.get(Math.floor(sector / sectorsPerPage));
+    const bit = 1 << (sector % sectorsPerPage);
+    if (page !== undefined && (page.dirty & bit) === 0) page.valid &= ~bit;
+  }
+}
+
+/** The next multiple of the page. */
+export function roundToPage(bytes: number): number {
+  return Math.ceil(bytes / pageBytes) * pageBytes;
+}

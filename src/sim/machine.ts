@@ -1,0 +1,107 @@
+import type { Host } from '../host/host.ts';
+import { MachineClock } from './clock.ts';
+import type { MachineDevices, PowerLossMode } from './devices.ts';
+import { createDiskless } from './diskless.ts';
+import { SimProcess, TURN_MS } from './process.ts';
+import { MachineSharedMemory } from './sharedMemory.ts';
+import type { World } from './world.ts';
+
+export type { PowerLossMode } from './devices.ts';
+
+export interface MachineOptions {
+  /** Memory of the machine in bytes: what a process may use before the kernel kills it. Default 16 GiB. */
+  readonly memoryBytes?: number;
+}
+
+/** A machine: a name, a clock, disks, memory that outlives processes, and at most one process at a time. */
+export class Machine {
+  readonly name: string;
+  readonly clock: MachineClock;
+  readonly devices: MachineDevices;
+  readonly sharedMemory: MachineSharedMemory;
+  readonly memoryBytes: number;
+  /** The process that runs now. */
+  process: SimProcess | undefined;
+  /** How many processes were started. */
+  incarnation = 0;
+  /** False between a power loss and the next start: nobody answers for its address. */
+  powered = true;
+  #slowFactor = 1;
+  readonly #world: World;
+
+  constructor(world: World, name: string, options: MachineOptions = {}) {
+    this.#world = world;
+    this.name = name;
+    this.memoryBytes = options.memoryBytes ?? 16 * 2 ** 30;
+    this.clock = new MachineClock(world.scheduler, world.wallStart);
+    this.sharedMemory = new MachineSharedMemory(world, name);
+    this.devices = createDiskless();
+  }
+
+  get slowFactor(): number {
+    return this.#slowFactor;
+  }
+
+  /**
+   * Starts a process whose code is `main`, called by an event with its host. The process goes on when `main` returns; an
+   * error out of it is an uncaught one and fails the run. Throws if a process runs.
+   */
+  start(label: string, main: (host: Host) => Promise<void> | void): SimProcess {
+    if (this.process !== undefined) {
+      throw new Error(
+        `start ${label} on ${this.name}: expected no process, ${this.process.traceName} runs; kill it first`,
+      );
+    }
+    this.powered = true;
+    this.incarnation++;
+    const process = new SimProcess(this.#world, this, this.incarnation);
+    process.turnMs = TURN_MS * this.#slowFactor;
+    this.process = process;
+    this.#world.trace.note('process started', process.traceName, label);
+    this.#world.scheduler.after(0, `start ${label}`, process, () => {
+      // A rejection of main is nobody's to handle: the run sees it as the unhandled rejection that it is.
+      void main(process.host);
+    });
+    return process;
+  }
+
+  /** SIGKILL. The page cache, shared memory and the kernel go on. Without a process, nothing happens. */
+  kill(reason = 'killed'): void {
+    this.process?.end({ atMs: this.#world.now, code: 137, signal: 'SIGKILL', reason });
+  }
+
+  /** The power goes: process, shared memory and page cache are lost, the disks keep what the mode leaves. */
+  powerLoss(mode: PowerLossMode): void {
+    this.powered = false;
+    this.#world.trace.fault('power loss', this.name, mode);
+    this.process?.end({ atMs: this.#world.now, code: 137, signal: undefined, reason: 'power loss' });
+    this.sharedMemory.clear();
+    this.devices.powerLoss(mode);
+  }
+
+  /** A new, empty machine under the same name. */
+  wipe(): void {
+    this.powered = false;
+    this.#world.trace.fault('wipe', this.name, '');
+    this.process?.end({ atMs: this.#world.now, code: 137, signal: undefined, reason: 'wiped' });
+    this.sharedMemory.clear();
+    this.devices.wipe();
+  }
+
+  /** SIGSTOP: nothing of the process runs, the clock goes on, sockets buffer. */
+  pause(): void {
+    this.process?.pause();
+  }
+
+  /** SIGCONT: what came due meanwhile runs now, in order. */
+  resume(): void {
+    this.process?.resume();
+  }
+
+  /** Every turn of the event loop takes `factor` times as long, for this process and the next ones; 1 is normal. */
+  slow(factor: number): void {
+    if (!(factor > 0)) throw new RangeError(`slow ${this.name}: expected a factor above 0, got ${factor}`);
+    this.#slowFactor = factor;
+    if (this.process !== undefined) this.process.turnMs = TURN_MS * factor;
+  }
+}
