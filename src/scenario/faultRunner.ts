@@ -1,0 +1,85 @@
+import type { FaultDefinition, Heal } from '../faults/fault.ts';
+import type { World } from '../sim/world.ts';
+import { type NodeSpecContext, resolveNodes } from './nodeSpec.ts';
+import type { FaultLogEntry } from './runRecord.ts';
+import type { NodeSpec } from './scenario.ts';
+import type { OpenFault, Timeline } from './timeline.ts';
+
+/** A fault that has been applied. */
+export interface AppliedFault {
+  readonly entry: FaultLogEntry;
+  /** Undoes it, once; nothing for a fault that leaves nothing to undo. */
+  heal(): Promise<void>;
+  readonly lasting: boolean;
+}
+
+export interface FaultRunner {
+  readonly log: readonly FaultLogEntry[];
+  apply(definition: FaultDefinition, parameters: Record<string, unknown>, nodes: NodeSpec | undefined): AppliedFault;
+  /** Heals whatever is left, the last first. */
+  healAll(): Promise<void>;
+}
+
+/** Applies faults to a world, and keeps the log of them. A fault without `nodes` hits every node. */
+export function createFaultRunner(world: World, timeline: Timeline, nodes: NodeSpecContext): FaultRunner {
+  const log: OpenFault[] = [];
+  const open = new Set<AppliedFault>();
+
+  function apply(
+    definition: FaultDefinition,
+    given: Record<string, unknown>,
+    spec: NodeSpec | undefined,
+  ): AppliedFault {
+    const parameters = resolveGroups(given, nodes);
+    const targets = resolveNodes(spec ?? 'all', nodes);
+    const text = definition.describe(parameters, targets);
+    const entry: OpenFault = {
+      id: log.length,
+      name: definition.name,
+      nodes: targets,
+      parameters,
+      text,
+      startMs: world.now,
+    };
+    log.push(entry);
+    world.trace.fault(definition.name, targets.join(' '), text);
+    timeline.add('fault-start', text, targets.length === 1 ? targets[0] : undefined, {
+      name: definition.name,
+      parameters,
+    });
+    let heal: Heal | undefined = definition.apply({ world, targets }, parameters);
+    const applied: AppliedFault = {
+      entry,
+      lasting: heal !== undefined,
+      async heal() {
+        open.delete(applied);
+        const undo = heal;
+        heal = undefined;
+        if (undo === undefined) return;
+        await undo();
+        entry.endMs = world.now;
+        timeline.add('fault-end', `healed: ${text}`, targets.length === 1 ? targets[0] : undefined);
+      },
+    };
+    if (applied.lasting) open.add(applied);
+    return applied;
+  }
+
+  return {
+    log,
+    apply,
+    async healAll() {
+      for (const fault of [...open].reverse()) await fault.heal();
+    },
+  };
+}
+
+/** `groups: [[primary], [rest]]`: the words in a partition's groups mean nodes too. */
+function resolveGroups(parameters: Record<string, unknown>, context: NodeSpecContext): Record<string, unknown> {
+  const { groups } = parameters;
+  if (!Array.isArray(groups)) return parameters;
+  return {
+    ...parameters,
+    groups: groups.map((group) => (Array.isArray(group) ? resolveNodes(group.map(String), context) : group)),
+  };
+}
