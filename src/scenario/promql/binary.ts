@@ -64,6 +64,8 @@ function withScalar(expr: Binary, samples: Vector, scalar: number, scalarIsLeft:
 
 /** One-to-one, many-to-one and one-to-many matching (Prometheus: engine.VectorBinop). */
 function matched(expr: Binary, left: Vector, right: Vector, fail: Fail): Sample[] {
+  // Nothing can match, so nothing can match twice either: Prometheus asks this first.
+  if (left.length === 0 || right.length === 0) return [];
   const { matching, operator } = expr;
   const signature = signatureOf(matching);
   const swapped = matching.cardinality === 'one-to-many';

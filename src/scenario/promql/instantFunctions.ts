@@ -8,10 +8,19 @@ export function mapValues(samples: readonly Sample[], fn: (value: number) => num
   return samples.map((sample) => ({ labels: dropMetricName(sample.labels), value: fn(sample.value) }));
 }
 
-/** `clamp`, `clamp_min`, `clamp_max`. Nothing is left when the bounds cross; NaN as a bound makes every value NaN. */
+/** `clamp`, `clamp_min`, `clamp_max`. Nothing is left when the bounds cross; NaN spreads, but for the infinity that settles it. */
 export function clamp(samples: readonly Sample[], min: number, max: number): Sample[] {
   if (max < min) return [];
-  return mapValues(samples, (value) => Math.max(min, Math.min(max, value)));
+  return mapValues(samples, (value) => larger(min, smaller(max, value)));
+}
+
+// Go's math.Max and math.Min: the infinity wins even over NaN. JavaScript's give NaN.
+function larger(a: number, b: number): number {
+  return a === Number.POSITIVE_INFINITY || b === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : Math.max(a, b);
+}
+
+function smaller(a: number, b: number): number {
+  return a === Number.NEGATIVE_INFINITY || b === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : Math.min(a, b);
 }
 
 /** The labels that `absent(selector)` can know: those of the matchers `=` that stand alone for their label. */

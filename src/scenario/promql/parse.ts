@@ -9,6 +9,7 @@ import type {
   VectorMatching,
   VectorSelector,
 } from './ast.ts';
+import { expressionChildren, flattenChain, foldChain, type Operand } from './chain.ts';
 import { checkTypes } from './check.ts';
 import { parseDuration } from './duration.ts';
 import { PromqlError, type PromqlErrorCode } from './error.ts';
@@ -16,9 +17,16 @@ import { METRIC_NAME } from './labels.ts';
 import { createMatcher, type Matcher, type MatchOperator } from './matcher.ts';
 import { parseStringLiteral } from './stringLiteral.ts';
 
-const BINARY_OPERATORS: ReadonlySet<string> = new Set<BinaryOperator>([
-  ...(['+', '-', '*', '/', '%', '==', '!=', '>', '<', '>=', '<=', 'and', 'or', 'unless'] as const),
-]);
+/** The binary operators, each with how tight it binds. */
+const PRECEDENCE: Readonly<Record<BinaryOperator, number>> = {
+  or: 1,
+  and: 2,
+  unless: 2,
+  ...{ '==': 3, '!=': 3, '>': 3, '<': 3, '>=': 3, '<=': 3 },
+  ...{ '+': 4, '-': 4 },
+  ...{ '*': 5, '/': 5, '%': 5 },
+};
+const BINARY_OPERATORS: ReadonlySet<string> = new Set(Object.keys(PRECEDENCE));
 const AGGREGATES: ReadonlySet<string> = new Set<AggregateOperator>([
   ...(['sum', 'avg', 'min', 'max', 'count', 'quantile', 'topk', 'bottomk'] as const),
 ]);
@@ -50,15 +58,6 @@ function syntaxError(source: string, at: number): PromqlError {
   return new PromqlError('PROMQL_SYNTAX', `not a PromQL expression: did not expect ${found} here`, source, at);
 }
 
-/** Children that are part of the expression: comments are not. */
-function expressionChildren(node: SyntaxNode): SyntaxNode[] {
-  const children: SyntaxNode[] = [];
-  for (let child = node.firstChild; child; child = child.nextSibling) {
-    if (child.name !== 'LineComment') children.push(child);
-  }
-  return children;
-}
-
 function isOperator<T extends string>(known: ReadonlySet<string>, text: string): text is T {
   return known.has(text);
 }
@@ -82,13 +81,11 @@ class Reader {
       case 'VectorSelector':
         return this.#vectorSelector(node);
       case 'MatrixSelector':
-        return this.#matrixSelector(node);
       case 'OffsetExpr':
-        return this.#offset(node);
-      case 'UnaryExpr':
-        return this.#unary(node);
       case 'BinaryExpr':
-        return this.#binary(node);
+        return this.#chain(node);
+      case 'UnaryExpr':
+        return this.#unary(node, []);
       case 'AggregateExpr':
         return this.#aggregate(node);
       case 'FunctionCall':
@@ -133,21 +130,43 @@ class Reader {
     }
   }
 
-  #matrixSelector(node: SyntaxNode): MatrixSelector {
-    const [inner, duration] = expressionChildren(node);
-    const selector = inner && this.expr(inner);
-    if (!duration || selector?.kind !== 'selector') {
-      throw this.#error('PROMQL_TYPE', node, 'a range `[…]` follows a selector only');
-    }
-    const rangeMs = this.#duration(duration);
-    if (rangeMs <= 0) throw this.#error('PROMQL_TYPE', duration, 'a range must be longer than zero');
-    return { kind: 'range', selector, rangeMs, offset: node.from };
+  /** Operands with their ranges and offsets, joined by operators: see `flattenChain`. */
+  #chain(node: SyntaxNode): Expr {
+    const chain = flattenChain(node);
+    const operands = chain.operands.map((operand) => this.#operand(operand));
+    const operators = chain.operators.map((nodes) => this.#operator(nodes));
+    const joined = foldChain(operands, operators, (operator, left, right): Expr => {
+      const { symbol, bool, matching, offset } = operator;
+      return { kind: 'binary', operator: symbol, left, right, bool, matching, offset };
+    });
+    if (!joined) throw this.#unsupported(node, `\`${this.#text(node)}\``);
+    return joined;
   }
 
-  #offset(node: SyntaxNode): VectorSelector | MatrixSelector {
-    const [inner, , duration] = expressionChildren(node);
-    const target = inner && this.expr(inner);
-    if (!duration || (target?.kind !== 'selector' && target?.kind !== 'range')) {
+  #operand({ node, postfixes }: Operand): Expr {
+    // A sign stands before the selector and its offset: `-x offset 5m`.
+    if (node.name === 'UnaryExpr') return this.#unary(node, postfixes);
+    return postfixes.reduce(
+      (target, postfix) =>
+        postfix.name === 'OffsetExpr' ? this.#moved(target, postfix) : this.#ranged(target, postfix),
+      this.expr(node),
+    );
+  }
+
+  #ranged(selector: Expr, node: SyntaxNode): MatrixSelector {
+    const duration = expressionChildren(node)[1];
+    if (!duration || selector.kind !== 'selector') {
+      throw this.#error('PROMQL_TYPE', node, 'a range `[…]` follows a selector only');
+    }
+    if (selector.offsetMs !== 0) throw this.#error('PROMQL_TYPE', node, 'a range `[…]` goes before `offset`');
+    const rangeMs = this.#duration(duration);
+    if (rangeMs <= 0) throw this.#error('PROMQL_TYPE', duration, 'a range must be longer than zero');
+    return { kind: 'range', selector, rangeMs, offset: selector.offset };
+  }
+
+  #moved(target: Expr, node: SyntaxNode): VectorSelector | MatrixSelector {
+    const duration = expressionChildren(node)[2];
+    if (!duration || (target.kind !== 'selector' && target.kind !== 'range')) {
       throw this.#error('PROMQL_TYPE', node, '`offset` follows a selector only');
     }
     const selector = target.kind === 'range' ? target.selector : target;
@@ -156,37 +175,28 @@ class Reader {
     return target.kind === 'range' ? { ...target, selector: moved } : moved;
   }
 
-  #unary(node: SyntaxNode): Expr {
+  #unary(node: SyntaxNode, postfixes: SyntaxNode[]): Expr {
     const [operator, inner] = expressionChildren(node);
     if (!operator || !inner) throw this.#unsupported(node, `\`${this.#text(node)}\``);
-    const operand = this.expr(inner);
+    const operand = this.#operand({ node: inner, postfixes });
     return this.#text(operator) === '+' ? operand : { kind: 'negate', operand, offset: node.from };
   }
 
-  #binary(node: SyntaxNode): Expr {
-    const children = expressionChildren(node);
-    const [left, operator] = children;
-    const right = children.at(-1);
-    if (!left || !operator || !right) throw this.#unsupported(node, `\`${this.#text(node)}\``);
-    const symbol = this.#text(operator).toLowerCase();
-    if (!isOperator<BinaryOperator>(BINARY_OPERATORS, symbol))
-      throw this.#unsupported(operator, `the operator \`${symbol}\``);
+  /** What stands between two operands: the operator and its modifiers. */
+  #operator(nodes: readonly SyntaxNode[]) {
+    const [operator, ...modifiers] = nodes;
+    const symbol = operator ? this.#text(operator).toLowerCase() : '';
+    if (!operator || !isOperator<BinaryOperator>(BINARY_OPERATORS, symbol)) {
+      throw this.#unsupported(operator ?? null, `the operator \`${symbol}\``);
+    }
     let bool = false;
     let matching: VectorMatching = { kind: 'ignoring', labels: [], cardinality: 'one-to-one', include: [] };
-    for (const modifier of children.slice(2, -1)) {
+    for (const modifier of modifiers) {
       if (modifier.name === 'BoolModifier') bool = true;
       else if (modifier.name === 'MatchingModifierClause') matching = this.#matching(modifier);
       else throw this.#unsupported(modifier, `\`${this.#text(modifier)}\``);
     }
-    return {
-      kind: 'binary',
-      operator: symbol,
-      left: this.expr(left),
-      right: this.expr(right),
-      bool,
-      matching,
-      offset: operator.from,
-    };
+    return { symbol, precedence: PRECEDENCE[symbol], bool, matching, offset: operator.from };
   }
 
   #matching(node: SyntaxNode): VectorMatching {
@@ -287,7 +297,7 @@ class Reader {
     return this.#source.slice(node.from, node.to);
   }
 
-  #unsupported(node: SyntaxNode, what: string): PromqlError {
+  #unsupported(node: SyntaxNode | null, what: string): PromqlError {
     return this.#error(
       'PROMQL_UNSUPPORTED',
       node,
@@ -295,7 +305,7 @@ class Reader {
     );
   }
 
-  #error(code: PromqlErrorCode, node: SyntaxNode, message: string): PromqlError {
-    return new PromqlError(code, message, this.#source, node.from);
+  #error(code: PromqlErrorCode, node: SyntaxNode | null, message: string): PromqlError {
+    return new PromqlError(code, message, this.#source, node?.from ?? 0);
   }
 }
