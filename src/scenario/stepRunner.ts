@@ -34,6 +34,8 @@ export interface StepContext {
   readonly stateOf: (node: string) => string;
   readonly sleep: (ms: number) => Promise<void>;
   readonly nodesOf: (spec: string) => readonly string[];
+  /** A step cannot be done at all (a fault that cannot be applied): ends the run. */
+  readonly fail: (error: unknown) => void;
 }
 
 export interface StepRunner {
@@ -151,7 +153,7 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
     const fault = context.faults.apply(step.definition, step.parameters, step.nodes);
     applied.set(step.id, fault);
     if (step.durationMs === undefined || !fault.lasting) return;
-    world.scheduler.after(step.durationMs, `end of ${step.id}`, undefined, () => void end(run));
+    world.scheduler.after(step.durationMs, `end of ${step.id}`, undefined, () => void end(run).catch(context.fail));
   }
 
   async function end(run: StepRun): Promise<void> {
@@ -188,7 +190,7 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
     runs,
     results,
     start() {
-      for (const run of runs.values()) void live(run);
+      for (const run of runs.values()) live(run).catch(context.fail);
     },
     stop() {
       stopped = true;
