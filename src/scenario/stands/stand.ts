@@ -5,6 +5,7 @@ import type { EngineDefinition } from '../../engines/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { Machine } from '../../sim/machine.ts';
 import type { World } from '../../sim/world.ts';
+import type { FaultLogEntry } from '../runRecord.ts';
 import type { RouteClient } from '../wire/routeClient.ts';
 
 /**
@@ -79,9 +80,17 @@ export interface StandSession {
    */
   converged(): Promise<string | undefined>;
   /** After the liveness phase: gathers what the checks look at (logs read back, index dumps, the shadow of the disks). */
-  collectEvidence(history: readonly Operation[]): Promise<void>;
+  collectEvidence(history: readonly Operation[], run: RunFacts): Promise<void>;
   /** Checks by name, run after `collectEvidence`. */
   readonly checks: Readonly<Record<string, Check>>;
+}
+
+/** What the runner alone knows of a run, for the checks. */
+export interface RunFacts {
+  /** Every fault that was applied, in order. */
+  readonly faults: readonly FaultLogEntry[];
+  /** Virtual time at which the healing phase began; undefined if there was none. */
+  readonly healedAtMs: number | undefined;
 }
 
 /** A check that gave up for want of memory or time says so instead of passing. */
