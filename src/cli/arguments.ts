@@ -1,0 +1,34 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parsers of option values; commander turns what they throw into a usage error (exit 64). */
+
+/** A number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError(`expected a number above 0, got ${JSON.stringify(text)}.`);
+  }
+  return value;
+}
+
+/** A whole number from 1. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError(`expected a whole number from 1, got ${JSON.stringify(text)}.`);
+  }
+  return value;
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** `4096`, `64K`, `64MiB`, `1G`. */
+export function byteCount(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?$/i.exec(text);
+  const unit = UNIT_BYTES[parts?.[2]?.toUpperCase() ?? ''];
+  const bytes = Math.round(Number(parts?.[1]) * (unit ?? Number.NaN));
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new InvalidArgumentError(`expected bytes such as 4096, 64K or 1GiB, got ${JSON.stringify(text)}.`);
+  }
+  return bytes;
+}

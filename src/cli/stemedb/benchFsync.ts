@@ -1,0 +1,147 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { z } from 'zod';
+import { createRealDisk } from '../../real/disk.ts';
+import { positiveInteger } from '../arguments.ts';
+import { formatBytes, formatMillis, formatTable, significant } from '../format.ts';
+import { type FioResult, runFio } from './fio.ts';
+import { type FsyncResult, LIMITS_MS, measureFsync, measureSequential, type SequentialResult } from './fsyncBench.ts';
+
+interface BenchFlags {
+  readonly dir: string;
+  readonly seconds: number;
+  readonly sequential?: boolean;
+  readonly baseline?: string;
+  readonly fio?: boolean;
+  readonly json?: boolean;
+}
+
+/** A run as `--json` prints it and `--baseline` keeps it. */
+const reportSchema = z.object({
+  directory: z.string(),
+  fsync: z.object({
+    writes: z.number(),
+    syncsPerSecond: z.number(),
+    p50Ms: z.number(),
+    p90Ms: z.number(),
+    p99Ms: z.number(),
+    maxMs: z.number(),
+  }),
+  sequential: z.object({ bytes: z.number(), bytesPerSecond: z.number() }).optional(),
+});
+
+/** Worse than the baseline by this factor is worth an alarm; less is what two runs on one disk differ by. */
+const WORSE_FACTOR = 1.5;
+const SEQUENTIAL_BYTES_MAX = 2 ** 30;
+
+/** `hotfire stemedb bench-fsync`. Exit code 1: too slow for a SATA SSD, or worse than the baseline. */
+export function benchFsyncCommand(): Command {
+  return new Command('bench-fsync')
+    .summary('how fast this disk makes a write durable, judged by the limits of the runbook')
+    .description(
+      'Writes 4 KiB at a time into a preallocated scratch file and makes each write durable, as the WAL does. The file lies in\nDIR, which must not be a WAL directory, never takes the reserve, and is removed afterwards.',
+    )
+    .requiredOption('--dir <dir>', 'directory on the disk to measure')
+    .option('--seconds <n>', 'how long each measurement writes', positiveInteger, 10)
+    .option('--sequential', 'also measure large sequential writes')
+    .option('--baseline <file>', 'compare with an earlier run in FILE; made from this run if it is missing')
+    .option('--fio', 'run fio beside it, if it is installed')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Limits: p99 below ${LIMITS_MS['NVMe SSD']} ms on an NVMe SSD, below ${LIMITS_MS['SATA SSD']} ms on a SATA SSD.
+Exit code: 0 good, 1 p99 not below ${LIMITS_MS['SATA SSD']} ms or more than ${WORSE_FACTOR} times worse than the baseline.
+
+Examples:
+  $ hotfire stemedb bench-fsync --dir /var/lib/stemedb
+  $ hotfire stemedb bench-fsync --dir /var/lib/stemedb --sequential --baseline /var/lib/hotfire-baseline.json
+  $ hotfire stemedb bench-fsync --dir /mnt/new-disk --seconds 60 --fio`,
+    )
+    .action(runBench);
+}
+
+async function runBench(flags: BenchFlags): Promise<void> {
+  const disk = createRealDisk();
+  const directory = resolve(flags.dir);
+  const tag = String(process.pid);
+  const options = { directory, durationMs: flags.seconds * 1000, now: () => performance.now(), tag };
+
+  const fsync = await measureFsync(disk, options);
+  const sequential = flags.sequential
+    ? await measureSequential(disk, { ...options, maxBytes: SEQUENTIAL_BYTES_MAX })
+    : undefined;
+  const fio = flags.fio ? ((await runFio(directory, tag, flags.seconds)) ?? 'not installed') : undefined;
+  const report = { directory, fsync, ...(sequential === undefined ? {} : { sequential }) };
+
+  const worse = flags.baseline === undefined ? [] : compareWithBaseline(flags.baseline, report);
+  const verdicts = verdictsOf(fsync);
+  if (flags.json) process.stdout.write(`${JSON.stringify({ ...report, fio, verdicts, worse }, null, 2)}\n`);
+  else process.stdout.write(reportText(report, fio, verdicts, worse));
+  if (fsync.p99Ms >= LIMITS_MS['SATA SSD'] || worse.length > 0) process.exitCode = 1;
+}
+
+function verdictsOf(fsync: FsyncResult): Record<string, 'within' | 'beyond'> {
+  return Object.fromEntries(
+    Object.entries(LIMITS_MS).map(([kind, limit]) => [kind, fsync.p99Ms < limit ? 'within' : 'beyond']),
+  );
+}
+
+/** Sentences for what got worse; writes the file if there is none. */
+function compareWithBaseline(
+  file: string,
+  report: { readonly fsync: FsyncResult; readonly sequential?: SequentialResult },
+): string[] {
+  if (!existsSync(file)) {
+    writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`, { flag: 'wx' });
+    return [];
+  }
+  const parsed = reportSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  if (!parsed.success) {
+    throw new Error(`${file}: expected the JSON of an earlier bench-fsync, got another shape; give another --baseline`);
+  }
+  const before = parsed.data;
+  const worse: string[] = [];
+  if (report.fsync.p99Ms > WORSE_FACTOR * before.fsync.p99Ms) {
+    worse.push(`p99 is ${formatMillis(report.fsync.p99Ms)}, in the baseline ${formatMillis(before.fsync.p99Ms)}`);
+  }
+  const [now, then] = [report.sequential?.bytesPerSecond, before.sequential?.bytesPerSecond];
+  if (now !== undefined && then !== undefined && now * WORSE_FACTOR < then) {
+    worse.push(`sequential writes make ${formatBytes(now)}/s, in the baseline ${formatBytes(then)}/s`);
+  }
+  return worse;
+}
+
+function reportText(
+  report: { readonly directory: string; readonly fsync: FsyncResult; readonly sequential?: SequentialResult },
+  fio: FioResult | 'not installed' | undefined,
+  verdicts: Readonly<Record<string, string>>,
+  worse: readonly string[],
+): string {
+  const { fsync, sequential } = report;
+  const rows = [
+    ['durable 4 KiB writes', `${significant(fsync.syncsPerSecond)}/s`, `${fsync.writes} in ${report.directory}`],
+    ['p50', formatMillis(fsync.p50Ms), ''],
+    ['p90', formatMillis(fsync.p90Ms), ''],
+    [
+      'p99',
+      formatMillis(fsync.p99Ms),
+      Object.entries(LIMITS_MS)
+        .map(([kind, limit]) => `${kind} (< ${limit} ms): ${verdicts[kind]}`)
+        .join(', '),
+    ],
+    ['slowest', formatMillis(fsync.maxMs), ''],
+  ];
+  if (sequential !== undefined) {
+    rows.push([
+      'sequential writes',
+      `${formatBytes(sequential.bytesPerSecond)}/s`,
+      `${formatBytes(sequential.bytes)}, sync included`,
+    ]);
+  }
+  if (fio === 'not installed') rows.push(['fio', 'not installed', 'no second opinion']);
+  else if (fio !== undefined) rows.push([fio.version, formatMillis(fio.p50Ms), `p50; p99 ${formatMillis(fio.p99Ms)}`]);
+  const alarms = worse.map((sentence) => `worse than the baseline: ${sentence}\n`).join('');
+  return `${formatTable(rows, [1])}\n${alarms}`;
+}
