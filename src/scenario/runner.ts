@@ -266,7 +266,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   }
 
   async function judgeChecks(): Promise<void> {
-    await theSession().collectEvidence(history.operations);
+    await theSession().collectEvidence(history.operations, {
+      faults: faults.log,
+      healedAtMs: scenario.healWithinMs === undefined ? undefined : safetyEndMs,
+    });
     const names = scenario.expect.checks === 'all' ? stand.checks : scenario.expect.checks;
     for (const name of names) {
       const check = theSession().checks[name];
