@@ -2,7 +2,6 @@ import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
-import { watchHttp } from './http/metrics.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { prepareSettings } from './http/settings.ts';
@@ -77,8 +76,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   );
   let server: HttpServer;
   try {
-    const onAnswer = watchHttp(host.telemetry.registry, definition.environmentPrefix.toLowerCase());
-    server = await startHttpServer({ routes, settings, logger, onAnswer, now: () => host.clock.now() });
+    server = await startHttpServer({ routes, settings, logger });
   } catch (error) {
     await engine.close();
     return lastWords(host, 'cannot serve', error);

@@ -46,7 +46,6 @@ async function start(routes: readonly Route[], settings: Partial<ServerSettings>
     routes,
     settings: prepareSettings({ bind: '127.0.0.1:0', maxBodyBytes: 1000, ...settings }),
     logger,
-    now: () => performance.now(),
   });
   return server.url;
 }
@@ -265,7 +264,6 @@ describe('HTTP server', () => {
       routes: [],
       settings: prepareSettings({ bind, maxBodyBytes: 1 }),
       logger,
-      now: () => 0,
     });
     await expect(again).rejects.toMatchObject({ exitCode: 74, message: expect.stringContaining('EADDRINUSE') });
   });

@@ -23,10 +23,6 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[];
   readonly settings: PreparedSettings;
   readonly logger: Logger;
-  /** Told of every answer: the pattern of its route (or `unknown`), status and duration in milliseconds. */
-  readonly onAnswer?: (route: string, status: number, durationMs: number) => void;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
 }
 
 /** A listening server. */
@@ -67,14 +63,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.setNotFoundHandler(handle);
 
   async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const began = options.now();
     const method = request.method;
     const { path, search } = splitUrl(request.raw.url ?? '/');
     const matched = router.match(method, path);
     const gone = new AbortController();
     reply.raw.once('close', () => {
-      const pattern = matched.kind === 'found' ? matched.route.path : 'unknown';
-      options.onAnswer?.(pattern, reply.raw.statusCode, options.now() - began);
       if (!reply.raw.writableFinished) gone.abort(new Error('the client is gone'));
     });
     const response =
