@@ -14,9 +14,13 @@ export function resolvePowerLoss(file: FileNode, mode: PowerLossMode, random: Ra
   const oldLength = file.mediaLength;
   const newLength = file.length;
   const cut = file.unsyncedCut;
-  const length = chooseLength(oldLength, newLength, mode, random);
-  // A cut that the device never got is undone together with the length; else what was cut off stays away.
-  if (length < oldLength || mode === 'all-durable') file.media.truncate(Math.min(cut, length));
+  let length = oldLength;
+  if (cut === Number.POSITIVE_INFINITY) length = chooseLength(oldLength, newLength, mode, random);
+  else if (mode === 'all-durable' || (mode !== 'drop' && random.chance(0.5))) {
+    // The cut was kept; what made the file longer after it is decided apart.
+    file.media.truncate(cut);
+    length = chooseLength(Math.min(cut, oldLength), newLength, mode, random);
+  }
   const before = new Map<number, readonly Uint8Array[]>();
   for (const [sector, list] of versions) {
     before.set(sector, [file.media.slice(sector * sectorBytes, sectorBytes), ...list]);
@@ -64,7 +68,6 @@ function writeResolved(
   mode: PowerLossMode,
   random: RandomStream,
 ): void {
-  if (mode === 'drop' && file.inFlight.length === 0 && versions.size === 0) return;
   const sectors = [...versions.keys()].sort((a, b) => a - b);
   const kept = mode === 'tear' ? tornSectors(sectors, random) : undefined;
   for (const sector of sectors) {
