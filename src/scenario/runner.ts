@@ -144,7 +144,6 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     signals,
     monitor,
     store,
-    scraper,
     faults,
     operator: { world, stand, session, control, nodes, host: bystander(world, 'operator') },
     changeLoad: (load) => workload?.change(load),
@@ -170,11 +169,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   /** Scrapes, evaluates, and tells those who wait, until the story has ended. */
   async function observe(): Promise<void> {
     while (!storyEnded) {
+      const scrapedMs = world.now;
       void scraper.scrape().catch(fail);
       await sleep(evaluationDelayMs);
       ticks.push(world.now);
       monitor.step(world.now);
-      signals.emit({ kind: 'tick' });
+      signals.emit({ kind: 'tick', scrapedMs });
       options.onProgress?.(world.now, totalMs);
       await sleep(scrapeIntervalMs - evaluationDelayMs);
     }

@@ -3,8 +3,8 @@ export type Signal =
   | { readonly kind: 'alert'; readonly name: string; readonly change: 'fires' | 'resolves' }
   | { readonly kind: 'log'; readonly node: string; readonly text: string }
   | { readonly kind: 'node'; readonly node: string; readonly state: string }
-  /** The metrics of an interval are in and the rules were evaluated. */
-  | { readonly kind: 'tick' }
+  /** The metrics that were scraped at this time are in, and the rules were evaluated. */
+  | { readonly kind: 'tick'; readonly scrapedMs: number }
   | { readonly kind: 'step' };
 
 /** Tells those who wait. */

@@ -5,7 +5,6 @@ import { type CommandResult, type OperatorContext, runCommand } from './operator
 import type { SeriesStore } from './promql/seriesStore.ts';
 import type { ExpectationResult } from './runRecord.ts';
 import type { FaultStep, OperatorStep, Step } from './scenario.ts';
-import type { Scraper } from './scraper.ts';
 import type { Signal, Signals } from './signals.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trigger } from './words.ts';
@@ -27,7 +26,6 @@ export interface StepContext {
   readonly signals: Signals;
   readonly monitor: Monitor;
   readonly store: SeriesStore;
-  readonly scraper: Scraper;
   readonly faults: FaultRunner;
   readonly operator: OperatorContext;
   readonly changeLoad: (load: unknown) => void;
@@ -141,7 +139,8 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
       case 'heal':
         return heal(step.steps);
       case 'expect':
-        await context.scraper.scrape();
+        // What was scraped before this moment says nothing about it.
+        await signals.wait((signal) => signal.kind === 'tick' && signal.scrapedMs >= (run.startMs ?? world.now));
         for (const expr of step.expressions) {
           const { holds, seen } = holdsAt(expr, context.store, world.now);
           judge(`${step.id}: ${expr}`, holds, `saw ${seen}`);
@@ -195,6 +194,9 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
     stop() {
       stopped = true;
       for (const run of runs.values()) {
+        if (run.startMs !== undefined && !run.happened) {
+          judge(`${run.step.id}: ends`, false, `begun ${seconds(world.now - run.startMs)} before the end of the run`);
+        }
         if (run.startMs !== undefined || judged.has(run.step.id)) continue;
         judged.add(run.step.id);
         const why = run.step.when === undefined ? `${run.step.id}: happens` : `${run.step.id}: ${run.step.whenText}`;
