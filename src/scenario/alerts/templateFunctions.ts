@@ -10,10 +10,33 @@ export function printNumber(value: number): string {
 function printShort(value: number): string {
   if (!Number.isFinite(value)) return printNumber(value);
   if (value === 0) return '0';
-  const [mantissa = '', exponent = '0'] = value.toExponential(3).split('e');
+  const [mantissa = '', exponent = '0'] = significant(value, 4).split('e');
   const power = Number(exponent);
   if (power < -4 || power >= 4) return goExponent(`${Number(mantissa)}e${exponent}`);
-  return String(Number(value.toPrecision(4)));
+  return String(Number(`${mantissa}e${exponent}`));
+}
+
+/** `digits` significant digits, as an exponent form. Go rounds an exact half to the even digit, JavaScript away from zero. */
+function significant(value: number, digits: number): string {
+  const [mantissa = '', exponent = '0'] = value.toExponential(100).split('e');
+  // Sign, one digit, the point, the others.
+  const length = (value < 0 ? 1 : 0) + 1 + digits;
+  return isTieAfterEven(mantissa, length)
+    ? `${mantissa.slice(0, length)}e${exponent}`
+    : value.toExponential(digits - 1);
+}
+
+/** `digits` digits behind the point, an exact half rounded to the even digit. */
+function fixed(value: number, digits: number): string {
+  const exact = value.toFixed(100);
+  const length = exact.indexOf('.') + 1 + digits;
+  if (!isTieAfterEven(exact, length)) return value.toFixed(digits);
+  return digits === 0 ? exact.slice(0, length - 1) : exact.slice(0, length);
+}
+
+/** Whether what follows the first `length` characters is exactly a half, and the digit before it is even. */
+function isTieAfterEven(exact: string, length: number): boolean {
+  return /[02468]\.?$/.test(exact.slice(0, length)) && /^50*$/.test(exact.slice(length));
 }
 
 /** Go writes at least two digits of exponent: `1e+06`. */
@@ -83,7 +106,7 @@ export function printWith(format: string, value: string | number): string {
     if (verb === 'v' || verb === 's') return typeof value === 'number' ? printNumber(value) : value;
     const number = Number(value);
     if (!Number.isFinite(number)) return printNumber(number);
-    if (verb === 'f') return number.toFixed(precision === undefined ? 6 : Number(precision));
+    if (verb === 'f') return fixed(number, precision === undefined ? 6 : Number(precision));
     if (verb === 'd') return String(Math.trunc(number));
     if (verb === 'g')
       return precision === undefined ? printNumber(number) : String(Number(number.toPrecision(Number(precision))));

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { formatDuration } from '../../../src/scenario/promql/duration.ts';
 
 /** Whether promtool, the reference, is on this machine. */
 export const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
@@ -126,8 +127,8 @@ function parseAnswer(text: string, testCase: PromtoolCase): PromtoolAnswer {
     if (!queries[index]) throw new Error(`promtool gave no answer for ${testCase.queries[index]?.expr}: ${text}`);
   }
   const alerts = (testCase.alerts ?? []).map(({ name, atMs }) => {
-    const block = blocks.find((one) => one.startsWith(`alertname: ${name}, time: ${goDuration(atMs)},`));
-    if (!block) throw new Error(`promtool gave no answer for the alert ${name} at ${goDuration(atMs)}: ${text}`);
+    const block = blocks.find((one) => one.startsWith(`alertname: ${name}, time: ${formatDuration(atMs)},`));
+    if (!block) throw new Error(`promtool gave no answer for the alert ${name} at ${formatDuration(atMs)}: ${text}`);
     const got = block.slice(block.indexOf('got:['));
     return [...got.matchAll(/Labels:(\{.*\})\s+Annotations:(\{.*\})/g)].map((match) => ({
       labels: parseLabels(match[1] ?? ''),
@@ -147,12 +148,4 @@ function parseSamples(text: string): PromtoolSample[] {
 function parseLabels(text: string): Record<string, string> {
   const pairs = text.matchAll(/([a-zA-Z_]\w*)=("(?:[^"\\]|\\.)*")/g);
   return Object.fromEntries(Array.from(pairs, (match) => [match[1] ?? '', String(JSON.parse(match[2] ?? '""'))]));
-}
-
-/** As Go prints a duration: `1h2m30s`, `45s`. */
-function goDuration(ms: number): string {
-  const seconds = Math.floor(ms / 1_000);
-  const [h, m, s] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (ms === 0) return '0s';
-  return h > 0 ? `${h}h${m}m${s}s` : m > 0 ? `${m}m${s}s` : `${s}s`;
 }
