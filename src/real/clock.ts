@@ -1,0 +1,47 @@
+import type { Clock, Timer } from '../host/clock.ts';
+
+/** Node's timers take whole milliseconds up to this; longer ones are armed again on the way. */
+const TIMER_MOST_MS = 2_147_483_647;
+
+/** The clock of this machine: `performance.now()`, the wall, Node's timers. A timer never fires early. */
+export function createRealClock(): Clock {
+  const timer = (ms: number, fn: () => void): Timer => {
+    if (!(ms > 0)) {
+      const turn = setImmediate(fn);
+      return { cancel: () => clearImmediate(turn) };
+    }
+    const dueMs = performance.now() + ms;
+    // Node fires up to a millisecond early against performance.now(), and cannot wait longer than 24 days at once.
+    const arm = (): NodeJS.Timeout => {
+      const leftMs = Math.min(Math.ceil(dueMs - performance.now()), TIMER_MOST_MS);
+      return setTimeout(() => {
+        if (performance.now() >= dueMs) fn();
+        else armed = arm();
+      }, leftMs);
+    };
+    let armed = arm();
+    return { cancel: () => clearTimeout(armed) };
+  };
+
+  return {
+    now: () => performance.now(),
+    wall: () => Date.now(),
+    timer,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) {
+          reject(signal.reason);
+          return;
+        }
+        const onAbort = (): void => {
+          armed.cancel();
+          reject(signal?.reason);
+        };
+        const armed = timer(ms, () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        });
+        signal?.addEventListener('abort', onAbort, { once: true });
+      }),
+  };
+}
