@@ -28,6 +28,9 @@ export class DeviceTable implements MachineDevices {
   readonly #devices = new Map<string, Device>();
   /** Devices by the directory that they are mounted on, without a slash at the end; '' is the root. */
   readonly #mounts = new Map<string, Device>();
+  /** The device that a new machine boots from, until another is mounted on `/`. */
+  #builtIn: Device | undefined;
+  #added = 0;
   #order = 0;
   #operation = 0;
 
@@ -39,7 +42,8 @@ export class DeviceTable implements MachineDevices {
         return this.#order;
       },
     };
-    this.#mounts.set('', this.addDevice('root'));
+    this.#builtIn = this.addDevice('root');
+    this.#mounts.set('', this.#builtIn);
   }
 
   /** Devices by name, in the order in which they were added. */
@@ -55,7 +59,8 @@ export class DeviceTable implements MachineDevices {
   /** Adds an empty device, not mounted anywhere. Throws if the name is taken. */
   addDevice(name: string, options?: DeviceOptions): Device {
     if (this.#devices.has(name)) throw new Error(`device ${name}: expected a new name, there is one of this name`);
-    const device = new Device(this.#environment, name, this.#devices.size + 1, options);
+    this.#added += 1;
+    const device = new Device(this.#environment, name, this.#added, options);
     this.#devices.set(name, device);
     return device;
   }
@@ -71,10 +76,19 @@ export class DeviceTable implements MachineDevices {
 
   /**
    * Mounts a device on a directory, which is made (durably) on the device below if it is missing. What the directory held
-   * is hidden until `unmount`. Throws if something is mounted there already.
+   * is hidden until `unmount`. Throws if something is mounted there already; but a first device on `/` takes the place of
+   * the built-in `root`, which is gone then.
    */
   mount(path: string, device: Device): void {
     const at = normalize(path);
+    if (at === '' && this.#builtIn !== undefined) {
+      this.#devices.delete(this.#builtIn.name);
+      this.#mounts.delete('');
+      this.#builtIn = undefined;
+      this.#mounts.set('', device);
+      for (const mounted of this.#mounts.keys()) device.installDirectory(mounted);
+      return;
+    }
     if (this.#mounts.has(at)) throw new Error(`mount ${path}: expected a free directory, a device is mounted there`);
     const below = this.#resolve(at);
     if (below === undefined) throw new Error(`mount ${path}: expected an absolute path below a mounted device`);
@@ -89,6 +103,11 @@ export class DeviceTable implements MachineDevices {
     if (device === undefined || at === '') throw new Error(`unmount ${path}: expected a mounted directory below /`);
     this.#mounts.delete(at);
     return device;
+  }
+
+  /** Where a path leads now; undefined for a relative one. */
+  resolve(path: string): Resolved | undefined {
+    return this.#resolve(normalize(path));
   }
 
   /** The device that holds a path now. Throws for a relative path. */

@@ -105,7 +105,7 @@ export function createSimDisk(
   function list(path: string): Promise<DirectoryEntry[]> {
     return call<DirectoryEntry[]>('list', path, false, (place) =>
       [...findDirectory(place, 'list', path).entries]
-        .map(([name, node]) => ({ name, kind: node.kind }))
+        .map(([name, node]) => ({ name, kind: node.kind }) satisfies DirectoryEntry)
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
     );
   }
