@@ -126,6 +126,12 @@ export class DeviceQueue {
     };
   }
 
+  /** Ends every disturbance of a kind, whoever began it: the volume got another limit, the competitor was stopped. */
+  lift(kind: Disturbance['kind']): void {
+    for (const [id, one] of this.#disturbances) if (one.kind === kind) this.#disturbances.delete(id);
+    this.#resolve();
+  }
+
   /** Requests that are not complete are lost with the power. */
   reset(): void {
     for (const request of this.#inFlight) {
