@@ -1,7 +1,8 @@
+import { collectDefaultMetrics } from 'prom-client';
 import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
-import { ConfigError } from './config/problems.ts';
+import { describeError } from './describeError.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { prepareSettings } from './http/settings.ts';
@@ -49,7 +50,9 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   const settings = prepareSettings(definition.server(loaded.config));
   const incarnation = nextIncarnation(definition.stateDirectory(loaded.config));
   const host = options.createHost({ incarnation: incarnation.number });
-  const { logger } = host.telemetry;
+  const { logger, registry } = host.telemetry;
+  // process_* and nodejs_*: memory, descriptors, garbage collection, lag of the event loop.
+  collectDefaultMetrics({ register: registry });
   for (const warning of loaded.warnings) logger.warn('configuration', { warning });
 
   let endOfDefect: (code: number) => void = () => {};
@@ -57,7 +60,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     endOfDefect = resolve;
   });
   signals.onDefect((error) => {
-    logger.error('defect', { error });
+    logger.error('defect', describeError(error));
     endOfDefect(ExitCode.software);
   });
 
@@ -96,7 +99,9 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
       for (const warning of next.warnings) logger.warn('configuration', { warning });
       logger.info('reloaded', { applied, needRestart });
     } catch (error) {
-      logger.error('reload refused, the old configuration stays', { reason: reasonOf(error) });
+      logger.error('reload refused, the old configuration stays', {
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
     await tell('READY=1');
   };
@@ -155,12 +160,8 @@ function stopper(
 function lastWords(host: Host, message: string, error: unknown): number {
   const exitCode = error instanceof EngineError ? error.exitCode : ExitCode.software;
   const code = error instanceof EngineError ? error.code : 'DEFECT';
-  const stack = error instanceof EngineError || !(error instanceof Error) ? {} : { stack: error.stack };
-  host.telemetry.logger.error(message, { code, reason: reasonOf(error), exitCode, ...stack });
+  // What an engine says of itself needs no stack; a defect does.
+  const fields = error instanceof EngineError ? { reason: error.message } : describeError(error);
+  host.telemetry.logger.error(message, { ...fields, code, exitCode });
   return exitCode;
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  return error instanceof Error ? error.message : String(error);
 }

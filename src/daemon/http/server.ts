@@ -8,6 +8,7 @@ import { encodeResponse } from '../../engines/responseBody.ts';
 import type { Route, RouteResponse } from '../../engines/route.ts';
 import { createRouter, errorResponse, parseQuery, refusal } from '../../engines/router.ts';
 import type { Logger } from '../../host/telemetry.ts';
+import { describeError } from '../describeError.ts';
 import { refuseUnauthorized } from './authorize.ts';
 import { BodyRefused, readBody } from './body.ts';
 import type { PreparedSettings } from './settings.ts';
@@ -102,7 +103,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     } catch (error) {
       if (error instanceof BodyRefused) return error.response;
       if (signal.aborted) return undefined;
-      options.logger.error('handler failed', { route: `${route.method} ${route.path}`, error });
+      options.logger.error('handler failed', { route: `${route.method} ${route.path}`, ...describeError(error) });
       const outcome = route.method === 'GET' ? 'not_applied' : 'indeterminate';
       return errorResponse(500, 'INTERNAL', 'the request failed for a reason that the log names', { outcome });
     }
