@@ -88,21 +88,25 @@ export class NaiveStore {
     return (claim) => sums.get(claim.object) ?? 0;
   }
 
-  /** Supports minus disputes of the claims with one object: one voice an agent, its latest vote. */
+  /**
+   * Supports minus disputes of the claims with one object: who asserts it supports it, who votes on it supports or disputes
+   * it; one voice an agent (claims without one share theirs), the latest counts.
+   */
   #consensus(claims: readonly Claim[], lsn: number): number {
-    const voices = new Map<string, Voice>();
+    const voices = new Map<string, Pick<Voice, 'id' | 'timestamp' | 'support'>>();
+    const hear = (agent: string, voice: Pick<Voice, 'id' | 'timestamp' | 'support'>) => {
+      const other = voices.get(agent);
+      if (other === undefined || later(voice, other)) voices.set(agent, voice);
+    };
     for (const claim of claims) {
-      for (const voice of this.#votes.get(claim.id) ?? []) {
-        if (voice.lsn > lsn) continue;
-        const other = voices.get(voice.agent);
-        if (other === undefined || later(voice, other)) voices.set(voice.agent, voice);
-      }
+      hear(claim.agent ?? '', { id: claim.id, timestamp: claim.timestamp, support: true });
+      for (const voice of this.#votes.get(claim.id) ?? []) if (voice.lsn <= lsn) hear(voice.agent, voice);
     }
     return [...voices.values()].reduce((sum, voice) => sum + (voice.support ? 1 : -1), 0);
   }
 }
 
-function later(a: Voice, b: Voice): boolean {
+function later(a: Pick<Voice, 'id' | 'timestamp'>, b: Pick<Voice, 'id' | 'timestamp'>): boolean {
   return a.timestamp !== b.timestamp ? a.timestamp > b.timestamp : a.id > b.id;
 }
 

@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto';
+import type { Submission } from '../../../checkers/stemedb/evidence.ts';
+import type { RandomStream } from '../../../host/random.ts';
+
+/** Keys in the order of their UTF-16 code units, no white space: RFC 8785, for the values that the stand makes. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+/** Id of a content: SHA-256 of its canonical bytes, 64 hexadecimal digits. */
+export function idOf(content: Readonly<Record<string, unknown>>): string {
+  return hash('sha256', canonicalJson(content), 'hex');
+}
+
+/** What the clients write about. Every content is distinct, so that every record can be traced to one submission. */
+export interface ClaimSource {
+  /** A claim on one of the subjects; now and then one that withdraws an earlier claim. */
+  assertion(): Submission;
+  /** A vote on an assertion that was acknowledged; undefined before there is one. */
+  vote(): Submission | undefined;
+  /** A key that was written to, for a query; undefined before there is one. */
+  key(): { readonly subject: string; readonly predicate: string } | undefined;
+  /** An id that was acknowledged, or (rarely) one that never was. */
+  known(): string | undefined;
+  /** These were acknowledged: reads and votes may speak of them. */
+  acknowledged(submissions: readonly Submission[]): void;
+}
+
+export interface ClaimOptions {
+  /** Distinct subjects. */
+  readonly subjects: number;
+  /** Bytes of the text of an object. */
+  readonly textBytes: number;
+  /** Wall time of the claims, milliseconds since 1970. */
+  readonly wall: () => number;
+  /** Keeps the contents of several sources apart. */
+  readonly label: string;
+}
+
+/** Acknowledged ids that a source remembers for votes and reads. */
+const rememberedMax = 2_000;
+const predicates = ['located-in', 'caused-by', 'measured-as'] as const;
+const agents = Array.from({ length: 7 }, (_, index) => hash('sha256', `agent ${index}`, 'hex'));
+
+/** A source of claims that draws from one stream. */
+export function createClaims(random: RandomStream, options: ClaimOptions): ClaimSource {
+  const remembered: Submission[] = [];
+  let made = 0;
+
+  function assertion(): Submission {
+    const number = made++;
+    const withdrawn = random.chance(0.03) ? pickClaim() : undefined;
+    const filler = options.textBytes > 0 ? ` ${'x'.repeat(options.textBytes)}` : '';
+    const agent = random.chance(0.8) ? random.pick(agents) : undefined;
+    const content: Record<string, unknown> = {
+      v: 1,
+      kind: 'assertion',
+      subject: withdrawn === undefined ? `subject-${random.integer(1, options.subjects)}` : withdrawn.content.subject,
+      predicate: withdrawn === undefined ? random.pick(predicates) : withdrawn.content.predicate,
+      // Few distinct objects, so that lenses have ties and conflicts to resolve; the source makes each claim distinct.
+      object: random.chance(0.7)
+        ? { text: `value ${random.integer(1, 4)}` }
+        : { text: `${options.label} ${number}${filler}` },
+      source: hash('sha256', `${options.label} ${number}`, 'hex'),
+      stage: withdrawn === undefined ? (random.chance(0.93) ? 'approved' : 'proposed') : 'retired',
+      confidence: random.integer(0, 20) / 20,
+      // Coarse, so that timestamps tie.
+      timestamp: Math.floor(options.wall() / 1000) * 1000,
+    };
+    if (withdrawn !== undefined) {
+      content.parent = withdrawn.id;
+      if (withdrawn.content.agent !== undefined) content.agent = withdrawn.content.agent;
+    } else if (agent !== undefined) content.agent = agent;
+    return { id: idOf(content), kind: 'assertion', content };
+  }
+
+  function pickClaim(): Submission | undefined {
+    const claims = remembered.filter((submission) => submission.kind === 'assertion');
+    return claims.length === 0 ? undefined : random.pick(claims);
+  }
+
+  function vote(): Submission | undefined {
+    const target = pickClaim();
+    if (target === undefined) return undefined;
+    const content = {
+      v: 1,
+      kind: 'vote',
+      assertion: target.id,
+      agent: random.pick(agents),
+      value: random.chance(0.6) ? 'support' : 'dispute',
+      // A number of its own makes each vote distinct.
+      timestamp: Math.floor(options.wall()) - random.integer(0, 1000) * 16 - (made++ % 16),
+    };
+    return { id: idOf(content), kind: 'vote', content };
+  }
+
+  return {
+    assertion,
+    vote,
+    key() {
+      const claim = pickClaim();
+      if (claim === undefined) return undefined;
+      return { subject: String(claim.content.subject), predicate: String(claim.content.predicate) };
+    },
+    known() {
+      if (remembered.length === 0 || random.chance(0.02)) return hash('sha256', `never ${made++}`, 'hex');
+      return random.pick(remembered).id;
+    },
+    acknowledged(submissions) {
+      for (const submission of submissions) {
+        if (remembered.length < rememberedMax) remembered.push(submission);
+        else remembered[random.integer(0, rememberedMax - 1)] = submission;
+      }
+    },
+  };
+}

@@ -1,0 +1,227 @@
+import type { JournalImage, StateSample, StemeEvidence } from '../../../checkers/stemedb/evidence.ts';
+import { stemeChecks } from '../../../checkers/stemedb/index.ts';
+import type { RunningEngine } from '../../../engines/engine.ts';
+import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
+import type { Host } from '../../../host/host.ts';
+import { asStand } from '../../../sim/inside.ts';
+import type { Check, NodeState, RunFacts, StandContext, StandSession } from '../stand.ts';
+import { createCompetitors } from './competitors.ts';
+import { directoryBytes, layOutDisks, type MachineDisks, peekDirectory, type StemeDevices } from './devices.ts';
+import { diskSamples } from './diskMetrics.ts';
+import { EvidenceLog, settingsOf } from './evidenceLog.ts';
+import { askIndex } from './indexQuestions.ts';
+import { readSegmentHeader } from './journalFormat.ts';
+import { readJournalImage } from './journalImage.ts';
+import type { StemeLoad } from './loadSchema.ts';
+import { readState } from './stateSamples.ts';
+import { createVerbs } from './verbs.ts';
+import { createVolumes } from './volumes.ts';
+import { watchDisk } from './watchedDisk.ts';
+import { watchRequests } from './watchedEngine.ts';
+import { startWorkload } from './workload.ts';
+
+/** How often the process is looked at from outside, in virtual milliseconds. */
+const sampleEveryMs = 500;
+/** Name of the journal in its witness's ring. */
+const ringFile = /\.ring$/;
+
+/** Begins a run of stemedb: machines, disks, and everything that is written down of it. */
+export function openSession(context: StandContext): StandSession {
+  const { world } = context;
+  const log = new EvidenceLog();
+  const disks = new Map<string, MachineDisks>();
+  const documents = new Map<string, Record<string, unknown>>();
+  const hosts = new Map<string, Host>();
+  const engines = new Map<string, RunningEngine>();
+  let evidence: StemeEvidence | undefined;
+
+  for (const node of context.nodes) {
+    const machine = world.addMachine(node);
+    const laidOut = layOutDisks(machine, context.devices as StemeDevices); // parsed by `stemeDevicesSchema`
+    for (const device of new Set([laidOut.wal, laidOut.store])) {
+      device.observe((event) => {
+        if (event.kind === 'power-loss' && device === laidOut.wal) {
+          log.powerLosses.push({ atMs: world.now, order: log.order() });
+        }
+      });
+    }
+    disks.set(node, laidOut);
+    documents.set(node, structuredClone(context.config) as Record<string, unknown>);
+  }
+
+  function documentOf(node: string): Record<string, unknown> {
+    const document = documents.get(node);
+    if (document === undefined)
+      throw new Error(`node ${node} is none of this stand's: ${[...documents.keys()].join(', ')}`);
+    return document;
+  }
+
+  function disksOf(node: string): MachineDisks {
+    const found = disks.get(node);
+    if (found === undefined) throw new Error(`node ${node} is none of this stand's: ${[...disks.keys()].join(', ')}`);
+    return found;
+  }
+
+  function configOf(node: string): StemeConfig {
+    return stemeConfigSchema.parse(documentOf(node));
+  }
+
+  /** The log as an uncached read would give it now. */
+  function imageOf(node: string): JournalImage {
+    const config = configOf(node);
+    const { table } = disksOf(node);
+    const ring = peekDirectory(table, witnessDirectory(config)).find((file) => ringFile.test(file.name));
+    return readJournalImage(peekDirectory(table, config.wal.dir), ring?.bytes, { atMs: world.now, order: log.order() });
+  }
+
+  /** Salts of the segments that are there, for the reading of batches that are added to them. */
+  function saltsOf(node: string): Map<string, number> {
+    const { dir } = configOf(node).wal;
+    return new Map(
+      peekDirectory(disksOf(node).table, dir).flatMap(({ name, bytes }) => {
+        const header = readSegmentHeader(bytes);
+        return header === undefined ? [] : [[`${dir}/${name}`, header.recordSalt] as const];
+      }),
+    );
+  }
+
+  function logBytesOf(node: string): number {
+    return directoryBytes(disksOf(node).table, configOf(node).wal.dir);
+  }
+
+  function decorateHost(host: Host, node: string): Host {
+    const { incarnation } = host;
+    asStand(() => log.began(node, incarnation, imageOf(node), logBytesOf(node), world.now));
+    hosts.set(node, host);
+    const decorated: Host = {
+      ...host,
+      disk: watchDisk(host.disk, incarnation, {
+        now: () => world.now,
+        order: log.order,
+        began: (call) => void log.disk.push(call),
+        walDirectory: configOf(node).wal.dir,
+        salts: saltsOf(node),
+      }),
+    };
+    watchRequests(decorated, {
+      now: () => world.now,
+      order: log.order,
+      arrived: (request) => void log.requests.push(request),
+      started: (running) => {
+        engines.set(node, running);
+        served(node, incarnation);
+      },
+    });
+    return decorated;
+  }
+
+  /** Recovery is over: what the log holds now is what this process has. */
+  function served(node: string, incarnation: number): void {
+    const life = log.lifeOf(node, incarnation);
+    if (life === undefined) return;
+    life.servedAtMs = world.now;
+    life.servedOrder = log.order();
+    life.recovered = imageOf(node);
+    scheduleSample(node, incarnation);
+  }
+
+  function scheduleSample(node: string, incarnation: number): void {
+    world.scheduler.after(sampleEveryMs, 'sample', undefined, () => {
+      const life = log.lifeOf(node, incarnation);
+      if (life === undefined || life.end !== 'running') return;
+      void sample(node, incarnation);
+      scheduleSample(node, incarnation);
+    });
+  }
+
+  /** Counters are read at one moment: all of them settle before the next event. */
+  async function sample(node: string, incarnation: number): Promise<void> {
+    const host = hosts.get(node);
+    if (host === undefined || host.incarnation !== incarnation) return;
+    const atMs = world.now;
+    const order = log.order();
+    const fields = await readState(host.telemetry.registry);
+    const entry: StateSample = { ...fields, atMs, order, node, incarnation };
+    log.samples.push(entry);
+  }
+
+  function nodeChanged(node: string, state: NodeState): void {
+    const host = hosts.get(node);
+    const life = host === undefined ? undefined : log.lifeOf(node, host.incarnation);
+    if (life === undefined || life.end !== 'running') return;
+    if (state === 'stopping') life.stopAskedAtMs = world.now;
+    if (state !== 'crashed' && state !== 'stopped' && state !== 'exited') return;
+    life.end = state;
+    life.endedAtMs = world.now;
+    life.endedOrder = log.order();
+    const exit = context.control.exits(node).at(-1);
+    if (state === 'exited' && exit !== undefined)
+      life.exit = { code: exit.code, name: exit.name, message: exit.message };
+    engines.delete(node);
+  }
+
+  async function converged(): Promise<string | undefined> {
+    for (const node of context.nodes) {
+      if (context.control.state(node) !== 'up') return `${node} is ${context.control.state(node)}`;
+      const host = hosts.get(node);
+      const state = host === undefined ? {} : await readState(host.telemetry.registry);
+      if (state.walState !== 'open') return `the journal of ${node} is ${state.walState ?? 'unknown'}`;
+      if ((state.pendingBytes ?? 0) > 0) return `${node} has ${state.pendingBytes} bytes pending`;
+    }
+    return undefined;
+  }
+
+  async function collectEvidence(
+    history: Parameters<StandSession['collectEvidence']>[0],
+    run: RunFacts,
+  ): Promise<void> {
+    const first = context.nodes[0];
+    if (first === undefined) throw new Error('a run of stemedb needs a node');
+    for (const node of context.nodes) {
+      const host = hosts.get(node);
+      const life = host === undefined ? undefined : log.lifeOf(node, host.incarnation);
+      const running = engines.get(node);
+      if (life === undefined || life.end !== 'running' || running === undefined || host === undefined) continue;
+      log.index.push(
+        ...(await askIndex(running, history, { node, incarnation: host.incarnation, world, order: log.order })),
+      );
+      await sample(node, host.incarnation);
+      life.left = imageOf(node);
+    }
+    evidence = log.evidence(settingsOf(configOf(first)), history, run, world.now);
+  }
+
+  const checks: Record<string, Check> = {};
+  for (const check of stemeChecks) {
+    checks[check.name] = () => {
+      if (evidence === undefined) throw new Error(`${check.name} was asked before the evidence was collected`);
+      return check.run(evidence);
+    };
+  }
+
+  return {
+    configuration: (node) => structuredClone(documentOf(node)),
+    primary: () => context.nodes[0],
+    decorateHost,
+    nodeChanged,
+    startLoad(given) {
+      const node = given.nodes[0];
+      return startWorkload(given, given.load as StemeLoad, () =>
+        node === undefined ? 30_000 : configOf(node).server.request_timeout_ms,
+      );
+    },
+    verbs: createVerbs({
+      disksOf,
+      documentOf,
+      competitors: createCompetitors(world, disksOf),
+      volumes: createVolumes(world, disksOf),
+    }),
+    extraMetrics: (node) => {
+      const { table } = disksOf(node);
+      return [...table.devices.values()].flatMap(diskSamples);
+    },
+    converged,
+    collectEvidence,
+    checks,
+  };
+}
