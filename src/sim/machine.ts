@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.ts';
 import { MachineClock } from './clock.ts';
-import type { MachineDevices, PowerLossMode } from './devices.ts';
-import { createDiskless } from './diskless.ts';
+import type { PowerLossMode } from './devices.ts';
+import { createDeviceTable, type DeviceTable } from './disk/deviceTable.ts';
 import { SimProcess, TURN_MS } from './process.ts';
 import { MachineSharedMemory } from './sharedMemory.ts';
 import type { World } from './world.ts';
@@ -17,16 +17,22 @@ export interface MachineOptions {
 export class Machine {
   readonly name: string;
   readonly clock: MachineClock;
-  readonly devices: MachineDevices;
+  readonly devices: DeviceTable;
   readonly sharedMemory: MachineSharedMemory;
   readonly memoryBytes: number;
   /** The process that runs now. */
   process: SimProcess | undefined;
   /** How many processes were started. */
   incarnation = 0;
+  /**
+   * How a supervisor brings the program back after a crash: what a fault with a restart calls. Without one, the last
+   * `main` is started again.
+   */
+  supervisor: (() => void) | undefined;
   /** False between a power loss and the next start: nobody answers for its address. */
   powered = true;
   #slowFactor = 1;
+  #program: { readonly label: string; readonly main: (host: Host) => Promise<void> | void } | undefined;
   readonly #world: World;
 
   constructor(world: World, name: string, options: MachineOptions = {}) {
@@ -35,7 +41,13 @@ export class Machine {
     this.memoryBytes = options.memoryBytes ?? 16 * 2 ** 30;
     this.clock = new MachineClock(world.scheduler, world.wallStart);
     this.sharedMemory = new MachineSharedMemory(world, name);
-    this.devices = createDiskless();
+    this.devices = createDeviceTable({
+      scheduler: world.scheduler,
+      random: world.random,
+      trace: world.trace,
+      machine: name,
+      wall: () => this.clock.wall(),
+    });
   }
 
   get slowFactor(): number {
@@ -52,6 +64,7 @@ export class Machine {
         `start ${label} on ${this.name}: expected no process, ${this.process.traceName} runs; kill it first`,
       );
     }
+    this.#program = { label, main };
     this.powered = true;
     this.incarnation++;
     const process = new SimProcess(this.#world, this, this.incarnation);
@@ -63,6 +76,13 @@ export class Machine {
       void main(process.host);
     });
     return process;
+  }
+
+  /** Brings the program back, by the supervisor if there is one. Nothing happens if a process runs or none ever did. */
+  restart(): void {
+    if (this.process !== undefined) return;
+    if (this.supervisor !== undefined) this.supervisor();
+    else if (this.#program !== undefined) this.start(this.#program.label, this.#program.main);
   }
 
   /** SIGKILL. The page cache, shared memory and the kernel go on. Without a process, nothing happens. */

@@ -20,6 +20,9 @@ export interface ExitInfo {
 /** Virtual time that a turn of the event loop takes when nothing slows it: about 2 µs, a multiple of the time grid. */
 export const TURN_MS: Millis = 2 ** -9;
 
+/** What a Node process uses before it has done anything. */
+const PROCESS_BASE_BYTES = 64 * 2 ** 20;
+
 /** A promise of something that will never be told: what a dead process is given. */
 function never<T>(): Promise<T> {
   return new Promise<T>(() => {});
@@ -36,6 +39,8 @@ export class SimProcess implements EventOwner {
   readonly exited: Promise<ExitInfo>;
   readonly held: ScheduledEvent[] = [];
   turnMs: Millis = TURN_MS;
+  /** Memory that the program uses, in bytes, as the stand models it: what a memory limit is compared with. */
+  memoryBytes: () => number = () => PROCESS_BASE_BYTES;
   nextFreeMs: Millis = 0;
   readonly #world: World;
   readonly #enter: (fn: () => void) => void;
