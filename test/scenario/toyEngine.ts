@@ -110,6 +110,7 @@ const engine: EngineDefinition<Config> = {
   summary: 'counts',
   configSchema,
   environmentPrefix: 'COUNTER',
+  stateDirectory: () => '/var/lib/counter',
   server: () => ({ bind: '127.0.0.1:8080', maxBodyBytes: 1024 }),
   start: startCounter,
 };

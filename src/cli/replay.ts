@@ -1,0 +1,213 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { ExitCode } from '../engines/engine.ts';
+import { FaultError } from '../faults/fault.ts';
+import { writeReport } from '../report/writeReport.ts';
+import { type Override, parseOverride } from '../scenario/document.ts';
+import { loadScenario } from '../scenario/load.ts';
+import { ScenarioError } from '../scenario/mistakes.ts';
+import { type RunOptions, runScenario } from '../scenario/runner.ts';
+import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { checkDeterminism } from '../sim/checkDeterminism.ts';
+import { UsageError } from './exit.ts';
+import { createProgressBar } from './progressBar.ts';
+import { timelineLine } from './timelineLine.ts';
+import { packageRoot, readVocabulary } from './vocabulary.ts';
+
+interface ReplayFlags {
+  readonly seed?: number;
+  readonly set: readonly Override[];
+  readonly checkDeterminism?: boolean;
+  readonly report?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Exit codes of a run, by its verdict. */
+export const verdictExitCode: Readonly<Record<Verdict, number>> = { held: 0, violated: 1, undecided: 2 };
+
+/** `hotfire replay`. */
+export function replayCommand(): Command {
+  return new Command('replay')
+    .summary('play a scenario in the simulator')
+    .description('Plays a scenario in the simulator: the timeline as it happens, then a verdict and a report.')
+    .argument('<file>', 'the scenario, such as scenarios/stemedb/slow-fsync.yaml')
+    .option('--seed <n>', "seed of the run (default: the scenario's)", readSeed)
+    .option(
+      '--set <path=value>',
+      'override a key: load.rate=200/s, timeline.slow.duration=5m (repeatable)',
+      collect,
+      [],
+    )
+    .option('--check-determinism', 'run twice and compare every event; the first difference is named')
+    .option('--report <dir>', 'where the report goes (default: reports/<scenario>-<seed>)')
+    .option('--json', 'print the outcome as JSON instead of the timeline')
+    .option('--quiet', 'print the verdict alone')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 78 the scenario cannot be used.
+
+Examples:
+  $ hotfire replay scenarios/stemedb/slow-fsync.yaml
+  $ hotfire replay scenarios/stemedb/slow-fsync.yaml --seed 9 --set timeline.slow.p99=300ms`,
+    )
+    .action(async (file: string, flags: ReplayFlags) => {
+      process.exitCode = await replay(file, flags);
+    });
+}
+
+function readSeed(text: string): number {
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || seed > 2 ** 32 - 1) {
+    throw new InvalidArgumentError(`expected a whole number from 0 to 4294967295, got ${JSON.stringify(text)}.`);
+  }
+  return seed;
+}
+
+function collect(text: string, before: readonly Override[]): Override[] {
+  const override = parseOverride(text);
+  if (override === undefined) throw new InvalidArgumentError(`expected path=value, got ${JSON.stringify(text)}.`);
+  return [...before, override];
+}
+
+async function replay(file: string, flags: ReplayFlags): Promise<number> {
+  try {
+    const scenario = load(file, flags);
+    const options: RunOptions = {
+      commit: commitOf(),
+      nodeVersion: process.version,
+      command: commandOf(file, scenario, flags),
+      realNow: () => performance.now(),
+    };
+    if (flags.checkDeterminism === true) return await compare(scenario, options);
+    return await playAndReport(file, scenario, flags, options);
+  } catch (error) {
+    if (!(error instanceof ScenarioError) && !(error instanceof FaultError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return ExitCode.configuration;
+  }
+}
+
+function load(file: string, flags: ReplayFlags): Scenario {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return loadScenario(text, readVocabulary(), {
+    file,
+    overrides: flags.set,
+    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+  });
+}
+
+async function playAndReport(
+  file: string,
+  scenario: Scenario,
+  flags: ReplayFlags,
+  options: RunOptions,
+): Promise<number> {
+  const silent = flags.json === true || flags.quiet === true;
+  const bar = createProgressBar(process.stderr);
+  const record = await runScenario(scenario, {
+    ...options,
+    onProgress: (nowMs, totalMs) => {
+      if (!silent) bar.update(nowMs, totalMs);
+    },
+    onEntry: (entry) => {
+      if (silent) return;
+      bar.clear();
+      process.stdout.write(`${timelineLine(entry)}\n`);
+    },
+  });
+  bar.clear();
+  const directory = flags.report ?? join('reports', `${basename(file).replace(/\.ya?ml$/, '')}-${record.seed}`);
+  const files = await writeReport(record, directory);
+  process.stdout.write(
+    flags.json === true ? `${JSON.stringify(outcomeOf(record, files))}\n` : summaryOf(record, files),
+  );
+  return verdictExitCode[record.verdict];
+}
+
+async function compare(scenario: Scenario, options: RunOptions): Promise<number> {
+  const report = await checkDeterminism(async (record) => {
+    let world: Parameters<NonNullable<RunOptions['onWorld']>>[0] | undefined;
+    await runScenario(scenario, {
+      ...options,
+      record,
+      onWorld: (made) => {
+        world = made;
+      },
+    });
+    if (world === undefined) throw new Error('the run made no world');
+    return world.trace;
+  });
+  process.stdout.write(`${report}\n`);
+  return 0;
+}
+
+function outcomeOf(record: RunRecord, files: readonly string[]) {
+  const { title, engine, seed, verdict, reasons, virtualMs, realMs, events, fingerprint, expectations, violations } =
+    record;
+  return {
+    title,
+    engine,
+    seed,
+    verdict,
+    reasons,
+    virtualMs,
+    realMs,
+    events,
+    fingerprint,
+    expectations,
+    violations,
+    files,
+  };
+}
+
+/** What stands at the end of a run. */
+export function summaryOf(record: RunRecord, files: readonly string[]): string {
+  const held = record.expectations.filter((result) => result.outcome === 'held').length;
+  const { ok, fail, info, total } = record.operations;
+  const speed = record.realMs > 0 ? Math.round(record.virtualMs / record.realMs) : 0;
+  const page = files.find((file) => file.endsWith('.html'));
+  const lines = [
+    '',
+    `${record.verdict}: ${record.title}, seed ${record.seed}`,
+    ...record.reasons.slice(0, 20).map((reason) => `  ${reason}`),
+    `  ${held} of ${record.expectations.length} expectations held; ${record.violations.length} violations`,
+    `  ${total} operations: ${ok} ok, ${fail} refused, ${info} in doubt`,
+    `  ${(record.virtualMs / 60_000).toFixed(1)} min of virtual time in ${(record.realMs / 1000).toFixed(1)} s (${speed} × real time), ${record.events} events`,
+    `  fingerprint  ${record.fingerprint}`,
+    ...(page === undefined
+      ? files.map((file) => `  report       ${file}`)
+      : [`  report       ${page}  (open it in a browser)`]),
+    `  again        ${record.command}`,
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function commandOf(file: string, scenario: Scenario, flags: ReplayFlags): string {
+  const sets = flags.set.map(({ path, value }) => ` --set ${quote(`${path}=${value}`)}`).join('');
+  return `hotfire replay ${quote(file)} --seed ${scenario.seed}${sets}`;
+}
+
+function quote(text: string): string {
+  return /^[\w./=:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Of the sources that run, if they lie in a git work tree. */
+function commitOf(): string {
+  try {
+    const options = { cwd: packageRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], options).trim();
+  } catch {
+    return 'unknown';
+  }
+}
