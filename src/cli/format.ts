@@ -18,6 +18,11 @@ export function formatMillis(ms: number): string {
   return ms >= 1000 ? `${significant(ms / 1000)} s` : `${significant(ms)} ms`;
 }
 
+/** `36.0 hours`, `12.5 days`. */
+export function formatDays(days: number): string {
+  return days < 2 ? `${significant(days * 24)} hours` : `${significant(days)} days`;
+}
+
 /** Three significant digits without an exponent: `0.0123`, `1.23`, `12.3`, `1235`. */
 export function significant(value: number): string {
   if (value === 0) return '0';

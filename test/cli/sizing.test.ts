@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/cli/stemedb/sizing.ts';
 
-const input = { writesPerSecond: 1000, payloadBytes: 256, latencyMs: 10, walMaxBytes: 2 ** 33 };
+const input = { writesPerSecond: 1000, payloadBytes: 256, latencyMs: 10, walMaxBytes: 2 ** 33, indexMaxBytes: 2 ** 32 };
 
 describe('sizing', () => {
   it('should sync no oftener than a durable write takes', () => {
@@ -22,5 +22,6 @@ describe('sizing', () => {
 
   it('should say when the log is full', () => {
     expect(sizeOf(input).daysUntilWalFull).toBeCloseTo(2 ** 33 / (100 * 4096 * 86_400), 9);
+    expect(sizeOf(input).daysUntilIndexFull).toBeCloseTo(2 ** 32 / (1000 * 86_400 * 110), 9);
   });
 });

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { byteCount, positiveNumber } from '../arguments.ts';
-import { formatBytes, formatCount, formatTable, significant } from '../format.ts';
+import { formatBytes, formatCount, formatDays, formatTable, significant } from '../format.ts';
 import { type Sizing, sizeOf } from './sizing.ts';
 
 interface SizeFlags {
@@ -8,6 +8,7 @@ interface SizeFlags {
   readonly bytes: number;
   readonly latencyMs: number;
   readonly walMaxBytes: number;
+  readonly indexMaxBytes: number;
   readonly json?: boolean;
 }
 
@@ -22,6 +23,7 @@ export function sizeCommand(): Command {
     .option('--bytes <n>', 'bytes of one record (content and signatures)', byteCount, 256)
     .option('--latency-ms <ms>', 'time of one durable write, as bench-fsync measures it', positiveNumber, 2)
     .option('--wal-max-bytes <n>', 'wal.max_bytes of the configuration', byteCount, 8 * 2 ** 30)
+    .option('--index-max-bytes <n>', 'index.max_bytes of the configuration', byteCount, 4 * 2 ** 30)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -36,6 +38,7 @@ Examples:
         payloadBytes: flags.bytes,
         latencyMs: flags.latencyMs,
         walMaxBytes: flags.walMaxBytes,
+        indexMaxBytes: flags.indexMaxBytes,
       });
       process.stdout.write(flags.json ? `${JSON.stringify(sizing, null, 2)}\n` : sizingText(sizing));
     });
@@ -53,10 +56,14 @@ function sizingText(s: Sizing): string {
     [
       'growth of the log',
       `${formatBytes(s.logBytesPerDay)}/day`,
-      `full (wal.max_bytes ${formatBytes(s.walMaxBytes)}) after ${significant(s.daysUntilWalFull)} days at this rate: then read-only`,
+      `full (wal.max_bytes ${formatBytes(s.walMaxBytes)}) after ${formatDays(s.daysUntilWalFull)}: then read-only`,
     ],
     ['memory, first day', formatBytes(s.memoryBytesFirstDay), 'process, full queue and cache, and the index'],
-    ['memory, each day more', formatBytes(s.memoryBytesPerDay), '110 B a record'],
+    [
+      'memory, each day more',
+      formatBytes(s.memoryBytesPerDay),
+      `110 B a record; full (index.max_bytes ${formatBytes(s.indexMaxBytes)}) after ${formatDays(s.daysUntilIndexFull)}: then read-only`,
+    ],
     [
       "runbook's IOPS",
       formatCount(s.runbookIops),

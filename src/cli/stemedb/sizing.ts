@@ -10,6 +10,8 @@ export interface SizingInput {
   readonly latencyMs: number;
   /** `wal.max_bytes`. */
   readonly walMaxBytes: number;
+  /** `index.max_bytes`. */
+  readonly indexMaxBytes: number;
 }
 
 /** What it takes. All rates are per second unless the name says otherwise. */
@@ -22,6 +24,8 @@ export interface Sizing extends SizingInput {
   readonly logBytesPerDay: number;
   /** Days until the log has `walMaxBytes` and the store turns read-only. */
   readonly daysUntilWalFull: number;
+  /** Days until the index has `indexMaxBytes` and the store turns read-only. */
+  readonly daysUntilIndexFull: number;
   /** Memory for the first day and for each further one: the index keeps a row of about 110 B a record. */
   readonly memoryBytesFirstDay: number;
   readonly memoryBytesPerDay: number;
@@ -51,6 +55,7 @@ export function sizeOf(input: SizingInput): Sizing {
     logBytesPerSecond,
     logBytesPerDay,
     daysUntilWalFull: input.walMaxBytes / logBytesPerDay,
+    daysUntilIndexFull: input.indexMaxBytes / memoryBytesPerDay,
     memoryBytesFirstDay: MEMORY_BASE + memoryBytesPerDay,
     memoryBytesPerDay,
     runbookIops: input.writesPerSecond * 1.5,

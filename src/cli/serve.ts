@@ -1,0 +1,94 @@
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { loadConfig } from '../daemon/config/load.ts';
+import { prepareSettings } from '../daemon/http/settings.ts';
+import { createNotify } from '../daemon/notify.ts';
+import { type DaemonSignals, serve } from '../daemon/serve.ts';
+import { packageVersion } from '../daemon/version.ts';
+import type { EngineDefinition } from '../engines/engine.ts';
+import { createRealHost } from '../real/host.ts';
+import { engineNamed } from './engineNamed.ts';
+
+interface ServeFlags {
+  readonly config?: string;
+  readonly init?: boolean;
+  readonly validateConfig?: boolean;
+  readonly name?: string;
+}
+
+/** `hotfire serve`. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .summary('run an engine as a daemon')
+    .description(
+      'Runs an engine as a daemon: HTTP routes, /metrics, /health, logs as JSON lines on standard output.\nSIGTERM and SIGINT drain and end it, a second one ends it at once. SIGHUP reloads the configuration.',
+    )
+    .argument('<engine>', 'name of the engine, such as stemedb')
+    .option('--config <file>', 'configuration in YAML (.yaml, .yml, .json) or TOML (.toml); without it the defaults')
+    .option('--init', 'let the engine make its state where there is none, also if the configuration forbids it')
+    .option('--validate-config', 'check configuration, certificates and tokens, and end')
+    .option(
+      '--name <name>',
+      "identity of this machine, the same after every restart (default: the machine's host name)",
+    )
+    .addHelpText(
+      'after',
+      `
+The environment wins over the file: STEMEDB_<SECTION>_<KEY>, so STEMEDB_WAL_SEGMENT_BYTES sets wal.segment_bytes.
+
+Exit codes: 0 stopped when told to, 64 usage, 65 data are damaged, 70 a defect, 73 another process has the directory,
+74 disk or network failed, 78 configuration.
+
+Examples:
+  $ hotfire serve stemedb --config /etc/stemedb/api.toml
+  $ hotfire serve stemedb --config /etc/stemedb/api.toml --validate-config
+  $ STEMEDB_WAL_DIR=/tmp/s/wal STEMEDB_DB_DIR=/tmp/s/db hotfire serve stemedb`,
+    )
+    .action(async (name: string, flags: ServeFlags) => {
+      const definition = engineNamed(name);
+      if (flags.validateConfig === true) validate(definition, flags);
+      else process.exit(await run(definition, flags));
+    });
+}
+
+function validate(definition: EngineDefinition, flags: ServeFlags): void {
+  const { config, warnings } = loadConfig(definition, {
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+    environment: process.env,
+    overrides: flags.init === true ? (definition.initOverrides ?? {}) : {},
+  });
+  const settings = prepareSettings(definition.server(config));
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  process.stdout.write(
+    `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}\n`,
+  );
+}
+
+function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
+  return serve(
+    {
+      definition,
+      ...(flags.config === undefined ? {} : { configFile: flags.config }),
+      environment: process.env,
+      init: flags.init === true,
+      createHost: ({ incarnation }) => createRealHost({ name: flags.name ?? hostname(), incarnation }),
+      notify: createNotify(process.env),
+      version: packageVersion(),
+    },
+    processSignals,
+  );
+}
+
+const processSignals: DaemonSignals = {
+  onTerminate: (fn) => {
+    process.on('SIGTERM', fn);
+    process.on('SIGINT', fn);
+  },
+  onReload: (fn) => {
+    process.on('SIGHUP', fn);
+  },
+  onDefect: (fn) => {
+    process.on('uncaughtException', fn);
+    process.on('unhandledRejection', fn);
+  },
+};
