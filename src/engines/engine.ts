@@ -57,7 +57,7 @@ export interface EngineDefinition<Config = unknown> {
   readonly environmentAliases?: Readonly<Record<string, string>>;
   /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. */
   readonly stateDirectory: (config: Config) => string;
-  /** Keys that `hotfire serve --init` sets: they let the engine make its state where there is none. */
+  /** What `hotfire serve --init` sets, in the shape of the configuration file: it lets the engine make its state where there is none. */
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;

@@ -149,6 +149,14 @@ describe('configuration', () => {
     });
   });
 
+  it('should let the command line win over both, key by key', () => {
+    const file = join(directory, 'o.yaml');
+    writeFileSync(file, 'wal:\n  dir: /x\n  strict_tail: false\n');
+    const environment = { TOY_WAL_STRICT_TAIL: 'false' };
+    const { config } = loadConfig(definition, { file, environment, overrides: { wal: { strict_tail: true } } });
+    expect(config.wal).toEqual({ dir: '/x', segment_bytes: 2048, strict_tail: true });
+  });
+
   it('should name the variable of a bad value', () => {
     expect(problems('k.yaml', 'wal:\n  segment_bytes: 1024\n', { TOY_WAL_SEGMENT_BYTES: 'many' })).toEqual([
       'environment TOY_WAL_SEGMENT_BYTES: wal.segment_bytes: expected a number, got "many"',

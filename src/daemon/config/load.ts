@@ -10,7 +10,7 @@ export interface ConfigOrigin {
   /** File in YAML or TOML; without one the defaults and the environment alone. */
   readonly file?: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Dotted keys set by the command line; they win over file and environment. */
+  /** What the command line sets, in the shape of the file; it wins over file and environment. */
   readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
@@ -42,7 +42,7 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
     if (setIn(value, path, to)) setBy.set(path.join('.'), by);
   };
   for (const override of overrides) set(override.path, override.value, `environment ${override.variable}`);
-  for (const [key, to] of Object.entries(origin.overrides ?? {})) set(key.split('.'), to, 'command line');
+  for (const [path, to] of leavesOf(origin.overrides ?? {})) set(path, to, 'command line');
 
   const parsed = definition.configSchema.safeParse(value);
   if (parsed.success) return { config: parsed.data, warnings: strangers };
@@ -67,6 +67,13 @@ function readSource(file: string): ConfigSource {
     throw new ConfigError([{ where: file, key: '', expected: 'a readable file', got: code }]);
   }
   return parseConfigText(file, text);
+}
+
+function leavesOf(section: object, path: readonly string[] = []): [readonly string[], unknown][] {
+  return Object.entries(section).flatMap(([name, value]: [string, unknown]): [readonly string[], unknown][] => {
+    const isSection = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isSection ? leavesOf(value, [...path, name]) : [[[...path, name], value]];
+  });
 }
 
 /** Sets a key inside nested sections; false if something that is no section stands in the way (the schema will say so). */
