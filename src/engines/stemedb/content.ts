@@ -11,7 +11,7 @@ export const TYPE_NAMES: Readonly<Record<RecordType, string>> = {
   1: 'assertion',
   2: 'vote',
   3: 'epoch',
-  4: 'agent_weight',
+  4: 'agent-weight',
 };
 
 type Plain<Input> = Omit<Input, 'signatures' | 'v' | 'kind'>;
@@ -20,7 +20,7 @@ type Plain<Input> = Omit<Input, 'signatures' | 'v' | 'kind'>;
 export type AssertionContent = Plain<AssertionInput> & { readonly v: 1; readonly kind: 'assertion' };
 export type VoteContent = Plain<VoteInput> & { readonly v: 1; readonly kind: 'vote' };
 export type EpochContent = Plain<EpochInput> & { readonly v: 1; readonly kind: 'epoch' };
-export type AgentWeightContent = Plain<AgentWeightInput> & { readonly v: 1; readonly kind: 'agent_weight' };
+export type AgentWeightContent = Plain<AgentWeightInput> & { readonly v: 1; readonly kind: 'agent-weight' };
 export type Content = AssertionContent | VoteContent | EpochContent | AgentWeightContent;
 
 /** A record that is ready to be stored. */
@@ -87,7 +87,7 @@ export function prepareEpoch(input: EpochInput): Prepared {
 export function prepareAgentWeight(input: AgentWeightInput): Prepared {
   const content: AgentWeightContent = {
     agent: input.agent,
-    kind: 'agent_weight',
+    kind: 'agent-weight',
     timestamp: input.timestamp,
     v: 1,
     weight: input.weight,

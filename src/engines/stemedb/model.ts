@@ -13,7 +13,6 @@ export const LIMITS = {
   agentWeight: 1_000,
   batchItems: 10_000,
   batchBodyBytes: 16 * 1024 * 1024,
-  jsonDepth: 8,
   queryLimit: 1_000,
   layers: 8,
   constraintItems: 1_000,
@@ -113,7 +112,7 @@ export const epochSchema = z.strictObject({
 
 export const agentWeightSchema = z.strictObject({
   v: version,
-  kind: z.literal('agent_weight', 'expected "agent_weight"').optional(),
+  kind: z.literal('agent-weight', 'expected "agent-weight"').optional(),
   agent: id,
   weight: numberBetween(0, LIMITS.agentWeight),
   timestamp,

@@ -64,7 +64,7 @@ function fieldsOfContent(type: RecordType, id: Uint8Array, content: Content): Ro
       };
     case 'epoch':
       return { ...NOTHING, ...common, target: content.supersedes };
-    case 'agent_weight':
+    case 'agent-weight':
       return { ...NOTHING, ...common, agent: content.agent, millionths: toMillionths(content.weight) };
   }
 }

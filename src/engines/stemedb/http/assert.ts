@@ -1,0 +1,90 @@
+import type { RouteResponse } from '../../route.ts';
+import { StemeError } from '../errors.ts';
+import {
+  type AssertionInput,
+  agentWeightSchema,
+  assertionSchema,
+  type EpochInput,
+  epochSchema,
+  parseInput,
+  type VoteInput,
+  voteSchema,
+} from '../model.ts';
+import type { Ack } from '../write.ts';
+import { type HttpContext, type PlainRoute, parseDataBody, withTimeout } from './request.ts';
+
+const weightBodySchema = agentWeightSchema.omit({ agent: true });
+
+/** POST /v1/assert, /v1/vote, /v1/epoch, /v1/agents/{agent}/weight: one record each. */
+export function writeRoutes(context: HttpContext): PlainRoute[] {
+  const { db } = context;
+  const maxBytes = () => db.config.server.max_body_bytes;
+
+  return [
+    {
+      method: 'POST',
+      path: '/v1/assert',
+      summary: 'Stores an assertion; 200 if it is there already.',
+      role: 'write',
+      endpoint: 'assert',
+      schema: { body: assertionSchema },
+      handler: async (request) => {
+        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        return acknowledged(await withTimeout(context, db.assert(body as AssertionInput))); // assert() parses it
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/vote',
+      summary: "Stores an agent's vote on an assertion.",
+      role: 'write',
+      endpoint: 'vote',
+      schema: { body: voteSchema },
+      handler: async (request) => {
+        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        return acknowledged(await withTimeout(context, db.vote(body as VoteInput))); // vote() parses it
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/epoch',
+      summary: 'Stores an epoch.',
+      role: 'write',
+      endpoint: 'epoch',
+      schema: { body: epochSchema },
+      handler: async (request) => {
+        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        return acknowledged(await withTimeout(context, db.epoch(body as EpochInput))); // epoch() parses it
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/agents/{agent}/weight',
+      summary: "Stores the weight of an agent's voice.",
+      role: 'write',
+      endpoint: 'assert',
+      schema: { body: weightBodySchema },
+      handler: async (request) => {
+        const { weight, timestamp, signatures } = bodyOrRejection(() =>
+          parseInput(weightBodySchema, parseDataBody(request, maxBytes())),
+        );
+        const options = signatures === undefined ? { timestamp } : { timestamp, signatures };
+        return acknowledged(await withTimeout(context, db.weigh(request.parameters.agent ?? '', weight, options)));
+      },
+    },
+  ];
+
+  /** A body that cannot be read is a refused write like any other. */
+  function bodyOrRejection<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof StemeError) db.metrics.rejections.inc({ code: error.code });
+      throw error;
+    }
+  }
+}
+
+function acknowledged(ack: Ack): RouteResponse {
+  return { status: ack.status === 'created' ? 201 : 200, headers: { 'stemedb-lsn': String(ack.lsn) }, body: ack };
+}

@@ -1,0 +1,56 @@
+const LINE_FEED = 0x0a;
+
+/** One line of a stream, without its line feed. `bytes` is undefined when it was longer than allowed. */
+export interface Line {
+  /** From 1. */
+  readonly number: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/**
+ * Splits a stream of bytes into lines, and yields those that are complete after each piece that arrives, at most
+ * `maxLines` at once, so that a sender who waits for answers gets them. Empty lines are counted and left out. A line beyond
+ * `maxLineBytes` is not kept in memory.
+ */
+export async function* readLines(
+  stream: AsyncIterable<Uint8Array>,
+  maxLineBytes: number,
+  maxLines: number,
+): AsyncGenerator<readonly Line[]> {
+  let number = 0;
+  let rest: Uint8Array[] = [];
+  let restBytes = 0;
+  let lines: Line[] = [];
+
+  function endLine(tail: Uint8Array): void {
+    number++;
+    const bytes = restBytes + tail.length;
+    if (bytes > maxLineBytes) lines.push({ number, bytes: undefined });
+    else if (bytes > 0) lines.push({ number, bytes: rest.length === 0 ? tail : Buffer.concat([...rest, tail]) });
+    rest = [];
+    restBytes = 0;
+  }
+
+  for await (const piece of stream) {
+    let begin = 0;
+    for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, begin)) {
+      endLine(withoutReturn(piece.subarray(begin, end)));
+      begin = end + 1;
+      if (lines.length < maxLines) continue;
+      yield lines;
+      lines = [];
+    }
+    const tail = piece.subarray(begin);
+    restBytes += tail.length;
+    if (restBytes > maxLineBytes) rest = [];
+    else if (tail.length > 0) rest.push(tail);
+    if (lines.length > 0) yield lines;
+    lines = [];
+  }
+  if (restBytes > 0) endLine(new Uint8Array(0));
+  if (lines.length > 0) yield lines;
+}
+
+function withoutReturn(line: Uint8Array): Uint8Array {
+  return line.at(-1) === 0x0d ? line.subarray(0, -1) : line;
+}

@@ -1,0 +1,111 @@
+import type { Clock, Millis } from '../../../host/clock.ts';
+import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
+import type { Endpoint } from '../admission.ts';
+import { errorResponse, StemeError } from '../errors.ts';
+import type { StemeNode } from '../store.ts';
+
+/** What the handlers of a store work with. */
+export interface HttpContext {
+  readonly clock: Clock;
+  readonly db: StemeNode;
+}
+
+/** A route before it is measured: its handler may throw `StemeError`. */
+export type PlainRoute = Route & {
+  /** Whose request rate it counts against; none for health and metrics. */
+  readonly endpoint?: Endpoint;
+};
+
+/** Puts measuring, the endpoint's rate and the answers to errors around a route's handler. */
+export function finishRoute({ clock, db }: HttpContext, { endpoint, ...route }: PlainRoute): Route {
+  const { metrics } = db;
+
+  async function answer(request: RouteRequest): Promise<RouteResponse> {
+    try {
+      if (endpoint !== undefined) db.admit(endpoint);
+      return await route.handler(request);
+    } catch (error) {
+      if (!(error instanceof StemeError)) throw error;
+      if (error.code === 'RATE_LIMITED') metrics.rateLimited.inc({ endpoint: endpoint ?? 'none' });
+      return errorResponse(error);
+    }
+  }
+
+  async function handler(request: RouteRequest): Promise<RouteResponse> {
+    const began = clock.now();
+    let status = 500;
+    try {
+      const response = await answer(request);
+      status = response.status;
+      return response;
+    } finally {
+      metrics.http.observe({ route: route.path, status }, (clock.now() - began) / 1000);
+    }
+  }
+
+  return { ...route, handler };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The JSON of a body.
+ *
+ * @throws StemeError TOO_LARGE, VALIDATION_FAILED
+ */
+export function parseJson(body: Uint8Array, maxBytes: number): unknown {
+  if (body.length > maxBytes) throw tooLarge(maxBytes, body.length);
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const got = body.length === 0 ? 'an empty body' : reason;
+    throw new StemeError('VALIDATION_FAILED', `expected a JSON body in UTF-8, got ${got}`, {
+      details: [{ path: '', expected: 'JSON in UTF-8', got }],
+      cause: error,
+    });
+  }
+}
+
+/** The JSON of a data route, which insists on its content type. @throws StemeError also UNSUPPORTED_MEDIA_TYPE */
+export function parseDataBody(request: RouteRequest, maxBytes: number): unknown {
+  requireContentType(request, ['application/json']);
+  return parseJson(request.body, maxBytes);
+}
+
+/** @throws StemeError UNSUPPORTED_MEDIA_TYPE */
+export function requireContentType(request: RouteRequest, allowed: readonly string[]): void {
+  const type = contentType(request);
+  if (allowed.includes(type)) return;
+  const got = type === '' ? 'none' : type;
+  throw new StemeError('UNSUPPORTED_MEDIA_TYPE', `expected content-type ${allowed.join(' or ')}, got ${got}`);
+}
+
+/** The media type of a request without its parameters, in lower case; empty if it names none. */
+export function contentType(request: RouteRequest): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+export function tooLarge(maxBytes: number, got: number | string): StemeError {
+  return new StemeError('TOO_LARGE', `expected a body of at most ${maxBytes} bytes, got ${got}`);
+}
+
+/**
+ * The result of a write, or 504 when it takes longer than `timeoutMs`. The write goes on: what became of it is not known,
+ * and sending it again is safe.
+ */
+export function withTimeout<T>({ clock, db }: HttpContext, write: Promise<T>): Promise<T> {
+  const timeoutMs: Millis = db.config.server.request_timeout_ms;
+  return new Promise((resolve, reject) => {
+    const timer = clock.timer(timeoutMs, () => {
+      db.metrics.rejections.inc({ code: 'WRITE_TIMEOUT' });
+      reject(
+        new StemeError(
+          'WRITE_TIMEOUT',
+          `not durable after ${timeoutMs} ms: it may still become so; sending it again is safe`,
+        ),
+      );
+    });
+    write.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

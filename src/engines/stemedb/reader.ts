@@ -1,0 +1,90 @@
+import type { Telemetry } from '../../host/telemetry.ts';
+import { type Journal, JournalError, WalCorruption } from '../../storage/journal/index.ts';
+import { StemeError } from './errors.ts';
+import { type CachedRecord, RecordCache } from './recordCache.ts';
+import { splitPayload } from './records.ts';
+
+/** Reads of the disk that queries have outstanding at once: the log's writes must not queue behind them. */
+const READS_MAX = 8;
+
+/** What the reader counts. */
+export interface ReaderCounts {
+  hit(): void;
+  miss(): void;
+  damaged(segment: string): void;
+}
+
+/** Records by LSN, from the cache or else from the journal, whose every read is checked. */
+export class RecordReader {
+  readonly #journal: Journal;
+  readonly #cache: RecordCache;
+  readonly #telemetry: Telemetry;
+  readonly #counts: ReaderCounts;
+  #reading = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(journal: Journal, cacheBytes: number, telemetry: Telemetry, counts: ReaderCounts) {
+    this.#journal = journal;
+    this.#cache = new RecordCache(cacheBytes);
+    this.#telemetry = telemetry;
+    this.#counts = counts;
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes;
+  }
+
+  /** Puts a record in the cache that was just folded: what was written last is read first. */
+  remember(lsn: number, record: CachedRecord): void {
+    this.#cache.put(lsn, record);
+  }
+
+  /** The record if it is in the cache. */
+  cached(lsn: number): CachedRecord | undefined {
+    if (this.#telemetry.buggify('cache-empty')) this.#cache.clear();
+    const record = this.#cache.get(lsn);
+    if (record !== undefined) this.#counts.hit();
+    return record;
+  }
+
+  /** @throws StemeError RECORD_DAMAGED when no intact bytes are left */
+  async read(lsn: number): Promise<CachedRecord> {
+    const cached = this.cached(lsn);
+    if (cached !== undefined) return cached;
+    this.#counts.miss();
+    if (this.#reading >= READS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#reading++;
+    try {
+      return await this.#fetch(lsn);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#reading--;
+      else next();
+    }
+  }
+
+  async #fetch(lsn: number): Promise<CachedRecord> {
+    try {
+      const { type, payload } = await this.#journal.read(lsn);
+      const parts = splitPayload(payload);
+      const record: CachedRecord = { type, content: text(parts.content), signatures: text(parts.signatures) };
+      this.#cache.put(lsn, record);
+      return record;
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error;
+      const segment = error instanceof WalCorruption ? error.segment : this.#segmentOf(lsn);
+      this.#counts.damaged(segment);
+      const message = `record ${lsn} in ${segment} cannot be read, and there is no other copy: ${error.message}`;
+      throw new StemeError('RECORD_DAMAGED', message, { fields: { lsn, segment }, cause: error });
+    }
+  }
+
+  #segmentOf(lsn: number): string {
+    const segment = this.#journal.segments().findLast(({ baseLsn }) => baseLsn <= lsn);
+    return segment?.file ?? 'no segment';
+  }
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}

@@ -1,0 +1,554 @@
+import { DiskError } from '../../host/disk.ts';
+import type { Host } from '../../host/host.ts';
+import {
+  type Journal,
+  JournalError,
+  type JournalErrorCode,
+  type JournalStatus,
+  openJournal,
+  type RecoveryReport,
+} from '../../storage/journal/index.ts';
+import { EngineError, ExitCode } from '../engine.ts';
+import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
+import { Background, type PauseRequest } from './background.ts';
+import { changedKeys, RELOADABLE_KEYS, type StemeConfig, witnessDirectory } from './config.ts';
+import {
+  type Content,
+  type Prepared,
+  prepareAgentWeight,
+  prepareAssertion,
+  prepareEpoch,
+  prepareVote,
+  TYPE_NAMES,
+} from './content.ts';
+import { watchDisk, watchSpace } from './diskWatch.ts';
+import { Drainer, type DrainReport, type DrainStep } from './drain.ts';
+import { errorBody, StemeError } from './errors.ts';
+import { ClaimIndex } from './index/claimIndex.ts';
+import { dumpIndex, type IndexRow } from './index/dump.ts';
+import { IndexKeeper } from './index/keeper.ts';
+import { type Manifest, readManifest } from './index/manifest.ts';
+import { createMetrics, type NodeState, type StemeMetrics } from './metrics.ts';
+import {
+  type AgentWeightInput,
+  type AssertionInput,
+  agentWeightSchema,
+  assertionSchema,
+  type EpochInput,
+  epochSchema,
+  parseInput,
+  type Query,
+  querySchema,
+  type Signature,
+  type VoteInput,
+  voteSchema,
+} from './model.ts';
+import { answerQuery, type QueryResult } from './query.ts';
+import { RecordReader } from './reader.ts';
+import { isRecordType } from './records.ts';
+import { createSignatureVerifier } from './signatures.ts';
+import { type Ack, atomicRefusal, type WriteResult, Writer } from './write.ts';
+
+/** Bytes of one append to the journal, unless segments are too small for it. */
+const APPEND_BYTES_MAX = 16 * 1024 * 1024;
+/** How often free space is read. */
+const SPACE_EVERY_MS = 5_000;
+
+/** One item of a batch that was not stored. */
+export interface Rejected {
+  readonly status: 'rejected';
+  /** Position in the batch, from 0. */
+  readonly index: number;
+  /** As in the body of an error. */
+  readonly error: Readonly<Record<string, unknown>>;
+}
+
+export interface BatchResult {
+  /** In the order of the input. */
+  readonly results: readonly (Ack | Rejected)[];
+  readonly created: number;
+  readonly existing: number;
+  readonly rejected: number;
+}
+
+/** A record as it is stored. */
+export interface StoredRecord {
+  readonly hash: string;
+  readonly lsn: number;
+  readonly kind: string;
+  readonly content: Content;
+  readonly signatures: readonly Signature[];
+}
+
+export interface NodeStatus {
+  readonly state: NodeState;
+  /** Records appended and not yet acknowledged. */
+  readonly pending: number;
+  readonly steps: readonly DrainStep[];
+}
+
+/** A store of assertions. Everything that it throws on account of input or state is a `StemeError`. */
+export interface StemeDb {
+  /** Stores a claim; resolves when it is durable and every query sees it. */
+  assert(assertion: AssertionInput): Promise<Ack>;
+  /** Stores claims, in order; with `atomic` all of them or none. Default: the good ones, the bad ones by index. */
+  assertBatch(assertions: readonly AssertionInput[], options?: { atomic?: boolean }): Promise<BatchResult>;
+  vote(vote: VoteInput): Promise<Ack>;
+  epoch(epoch: EpochInput): Promise<Ack>;
+  /** Sets an agent's weight, as of `timestamp` (default now by the wall clock). */
+  weigh(
+    agent: string,
+    weight: number,
+    options?: { timestamp?: number; signatures?: readonly Signature[] },
+  ): Promise<Ack>;
+  get(hash: string): Promise<StoredRecord | undefined>;
+  query(query: Query): Promise<QueryResult>;
+  /** Limits writes for the life of the process or a while; undefined: back to the configuration. */
+  limit(limit: RateLimit | undefined): void;
+  pause(request: PauseRequest): void;
+  /** Writes the index to disk; resolves to the last LSN in it. */
+  checkpoint(): Promise<number>;
+  /** Takes the node out of service. With an aborted `signal` the waiting ends, not the drain. */
+  drain(options?: { signal?: AbortSignal }): Promise<DrainReport>;
+  undrain(): void;
+  /** Ends what was begun and closes the log. No lame-duck time, no snapshot. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A store, and what its routes and its stand look at. */
+export interface StemeNode extends StemeDb {
+  readonly recovery: RecoveryReport;
+  readonly metrics: StemeMetrics;
+  /** The settings in force. */
+  readonly config: StemeConfig;
+  readonly journal: Journal;
+  node(): NodeStatus;
+  wal(): JournalStatus;
+  rateLimit(): RateLimitStatus;
+  /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
+  admit(endpoint: Endpoint): void;
+  isPaused(): boolean;
+  indexRows(): number;
+  /** Every row of the index as plain data. */
+  dump(): Generator<IndexRow>;
+  /** Takes over what can change while running. */
+  reconfigure(config: StemeConfig): { applied: string[]; needRestart: string[] };
+}
+
+/**
+ * Opens the store in `config.wal.dir` and `config.store.dir`: recovers the log, brings the index up to it, serves.
+ *
+ * @throws EngineError with the exit code and, in its message, LSNs and files, when it refuses or fails to start
+ */
+export async function openStemeDb(host: Host, config: StemeConfig): Promise<StemeDb> {
+  return openStemeNode(host, config);
+}
+
+/** As `openStemeDb`, with the operator's view. */
+export async function openStemeNode(rawHost: Host, initial: StemeConfig): Promise<StemeNode> {
+  const metrics = createMetrics(rawHost);
+  const host = watchDisk(rawHost, metrics);
+  try {
+    return await open(host, initial, metrics);
+  } catch (error) {
+    throw startError(error);
+  }
+}
+
+async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Promise<StemeNode> {
+  let config = initial;
+  const { clock, telemetry } = host;
+  const indexDirectory = `${config.store.dir}/index`;
+  const manifest = await readManifest(host.disk, indexDirectory);
+  if (manifest === 'damaged') {
+    metrics.corruptions.inc({ where: 'index' });
+    telemetry.logger.warn('index manifest damaged: the log is folded again', { directory: indexDirectory });
+  }
+  const known: Manifest | undefined = typeof manifest === 'string' ? undefined : manifest;
+  const { journal, recovery } = await openTheJournal(host, config, known);
+  if (known !== undefined && known.journal !== journal.id) {
+    await journal.close();
+    throw new EngineError(
+      'JournalFormat',
+      ExitCode.data,
+      `${indexDirectory} belongs to journal ${known.journal}, ${config.wal.dir} holds journal ${journal.id}: check both directories`,
+    );
+  }
+  // The log is the database: no record of it may go.
+  journal.pin('records', 1);
+
+  const index = new ClaimIndex();
+  let keeper: IndexKeeper | undefined;
+  const background = new Background({
+    host,
+    metrics,
+    keeper: () => {
+      if (keeper === undefined) throw new Error('snapshot before the index is open');
+      return keeper;
+    },
+    snapshotBytes: config.index.snapshot_bytes,
+    bytesPerSecond: () => config.background.bytes_per_sec,
+    writeMs: () => journal.status().averageWriteMs,
+  });
+  keeper = new IndexKeeper({
+    host,
+    journal,
+    index,
+    directory: indexDirectory,
+    beforeWrite: (bytes) => background.spend('index', bytes),
+    onBadPart: (error) => {
+      metrics.corruptions.inc({ where: 'index' });
+      telemetry.logger.warn('index part unusable: its rows are folded from the log', { reason: error.message });
+    },
+  });
+  const began = clock.now();
+  let loaded: { folded: number; bytes: number };
+  try {
+    loaded = await keeper.load(known);
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+  telemetry.logger.info('index open', {
+    rows: index.rows,
+    parts: keeper.parts.length,
+    folded: loaded.folded,
+    ms: clock.now() - began,
+  });
+
+  const reader = new RecordReader(journal, config.store.cache_bytes, telemetry, {
+    hit: () => metrics.cacheHits.inc(),
+    miss: () => metrics.cacheMisses.inc(),
+    damaged: () => metrics.corruptions.inc({ where: 'segment' }),
+  });
+  const drainer = new Drainer({
+    clock,
+    telemetry,
+    lameDuckMs: () => config.drain.lame_duck_ms,
+    timeoutMs: () => config.drain.timeout_ms,
+    work: [
+      { name: 'commits', run: () => journal.flush() },
+      { name: 'seal', run: () => journal.roll() },
+      { name: 'snapshot', run: () => background.snapshotNow() },
+    ],
+  });
+  const admission = new Admission({
+    clock,
+    journal,
+    refusesWrites: () => drainer.refusesWrites,
+    countsRequests: telemetry.mutant('limit-by-request'),
+  });
+  admission.configure(config.rate_limit.max_writes_per_sec, config.rate_limit.endpoints);
+  const indexFull = indexGuard(journal, index, config.index.max_bytes);
+  indexFull();
+  const writer = new Writer({
+    clock,
+    telemetry,
+    journal,
+    index,
+    reader,
+    metrics,
+    admission,
+    verifier: createSignatureVerifier(clock, config.assert.signatures),
+    maxRecordBytes: config.wal.max_record_bytes,
+    maxAppendBytes: appendBytes(config),
+    clockSkewMs: () => config.assert.clock_skew_ms,
+    onFold: (bytes) => {
+      background.folded(bytes);
+      indexFull();
+    },
+  });
+  background.folded(loaded.bytes);
+  metrics.attach({
+    nodeState: () => drainer.state,
+    rateLimit: () => admission.status().maxWritesPerSec ?? 0,
+    indexRows: () => index.rows,
+    indexBytes: () => index.bytes,
+    snapshotAgeSeconds: () => background.snapshotAgeSeconds,
+    paused: () => background.isPaused('index'),
+  });
+  const ending = new AbortController();
+  void watchSpace(host, metrics, { wal: config.wal.dir, store: config.store.dir }, SPACE_EVERY_MS, ending.signal);
+
+  const querySource = {
+    index,
+    cached: (lsn: number) => reader.cached(lsn),
+    read: (lsn: number) => reader.read(lsn),
+    mutants: { floatSum: telemetry.mutant('float-sum'), tieByArrival: telemetry.mutant('tie-by-arrival') },
+  };
+
+  /** Counts what became of a call's assertions, or of the call as a whole when it throws. */
+  function countRejection(error: unknown): void {
+    if (error instanceof StemeError) metrics.rejections.inc({ code: error.code });
+  }
+
+  async function writeOne(prepare: () => Prepared): Promise<Ack> {
+    const answered = metrics.beginWrite();
+    try {
+      const [result] = await writer.write([prepare()], false);
+      if (result === undefined) throw new Error('a write of one record had no result');
+      if (result instanceof StemeError) throw result;
+      return result;
+    } catch (error) {
+      countRejection(error);
+      throw error;
+    } finally {
+      answered();
+    }
+  }
+
+  async function assert(input: AssertionInput): Promise<Ack> {
+    try {
+      const ack = await writeOne(() => prepareAssertion(parseInput(assertionSchema, input)));
+      metrics.assertions.inc({ status: ack.status });
+      return ack;
+    } catch (error) {
+      metrics.assertions.inc({ status: 'rejected' });
+      throw error;
+    }
+  }
+
+  async function assertBatch(
+    inputs: readonly AssertionInput[],
+    options: { atomic?: boolean } = {},
+  ): Promise<BatchResult> {
+    const atomic = options.atomic ?? false;
+    const answered = metrics.beginWrite();
+    try {
+      const parsed = inputs.map(prepareOrRefuse);
+      const firstBad = parsed.findIndex((item) => item instanceof StemeError);
+      const bad = parsed[firstBad];
+      if (atomic && bad instanceof StemeError) throw atomicRefusal(bad, firstBad);
+      const good = parsed.filter((item): item is Prepared => !(item instanceof StemeError));
+      const written = good.length === 0 ? [] : await writer.write(good, atomic);
+      const failed = atomic ? written.find((result) => result instanceof StemeError) : undefined;
+      if (failed !== undefined) throw failed;
+      return tally(mergeResults(parsed, written));
+    } catch (error) {
+      countRejection(error);
+      metrics.assertions.inc({ status: 'rejected' }, inputs.length);
+      throw error;
+    } finally {
+      answered();
+    }
+  }
+
+  function tally(results: readonly WriteResult[]): BatchResult {
+    const counts = { created: 0, exists: 0, rejected: 0 };
+    const shown = results.map((result, i): Ack | Rejected => {
+      if (!(result instanceof StemeError)) {
+        counts[result.status]++;
+        return result;
+      }
+      counts.rejected++;
+      countRejection(result);
+      return { status: 'rejected', index: i, error: errorBody(result).error };
+    });
+    for (const status of ['created', 'exists', 'rejected'] as const) metrics.assertions.inc({ status }, counts[status]);
+    return { results: shown, created: counts.created, existing: counts.exists, rejected: counts.rejected };
+  }
+
+  async function get(hash: string): Promise<StoredRecord | undefined> {
+    const row = /^[0-9a-f]{64}$/.test(hash) ? index.findHex(hash) : 0;
+    if (row === 0) return undefined;
+    const kind = index.kindOf(row);
+    const { content, signatures } = await reader.read(row);
+    if (!isRecordType(kind)) throw new Error(`row ${row} is found by its id and holds no record`);
+    return {
+      hash,
+      lsn: row,
+      kind: TYPE_NAMES[kind],
+      content: JSON.parse(content) as Content, // written after validation, covered by the record's CRC
+      signatures: signatures === '' ? [] : (JSON.parse(signatures) as Signature[]), // likewise
+    };
+  }
+
+  async function query(input: Query): Promise<QueryResult> {
+    const parsed = parseInput(querySchema, input);
+    const since = clock.now();
+    try {
+      return await answerQuery(querySource, parsed);
+    } finally {
+      metrics.queries.observe({ lens: parsed.lens }, (clock.now() - since) / 1000);
+    }
+  }
+
+  async function checkpoint(): Promise<number> {
+    try {
+      return await background.snapshotNow();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw new StemeError('CHECKPOINT_FAILED', `the index could not be written: ${error.message}`, { cause: error });
+    }
+  }
+
+  function drain(options: { signal?: AbortSignal } = {}): Promise<DrainReport> {
+    const report = drainer.start();
+    const { signal } = options;
+    if (signal === undefined) return report;
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      report.then(resolve, reject);
+    });
+  }
+
+  function reconfigure(next: StemeConfig): { applied: string[]; needRestart: string[] } {
+    const changed = changedKeys(config, next);
+    const applied = changed.filter((key) => RELOADABLE_KEYS.has(key));
+    config = reloaded(config, next);
+    admission.configure(config.rate_limit.max_writes_per_sec, config.rate_limit.endpoints);
+    journal.configure({
+      maxWaitMs: config.wal.group_commit_max_wait_ms,
+      maxBatchBytes: config.wal.group_commit_max_bytes,
+      slowFsyncMs: config.wal.slow_fsync_ms,
+    });
+    return { applied, needRestart: changed.filter((key) => !RELOADABLE_KEYS.has(key)) };
+  }
+
+  let closing: Promise<void> | undefined;
+  async function closeAll(): Promise<void> {
+    ending.abort();
+    background.close();
+    admission.close();
+    try {
+      await journal.close();
+    } finally {
+      writer.close();
+    }
+  }
+
+  return {
+    recovery,
+    metrics,
+    journal,
+    get config() {
+      return config;
+    },
+    assert,
+    assertBatch,
+    vote: (input) => writeOne(() => prepareVote(parseInput(voteSchema, input))),
+    epoch: (input) => writeOne(() => prepareEpoch(parseInput(epochSchema, input))),
+    weigh: (agent, weight, options = {}) =>
+      writeOne(() => {
+        const timestamp = options.timestamp ?? Math.floor(clock.wall());
+        const input: AgentWeightInput = { agent, weight, timestamp };
+        if (options.signatures !== undefined) input.signatures = [...options.signatures];
+        return prepareAgentWeight(parseInput(agentWeightSchema, input));
+      }),
+    get,
+    query,
+    limit: (limit) => admission.limit(limit),
+    pause: (request) => background.pause(request),
+    checkpoint,
+    drain,
+    undrain: () => drainer.cancel(),
+    close() {
+      closing ??= closeAll();
+      return closing;
+    },
+    node: () => ({ state: drainer.state, pending: writer.pending, steps: drainer.steps }),
+    wal: () => journal.status(),
+    rateLimit: () => admission.status(),
+    admit: (endpoint) => admission.request(endpoint),
+    isPaused: () => background.isPaused('index'),
+    indexRows: () => index.rows,
+    dump: () => dumpIndex(index),
+    reconfigure,
+  };
+}
+
+async function openTheJournal(
+  host: Host,
+  config: StemeConfig,
+  manifest: Manifest | undefined,
+): Promise<{ journal: Journal; recovery: RecoveryReport }> {
+  const { wal } = config;
+  const indexed = manifest?.parts.at(-1)?.last;
+  return openJournal(host, {
+    directory: wal.dir,
+    name: 'stemedb',
+    metricsPrefix: 'stemedb_',
+    witnessDirectory: witnessDirectory(config),
+    segmentBytes: wal.segment_bytes,
+    maxWaitMs: wal.group_commit_max_wait_ms,
+    maxBatchBytes: wal.group_commit_max_bytes,
+    maxAppendBytes: appendBytes(config),
+    maxPendingBytes: wal.max_pending_bytes,
+    reserveBytes: wal.reserve_bytes ?? 2 * wal.segment_bytes,
+    maxBytes: wal.max_bytes,
+    strictTail: wal.strict_tail,
+    slowFsyncMs: wal.slow_fsync_ms,
+    create: config.store.create,
+    ...(indexed === undefined ? {} : { scanFrom: indexed, proofs: [{ name: 'index', lsn: indexed }] }),
+  });
+}
+
+/** One append lies in one batch and one segment: a quarter of it leaves room for headers and what is there already. */
+function appendBytes(config: StemeConfig): number {
+  return Math.min(APPEND_BYTES_MAX, Math.max(config.wal.max_record_bytes + 1024, config.wal.segment_bytes / 4));
+}
+
+/** Returns what turns the log read-only when the index has no room for more. */
+function indexGuard(journal: Journal, index: ClaimIndex, maxBytes: number): () => void {
+  let held = false;
+  return () => {
+    if (held || (index.bytes < maxBytes && !index.dictionariesFull)) return;
+    held = true;
+    journal.holdReadOnly('index_full', `the index holds ${index.bytes} bytes, index.max_bytes is ${maxBytes}`);
+  };
+}
+
+function prepareOrRefuse(input: AssertionInput): Prepared | StemeError {
+  try {
+    return prepareAssertion(parseInput(assertionSchema, input));
+  } catch (error) {
+    if (error instanceof StemeError) return error;
+    throw error;
+  }
+}
+
+/** Puts the results of the records that were written into the places of their inputs. */
+function mergeResults(parsed: readonly (Prepared | StemeError)[], written: readonly WriteResult[]): WriteResult[] {
+  let next = 0;
+  return parsed.map((item) => {
+    if (item instanceof StemeError) return item;
+    const result = written[next++];
+    if (result === undefined) throw new Error(`a batch of ${parsed.length} had ${written.length} results`);
+    return result;
+  });
+}
+
+/** The configuration with those keys of `next` that can change while running. */
+function reloaded(config: StemeConfig, next: StemeConfig): StemeConfig {
+  return {
+    ...config,
+    server: { ...config.server, request_timeout_ms: next.server.request_timeout_ms },
+    wal: {
+      ...config.wal,
+      group_commit_max_wait_ms: next.wal.group_commit_max_wait_ms,
+      group_commit_max_bytes: next.wal.group_commit_max_bytes,
+      slow_fsync_ms: next.wal.slow_fsync_ms,
+    },
+    assert: { ...config.assert, clock_skew_ms: next.assert.clock_skew_ms },
+    rate_limit: next.rate_limit,
+    background: next.background,
+    drain: next.drain,
+  };
+}
+
+const EXIT_CODES: Partial<Record<JournalErrorCode, number>> = {
+  WalCorruption: ExitCode.data,
+  JournalFormat: ExitCode.data,
+  JournalDamaged: ExitCode.data,
+  JournalLocked: ExitCode.locked,
+};
+
+/** What keeps a store from starting, with the exit code of the process. A defect comes back as it is. */
+function startError(error: unknown): unknown {
+  if (error instanceof JournalError) {
+    return new EngineError(error.code, EXIT_CODES[error.code] ?? ExitCode.io, error.message, { cause: error });
+  }
+  if (error instanceof DiskError) return new EngineError('DISK', ExitCode.io, error.message, { cause: error });
+  return error;
+}
