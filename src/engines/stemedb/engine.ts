@@ -94,7 +94,7 @@ export const stemedb: EngineDefinition<StemeConfig> = {
     STEMEDB_BIND_ADDR: 'server.bind',
   },
   stateDirectory: (config) => config.store.dir,
-  initOverrides: { 'store.create': 'if-missing' },
+  initOverrides: { store: { create: 'if-missing' } },
   server: serverSettings,
   start: startStemeDb,
 };
