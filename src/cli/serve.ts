@@ -4,7 +4,7 @@ import { loadConfig } from '../daemon/config/load.ts';
 import { prepareSettings } from '../daemon/http/settings.ts';
 import { createNotify } from '../daemon/notify.ts';
 import { type DaemonSignals, serve } from '../daemon/serve.ts';
-import { packageVersion } from '../daemon/version.ts';
+import { packageCommit, packageVersion } from '../daemon/version.ts';
 import type { EngineDefinition } from '../engines/engine.ts';
 import { createRealHost } from '../real/host.ts';
 import { engineNamed } from './engineNamed.ts';
@@ -74,6 +74,7 @@ function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
       createHost: ({ incarnation }) => createRealHost({ name: flags.name ?? hostname(), incarnation }),
       notify: createNotify(process.env),
       version: packageVersion(),
+      commit: packageCommit(),
     },
     processSignals,
   );

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics } from 'prom-client';
+import { collectDefaultMetrics, Gauge } from 'prom-client';
 import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
@@ -19,6 +19,8 @@ export interface ServeOptions<Config> {
   readonly createHost: (options: { readonly incarnation: number }) => Host;
   readonly notify: Notify;
   readonly version: string;
+  /** What the code was built from. */
+  readonly commit: string;
   /** Told once, when requests are answered. */
   readonly onServing?: (server: HttpServer) => void;
 }
@@ -53,6 +55,12 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   const { logger, registry } = host.telemetry;
   // process_* and nodejs_*: memory, descriptors, garbage collection, lag of the event loop.
   collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: `${definition.environmentPrefix.toLowerCase()}_build_info`,
+    help: 'What runs here; always 1.',
+    labelNames: ['version', 'commit'] as const,
+    registers: [registry],
+  }).set({ version: options.version, commit: options.commit }, 1);
   for (const warning of loaded.warnings) logger.warn('configuration', { warning });
 
   let endOfDefect: (code: number) => void = () => {};

@@ -105,6 +105,7 @@ function daemon(
           return undefined;
         },
         version: '1.2.3',
+        commit: 'abc',
         onServing,
       },
       {
