@@ -84,15 +84,6 @@ export class FileNode {
     this.modifiedWall = modifiedWall;
   }
 
-  /** Whether a sync would have anything to write. */
-  get isDirty(): boolean {
-    return this.#dirtyPages.size > 0 || this.length !== this.mediaLength || this.#cut !== Number.POSITIVE_INFINITY;
-  }
-
-  get hasDirtySectors(): boolean {
-    return this.#dirtyPages.size > 0;
-  }
-
   /** Bytes of dirty sectors. */
   get dirtyBytes(): number {
     let bytes = 0;
@@ -124,16 +115,6 @@ export class FileNode {
       done += count;
     }
     if (bytes.byteLength > 0) this.setLength(Math.max(this.length, position + bytes.byteLength));
-  }
-
-  /** Whether the page cache knows every byte of the range: no device is needed. */
-  isCached(position: number, count: number): boolean {
-    if (count <= 0) return true;
-    const last = Math.floor((position + count - 1) / sectorBytes);
-    for (let sector = Math.floor(position / sectorBytes); sector <= last; sector++) {
-      if (!this.#isValid(sector)) return false;
-    }
-    return true;
   }
 
   /** Sectors of the range that a read takes from the device; with `uncached` all but the dirty ones. */

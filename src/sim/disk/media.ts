@@ -84,12 +84,12 @@ function keepPristine(file: FileNode, run: SectorRun, rule: number): void {
 function misdirect(device: Device, file: FileNode, run: SectorRun, rule: number): boolean {
   const count = run.bytes.byteLength / sectorBytes;
   const places = Math.floor(file.mediaLength / sectorBytes);
-  const candidates: number[] = [];
-  for (let sector = 0; sector + count <= places; sector += 1) {
-    if (sector + count <= run.sector || sector >= run.sector + count) candidates.push(sector);
-  }
-  if (candidates.length === 0) return false;
-  const target = device.faultRandom.pick(candidates);
+  // First sectors of places before the run and after it, none of which shares a sector with it.
+  const before = Math.max(0, Math.min(run.sector, places) - count + 1);
+  const after = Math.max(0, places - count - (run.sector + count) + 1);
+  if (before + after === 0) return false;
+  const choice = device.faultRandom.integer(0, before + after - 1);
+  const target = choice < before ? choice : run.sector + count + (choice - before);
   for (let n = 0; n < count; n++) {
     const pristine = file.damage.get(target + n)?.pristine ?? file.media.slice((target + n) * sectorBytes, sectorBytes);
     file.damage.set(target + n, { pristine, rule });

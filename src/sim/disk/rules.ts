@@ -1,5 +1,3 @@
-import type { DiskErrorCode, DiskOperation } from '../../host/disk.ts';
-
 /** Which bytes of which files a rule is about. */
 export interface RuleTarget {
   /** Absolute path: a file, a directory with all below it, or a glob with `*`, `**`, `?`. Default: every file. */
@@ -43,12 +41,6 @@ export interface ActiveRule<R extends Rule = Rule> {
   readonly matches: (path: string) => boolean;
   /** Positions that failed for good (io-error that is not transient). */
   readonly struck: Set<string>;
-}
-
-/** What a directory operation finds in its way. */
-export interface Refusal {
-  readonly code: DiskErrorCode;
-  readonly operation: DiskOperation;
 }
 
 /** A test for absolute paths: see `RuleTarget.path`. */
