@@ -36,6 +36,7 @@ export class SimConnection implements Connection {
   #readQueued = false;
   #broken: NetworkErrorCode | undefined;
   #over = false;
+  #stranded = false;
 
   constructor(world: World, process: SimProcess, local: Address, remote: Address) {
     this.#world = world;
@@ -131,6 +132,12 @@ export class SimConnection implements Connection {
     this.#finish(code);
   }
 
+  /** The connection was forgotten by its peer: the next packet from here is answered with a reset. */
+  strand(): void {
+    this.silent = false;
+    this.#stranded = true;
+  }
+
   #attach(world: World, links: Links, peer: SimConnection): void {
     this.#peer = peer;
     const here = this.process.machine;
@@ -138,7 +145,7 @@ export class SimConnection implements Connection {
     this.#out = new Pipe(world.scheduler, links.link(here.name, there.name), links.link(there.name, here.name), {
       farEnd: () => {
         if (this.silent || peer.silent || !there.powered) return 'silent';
-        return peer.gone ? 'gone' : 'open';
+        return peer.gone || peer.#stranded || this.#stranded ? 'gone' : 'open';
       },
       arrived: () => peer.#wakeReader(),
       drained: () => this.#wakeWriter(),
