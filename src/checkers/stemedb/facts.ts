@@ -85,7 +85,8 @@ const mediaFaults = [
   'disk.misdirected-read',
   'disk.lying-sync',
   'disk.sector-error',
-  'operator.delete-segment',
+  'operator.delete-file',
+  'operator.wrong-mount',
 ];
 
 /** True if a media fault began before this moment. */
@@ -97,7 +98,7 @@ function isMediaFault(name: string, parameters: Readonly<Record<string, unknown>
   return (
     mediaFaults.includes(name) ||
     // A sync that is reported as done, or reported to nobody, is a lie of the media.
-    (name === 'disk.sync-error' && parameters.variant === 'lost')
+    (name === 'disk.sync-error' && (parameters.variant === 'lost' || parameters.variant === 'late'))
   );
 }
 

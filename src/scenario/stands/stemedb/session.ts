@@ -2,6 +2,8 @@ import type { JournalImage, StateSample, StemeEvidence } from '../../../checkers
 import { stemeChecks } from '../../../checkers/stemedb/index.ts';
 import type { RunningEngine } from '../../../engines/engine.ts';
 import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
+import { registerLoad } from '../../../faults/load.ts';
+import { registerOperator } from '../../../faults/operator.ts';
 import type { Host } from '../../../host/host.ts';
 import { asStand } from '../../../sim/inside.ts';
 import type { Check, NodeState, RunFacts, StandContext, StandSession } from '../stand.ts';
@@ -48,6 +50,11 @@ export function openSession(context: StandContext): StandSession {
     disks.set(node, laidOut);
     documents.set(node, structuredClone(context.config) as Record<string, unknown>);
   }
+
+  registerOperator(world, {
+    stop: (node) => context.control.stop(node),
+    start: async (node) => void (await context.control.start(node)),
+  });
 
   function documentOf(node: string): Record<string, unknown> {
     const document = documents.get(node);
@@ -206,9 +213,11 @@ export function openSession(context: StandContext): StandSession {
     nodeChanged,
     startLoad(given) {
       const node = given.nodes[0];
-      return startWorkload(given, given.load as StemeLoad, () =>
-        node === undefined ? 30_000 : configOf(node).server.request_timeout_ms,
-      );
+      if (node === undefined) throw new Error('a load needs a node');
+      // Parsed by `stemeLoadSchema`.
+      const workload = startWorkload(given, given.load as StemeLoad, () => configOf(node).server.request_timeout_ms);
+      registerLoad(world, workload);
+      return workload;
     },
     verbs: createVerbs({
       disksOf,

@@ -24,23 +24,19 @@ export function watchRequests(host: Host, watch: RequestWatch): void {
 }
 
 /** The engine with routes that write down what arrives and what is answered; a host without a watch is left alone. */
-export function watchedEngine<Config>(engine: EngineDefinition<Config>): EngineDefinition<Config> {
-  return {
+export function watchedEngine<Config>(engine: EngineDefinition<Config>): EngineDefinition {
+  const watched: EngineDefinition<Config> = {
     ...engine,
     async start(host, config) {
       const running = await engine.start(host, config);
       const watch = watches.get(host);
       if (watch === undefined) return running;
       asStand(() => watch.started(running));
-      return {
-        routes: running.routes.map((route) => watchRoute(route, host, watch)),
-        stopped: running.stopped,
-        reload: (changed) => running.reload(changed),
-        drain: () => running.drain(),
-        close: () => running.close(),
-      };
+      return { ...running, routes: running.routes.map((route) => watchRoute(route, host, watch)) };
     },
   };
+  // Sound as in the engines' registry: a configuration that goes into `start` was parsed by this definition's schema.
+  return watched as EngineDefinition;
 }
 
 function watchRoute(route: Route, host: Host, watch: RequestWatch): Route {

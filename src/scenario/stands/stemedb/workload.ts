@@ -1,6 +1,7 @@
 import type { PendingOperation } from '../../../checkers/recorder.ts';
 import type { AckRecord, ClientInput, ClientOutput, Submission } from '../../../checkers/stemedb/evidence.ts';
 import { queryLimit } from '../../../checkers/stemedb/readYourWrites.ts';
+import type { LoadControl } from '../../../faults/load.ts';
 import type { Host } from '../../../host/host.ts';
 import type { ClientResult, RouteClient } from '../../wire/routeClient.ts';
 import type { LoadContext, Workload } from '../stand.ts';
@@ -13,6 +14,8 @@ const patienceMs = 1_000;
 const idleMs = 100;
 /** How often a write is sent again before its client gives up. */
 const resendsMax = 200;
+/** Clients of one kind, whatever multiplies them. */
+const writersMax = 1_000;
 const lenses = ['recency', 'confidence', 'consensus'] as const;
 
 /** Numbers of the clients' processes; a client goes on under a new one after an operation in doubt. */
@@ -39,8 +42,14 @@ interface Write {
 }
 
 /** Starts writers and readers; `requestTimeoutMs` is the server's. */
-export function startWorkload(context: LoadContext, initial: StemeLoad, requestTimeoutMs: () => number): Workload {
+export function startWorkload(
+  context: LoadContext,
+  initial: StemeLoad,
+  requestTimeoutMs: () => number,
+): Workload & LoadControl {
+  let ordered = initial;
   let load = initial;
+  const factors = new Set<{ readonly factor: number }>();
   let stopped = false;
   const numbers: Numbers = { next: 0 };
   const running: Promise<void>[] = [];
@@ -60,6 +69,18 @@ export function startWorkload(context: LoadContext, initial: StemeLoad, requestT
       label,
     });
     return { host, route: context.connect(host, node), claims, numbers, process: numbers.next++ };
+  }
+
+  function rescale(): void {
+    let factor = 1;
+    for (const entry of factors) factor *= entry.factor;
+    load = {
+      ...ordered,
+      writers: Math.min(writersMax, Math.ceil(ordered.writers * factor)),
+      readers: Math.min(writersMax, Math.ceil(ordered.readers * factor)),
+      ...(ordered.rate === undefined || factor === 0 ? {} : { rate: ordered.rate * factor }),
+    };
+    grow();
   }
 
   function grow(): void {
@@ -247,8 +268,17 @@ export function startWorkload(context: LoadContext, initial: StemeLoad, requestT
   grow();
   return {
     change(next) {
-      load = next as StemeLoad; // parsed by `stemeLoadSchema`
-      grow();
+      ordered = next as StemeLoad; // parsed by `stemeLoadSchema`
+      rescale();
+    },
+    scale(factor) {
+      const entry = { factor };
+      factors.add(entry);
+      rescale();
+      return () => {
+        factors.delete(entry);
+        rescale();
+      };
     },
     async stop() {
       stopped = true;

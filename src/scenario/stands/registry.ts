@@ -1,0 +1,5 @@
+import type { Stand } from './stand.ts';
+import { stemedbStand } from './stemedb/stand.ts';
+
+/** Stands by the engine's name, as `engine:` of a scenario has it. */
+export const stands: ReadonlyMap<string, Stand> = new Map([[stemedbStand.engine.name, stemedbStand]]);
