@@ -3,12 +3,17 @@ import { nearestWord } from '../host/nearest.ts';
 import { clockFaults } from './clock.ts';
 import { diskFaults } from './disk.ts';
 import { type FaultDefinition, FaultError } from './fault.ts';
+import { loadFaults } from './load.ts';
 import { networkFaults } from './network.ts';
+import { operatorFaults } from './operator.ts';
 import { processFaults } from './process.ts';
 
 /** Every fault by name. What is added here is there for scenarios, chaos and reports. */
 export const faults: ReadonlyMap<string, FaultDefinition> = new Map(
-  [...networkFaults, ...diskFaults, ...processFaults, ...clockFaults].map((fault) => [fault.name, fault]),
+  [...networkFaults, ...diskFaults, ...processFaults, ...clockFaults, ...loadFaults, ...operatorFaults].map((fault) => [
+    fault.name,
+    fault,
+  ]),
 );
 
 /** A fault with parameters that its schema has parsed. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bytes, durationMs } from '../../../faults/units.ts';
 import type { Device } from '../../../sim/disk/device.ts';
-import { DeviceTable } from '../../../sim/disk/deviceTable.ts';
+import type { DeviceTable } from '../../../sim/disk/deviceTable.ts';
 import type { FileNode } from '../../../sim/disk/fileNode.ts';
 import type { Machine } from '../../../sim/machine.ts';
 import type { FileSeen } from './journalImage.ts';
@@ -54,7 +54,6 @@ export interface MachineDisks {
 /** Gives a machine its disks and mounts them. The root file system is there already. */
 export function layOutDisks(machine: Machine, settings: StemeDevices): MachineDisks {
   const table = machine.devices;
-  if (!(table instanceof DeviceTable)) throw new Error(`machine ${machine.name} has no table of devices`);
   const wal = table.addDevice('sdb', optionsOf(settings.wal));
   if (settings.shared) {
     table.mount(sharedDirectory, wal);
