@@ -150,6 +150,8 @@ export function createNodes(options: NodesOptions): NodeControl {
       const process = machine.start(stand.unit, (host) => main(node, process, host));
       node.process = process;
       node.ending = undefined;
+      // A fault that restarts the machine does it as systemd would: by the unit.
+      machine.supervisor = () => void start(name);
       void process.exited.then((info) => ended(node, process, info.reason));
       setState(node, 'starting');
     }

@@ -1,5 +1,7 @@
 import type { Violation } from '../checkers/history.ts';
 import { createHistory } from '../checkers/recorder.ts';
+import { registerLoad } from '../faults/load.ts';
+import { registerOperator } from '../faults/operator.ts';
 import type { Host } from '../host/host.ts';
 import { asStand } from '../sim/inside.ts';
 import { SimulationError } from '../sim/scheduler.ts';
@@ -94,6 +96,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     timeline.add('expectation', `${result.outcome}: ${result.text} (${result.detail})`);
   };
 
+  let workload: Workload | undefined;
   let session: StandSession | undefined;
   const theSession = (): StandSession => {
     if (session === undefined)
@@ -117,6 +120,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     control,
     note: (text, node, data) => timeline.add('note', text, node, data),
   });
+  registerOperator(world, {
+    stop: (node) => control.stop(node),
+    start: async (node) => void (await control.start(node)),
+  });
+  registerLoad(world, { scale: (factor) => workload?.scale(factor) ?? (() => {}) });
   const clients = Array.from({ length: scenario.load === undefined ? 0 : stand.clients(scenario.load) }, (_, index) =>
     bystander(world, `client-${index + 1}`),
   );
@@ -131,7 +139,6 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   const logTimes: number[][] = scenario.expect.logs.map(() => []);
   watchLogs();
 
-  let workload: Workload | undefined;
   let storyEnded = false;
   let storyError: unknown;
   const fail = (error: unknown) => {

@@ -124,6 +124,7 @@ type Load = z.output<typeof loadSchema>;
 
 function startLoad(context: LoadContext): Workload {
   let load = context.load as Load; // parsed by loadSchema
+  let factor = 1;
   let stopped = false;
   const loops = context.clients.map(async (host, index) => {
     const node = context.nodes[index % context.nodes.length] ?? '';
@@ -135,12 +136,19 @@ function startLoad(context: LoadContext): Workload {
       if (result.outcome === 'ok') operation.ok(result.body);
       else operation[result.outcome](result);
       if (result.outcome === 'info') process += context.clients.length;
-      await host.clock.sleep(load.think_ms);
+      await host.clock.sleep(factor === 0 ? 1000 : load.think_ms / factor);
     }
   });
   return {
     change(next) {
       load = next as Load; // parsed by loadSchema
+    },
+    scale(by) {
+      const before = factor;
+      factor *= by;
+      return () => {
+        factor = before;
+      };
     },
     async stop() {
       stopped = true;

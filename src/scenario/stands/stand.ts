@@ -160,6 +160,8 @@ export interface LoadContext {
 export interface Workload {
   /** The merged load, parsed, from now on. */
   change(load: unknown): void;
+  /** Multiplies what the clients do by `factor`, 0 for nothing at all; returns how to undo that. */
+  scale(factor: number): () => void;
   /** No new operation begins; resolves when the last open one has completed or timed out. */
   stop(): Promise<void>;
 }
