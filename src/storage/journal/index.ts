@@ -1,5 +1,9 @@
 export type { JournalErrorCode, Outcome, ReadOnlyReason } from './errors.ts';
 export { JournalError, WalCorruption } from './errors.ts';
+export { lostRecordType, segmentFileName } from './format.ts';
+export { openJournal } from './journal.ts';
+export { type PackSource, packFileName, writePack } from './pack.ts';
+export { openPack, type Pack } from './packFile.ts';
 export type {
   ExternalProof,
   Journal,

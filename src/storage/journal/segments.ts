@@ -1,0 +1,197 @@
+import type { DiskFile } from '../../host/disk.ts';
+import { type Context, closeQuietly, messageOf } from './context.ts';
+import { type SegmentHeader, segmentFileName } from './format.ts';
+import { scanSegment } from './scan.ts';
+import type { SegmentIndex } from './segmentIndex.ts';
+import type { Lsn, SegmentInfo } from './types.ts';
+
+/** Sealed segments whose offsets are kept in memory. */
+const indexesMax = 8;
+
+/** One segment of a running journal. */
+export interface LogSegment {
+  readonly header: SegmentHeader;
+  readonly path: string;
+  /** Known for the active segment and for those that were read lately. */
+  index: SegmentIndex | undefined;
+  lastLsn: Lsn;
+  usedBytes: number;
+  fileBytes: number;
+  sealed: boolean;
+  /** Readers that hold it. */
+  readers: number;
+  file: DiskFile | undefined;
+}
+
+/** The segments of a journal in order, who reads them, and what keeps them. */
+export class Segments {
+  readonly #context: Context;
+  readonly #list: LogSegment[] = [];
+  readonly #pins = new Map<string, Lsn>();
+  /** Sealed segments with an index, least recently used first. */
+  #recent: LogSegment[] = [];
+  #dropping = false;
+  #closed = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get all(): readonly LogSegment[] {
+    return this.#list;
+  }
+
+  get active(): LogSegment | undefined {
+    return this.#list.at(-1);
+  }
+
+  get firstLsn(): Lsn {
+    return this.#list[0]?.header.baseLsn ?? 1;
+  }
+
+  get diskBytes(): number {
+    return this.#list.reduce((sum, segment) => sum + segment.fileBytes, 0);
+  }
+
+  add(segment: LogSegment): void {
+    this.#list.push(segment);
+    this.#count();
+  }
+
+  /** Puts another list in place of the present one, after a repair. */
+  async replaceAll(segments: readonly LogSegment[]): Promise<void> {
+    for (const old of this.#list) await closeQuietly(old.file);
+    this.#list.splice(0, this.#list.length, ...segments);
+    this.#recent = [];
+    this.#count();
+  }
+
+  #count(): void {
+    this.#context.metrics.segments.set(this.#list.length);
+    this.#context.metrics.diskUsage.set(this.diskBytes);
+  }
+
+  /** The segment whose range holds `lsn`. */
+  holding(lsn: Lsn): LogSegment | undefined {
+    let low = 0;
+    let high = this.#list.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#list[middle]?.header.baseLsn ?? 0) <= lsn) low = middle + 1;
+      else high = middle;
+    }
+    return this.#list[low - 1];
+  }
+
+  /** The segment behind this one. */
+  after(segment: LogSegment): LogSegment | undefined {
+    return this.#list[this.#list.indexOf(segment) + 1];
+  }
+
+  infos(): readonly SegmentInfo[] {
+    return this.#list.map((segment) => ({
+      id: segment.header.segmentId,
+      file: segmentFileName(segment.header.segmentId),
+      baseLsn: segment.header.baseLsn,
+      lastLsn: segment.lastLsn,
+      bytes: segment.fileBytes,
+      usedBytes: segment.usedBytes,
+      sealed: segment.sealed,
+      createdWall: segment.header.createdWall,
+    }));
+  }
+
+  /** Runs with the segment held: it does not go meanwhile. */
+  async using<T>(segment: LogSegment, run: (file: DiskFile, index: SegmentIndex) => Promise<T>): Promise<T> {
+    segment.readers += 1;
+    try {
+      segment.file ??= await this.#context.host.disk.open(segment.path, { mode: 'read' });
+      return await run(segment.file, await this.#indexOf(segment));
+    } finally {
+      segment.readers -= 1;
+      if (this.#closed && segment.readers === 0) {
+        await closeQuietly(segment.file);
+        segment.file = undefined;
+      }
+    }
+  }
+
+  async #indexOf(segment: LogSegment): Promise<SegmentIndex> {
+    if (segment.index === undefined) {
+      const { header, path } = segment;
+      const scan = await scanSegment(this.#context.host, path, header, {
+        expectLsn: header.baseLsn,
+        expectCrc: header.previousBatchCrc,
+        lsnInCrc: !this.#context.mutants.has('crc-without-lsn'),
+        chain: !this.#context.mutants.has('no-chain'),
+      });
+      segment.index ??= scan.index;
+    }
+    const index = segment.index;
+    if (segment.sealed) this.#touch(segment);
+    return index;
+  }
+
+  #touch(segment: LogSegment): void {
+    this.#recent = this.#recent.filter((each) => each !== segment);
+    this.#recent.push(segment);
+    while (this.#recent.length > indexesMax) {
+      const oldest = this.#recent.shift();
+      if (oldest !== undefined) oldest.index = undefined;
+    }
+  }
+
+  pin(name: string, keepFrom: Lsn): void {
+    this.#pins.set(name, keepFrom);
+    this.drop();
+  }
+
+  unpin(name: string): void {
+    this.#pins.delete(name);
+    this.drop();
+  }
+
+  /** Removes, oldest first and in the background, sealed segments that every pin is past and nobody reads. */
+  drop(): void {
+    if (this.#dropping || this.#closed || this.#nextToDrop() === undefined) return;
+    this.#dropping = true;
+    void this.#dropAll().finally(() => {
+      this.#dropping = false;
+    });
+  }
+
+  #nextToDrop(): LogSegment | undefined {
+    const oldest = this.#list[0];
+    if (oldest === undefined || this.#list.length < 2 || this.#pins.size === 0) return undefined;
+    const kept = Math.min(...this.#pins.values());
+    return oldest.sealed && oldest.readers === 0 && oldest.lastLsn < kept ? oldest : undefined;
+  }
+
+  async #dropAll(): Promise<void> {
+    const { disk } = this.#context.host;
+    for (let segment = this.#nextToDrop(); segment !== undefined && !this.#closed; segment = this.#nextToDrop()) {
+      this.#list.shift();
+      this.#recent = this.#recent.filter((each) => each !== segment);
+      this.#count();
+      try {
+        await closeQuietly(segment.file);
+        await disk.remove(segment.path);
+        // Before the next one goes: a power loss must not leave a hole among the names.
+        await disk.syncDirectory(this.#context.settings.directory);
+      } catch (error) {
+        this.#context.logger.error('segment cannot be removed', { path: segment.path, error: messageOf(error) });
+        return;
+      }
+    }
+  }
+
+  /** Closes what readers left open; files in use are closed by their last reader. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const segment of this.#list) {
+      if (segment.readers > 0) continue;
+      await closeQuietly(segment.file);
+      segment.file = undefined;
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import type { Timer } from '../../host/clock.ts';
+import type { DiskFile } from '../../host/disk.ts';
+import { type Context, closeQuietly, isMissing, isNoSpace, messageOf } from './context.ts';
+import { pageBytes } from './format.ts';
+import { writeZeros } from './rewrite.ts';
+import type { StateKeeper } from './state.ts';
+
+const pollMs = 1000;
+const reserveInodes = 1000;
+const triesMax = 3;
+
+/**
+ * The spare: the next segment's file, full of zeros that are on the disk, so that no batch ever waits for space or grows a
+ * file. Made in the background after each rotation.
+ */
+export class Spare {
+  readonly #context: Context;
+  readonly path: string;
+  #making: Promise<void> | undefined;
+  #ready = false;
+  #stopped = false;
+  /** Bytes of it that are on the disk so far. */
+  bytes = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.path = `${context.settings.directory}/spare.wal`;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Takes over the spare that a clean close has left, if it is whole. */
+  async adopt(): Promise<void> {
+    const { disk } = this.#context.host;
+    const { segmentBytes } = this.#context.settings;
+    let file: DiskFile | undefined;
+    try {
+      file = await disk.open(this.path, { mode: 'read' });
+      const page = new Uint8Array(pageBytes);
+      await file.read(0, page);
+      if ((await file.size()) === segmentBytes && page.every((byte) => byte === 0)) {
+        this.#ready = true;
+        this.bytes = segmentBytes;
+      }
+    } catch (error) {
+      if (!isMissing(error)) this.#context.logger.warn('spare cannot be read', { error: messageOf(error) });
+    } finally {
+      await closeQuietly(file);
+    }
+    this.#context.host.telemetry.sometimes('start without spare', !this.#ready);
+  }
+
+  /** Begins to make it unless it is there or being made. */
+  prepare(): void {
+    if (this.#ready || this.#making !== undefined || this.#stopped) return;
+    this.#begin().catch((error: unknown) => {
+      this.#context.logger.warn('spare could not be made', { error: messageOf(error) });
+    });
+  }
+
+  /** Waits for it. Rejects with the disk's error when it cannot be made: at once without space, else after 3 tries. */
+  async wait(): Promise<void> {
+    if (this.#ready && this.#context.host.telemetry.buggify('spare-missing')) this.#ready = false;
+    if (!this.#ready) await (this.#making ?? this.#begin());
+  }
+
+  /** It has become a segment, or is of no use any more. */
+  used(): void {
+    this.#ready = false;
+    this.bytes = 0;
+  }
+
+  /** Ends the making; what is half made is removed. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#making?.catch(() => undefined);
+  }
+
+  #begin(): Promise<void> {
+    const making = this.#make().finally(() => {
+      this.#making = undefined;
+    });
+    this.#making = making;
+    return making;
+  }
+
+  async #make(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#makeOnce();
+        this.#ready = true;
+        return;
+      } catch (error) {
+        await this.#discard();
+        if (isNoSpace(error) || tries === triesMax || this.#stopped) throw error;
+        this.#context.logger.error('disk error', { operation: 'spare', error: messageOf(error) });
+        await this.#context.host.clock.sleep(1000);
+      }
+    }
+  }
+
+  async #makeOnce(): Promise<void> {
+    const { disk } = this.#context.host;
+    const { segmentBytes } = this.#context.settings;
+    await this.#discard();
+    const file = await disk.open(this.path, { mode: 'create-new' });
+    try {
+      // The planted bug leaves a sparse file: space is then found, or not, by a batch.
+      if (this.#context.mutants.has('no-reserve')) await file.truncate(segmentBytes);
+      else {
+        for (let at = 0; at < segmentBytes; at += 1_048_576) {
+          if (this.#stopped) throw new Error('the journal is closing');
+          await writeZeros(file, at, Math.min(segmentBytes, at + 1_048_576));
+          this.bytes = Math.min(segmentBytes, at + 1_048_576);
+        }
+      }
+      await file.sync();
+    } finally {
+      await closeQuietly(file);
+    }
+  }
+
+  async #discard(): Promise<void> {
+    this.used();
+    try {
+      await this.#context.host.disk.remove(this.path);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+}
+
+/** Watches the space that is left, once a second, and turns the journal read-only below its reserve. */
+export class SpaceWatch {
+  readonly #context: Context;
+  readonly #states: StateKeeper;
+  readonly #spare: Spare;
+  #timer: Timer | undefined;
+  #stopped = false;
+  /** Called at each poll, when there may be room again for what could not be done. */
+  onPoll: () => void = () => {};
+  freeBytes: number | undefined;
+
+  constructor(context: Context, states: StateKeeper, spare: Spare) {
+    this.#context = context;
+    this.#states = states;
+    this.#spare = spare;
+  }
+
+  start(): void {
+    this.#timer = this.#context.host.clock.timer(pollMs, () => {
+      void this.check().finally(() => {
+        if (this.#stopped) return;
+        this.onPoll();
+        this.start();
+      });
+    });
+  }
+
+  /** Looks now. The spare counts as part of the reserve: it is space that is already the journal's. */
+  async check(): Promise<void> {
+    const { settings, host, mutants, logger } = this.#context;
+    try {
+      const usage = await host.disk.usage(settings.directory);
+      if (this.#stopped) return;
+      this.freeBytes = usage.freeBytes;
+      if (mutants.has('no-reserve')) {
+        if (usage.freeBytes > settings.segmentBytes) this.#states.release('no_space');
+        return;
+      }
+      const room = usage.freeBytes + this.#spare.bytes;
+      if (room < settings.reserveBytes) {
+        this.#states.hold('no_space', `${usage.freeBytes} bytes are free, the reserve is ${settings.reserveBytes}`);
+      } else if (usage.freeInodes < reserveInodes) {
+        this.#states.hold('no_space', `${usage.freeInodes} inodes are free, the reserve is ${reserveInodes}`);
+      } else {
+        this.#states.release('no_space');
+        this.#spare.prepare();
+      }
+    } catch (error) {
+      logger.warn('free space is not known', { error: messageOf(error) });
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+}
