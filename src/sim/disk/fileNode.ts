@@ -9,7 +9,9 @@ const sectorsPerPage = pageBytes / sectorBytes;
 
 /** One page of the page cache. Bit n of a mask stands for sector n of the page. */
 interface Page {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
+  /** How many snapshots on their way share `bytes`: whoever changes dirty sectors takes a copy first. */
+  pins: number;
   /** Sectors whose content the cache knows. */
   valid: number;
   /** Sectors that are newer than the device. */
@@ -20,7 +22,13 @@ interface Page {
 export interface SectorRun {
   /** Number of the first sector in the file. */
   readonly sector: number;
-  /** A multiple of 512 bytes. */
+  /** A multiple of 512 bytes; not to be kept beyond the sync, nor changed. */
+  readonly bytes: Uint8Array;
+}
+
+/** Pages whose bytes a snapshot shares, as they were. */
+interface Pin {
+  readonly page: Page;
   readonly bytes: Uint8Array;
 }
 
@@ -31,6 +39,7 @@ export interface SyncSnapshot {
   /** What lay from here on was cut off before the sync began. */
   readonly cut: number;
   readonly runs: readonly SectorRun[];
+  readonly pins: readonly Pin[];
   /** The device has it, or it was given up. */
   settled: boolean;
 }
@@ -102,6 +111,7 @@ export class FileNode {
       const offset = at - index * pageBytes;
       const count = Math.min(pageBytes - offset, bytes.byteLength - done);
       const page = this.#pageAt(index);
+      unshare(page);
       const first = Math.floor(offset / sectorBytes);
       const last = Math.floor((offset + count - 1) / sectorBytes);
       // A sector that is written in part must be known whole.
@@ -173,7 +183,10 @@ export class FileNode {
         if (index * pageBytes >= bytes) {
           this.#pages.delete(index);
           this.#dirtyPages.delete(index);
-        } else if (index === lastPage) page.bytes.fill(0, bytes - index * pageBytes);
+        } else if (index === lastPage) {
+          unshare(page);
+          page.bytes.fill(0, bytes - index * pageBytes);
+        }
       }
       this.reservedTo = Math.min(this.reservedTo, roundToPage(bytes));
     }
@@ -183,6 +196,7 @@ export class FileNode {
   /** Takes what is dirty as one sync does: from now on it is on its way. */
   beginSync(): SyncSnapshot {
     const runs: SectorRun[] = [];
+    const pins: Pin[] = [];
     for (const index of this.#dirtyPages) {
       const page = this.#pages.get(index);
       if (page === undefined) continue;
@@ -192,14 +206,16 @@ export class FileNode {
         while (end < sectorsPerPage && (page.dirty & (1 << end)) !== 0) end += 1;
         runs.push({
           sector: index * sectorsPerPage + first,
-          bytes: page.bytes.slice(first * sectorBytes, end * sectorBytes),
+          bytes: page.bytes.subarray(first * sectorBytes, end * sectorBytes),
         });
         first = end;
       }
       page.dirty = 0;
+      page.pins += 1;
+      pins.push({ page, bytes: page.bytes });
     }
     this.#dirtyPages.clear();
-    const snapshot: SyncSnapshot = { length: this.length, cut: this.#cut, runs, settled: false };
+    const snapshot: SyncSnapshot = { length: this.length, cut: this.#cut, runs, pins, settled: false };
     this.#cut = Number.POSITIVE_INFINITY;
     this.inFlight.push(snapshot);
     return snapshot;
@@ -220,7 +236,9 @@ export class FileNode {
 
   /** The snapshot is no longer on its way. */
   settle(snapshot: SyncSnapshot): void {
+    if (snapshot.settled) return;
     snapshot.settled = true;
+    for (const { page, bytes } of snapshot.pins) if (page.bytes === bytes) page.pins -= 1;
     const index = this.inFlight.indexOf(snapshot);
     if (index >= 0) this.inFlight.splice(index, 1);
   }
@@ -284,7 +302,7 @@ export class FileNode {
   #pageAt(index: number): Page {
     let page = this.#pages.get(index);
     if (page === undefined) {
-      page = { bytes: new Uint8Array(pageBytes), valid: 0, dirty: 0 };
+      page = { bytes: new Uint8Array(pageBytes), pins: 0, valid: 0, dirty: 0 };
       this.#pages.set(index, page);
     }
     return page;
@@ -325,6 +343,13 @@ export class FileNode {
     const bit = 1 << (sector % sectorsPerPage);
     if (page !== undefined && (page.dirty & bit) === 0) page.valid &= ~bit;
   }
+}
+
+/** Gives the page bytes of its own before a change, when a snapshot shares them. */
+function unshare(page: Page): void {
+  if (page.pins === 0) return;
+  page.bytes = page.bytes.slice();
+  page.pins = 0;
 }
 
 /** The next multiple of the page. */

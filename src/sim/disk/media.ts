@@ -75,7 +75,7 @@ function writeRun(
 /** Notes what should stand in the sectors of the run. */
 function keepPristine(file: FileNode, run: SectorRun, rule: number): void {
   for (let n = 0; n * sectorBytes < run.bytes.byteLength; n++) {
-    const pristine = run.bytes.subarray(n * sectorBytes, (n + 1) * sectorBytes);
+    const pristine = run.bytes.slice(n * sectorBytes, (n + 1) * sectorBytes);
     file.damage.set(run.sector + n, { pristine, rule });
   }
 }

@@ -198,6 +198,33 @@ describe('power loss', () => {
     void pending;
   });
 
+  it('should make durable what lay in the cache when the sync began, and nothing later', async () => {
+    for (const later of ['overwrite', 'truncate'] as const) {
+      const rig = createRig();
+      const file = await rig.durable('/f', fill(3000, 1));
+      const pending = file.write(0, [fill(3000, 2)], { durable: true });
+      await rig.scheduler.run({ toMs: rig.scheduler.now + 0.01 });
+      const change = later === 'overwrite' ? file.write(0, [fill(3000, 3)], { durable: false }) : file.truncate(100);
+      await rig.settle(pending);
+      await rig.settle(change);
+      rig.table.powerLoss('drop');
+      expect(await rig.content('/f')).toEqual(fill(3000, 2));
+    }
+  });
+
+  it('should never bring an older sync of a file over a newer one', async () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const rig = createRig(seed);
+      const file = await rig.durable('/f', fill(600, 0));
+      const writes: Promise<void>[] = [];
+      for (let value = 1; value <= 8; value++)
+        writes.push(file.write(0, [fill(600 + value, value)], { durable: true }));
+      await rig.settle(Promise.all(writes));
+      rig.table.powerLoss('drop');
+      expect(await rig.content('/f')).toEqual(fill(608, 8));
+    }
+  });
+
   it('should undo a cut that was not synced, and the length with it', async () => {
     const rig = createRig();
     const file = await rig.durable('/f', fill(3000, 1));
