@@ -10,7 +10,7 @@ import type { Dictionary } from './dictionary.ts';
  *
  *   header, 64: magic "HFXPART1" 8, version 4, crc 4 (over the header, itself as 0), journal id 16, first row 8, last row 8,
  *     names before 4, names 4, agents before 4, agents 4
- *   blocks: kind 4 (1 names, 2 agents, 3 rows), count 4, body length 4, crc of the body 4, body
+ *   blocks: kind 4 (1 names, 2 agents, 3 rows), count 4, body length 4, crc 4 (over the three and the body), body
  *   body of strings: length 4 and UTF-8 of each; body of rows: column after column, the widest first
  *
  * Blocks of rows end at multiples of 65,536 rows, so that none crosses a chunk of the columns.
@@ -135,8 +135,13 @@ function sealBlock(kind: number, count: number, block: Buffer): Buffer {
   block.writeUInt32LE(kind, 0);
   block.writeUInt32LE(count, 4);
   block.writeUInt32LE(block.length - BLOCK_HEADER_BYTES, 8);
-  block.writeUInt32LE(crc32c(block.subarray(BLOCK_HEADER_BYTES)) >>> 0, 12);
+  block.writeUInt32LE(blockCrc(block, block.subarray(BLOCK_HEADER_BYTES)), 12);
   return block;
+}
+
+/** CRC-32C of a block, but for the crc itself. */
+function blockCrc(head: Uint8Array, body: Uint8Array): number {
+  return crc32c(body, crc32c(head.subarray(0, 12))) >>> 0;
 }
 
 function encodeRows(index: ClaimIndex, first: number, last: number): Buffer {
@@ -209,7 +214,7 @@ async function loadFrom(file: DiskFile, journalId: string, part: PartInfo, index
     const bytes = head.readUInt32LE(8);
     if (bytes > BLOCK_BODY_BYTES_MAX) throw new PartError(`${part.file}: block of ${bytes} bytes at ${position}`);
     const body = await readExactly(file, position + BLOCK_HEADER_BYTES, bytes);
-    if (crc32c(body) >>> 0 !== head.readUInt32LE(12))
+    if (blockCrc(head, body) !== head.readUInt32LE(12))
       throw new PartError(`${part.file}: checksum of the block at ${position}`);
     applyBlock(index, head.readUInt32LE(0), head.readUInt32LE(4), body, part);
     position += BLOCK_HEADER_BYTES + bytes;
