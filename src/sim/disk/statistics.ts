@@ -42,8 +42,8 @@ export class DeviceStatistics {
     if (kind === 'read') {
       this.#reads += units;
       this.#readBytes += bytes;
-    } else if (kind !== 'sync') {
-      this.#writes += kind === 'durable' ? units - 1 : units;
+    } else if (bytes > 0) {
+      this.#writes += units;
       this.#writtenBytes += bytes;
     }
     if (kind === 'sync' || kind === 'durable') this.#flushes += 1;

@@ -94,7 +94,7 @@ export class DeviceQueue {
 
   /** Gives the device a request; `complete` runs when it is done, whoever is alive then. */
   submit(kind: RequestKind, bytes: number, complete: () => void): void {
-    const units = Math.max(1, Math.ceil(bytes / bytesPerIo)) + (kind === 'durable' ? 1 : 0);
+    const units = Math.max(1, Math.ceil(bytes / bytesPerIo));
     const request: Request = { units, complete, event: undefined };
     this.statistics.begin(kind, bytes, units);
     this.#inFlight.add(request);
