@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { RunRecord } from '../scenario/runRecord.ts';
+import { pageData } from './pageData.ts';
+
+/** The page's scripts, in the order in which they build on each other. */
+const SCRIPTS = [
+  'format.js',
+  'dom.js',
+  'chartData.js',
+  'chartPlugins.js',
+  'charts.js',
+  'lanes.js',
+  'timeline.js',
+  'tables.js',
+  'main.js',
+];
+
+/** Its styles; the one for narrow screens goes last, over the others. */
+const STYLES = ['palette.css', 'base.css', 'story.css', 'charts.css', 'controls.css', 'timeline.css', 'narrow.css'];
+
+/** The report of a run as one HTML file that needs nothing else: styles, scripts, uPlot and the data are in it. */
+export function htmlPage(record: RunRecord): string {
+  const asset = (name: string) => readFileSync(join(import.meta.dirname, 'page', name), 'utf8');
+  const uplot = dirname(createRequire(import.meta.url).resolve('uplot'));
+  const styles = `${readFileSync(join(uplot, 'uPlot.min.css'), 'utf8')}\n${STYLES.map(asset).join('\n')}`;
+  const parts: Readonly<Record<string, string>> = {
+    title: `<title>${escapeHtml(`${record.verdict}: ${record.title}`)}</title>`,
+    styles: `<style>\n${styles}</style>`,
+    data: `<script type="application/json" id="run">${escapeJson(JSON.stringify(pageData(record)))}</script>`,
+    library: `<script>\n${readFileSync(join(uplot, 'uPlot.iife.min.js'), 'utf8')}</script>`,
+    scripts: `<script>\n${SCRIPTS.map(asset).join('\n')}</script>`,
+  };
+  return asset('template.html').replaceAll(
+    /<!-- (\w+) -->/g,
+    (placeholder, name: string) => parts[name] ?? placeholder,
+  );
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+/** JSON that can stand in a script element: nothing in it can end the element or begin a comment. */
+function escapeJson(json: string): string {
+  return json
+    .replaceAll('<', '\\u003c')
+    .replaceAll('>', '\\u003e')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
+}

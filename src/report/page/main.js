@@ -1,0 +1,136 @@
+// Puts the page together.
+(() => {
+  const { hotfire } = globalThis;
+  const { el, byId, heading, moment } = hotfire;
+  const data = JSON.parse(byId('run').textContent);
+  hotfire.data = data;
+  const { story } = data;
+
+  const fact = (name, value) => el('div', { class: 'fact' }, el('dt', {}, name), el('dd', {}, value));
+
+  const renderHero = (hero) => {
+    const speed =
+      data.realMs > 0 ? `, ${hotfire.count(Math.round(data.virtualMs / data.realMs))} times faster than real` : '';
+    hero.classList.add(hotfire.toneOf(data.verdict));
+    hero.append(
+      el(
+        'div',
+        { class: 'hero-inner' },
+        el('div', { class: 'mark-big', 'aria-hidden': 'true' }, hotfire.markOf(data.verdict)),
+        el(
+          'div',
+          { class: 'hero-text' },
+          el('p', { class: 'eyebrow' }, `${data.engine}${data.source ? ` · ${data.source}` : ''}`),
+          el('h1', {}, data.title),
+          el('p', { class: 'headline' }, el('strong', {}, data.verdict), ` – ${story.headline}`),
+          story.reasons.length > 0
+            ? el(
+                'ul',
+                { class: 'reasons' },
+                story.reasons.map((reason) => el('li', {}, reason)),
+              )
+            : undefined,
+          data.description ? el('p', { class: 'description' }, data.description) : undefined,
+        ),
+      ),
+      el(
+        'dl',
+        { class: 'facts' },
+        fact('virtual time', `${hotfire.span(data.virtualMs)}${speed}`),
+        fact('seed', String(data.seed)),
+        fact('events', hotfire.count(data.events)),
+        fact('fingerprint', data.fingerprint),
+        fact('commit', data.commit.slice(0, 12)),
+        fact('Node', data.nodeVersion),
+      ),
+    );
+  };
+
+  const renderStory = (section) => {
+    const steps = story.steps.map((step) =>
+      el(
+        'li',
+        { class: step.kind },
+        el('div', { class: 'step-time' }, moment(step.atMs)),
+        el('div', {}, el('strong', {}, step.title), step.detail ? el('p', {}, step.detail) : undefined),
+      ),
+    );
+    const lanes = hotfire.lanes();
+    section.append(
+      ...heading('What happened'),
+      el('p', { class: 'summary' }, story.summary),
+      ...(lanes ? [lanes] : []),
+      el('ol', { class: 'steps' }, steps),
+    );
+  };
+
+  const renderReproduce = (section) => {
+    const said = el('output', { class: 'counted' });
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(data.command);
+        said.textContent = 'Copied.';
+      } catch {
+        getSelection().selectAllChildren(byId('command'));
+        said.textContent = 'Selected: copy it with the keyboard.';
+      }
+    };
+    const unreached = data.probes.filter(({ reached }) => !reached).map(({ name }) => name);
+    section.append(
+      ...heading(
+        'See it again',
+        'The run is a pure function of scenario, seed, commit and the major version of Node: the same events, in the same order.',
+      ),
+      el(
+        'div',
+        { class: 'card command' },
+        el('code', { id: 'command', tabindex: '0' }, data.command),
+        el('button', { type: 'button', onclick: copy }, 'Copy'),
+        said,
+      ),
+      el(
+        'details',
+        { class: 'card' },
+        el('summary', {}, `The scenario as it ran${data.file ? `: ${data.file}` : ''}`),
+        el('pre', { tabindex: '0' }, data.scenario),
+      ),
+      ...(data.probes.length === 0
+        ? []
+        : [
+            el(
+              'details',
+              { class: 'card' },
+              el('summary', {}, `Probes: ${data.probes.length - unreached.length} of ${data.probes.length} reached`),
+              el(
+                'p',
+                {},
+                unreached.length === 0 ? 'All were reached.' : `Not reached in this run: ${unreached.join(', ')}.`,
+              ),
+            ),
+          ]),
+    );
+  };
+
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  const button = byId('theme');
+  const setTheme = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = theme === 'dark' ? 'Light' : 'Dark';
+    hotfire.redrawCharts?.();
+  };
+  button.addEventListener('click', () =>
+    setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'),
+  );
+  system.addEventListener('change', () => setTheme(system.matches ? 'dark' : 'light'));
+
+  setTheme(system.matches ? 'dark' : 'light');
+  renderHero(byId('hero'));
+  hotfire.renderViolations(byId('violations'));
+  renderStory(byId('story'));
+  hotfire.renderCharts(byId('charts'));
+  hotfire.renderExpectations(byId('expectations'));
+  hotfire.renderAlerts(byId('alerts'));
+  hotfire.renderOperations(byId('operations'));
+  hotfire.renderTimeline(byId('timeline'));
+  renderReproduce(byId('reproduce'));
+})();

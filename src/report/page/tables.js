@@ -1,0 +1,123 @@
+// Everything that is a table: expectations, violations, alerts, faults, operations.
+(() => {
+  const { hotfire } = globalThis;
+  const { el, table, moment, heading } = hotfire;
+
+  const json = (value) => el('pre', { class: 'evidence', tabindex: '0' }, JSON.stringify(value, null, 2));
+
+  hotfire.renderViolations = (section) => {
+    const { violations } = hotfire.data;
+    if (violations.length === 0) return;
+    section.hidden = false;
+    section.append(
+      ...heading(`Violations (${hotfire.count(violations.length)})`, 'What must hold at any time, and did not.'),
+      ...violations
+        .slice(0, 100)
+        .map((violation) =>
+          el(
+            'article',
+            { class: 'card breach' },
+            el(
+              'h3',
+              {},
+              violation.check,
+              violation.atMs === undefined ? undefined : el('span', {}, ' ', moment(violation.atMs)),
+            ),
+            el('p', {}, violation.message),
+            violation.operations?.length > 0
+              ? el(
+                  'p',
+                  { class: 'help' },
+                  `Operations of the history: ${violation.operations.slice(0, 50).join(', ')}${violation.operations.length > 50 ? ' …' : ''}`,
+                )
+              : undefined,
+            violation.evidence === undefined
+              ? undefined
+              : el('details', {}, el('summary', {}, 'Evidence'), json(violation.evidence)),
+          ),
+        ),
+    );
+    if (violations.length > 100)
+      section.append(el('p', { class: 'help' }, `${violations.length - 100} more are in report.json.`));
+  };
+
+  hotfire.renderExpectations = (section) => {
+    const rows = hotfire.data.expectations.map(({ outcome, text, detail }) => [
+      hotfire.verdict(outcome),
+      text,
+      el('span', { class: 'muted' }, detail),
+    ]);
+    section.append(
+      ...heading('Expectations', 'What the scenario demands, and what was seen.'),
+      table(['outcome', 'expected', 'seen'], rows),
+    );
+  };
+
+  hotfire.renderAlerts = (section) => {
+    const { alerts, faults } = hotfire.data;
+    const at = (ms) => (ms === undefined ? '–' : moment(ms));
+    const alertRows = alerts.map((alert) => [
+      el('div', {}, el('strong', {}, alert.name), el('div', { class: 'muted' }, alert.annotations.summary ?? '')),
+      hotfire.badge(alert.severity, { critical: 'bad', warning: 'warn' }[alert.severity] ?? ''),
+      (alert.labels.instance ?? '').replace(/:\d+$/, ''),
+      at(alert.pendingMs),
+      at(alert.firingMs),
+      at(alert.resolvedMs),
+      el('code', {}, alert.expr),
+    ]);
+    const faultRows = faults.map((fault) => [
+      el('strong', {}, fault.name),
+      fault.nodes.join(', '),
+      fault.text,
+      at(fault.startMs),
+      fault.endMs === undefined ? '–' : moment(fault.endMs),
+      el('details', {}, el('summary', {}, 'parameters'), json(fault.parameters)),
+    ]);
+    section.append(
+      ...heading(
+        'Alerts and faults',
+        'The alert rules are Prometheus rules, evaluated on what was scraped every 15 s of virtual time.',
+      ),
+      el('h3', {}, 'Alerts that became pending'),
+      table(['alert', 'severity', 'node', 'pending', 'fires', 'resolved', 'rule'], alertRows),
+      el('h3', {}, 'Faults that were injected'),
+      table(['fault', 'nodes', 'what it did', 'begins', 'healed', ''], faultRows),
+    );
+  };
+
+  const card = (value, label, tone = '') =>
+    el('div', { class: `card number ${tone}` }, el('b', {}, value), el('span', {}, label));
+
+  hotfire.renderOperations = (section) => {
+    const { operations } = hotfire.data;
+    const latency = (ms) => (Number.isFinite(ms) ? hotfire.span(ms) : '–');
+    const rows = Object.entries(operations.byName).map(([name, { ok, fail, info, latency: summary }]) => [
+      el('strong', {}, name),
+      ...[ok, fail, info].map(hotfire.count),
+      latency(summary.p50Ms),
+      latency(summary.p99Ms),
+      latency(summary.maxMs),
+    ]);
+    const errors = Object.entries(operations.errors)
+      .sort(([, a], [, b]) => b - a)
+      .map(([code, count]) => [el('code', {}, code), hotfire.count(count)]);
+    section.append(
+      ...heading(
+        'Operations of the clients',
+        'Each client sends one operation at a time; times are from its call to its answer.',
+      ),
+      el(
+        'div',
+        { class: 'numbers' },
+        card(hotfire.count(operations.total), 'sent'),
+        card(hotfire.count(operations.ok), 'ok', 'good'),
+        card(hotfire.count(operations.fail), 'refused', operations.fail > 0 ? 'warn' : ''),
+        card(hotfire.count(operations.info), 'unknown', operations.info > 0 ? 'warn' : ''),
+      ),
+      table(['operation', 'ok', 'fail', 'info', 'p50', 'p99', 'max'], rows, 'numeric'),
+      ...(errors.length > 0
+        ? [el('h3', {}, 'Errors as the clients saw them'), table(['code', 'times'], errors, 'numeric')]
+        : []),
+    );
+  };
+})();

@@ -1,0 +1,194 @@
+import type { AlertLogEntry, FaultLogEntry, RunRecord, TimelineEntry, Verdict } from '../scenario/runRecord.ts';
+import { formatSpan } from './formatTime.ts';
+
+/** One sentence of the story, with its moment. */
+export interface StoryStep {
+  readonly atMs: number;
+  readonly kind: 'begin' | 'fault' | 'alert' | 'operator' | 'process' | 'recovery' | 'violation' | 'end';
+  /** What happened, in a few words. */
+  readonly title: string;
+  /** What it means; may be empty. */
+  readonly detail: string;
+}
+
+/** The incident as a newcomer can read it. */
+export interface Story {
+  /** The verdict in one sentence. */
+  readonly headline: string;
+  /** Why, one sentence each; empty when everything held. */
+  readonly reasons: readonly string[];
+  /** One paragraph: what happened, what was noticed, what was done, how it ended. */
+  readonly summary: string;
+  readonly steps: readonly StoryStep[];
+}
+
+const HEADLINES: Readonly<Record<Verdict, string>> = {
+  held: 'Everything that was expected came true.',
+  violated: 'Something that must hold did not.',
+  undecided: 'The run ended without an answer.',
+};
+
+/** More steps than this are left to the timeline: a story that long is none. */
+const STEPS_MAX = 40;
+
+/** Tells the run from its faults, alerts, operator actions, crashes and violations. */
+export function tellStory(record: RunRecord): Story {
+  const steps = [
+    { atMs: 0, kind: 'begin' as const, title: 'The run begins', detail: describeCluster(record) },
+    ...record.faults.flatMap(faultSteps),
+    ...record.alerts.flatMap((alert) => alertSteps(alert, record.faults)),
+    ...record.timeline.flatMap(otherSteps),
+    ...record.violations.map(
+      (violation): StoryStep => ({
+        atMs: violation.atMs ?? record.virtualMs,
+        kind: 'violation',
+        title: `${violation.check} is violated`,
+        detail: violation.message,
+      }),
+    ),
+    { atMs: record.virtualMs, kind: 'end' as const, title: 'The run ends', detail: describeOperations(record) },
+  ].sort((a, b) => a.atMs - b.atMs);
+  return {
+    headline: HEADLINES[record.verdict],
+    reasons: record.reasons,
+    summary: summarize(record),
+    steps: shorten(steps),
+  };
+}
+
+function describeCluster({ engine, nodes }: RunRecord): string {
+  const count = (role: 'engine' | 'client') => nodes.filter((node) => node.role === role).length;
+  const engines = count('engine');
+  const clients = count('client');
+  return `${engines} ${engine} ${engines === 1 ? 'node' : 'nodes'}, ${clients} ${clients === 1 ? 'client' : 'clients'}`;
+}
+
+function describeOperations({ operations }: RunRecord): string {
+  const { total, ok, fail, info } = operations;
+  if (total === 0) return 'No client sent anything.';
+  const parts = [`${number(total)} operations of clients`, `${number(ok)} succeeded`];
+  if (fail > 0) parts.push(`${number(fail)} were refused`);
+  if (info > 0) parts.push(`${number(info)} ended unknown (no answer, or one that leaves it open)`);
+  return `${parts.join(', ')}.`;
+}
+
+function faultSteps(fault: FaultLogEntry): StoryStep[] {
+  const where = fault.nodes.length > 0 ? `Fault ${fault.name} on ${fault.nodes.join(', ')}.` : `Fault ${fault.name}.`;
+  const begin: StoryStep = { atMs: fault.startMs, kind: 'fault', title: capital(fault.text), detail: where };
+  if (fault.endMs === undefined) return [begin];
+  const lasted = `After ${formatSpan(fault.endMs - fault.startMs)}: ${fault.text}.`;
+  return [begin, { atMs: fault.endMs, kind: 'recovery', title: `${fault.name} is healed`, detail: lasted }];
+}
+
+function alertSteps(alert: AlertLogEntry, faults: readonly FaultLogEntry[]): StoryStep[] {
+  if (alert.firingMs === undefined) return [];
+  const cause = lastBefore(faults, alert.pendingMs);
+  const after = cause ? `, ${formatSpan(alert.firingMs - cause.startMs)} after ${cause.name} began` : '';
+  const fires: StoryStep = {
+    atMs: alert.firingMs,
+    kind: 'alert',
+    title: `Alert ${alert.name} fires (${alert.severity})${after}`,
+    detail: alert.annotations.description ?? alert.annotations.summary ?? alert.expr,
+  };
+  if (alert.resolvedMs === undefined) return [fires];
+  const lasted = `It fired for ${formatSpan(alert.resolvedMs - alert.firingMs)}.`;
+  return [
+    fires,
+    { atMs: alert.resolvedMs, kind: 'recovery', title: `Alert ${alert.name} is resolved`, detail: lasted },
+  ];
+}
+
+function otherSteps(entry: TimelineEntry): StoryStep[] {
+  if (entry.kind === 'operator') {
+    return [{ atMs: entry.atMs, kind: 'operator', title: capital(entry.text), detail: entry.node ?? '' }];
+  }
+  if (entry.kind === 'crash' || entry.kind === 'exit') {
+    return [{ atMs: entry.atMs, kind: 'process', title: capital(entry.text), detail: '' }];
+  }
+  return [];
+}
+
+function lastBefore(faults: readonly FaultLogEntry[], atMs: number): FaultLogEntry | undefined {
+  let last: FaultLogEntry | undefined;
+  for (const fault of faults) {
+    if (fault.startMs <= atMs && (last === undefined || fault.startMs >= last.startMs)) last = fault;
+  }
+  return last;
+}
+
+function summarize(record: RunRecord): string {
+  const fired = record.alerts.filter((alert) => alert.firingMs !== undefined);
+  const operators = record.timeline.filter((entry) => entry.kind === 'operator');
+  const open = fired.filter((alert) => alert.resolvedMs === undefined);
+  const sentences = [
+    faultSentence(record.faults),
+    alertSentence(fired, record.faults),
+    operatorSentence(operators),
+    fired.length === 0
+      ? ''
+      : open.length === 0
+        ? 'By the end every alert was resolved.'
+        : `At the end ${list(open.map((alert) => alert.name))} still fired.`,
+    describeOperations(record),
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function faultSentence(faults: readonly FaultLogEntry[]): string {
+  const [first] = faults;
+  if (!first) return 'No fault was injected.';
+  const lasted = first.endMs === undefined ? '' : `, for ${formatSpan(first.endMs - first.startMs)}`;
+  const more =
+    faults.length > 1 ? ` ${number(faults.length - 1)} more ${faults.length === 2 ? 'fault' : 'faults'} followed.` : '';
+  return `${formatSpan(first.startMs)} into the run a fault began: ${first.text}${lasted}.${more}`;
+}
+
+function alertSentence(fired: readonly AlertLogEntry[], faults: readonly FaultLogEntry[]): string {
+  const first = [...fired].sort((a, b) => (a.firingMs ?? 0) - (b.firingMs ?? 0))[0];
+  if (first?.firingMs === undefined) return faults.length > 0 ? 'No alert fired.' : '';
+  const cause = lastBefore(faults, first.pendingMs);
+  const when = cause
+    ? `${formatSpan(first.firingMs - cause.startMs)} after ${cause.name} began`
+    : `at ${formatSpan(first.firingMs)}`;
+  const others = [...new Set(fired.map((alert) => alert.name))].filter((name) => name !== first.name);
+  const more = others.length > 0 ? `, later ${list(others)}` : '';
+  return `The alert ${first.name} fired ${when}${more}.`;
+}
+
+function operatorSentence(operators: readonly TimelineEntry[]): string {
+  const [first] = operators;
+  if (!first) return '';
+  const action = first.text.replace(/^operator:\s*/, '');
+  const more = operators.length > 1 ? `, and ${operators.length - 1} more` : '';
+  return `The operator answered with one command: ${action}${more}.`.replace(
+    'with one command',
+    operators.length > 1 ? `with ${operators.length} commands` : 'with one command',
+  );
+}
+
+/** Keeps the beginning and the end of a story that is too long, and says what is missing. */
+function shorten(steps: readonly StoryStep[]): StoryStep[] {
+  if (steps.length <= STEPS_MAX) return [...steps];
+  const head = steps.slice(0, STEPS_MAX - 10);
+  const tail = steps.slice(-9);
+  const missing = steps.length - head.length - tail.length;
+  const between: StoryStep = {
+    atMs: head.at(-1)?.atMs ?? 0,
+    kind: 'process',
+    title: `… ${number(missing)} more`,
+    detail: 'They are in the timeline.',
+  };
+  return [...head, between, ...tail];
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function list(names: readonly string[]): string {
+  return names.length <= 1 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
