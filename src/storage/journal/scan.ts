@@ -61,6 +61,8 @@ export interface ScanOptions {
   readonly lsnInCrc: boolean;
   /** False under a planted bug: whatever batch comes next is taken. */
   readonly chain: boolean;
+  /** Reads from the disk, not from the page cache. Default false. */
+  readonly uncached?: boolean;
   /** Called with each intact batch's records; the bytes are reused afterwards. */
   readonly visit?: (records: readonly RecordOut[], header: BatchHeader) => void | Promise<void>;
 }
@@ -124,7 +126,7 @@ export async function scanSegment(
   segment: SegmentHeader,
   options: ScanOptions,
 ): Promise<SegmentScan> {
-  const file = await host.disk.open(path, { mode: 'read' });
+  const file = await host.disk.open(path, { mode: 'read', uncached: options.uncached ?? false });
   try {
     return await scanFile(new Window(host, file, await file.size()), segment, options);
   } finally {

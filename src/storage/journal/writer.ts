@@ -257,7 +257,7 @@ export class Writer {
     const { host, mutants, metrics } = this.#context;
     const segment = this.#active();
     const { segmentId, salt } = segment.header;
-    this.#wallMs = Math.max(this.#wallMs, host.clock.wall());
+    this.#wallMs = Math.max(this.#wallMs, Math.floor(host.clock.wall()));
     const { bytes, headerCrc } = buffer.finish({
       flags,
       segmentId,
