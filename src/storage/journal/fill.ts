@@ -201,15 +201,21 @@ async function encodeMissing(
   stopWhenFull = false,
 ): Promise<{ pieces: Piece[]; at: number; crc: number; next: Lsn }> {
   const groups: RecordOut[][] = [];
-  let bytes = start;
+  /** End of the finished groups, and bytes of the one that grows. */
+  let finished = start;
+  let growing = batchHeaderBytes;
   let next = from;
   for (; next < to; next++) {
     const record = await supply.take(next);
     const group = groups.at(-1);
     const isSame = group?.[0]?.wallMs === record.wallMs;
-    const grown = bytes + recordBytes(record.payload.length) + (isSame ? 0 : batchHeaderBytes + pageBytes);
-    if (stopWhenFull && grown + pageBytes > limit && groups.length > 0) break;
-    bytes = grown;
+    if (!isSame && group !== undefined) {
+      finished += alignUp(growing, pageBytes);
+      growing = batchHeaderBytes;
+    }
+    const grown = growing + recordBytes(record.payload.length);
+    if (stopWhenFull && finished + alignUp(grown, pageBytes) > limit) break;
+    growing = grown;
     if (isSame && group !== undefined) group.push(record);
     else groups.push([record]);
   }

@@ -77,10 +77,13 @@ export async function judgeJournal(context: Context): Promise<Recovered> {
 /** The planted bug, which is what many logs do: the log ends where the first checksum does not hold. */
 function cutAtFirstDamage(found: Survey): Survey {
   const cut = found.segments.findIndex(({ scan }) => scan === undefined || scan.holes.length > 0);
-  const segments = cut < 0 ? found.segments : found.segments.slice(0, cut + 1);
-  const last = segments.at(-1);
-  const hole = last?.scan?.holes[0];
-  return { ...found, segments, missing: [], unsealed: [], ...(hole !== undefined && { last: hole.from - 1 }) };
+  const damaged = found.segments[cut];
+  const hole = damaged?.scan?.holes[0];
+  if (damaged?.scan === undefined || hole === undefined) return found;
+  damaged.scan.index.cut(hole.from);
+  const scan = { ...damaged.scan, ...damaged.scan.beforeHole, sealed: false, holes: [{ ...hole, to: undefined }] };
+  const segments = [...found.segments.slice(0, cut), { ...damaged, scan }];
+  return { ...found, segments, missing: [], unsealed: [], last: hole.from - 1 };
 }
 
 function tornTail(last: SurveyedSegment | undefined, dropped: readonly SurveyedSegment[]): RecoveryReport['torn'] {
@@ -202,7 +205,7 @@ export async function copy(
         lsnInCrc: !context.mutants.has('crc-without-lsn'),
         chain: !context.mutants.has('no-chain'),
       });
-      if (behind.length === 0 && (again.validEnd !== scan.validEnd || again.lastCrc !== scan.lastCrc)) {
+      if (behind.length === 0 && (again.validEnd !== scan.validEnd || again.lastCrc !== scan.beforeHole.lastCrc)) {
         throw new JournalError('JournalIo', `${path}: the copy of ${segment.name} does not read as the original did`);
       }
     },

@@ -36,6 +36,8 @@ export interface SegmentScan {
   readonly index: SegmentIndex;
   /** End of the intact batches before the first hole. */
   readonly validEnd: number;
+  /** Where the batches before the first hole end. */
+  readonly beforeHole: { readonly next: Lsn; readonly lastCrc: number | undefined; readonly lastOffset: number };
   /** LSN behind the last intact batch. */
   readonly next: Lsn;
   /** Checksum of the last intact batch's header; what the next batch must carry. Undefined when it cannot be known. */
@@ -143,6 +145,7 @@ async function scanFile(window: Window, segment: SegmentHeader, options: ScanOpt
   let lastOffset = 0;
   let lastWallMs = 0;
   let sealed = false;
+  let beforeHole = { next, lastCrc, lastOffset };
   let validEnd = segmentHeaderBytes;
   let proof = { lsn: 0, offset: 0 };
   let dirtyEnd = segmentHeaderBytes;
@@ -199,11 +202,13 @@ async function scanFile(window: Window, segment: SegmentHeader, options: ScanOpt
     if (holes.length === 0) {
       validEnd = offset;
       dirtyEnd = offset;
+      beforeHole = { next, lastCrc, lastOffset };
     }
   }
   return {
     index,
     validEnd,
+    beforeHole,
     next,
     lastCrc,
     lastFlags,

@@ -49,6 +49,12 @@ export class SegmentIndex {
     if (place.count > 0) this.#batches.push(place);
   }
 
+  /** Forgets every batch from this LSN on. */
+  cut(from: Lsn): void {
+    this.#batches.splice(this.position(from));
+    this.#records = Math.min(this.#records, Math.max(0, from - this.baseLsn));
+  }
+
   /** Position in `batches` of the batch that holds `lsn`, or of the first one behind it. */
   position(lsn: Lsn): number {
     let low = 0;
