@@ -158,7 +158,8 @@ export function judgeExits(expected: readonly ExitExpectation[], facts: Facts): 
   const describe = (exit: Facts['exits'][number]) =>
     `${exit.node} with ${exit.code} (${exit.name}: ${exit.message}) at ${at(exit.atMs)}`;
   const all = facts.exits.map(describe).join('; ') || 'no process ended by itself';
-  const results = expected.map((want) => {
+  const needed = expected.filter((want) => want.optional !== true);
+  const results = needed.map((want) => {
     const words = [want.node ?? 'a node', `exits with ${want.code}`, want.name ?? '', want.contains ?? ''];
     const text = words.filter((word) => word !== '').join(' ');
     const found = facts.exits.find((exit) => matches(want, exit));

@@ -113,6 +113,7 @@ const exitExpectation = z.strictObject({
   code: z.number().int().min(0).max(255),
   name: z.string().optional().describe("the engine's error code: WalCorruption"),
   contains: z.string().optional().describe('part of the message'),
+  optional: z.boolean().optional().describe('it may happen, and need not'),
 });
 
 const operationsExpectation = z.strictObject({

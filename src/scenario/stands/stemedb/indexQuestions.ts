@@ -2,12 +2,14 @@ import type { Operation } from '../../../checkers/history.ts';
 import type { ClientInput, IndexAnswer } from '../../../checkers/stemedb/evidence.ts';
 import { queryLimit } from '../../../checkers/stemedb/readYourWrites.ts';
 import type { RunningEngine } from '../../../engines/engine.ts';
-import type { RouteResponse } from '../../../engines/route.ts';
+import type { RouteRequest, RouteResponse } from '../../../engines/route.ts';
 import type { World } from '../../../sim/world.ts';
 import { answerOf } from './workload.ts';
 
 /** Keys that are asked about at the end of a run; more are left out, the busiest are kept. */
 const keysMax = 150;
+/** How long the engine may take for all answers, in virtual milliseconds. */
+const patienceMs = 30_000;
 const lenses = ['recency', 'confidence', 'consensus', 'skeptic'] as const;
 
 /** Asks the running engine about every key that was written, under every lens: the index as it answers. */
@@ -19,9 +21,20 @@ export async function askIndex(
   const route = running.routes.find((candidate) => candidate.method === 'POST' && candidate.path === '/v1/query');
   if (route === undefined) throw new Error('the engine has no route POST /v1/query');
   const answers: IndexAnswer[] = [];
+  const { handler } = route;
+  /** A process that hangs does not hang its judges. */
+  const answered = (request: RouteRequest): Promise<RouteResponse> =>
+    Promise.race([
+      handler(request),
+      new Promise<RouteResponse>((resolve) => {
+        where.world.scheduler.after(patienceMs, 'judge gives up', undefined, () => resolve({ status: 504 }));
+      }),
+    ]);
+  const deadlineMs = where.world.now + patienceMs;
   for (const { subject, predicate } of keysOf(history)) {
     for (const lens of lenses) {
-      const response = await route.handler({
+      if (where.world.now > deadlineMs) return answers;
+      const response = await answered({
         method: 'POST',
         parameters: {},
         query: {},

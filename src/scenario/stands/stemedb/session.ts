@@ -33,6 +33,7 @@ export function openSession(context: StandContext): StandSession {
   const log = new EvidenceLog();
   const disks = new Map<string, MachineDisks>();
   const documents = new Map<string, Record<string, unknown>>();
+  const configs = new Map<string, StemeConfig>();
   const hosts = new Map<string, Host>();
   const engines = new Map<string, RunningEngine>();
   let evidence: StemeEvidence | undefined;
@@ -69,8 +70,9 @@ export function openSession(context: StandContext): StandSession {
     return found;
   }
 
+  /** The configuration of the present process; before the first start, of the file. */
   function configOf(node: string): StemeConfig {
-    return stemeConfigSchema.parse(documentOf(node));
+    return configs.get(node) ?? stemeConfigSchema.parse(documentOf(node));
   }
 
   /** The log as an uncached read would give it now. */
@@ -98,6 +100,7 @@ export function openSession(context: StandContext): StandSession {
 
   function decorateHost(host: Host, node: string): Host {
     const { incarnation } = host;
+    configs.set(node, stemeConfigSchema.parse(documentOf(node)));
     asStand(() => log.began(node, incarnation, imageOf(node), logBytesOf(node), world.now));
     hosts.set(node, host);
     const decorated: Host = {
