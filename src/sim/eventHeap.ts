@@ -17,6 +17,8 @@ export interface EventOwner {
   readonly held: ScheduledEvent[];
   /** Runs the function as code of this process: leaks and unhandled rejections under it are this process's. */
   enter(fn: () => void): void;
+  /** An error that nothing caught ended the process. */
+  crashed(reason: string): void;
 }
 
 /** Something that will happen at a point of virtual time. */

@@ -12,6 +12,12 @@ export function runningProcess(): EventOwner | undefined {
   return marks.getStore();
 }
 
+/** What runs from here on, up to the next event, is nobody's: Node's own handling of an error that was thrown. */
+export function leaveProcess(): void {
+  // The store's type has no room for "none", which Node has.
+  marks.enterWith(undefined as unknown as EventOwner);
+}
+
 /** A function that runs others as code of this process. */
 export function entrance(owner: EventOwner): (fn: () => void) => void {
   return marks.run(owner, () => AsyncLocalStorage.snapshot());

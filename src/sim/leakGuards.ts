@@ -111,6 +111,8 @@ function allPatches(): readonly Patch[] {
 
   patch(globalThis, 'Date', (original) => guardedDate(original as unknown as DateConstructor) as unknown as Callable);
   patchFunctions(Math, ['random'], 'Math');
+  patchFunctions(AbortSignal, ['timeout'], 'AbortSignal');
+  patchFunctions(process, ['nextTick'], 'process');
   patchFunctions(Object.getPrototypeOf(performance) as object, ['now'], 'performance');
   for (const key of TIMERS) patch(globalThis, key, (original) => guarded(original, key));
   patch(globalThis, 'fetch', (original) => guarded(original, 'fetch'));

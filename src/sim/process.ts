@@ -126,6 +126,10 @@ export class SimProcess implements EventOwner {
     this.end({ atMs: this.#world.now, code, signal: undefined, reason });
   }
 
+  crashed(reason: string): void {
+    this.exit(1, reason);
+  }
+
   /** Calls `fn` when the process dies, before anybody else is told: how devices release what it held. */
   onDeath(fn: () => void): () => void {
     this.#onDeath.add(fn);

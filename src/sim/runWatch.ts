@@ -1,4 +1,4 @@
-import { runningProcess } from './inside.ts';
+import { leaveProcess, runningProcess } from './inside.ts';
 import { installLeakGuards } from './leakGuards.ts';
 
 type Listener = (...values: unknown[]) => void;
@@ -17,13 +17,20 @@ export class RunWatch {
       const owner = runningProcess();
       if (owner === undefined) return false;
       // What a dead process left behind is garbage.
-      if (owner.alive) fail(`unhandled rejection in ${owner.traceName}`, error);
+      if (owner.alive) {
+        fail(`unhandled rejection in ${owner.traceName}`, error);
+        owner.crashed('unhandled rejection');
+      }
       return true;
     });
     const exceptions = takeOver('uncaughtException', (error) => {
       const owner = runningProcess();
       if (owner === undefined) return false;
-      if (owner.alive) fail(`uncaught error in ${owner.traceName}`, error);
+      leaveProcess();
+      if (owner.alive) {
+        fail(`uncaught error in ${owner.traceName}`, error);
+        owner.crashed('uncaught error');
+      }
       return true;
     });
     this.#end = () => {

@@ -34,6 +34,7 @@ export interface RunOptions {
 
 // Taken before anything can be patched.
 const realSetImmediate = setImmediate;
+const realNextTick = process.nextTick;
 const settled = Promise.resolve();
 
 /**
@@ -160,7 +161,7 @@ export class Scheduler {
         });
       };
       const nextTick = (): void => {
-        process.nextTick(step);
+        realNextTick(step);
       };
       let breathMs = this.#now;
       /** Runs one event, unless the run is over or the real event loop should have its turn first. */
@@ -260,6 +261,7 @@ export class Scheduler {
       else owner.enter(fn);
     } catch (error) {
       this.fail(`event "${event.label}" of ${owner?.traceName ?? 'the world'} threw`, error);
+      owner?.crashed(`uncaught error in "${event.label}"`);
     }
   }
 }

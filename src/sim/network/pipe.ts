@@ -10,10 +10,13 @@ const WINDOW_BYTES = 64 * 1024;
 /** The longest segment that goes out at once. */
 const SEGMENT_BYTES = 16 * 1024;
 
-/** Retransmission as Linux does it: 200 ms, doubling to 120 s, given up after tcp_retries2 = 15 tries (about 15 minutes). */
+/**
+ * Retransmission as Linux does it: 200 ms, doubling to 120 s, tcp_retries2 = 15 tries and a wait after the last one: given
+ * up after 924.6 s.
+ */
 const RETRANSMIT_FIRST_MS: Millis = 200;
 const RETRANSMIT_MOST_MS: Millis = 120_000;
-const RETRANSMIT_TRIES = 15;
+const RETRANSMIT_WAITS = 16;
 
 /** Bytes, or the end of the stream. */
 interface Segment {
@@ -274,7 +277,7 @@ export class Pipe {
   }
 
   #nextTry(): Millis | undefined {
-    if (this.#tries >= RETRANSMIT_TRIES) {
+    if (this.#tries >= RETRANSMIT_WAITS) {
       this.#events.timedOut();
       return undefined;
     }
