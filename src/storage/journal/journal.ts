@@ -8,7 +8,7 @@ import { fillMissing } from './fill.ts';
 import { hexOf, recordSaltOf, segmentFileName, segmentHeaderBytes } from './format.ts';
 import { packSegment } from './pack.ts';
 import { Reader } from './reader.ts';
-import { corruptionOf, judgeJournal, type Recovered, runningSegments, settle } from './recover.ts';
+import { corruptionOf, judgeJournal, noteVerdict, type Recovered, runningSegments, settle } from './recover.ts';
 import { startSegment } from './rotate.ts';
 import { Segments } from './segments.ts';
 import { SpaceWatch, Spare } from './space.ts';
@@ -69,6 +69,7 @@ async function open(context: Context): Promise<{ journal: RunningJournal; recove
   try {
     await host.disk.syncDirectory(settings.directory);
     const recovered = await judgeJournal(context);
+    noteVerdict(context, recovered);
     const corruption = corruptionOf(context, recovered.survey);
     if (corruption !== undefined && settings.onCorruption === 'refuse') throw corruption;
     if (recovered.survey.strangers.length > 0) {
@@ -96,7 +97,9 @@ async function holdsLog(context: Context): Promise<boolean> {
 /** Throws when something says that there was a log here once. */
 async function refuseToCreate(context: Context): Promise<void> {
   const { settings } = context;
-  const { survey } = await judgeJournal(context);
+  const recovered = await judgeJournal(context);
+  const { survey } = recovered;
+  if (survey.missing.length > 0) noteVerdict(context, recovered);
   const corruption = corruptionOf(context, survey);
   if (corruption !== undefined) throw corruption;
   if (survey.ring.exists) {
@@ -157,6 +160,7 @@ class RunningJournal implements Journal {
     this.#segments = new Segments(context);
     this.#spare = new Spare(context);
     this.#space = new SpaceWatch(context, this.#states, this.#spare);
+    context.metrics.diskBytes = () => this.#segments.diskBytes + this.#spare.bytes;
     this.#reader = new Reader(context, this.#segments, () => this.durableLsn);
   }
 

@@ -83,6 +83,8 @@ export class JournalMetrics {
   readonly corruptions: Counter<'where'>;
   readonly #state: Gauge<'state'>;
   readonly #countFailed: boolean;
+  /** Bytes of the log's files now. */
+  diskBytes: () => number = () => 0;
   #inflightMs: () => number = () => 0;
   #pending: () => { bytes: number; records: number } = () => ({ bytes: 0, records: 0 });
 
@@ -137,7 +139,9 @@ export class JournalMetrics {
     this.durableLsn = gauge('wal_durable_lsn', 'Highest acknowledged LSN');
     this.witnessLsn = gauge('wal_witness_lsn', 'Highest LSN that the witness has noted');
     this.segments = gauge('wal_segments', 'Segment files');
-    this.diskUsage = gauge('wal_disk_usage_bytes', 'Bytes of the segment files and the spare');
+    this.diskUsage = gauge('wal_disk_usage_bytes', 'Bytes of the segment files and the spare', [], () =>
+      this.diskUsage.set(this.diskBytes()),
+    );
     this.rotations = counter('wal_rotations_total', 'Segments begun after a seal');
     this.rotationSeconds = histogram(
       'wal_rotation_seconds',

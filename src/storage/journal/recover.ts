@@ -32,7 +32,7 @@ export interface Recovered {
 
 /** Steps 2 to 4: reads everything and judges it. Changes nothing. */
 export async function judgeJournal(context: Context): Promise<Recovered> {
-  const { host, settings, mutants, metrics, logger } = context;
+  const { host, settings, mutants } = context;
   const found = await survey(host, {
     directory: settings.directory,
     witnessFile: witnessPath(context),
@@ -63,7 +63,13 @@ export async function judgeJournal(context: Context): Promise<Recovered> {
     ...(verdict === 'torn-tail' && torn !== undefined && { torn }),
     missing: reportMissing(seen.missing),
   };
-  metrics.recoveries.inc({ verdict });
+  return { survey: seen, report, clean, last, dropped };
+}
+
+/** Counts and logs what was found; once for each start. */
+export function noteVerdict(context: Context, { survey: seen, report }: Recovered): void {
+  const { metrics, logger } = context;
+  metrics.recoveries.inc({ verdict: report.verdict });
   for (const segment of seen.segments) {
     if (segment.header === undefined || segment.damagedHeaderCopies === 0) continue;
     metrics.corruptions.inc({ where: 'header' });
@@ -71,7 +77,6 @@ export async function judgeJournal(context: Context): Promise<Recovered> {
   }
   if (seen.ring.damagedSlots > 1) metrics.corruptions.inc({ where: 'witness' });
   probeVerdict(context, seen, report);
-  return { survey: seen, report, clean, last, dropped };
 }
 
 /** The planted bug, which is what many logs do: the log ends where the first checksum does not hold. */

@@ -68,7 +68,6 @@ export class Segments {
 
   #count(): void {
     this.#context.metrics.segments.set(this.#list.length);
-    this.#context.metrics.diskUsage.set(this.diskBytes);
   }
 
   /** The segment whose range holds `lsn`. */
