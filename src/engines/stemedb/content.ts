@@ -29,9 +29,7 @@ export interface Prepared {
   readonly content: Content;
   /** Canonical text of the content (RFC 8785). */
   readonly canonical: string;
-  /** SHA-256 of the canonical bytes: 32 bytes. */
-  readonly idBytes: Uint8Array;
-  /** The same, 64 hexadecimal digits. */
+  /** SHA-256 of the canonical bytes, 64 hexadecimal digits. */
   readonly id: string;
   readonly signatures: readonly Signature[];
 }
@@ -97,13 +95,15 @@ export function prepareAgentWeight(input: AgentWeightInput): Prepared {
 
 function prepared(type: RecordType, content: Content, signatures: readonly Signature[] | undefined): Prepared {
   const canonical = JSON.stringify(content);
-  const idBytes = contentId(canonical);
-  return { type, content, canonical, idBytes, id: idBytes.toString('hex'), signatures: signatures ?? [] };
+  return { type, content, canonical, id: contentId(canonical), signatures: signatures ?? [] };
 }
 
-/** SHA-256 of canonical content: the identity of a record. */
-export function contentId(canonical: string | Uint8Array): Buffer {
-  return hash('sha256', canonical, 'buffer');
+/**
+ * SHA-256 of canonical content, 64 hexadecimal digits: the identity of a record. A string, because a buffer a record has a
+ * backing store of its own, and those cost the garbage collector more than the hash costs.
+ */
+export function contentId(canonical: string | Uint8Array): string {
+  return hash('sha256', canonical, 'hex');
 }
 
 /** The signatures of a record as they are stored. */

@@ -48,7 +48,7 @@ export function createSignatureVerifier(clock: Clock, policy: SignaturePolicy): 
     if (policy === 'off') return undefined;
     for (const { key, signature } of record.signatures) {
       await takeTurn();
-      if (!verifyEd25519(key, record.idBytes, signature)) {
+      if (!verifyEd25519(key, Buffer.from(record.id, 'hex'), signature)) {
         return new StemeError(
           'SIGNATURE_INVALID',
           `expected a signature of key ${key} over id ${record.id}, got one that does not verify`,

@@ -349,7 +349,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
   }
 
   async function get(hash: string): Promise<StoredRecord | undefined> {
-    const row = /^[0-9a-f]{64}$/.test(hash) ? index.findHex(hash) : 0;
+    const row = /^[0-9a-f]{64}$/.test(hash) ? index.find(hash) : 0;
     if (row === 0) return undefined;
     const kind = index.kindOf(row);
     const { content, signatures } = await reader.read(row);

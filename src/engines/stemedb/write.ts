@@ -152,7 +152,7 @@ export class Writer {
 
   #placeOne(record: Prepared, early: StemeError | undefined, batch: BatchBuilder): Placed {
     if (early !== undefined) return { kind: 'refused', error: early };
-    const known = this.#parts.index.find(record.idBytes);
+    const known = this.#parts.index.find(record.id);
     if (known !== 0) return { kind: 'known', lsn: known };
     const own = batch.find(record.id);
     if (own !== undefined) return { kind: 'pending', lsn: own.lsn, pending: own };
@@ -173,7 +173,7 @@ export class Writer {
 
   #danglingReference(record: Prepared, batch: BatchBuilder): StemeError | undefined {
     for (const { path, id, type } of referencesOf(record)) {
-      const row = this.#parts.index.findHex(id);
+      const row = this.#parts.index.find(id);
       const found =
         row === 0 ? (batch.find(id) ?? this.#pendingById.get(id))?.record.type : this.#parts.index.kindOf(row);
       if (found === type) continue;

@@ -143,8 +143,8 @@ describe('index', () => {
         const index = fold(records);
         expect([...dumpIndex(index)]).toMatchObject(naiveFold(records));
         for (const [i, record] of records.entries())
-          if (record !== undefined) expect(index.findHex(record.id)).toBe(i + 1);
-        expect(index.findHex('00'.repeat(32))).toBe(0);
+          if (record !== undefined) expect(index.find(record.id)).toBe(i + 1);
+        expect(index.find('00'.repeat(32))).toBe(0);
       }),
       { numRuns: 200 },
     );

@@ -223,8 +223,8 @@ describe('signatures', () => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex');
     const record = prepareAssertion({ ...good, agent: key });
-    const signature = sign(null, record.idBytes, privateKey).toString('hex');
-    expect(verifyEd25519(key, record.idBytes, signature)).toBe(true);
-    expect(verifyEd25519(key, prepareAssertion(good).idBytes, signature)).toBe(false);
+    const signature = sign(null, Buffer.from(record.id, 'hex'), privateKey).toString('hex');
+    expect(verifyEd25519(key, Buffer.from(record.id, 'hex'), signature)).toBe(true);
+    expect(verifyEd25519(key, Buffer.from(prepareAssertion(good).id, 'hex'), signature)).toBe(false);
   });
 });

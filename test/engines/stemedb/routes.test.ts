@@ -144,7 +144,9 @@ describe('signatures', () => {
   const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex');
   const signed = (input: AssertionInput): AssertionInput => ({
     ...input,
-    signatures: [{ key, signature: sign(null, prepareAssertion(input).idBytes, privateKey).toString('hex') }],
+    signatures: [
+      { key, signature: sign(null, Buffer.from(prepareAssertion(input).id, 'hex'), privateKey).toString('hex') },
+    ],
   });
 
   test('that verify are stored; one that does not is refused', () =>

@@ -58,12 +58,12 @@ export class ClaimIndex {
    */
   add(row: number, fields: RowFields): void {
     this.#expectNext(row);
-    const target = fields.target === undefined ? 0 : this.findHex(fields.target);
-    const epoch = fields.epoch === undefined ? 0 : this.findHex(fields.epoch);
+    const target = fields.target === undefined ? 0 : this.find(fields.target);
+    const epoch = fields.epoch === undefined ? 0 : this.find(fields.epoch);
     const depth = fields.type === RecordType.epoch ? this.#depthAfter(target) : fields.millionths;
     const chunk = this.columns.grow(row);
     const at = offset(row);
-    chunk.id.set(fields.id, at * ID_BYTES);
+    parseHex(fields.id, chunk.id, at * ID_BYTES);
     chunk.kind[at] = fields.type;
     chunk.stage[at] = fields.stage;
     chunk.subject[at] = fields.subject === undefined ? 0 : this.names.intern(fields.subject);
@@ -121,15 +121,10 @@ export class ClaimIndex {
     }
   }
 
-  /** Row of an id (32 bytes), or 0. */
-  find(id: Uint8Array): number {
-    const hash = ((id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)) >>> 0;
-    return this.#ids.find(hash, (row) => this.#hasId(row, id));
-  }
-
   /** Row of an id (64 hexadecimal digits), or 0. */
-  findHex(id: string): number {
-    return this.find(Buffer.from(id, 'hex'));
+  find(id: string): number {
+    parseHex(id, wanted, 0);
+    return this.#ids.find(wantedWords[0] ?? 0, this.#hasWantedId);
   }
 
   /** The id of a row, 64 hexadecimal digits. */
@@ -174,12 +169,28 @@ export class ClaimIndex {
     return chunk.subject[at] === subject && chunk.predicate[at] === predicate;
   }
 
-  #hasId(row: number, id: Uint8Array): boolean {
-    const bytes = this.columns.chunk(row).id;
-    const at = offset(row) * ID_BYTES;
-    for (let i = 0; i < ID_BYTES; i++) if (bytes[at + i] !== id[i]) return false;
+  /** Whether the row has the id that `find` looks for. */
+  readonly #hasWantedId = (row: number): boolean => {
+    const words = this.columns.chunk(row).idWords;
+    const at = offset(row) * ID_WORDS;
+    for (let i = 0; i < ID_WORDS; i++) if (words[at + i] !== wantedWords[i]) return false;
     return true;
-  }
+  };
+}
+
+const ID_WORDS = ID_BYTES / 4;
+/** The id that is looked for: one at a time, because looking never waits. */
+const wanted = new Uint8Array(ID_BYTES);
+const wantedWords = new Uint32Array(wanted.buffer);
+
+/** Writes the bytes of 64 hexadecimal digits in lower case. */
+function parseHex(hex: string, into: Uint8Array, at: number): void {
+  for (let i = 0; i < ID_BYTES; i++)
+    into[at + i] = (digit(hex.charCodeAt(2 * i)) << 4) | digit(hex.charCodeAt(2 * i + 1));
+}
+
+function digit(code: number): number {
+  return code < 0x3a ? code - 0x30 : code - 0x57;
 }
 
 /** The array, or a copy of at least twice the length that has a place `index`. */

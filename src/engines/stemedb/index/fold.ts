@@ -7,8 +7,8 @@ import { Stage, VoteValue } from './columns.ts';
 /** What the index keeps of a record: a pure function of its type and content. */
 export interface RowFields {
   readonly type: RecordType;
-  /** 32 bytes. */
-  readonly id: Uint8Array;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
   readonly subject: string | undefined;
   readonly predicate: string | undefined;
   readonly agent: string | undefined;
@@ -26,7 +26,7 @@ export interface RowFields {
 
 /** The fields of a record that is about to be, or was just written. */
 export function fieldsOf(record: Prepared): RowFields {
-  return fieldsOfContent(record.type, record.idBytes, record.content);
+  return fieldsOfContent(record.type, record.id, record.content);
 }
 
 /** The fields of a record as the journal has it. @throws PayloadError when it is not one of the store's */
@@ -36,7 +36,7 @@ export function fieldsOfPayload(type: number, payload: Uint8Array): RowFields {
   return fieldsOfContent(type as RecordType, contentId(content), decoded); // decodeContent has checked the type
 }
 
-function fieldsOfContent(type: RecordType, id: Uint8Array, content: Content): RowFields {
+function fieldsOfContent(type: RecordType, id: string, content: Content): RowFields {
   const common = { type, id, timestamp: content.timestamp };
   switch (content.kind) {
     case 'assertion': {
@@ -100,6 +100,6 @@ export function objectHash(object: ClaimObject): readonly [low: number, high: nu
   }
   if (object.boolean !== undefined) return [object.boolean ? 2 : 1, 0x7ff80000];
   const tagged = object.text === undefined ? `r${object.reference}` : `t${object.text}`;
-  const digest = hash('sha256', tagged, 'buffer');
-  return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
+  const digest = hash('sha256', tagged, 'hex');
+  return [Number.parseInt(digest.slice(0, 8), 16), Number.parseInt(digest.slice(8, 16), 16)];
 }
