@@ -1,5 +1,5 @@
 import type { AlertLogEntry, FaultLogEntry, RunRecord, TimelineEntry, Verdict } from '../scenario/runRecord.ts';
-import { formatSpan } from './formatTime.ts';
+import { formatClock, formatSpan } from './formatTime.ts';
 
 /** One sentence of the story, with its moment. */
 export interface StoryStep {
@@ -11,14 +11,20 @@ export interface StoryStep {
   readonly detail: string;
 }
 
+/** A question that a reader has first, and its answer. */
+export interface StoryAnswer {
+  readonly question: string;
+  readonly answer: string;
+}
+
 /** The incident as a newcomer can read it. */
 export interface Story {
   /** The verdict in one sentence. */
   readonly headline: string;
   /** Why, one sentence each; empty when everything held. */
   readonly reasons: readonly string[];
-  /** One paragraph: what happened, what was noticed, what was done, how it ended. */
-  readonly summary: string;
+  /** What happened, how it was noticed, what was done, how it ended: each in a sentence or two. */
+  readonly summary: readonly StoryAnswer[];
   readonly steps: readonly StoryStep[];
 }
 
@@ -116,20 +122,33 @@ function lastBefore(faults: readonly FaultLogEntry[], atMs: number): FaultLogEnt
   return last;
 }
 
-function summarize(record: RunRecord): string {
+function summarize(record: RunRecord): StoryAnswer[] {
   const fired = record.alerts.filter((alert) => alert.firingMs !== undefined);
   const operators = record.timeline.filter((entry) => entry.kind === 'operator');
+  const crashes = record.timeline.filter((entry) => entry.kind === 'crash').length;
+  const answers = [
+    { question: 'What went wrong', answer: faultSentence(record.faults) },
+    { question: 'How it was noticed', answer: alertSentence(fired, record.faults) },
+    { question: 'What the operator did', answer: operatorSentence(operators) },
+    { question: 'What the clients saw', answer: describeOperations(record) },
+    { question: 'How it ended', answer: endSentence(fired, crashes, record) },
+  ];
+  return answers.filter(({ answer }) => answer !== '');
+}
+
+function endSentence(fired: readonly AlertLogEntry[], crashes: number, { violations }: RunRecord): string {
   const open = fired.filter((alert) => alert.resolvedMs === undefined);
+  const last = Math.max(...fired.map((alert) => alert.resolvedMs ?? 0));
   const sentences = [
-    faultSentence(record.faults),
-    alertSentence(fired, record.faults),
-    operatorSentence(operators),
-    fired.length === 0
-      ? ''
-      : open.length === 0
-        ? 'By the end every alert was resolved.'
-        : `At the end ${list(open.map((alert) => alert.name))} still fired.`,
-    describeOperations(record),
+    crashes > 0 ? `${number(crashes)} ${crashes === 1 ? 'process' : 'processes'} crashed.` : '',
+    open.length > 0
+      ? `${list([...new Set(open.map((alert) => alert.name))])} still fired at the end.`
+      : fired.length > 0
+        ? `Every alert was resolved, the last at ${formatClock(last)}.`
+        : '',
+    violations.length > 0
+      ? `${number(violations.length)} ${violations.length === 1 ? 'thing' : 'things'} that must hold did not.`
+      : 'Nothing that must hold was violated.',
   ];
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
@@ -156,14 +175,12 @@ function alertSentence(fired: readonly AlertLogEntry[], faults: readonly FaultLo
 }
 
 function operatorSentence(operators: readonly TimelineEntry[]): string {
-  const [first] = operators;
-  if (!first) return '';
-  const action = first.text.replace(/^operator:\s*/, '');
-  const more = operators.length > 1 ? `, and ${operators.length - 1} more` : '';
-  return `The operator answered with one command: ${action}${more}.`.replace(
-    'with one command',
-    operators.length > 1 ? `with ${operators.length} commands` : 'with one command',
-  );
+  if (operators.length === 0) return '';
+  const commands = operators
+    .slice(0, 3)
+    .map(({ atMs, text }) => `At ${formatClock(atMs)}: ${text.replace(/^operator:\s*/, '')}.`);
+  const more = operators.length - commands.length;
+  return `${commands.join(' ')}${more > 0 ? ` And ${number(more)} more.` : ''}`;
 }
 
 /** Keeps the beginning and the end of a story that is too long, and says what is missing. */

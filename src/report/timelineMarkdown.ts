@@ -11,7 +11,7 @@ export function timelineMarkdown(record: RunRecord): string {
     story.headline,
     ...story.reasons.map((reason) => `- ${reason}`),
     '',
-    story.summary,
+    ...story.summary.map(({ question, answer }) => `- **${question}:** ${answer}`),
     '',
     ...(record.source === undefined ? [] : [`Source: ${record.source}`, '']),
     `To see it again: \`${record.command}\``,

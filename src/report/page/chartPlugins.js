@@ -61,7 +61,7 @@
       draw: (plot) =>
         inPlot(plot, (ctx, bbox) => {
           ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-          ctx.textAlign = 'left';
+          ctx.textAlign = 'right';
           ctx.textBaseline = 'bottom';
           ctx.lineWidth = devicePixelRatio;
           ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
@@ -73,8 +73,12 @@
             ctx.moveTo(bbox.left, y);
             ctx.lineTo(bbox.left + bbox.width, y);
             ctx.stroke();
+            const right = bbox.left + bbox.width - 4 * devicePixelRatio;
+            const width = ctx.measureText(label).width;
+            ctx.fillStyle = colours.card;
+            ctx.fillRect(right - width - 3, y - 15 * devicePixelRatio, width + 6, 13 * devicePixelRatio);
             ctx.fillStyle = colours.bad;
-            ctx.fillText(label, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio);
+            ctx.fillText(label, right, y - 2 * devicePixelRatio);
           }
         }),
     },

@@ -10,6 +10,7 @@
     return {
       text: get('muted'),
       grid: get('line'),
+      card: get('card'),
       fault: get('fault'),
       faultShade: get('fault-shade'),
       warn: get('warn'),
@@ -72,6 +73,7 @@
         axes: [
           {
             ...axis,
+            size: 30,
             values: (_, ticks) => ticks.map((tick) => hotfire.clock(tick * 1_000)),
             incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400],
           },

@@ -17,10 +17,10 @@
   hotfire.byId = (id) => document.getElementById(id);
 
   /** A section's heading with a sentence under it. */
-  hotfire.heading = (title, help) => [
-    hotfire.el('h2', {}, title),
-    help ? hotfire.el('p', { class: 'help' }, help) : undefined,
-  ];
+  hotfire.heading = (title, help) => {
+    const heading = hotfire.el('h2', {}, title);
+    return help ? [heading, hotfire.el('p', { class: 'help' }, help)] : [heading];
+  };
 
   /** A table in a box of its own that scrolls when it is too wide. Cells are texts or elements. */
   hotfire.table = (heads, rows, classes = '') => {

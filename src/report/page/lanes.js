@@ -59,7 +59,13 @@
       el(
         'div',
         { class: 'lane-track' },
-        moments.map((ms) => el('span', { class: 'tick', style: `left:${percent(ms)}%` }, hotfire.clock(ms))),
+        moments.map((ms) =>
+          el(
+            'span',
+            { class: percent(ms) > 96 ? 'tick last' : 'tick', style: `left:${percent(ms)}%` },
+            hotfire.clock(ms),
+          ),
+        ),
       ),
     );
   };

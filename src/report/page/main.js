@@ -58,7 +58,13 @@
     const lanes = hotfire.lanes();
     section.append(
       ...heading('What happened'),
-      el('p', { class: 'summary' }, story.summary),
+      el(
+        'dl',
+        { class: 'summary' },
+        story.summary.map(({ question, answer }) =>
+          el('div', { class: 'card' }, el('dt', {}, question), el('dd', {}, answer)),
+        ),
+      ),
       ...(lanes ? [lanes] : []),
       el('ol', { class: 'steps' }, steps),
     );

@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeReport } from '../../src/report/writeReport.ts';
+import { hasChromium, openTab, type Tab } from './browser.ts';
+import { sampleRecord } from './sampleRecord.ts';
+
+/** Runs in the page. Through a copy: to read back a page's own canvas slows that canvas down. */
+const COUNT_COLOURS = `Array.from(document.querySelectorAll('.plot canvas'), (canvas) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  return new Set(new Uint32Array(copy.getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size;
+})`;
+
+describe.skipIf(!hasChromium)('the page of a report in a browser (skipped without Chromium)', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'report-'));
+  const url = (name: string) => pathToFileURL(join(directory, name, 'index.html')).href;
+  let tab: Tab;
+
+  beforeAll(async () => {
+    await writeReport(sampleRecord(), join(directory, 'held'));
+    await writeReport(sampleRecord({ violated: true, logLines: 100_000 }), join(directory, 'violated'));
+    tab = await openTab();
+    await tab.page.goto(url('held'));
+  }, 30_000);
+
+  afterAll(async () => {
+    await tab?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** How many colours each chart has on its canvas. */
+  const drawn = () => tab.page.evaluate<number[]>(COUNT_COLOURS);
+
+  const lines = () => tab.page.textContent('#counted');
+
+  it('should say the verdict first, and tell what happened', async () => {
+    expect(await tab.page.textContent('h1')).toBe('Slow WAL fsync');
+    expect(await tab.page.textContent('.headline')).toContain('held');
+    expect(await tab.page.textContent('.summary')).toContain('The alert WALFsyncSlow fired 10 min');
+    expect(await tab.page.textContent('.summary')).toContain('rate-limit');
+    expect(await tab.page.textContent('#command')).toBe('hotfire replay scenarios/stemedb/slow-fsync.yaml --seed 7');
+  });
+
+  it('should draw the charts of the engine', async () => {
+    const titles = await tab.page.$$eval('.chart h3', (all) => all.map((one) => one.textContent));
+    expect(titles.slice(0, 3)).toEqual([
+      'Durable write (fsync) latency',
+      'Client operations a second',
+      'API write latency',
+    ]);
+    const colours = await drawn();
+    expect(colours).toHaveLength(titles.length);
+    expect(Math.min(...colours)).toBeGreaterThan(10);
+  });
+
+  it('should add a chart of a metric that is picked, and take it away', async () => {
+    const before = (await drawn()).length;
+    await tab.page.fill('#metric-picker', 'stemedb_storage_operations_total');
+    await tab.page.waitForSelector('.chart h3:text("stemedb_storage_operations_total, a second")');
+    expect((await drawn()).length).toBe(before + 1);
+    await tab.page.click('button[aria-label="Remove stemedb_storage_operations_total, a second"]');
+    expect((await drawn()).length).toBe(before);
+  });
+
+  it('should zoom every chart by a drag over one, and back', async () => {
+    const plot = tab.page.locator('.u-over').first();
+    await plot.scrollIntoViewIfNeeded();
+    const box = await plot.boundingBox();
+    if (!box) throw new Error('no plot');
+    await tab.page.mouse.move(box.x + 40, box.y + 60);
+    await tab.page.mouse.down();
+    await tab.page.mouse.move(box.x + 160, box.y + 60, { steps: 4 });
+    await tab.page.mouse.up();
+    const reset = tab.page.locator('#zoom-reset');
+    await reset.waitFor({ state: 'visible' });
+    await reset.click();
+    await reset.waitFor({ state: 'hidden' });
+  });
+
+  it('should filter the timeline by text, node and kind', async () => {
+    await tab.page.fill('#timeline-search', 'warn slow fsync');
+    expect(await lines()).toMatch(/^40 of /);
+    await tab.page.fill('#timeline-search', 'rate-limit curl');
+    expect(await lines()).toMatch(/^2 of /);
+    await tab.page.fill('#timeline-search', '');
+    await tab.page.selectOption('#timeline-node', 'stemedb-1');
+    const ofNode = await lines();
+    await tab.page.click('.chip:text-is("log")');
+    expect(Number.parseInt((await lines()) ?? '', 10)).toBe(Number.parseInt(ofNode ?? '', 10) - 40);
+    await tab.page.click('.chip:text-is("log")');
+    await tab.page.selectOption('#timeline-node', '');
+  });
+
+  it('should be used by keyboard: arrows choose a line of the timeline and show all of it', async () => {
+    await tab.page.focus('#rows');
+    for (let presses = 0; presses < 4; presses += 1) await tab.page.keyboard.press('ArrowDown');
+    expect(await tab.page.textContent('#detail')).toContain('fault-start on stemedb-1');
+    expect(await tab.page.textContent('#detail pre')).toContain('"p99Ms": 150');
+  });
+
+  it('should show a line of the log as text, whatever is in it', async () => {
+    await tab.page.fill('#timeline-search', '<b>7</b>');
+    expect(await tab.page.textContent('.row-text')).toBe('warn slow fsync </script><b>7</b>');
+    await tab.page.fill('#timeline-search', '');
+  });
+
+  it('should be dark where the reader wants it dark', async () => {
+    const background = () => tab.page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+    const light = await background();
+    await tab.page.emulateMedia({ colorScheme: 'dark' });
+    await tab.page.locator('html[data-theme="dark"]').waitFor({ state: 'attached' });
+    expect(await background()).not.toBe(light);
+    expect(Math.min(...(await drawn()))).toBeGreaterThan(10);
+    await tab.page.click('#theme');
+    expect(await background()).toBe(light);
+  });
+
+  it('should not be wider than a narrow screen', async () => {
+    await tab.page.setViewportSize({ width: 400, height: 800 });
+    const overflow = await tab.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    await tab.page.setViewportSize({ width: 1_280, height: 900 });
+  });
+
+  it('should show what was violated with its evidence, and search 100,000 lines without hanging', async () => {
+    await tab.page.goto(url('violated'));
+    expect(await tab.page.textContent('#violations')).toContain('C1 acked-is-durable');
+    expect(await tab.page.textContent('#violations .evidence')).toContain('"lsn": 4711');
+    await tab.page.fill('#timeline-search', '<b>99999</b>');
+    expect(await lines()).toMatch(/^1 of 100,0\d\d lines$/);
+    await tab.page.fill('#timeline-search', '');
+    expect(await tab.page.$$eval('.row', (rows) => rows.length)).toBeLessThan(100);
+    await tab.page.focus('#rows');
+    await tab.page.keyboard.press('End');
+    expect(await tab.page.textContent('#detail')).toContain('40:00.0');
+  });
+
+  it('should say nothing on the console and ask the network for nothing', () => {
+    expect(tab.said).toEqual([]);
+    expect(tab.asked).toEqual([url('held'), url('violated')]);
+  });
+});
