@@ -1,17 +1,10 @@
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
-import {
-  type Journal,
-  JournalError,
-  type JournalErrorCode,
-  type JournalStatus,
-  openJournal,
-  type RecoveryReport,
-} from '../../storage/journal/index.ts';
+import type { Journal, JournalStatus, RecoveryReport } from '../../storage/journal/index.ts';
 import { EngineError, ExitCode } from '../engine.ts';
 import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
 import { Background, type PauseRequest } from './background.ts';
-import { changedKeys, RELOADABLE_KEYS, type StemeConfig, witnessDirectory } from './config.ts';
+import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
   type Content,
   type Prepared,
@@ -47,10 +40,9 @@ import { answerQuery, type QueryResult } from './query.ts';
 import { RecordReader } from './reader.ts';
 import { isRecordType } from './records.ts';
 import { createSignatureVerifier } from './signatures.ts';
+import { appendBytes, openTheJournal, startError } from './start.ts';
 import { type Ack, atomicRefusal, type WriteResult, Writer } from './write.ts';
 
-/** Bytes of one append to the journal, unless segments are too small for it. */
-const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 /** How often free space is read. */
 const SPACE_EVERY_MS = 5_000;
 
@@ -458,37 +450,6 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
   };
 }
 
-async function openTheJournal(
-  host: Host,
-  config: StemeConfig,
-  manifest: Manifest | undefined,
-): Promise<{ journal: Journal; recovery: RecoveryReport }> {
-  const { wal } = config;
-  const indexed = manifest?.parts.at(-1)?.last;
-  return openJournal(host, {
-    directory: wal.dir,
-    name: 'stemedb',
-    metricsPrefix: 'stemedb_',
-    witnessDirectory: witnessDirectory(config),
-    segmentBytes: wal.segment_bytes,
-    maxWaitMs: wal.group_commit_max_wait_ms,
-    maxBatchBytes: wal.group_commit_max_bytes,
-    maxAppendBytes: appendBytes(config),
-    maxPendingBytes: wal.max_pending_bytes,
-    reserveBytes: wal.reserve_bytes ?? 2 * wal.segment_bytes,
-    maxBytes: wal.max_bytes,
-    strictTail: wal.strict_tail,
-    slowFsyncMs: wal.slow_fsync_ms,
-    create: config.store.create,
-    ...(indexed === undefined ? {} : { scanFrom: indexed, proofs: [{ name: 'index', lsn: indexed }] }),
-  });
-}
-
-/** One append lies in one batch and one segment: a quarter of it leaves room for headers and what is there already. */
-function appendBytes(config: StemeConfig): number {
-  return Math.min(APPEND_BYTES_MAX, Math.max(config.wal.max_record_bytes + 1024, config.wal.segment_bytes / 4));
-}
-
 /** Returns what turns the log read-only when the index has no room for more. */
 function indexGuard(journal: Journal, index: ClaimIndex, maxBytes: number): () => void {
   let held = false;
@@ -535,20 +496,4 @@ function reloaded(config: StemeConfig, next: StemeConfig): StemeConfig {
     background: next.background,
     drain: next.drain,
   };
-}
-
-const EXIT_CODES: Partial<Record<JournalErrorCode, number>> = {
-  WalCorruption: ExitCode.data,
-  JournalFormat: ExitCode.data,
-  JournalDamaged: ExitCode.data,
-  JournalLocked: ExitCode.locked,
-};
-
-/** What keeps a store from starting, with the exit code of the process. A defect comes back as it is. */
-function startError(error: unknown): unknown {
-  if (error instanceof JournalError) {
-    return new EngineError(error.code, EXIT_CODES[error.code] ?? ExitCode.io, error.message, { cause: error });
-  }
-  if (error instanceof DiskError) return new EngineError('DISK', ExitCode.io, error.message, { cause: error });
-  return error;
 }
