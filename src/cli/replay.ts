@@ -11,7 +11,8 @@ import { ScenarioError } from '../scenario/mistakes.ts';
 import { type RunOptions, runScenario } from '../scenario/runner.ts';
 import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { checkDeterminism } from '../sim/checkDeterminism.ts';
+import { checkDeterminism, describeDifference } from '../sim/checkDeterminism.ts';
+import type { World } from '../sim/world.ts';
 import { UsageError } from './exit.ts';
 import { createProgressBar } from './progressBar.ts';
 import { timelineLine } from './timelineLine.ts';
@@ -136,19 +137,20 @@ async function playAndReport(
 
 async function compare(scenario: Scenario, options: RunOptions): Promise<number> {
   const report = await checkDeterminism(async (record) => {
-    let world: Parameters<NonNullable<RunOptions['onWorld']>>[0] | undefined;
-    await runScenario(scenario, {
-      ...options,
-      record,
-      onWorld: (made) => {
-        world = made;
-      },
-    });
+    const worlds: World[] = [];
+    await runScenario(scenario, { ...options, record, onWorld: (world) => void worlds.push(world) });
+    const [world] = worlds;
     if (world === undefined) throw new Error('the run made no world');
     return world.trace;
   });
-  process.stdout.write(`${report}\n`);
-  return 0;
+  const { equal, fingerprints, firstDifference } = report;
+  if (equal) {
+    process.stdout.write(`deterministic: two runs, fingerprint ${fingerprints[0]}\n`);
+    return verdictExitCode.held;
+  }
+  const where = firstDifference === undefined ? 'recorded runs do not differ' : describeDifference(firstDifference);
+  process.stdout.write(`NOT deterministic: fingerprints ${fingerprints.join(' and ')}\n  ${where}\n`);
+  return verdictExitCode.violated;
 }
 
 function outcomeOf(record: RunRecord, files: readonly string[]) {
