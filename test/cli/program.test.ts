@@ -61,8 +61,8 @@ describe('command line', () => {
   });
 
   it('should end with 64 and the nearest option for an unknown one', async () => {
-    expect(await run('stemedb', 'size', '--writes-per-sce', '3')).toBe(64);
-    expect(complained).toContain('Did you mean --writes-per-sec?');
+    expect(await run('stemedb', 'size', '--writes-per-sec', '3', '--latency-sm', '3')).toBe(64);
+    expect(complained).toContain('Did you mean --latency-ms?');
   });
 
   it('should end with 64 and the nearest engine for an unknown one', async () => {
