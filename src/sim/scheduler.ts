@@ -15,7 +15,7 @@ const TICKS_PER_MS = 1_048_576;
  * event in every run.
  */
 const EVENTS_PER_BREATH = 128;
-const BREATH_MS: Millis = 1;
+const BREATH_MS: Millis = 10;
 
 /** Cancelled events are swept out of the heap when there are more of them than this and than half of the heap. */
 const CANCELLED_MIN = 1024;

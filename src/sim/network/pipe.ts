@@ -18,6 +18,24 @@ const RETRANSMIT_FIRST_MS: Millis = 200;
 const RETRANSMIT_MOST_MS: Millis = 120_000;
 const RETRANSMIT_WAITS = 16;
 
+/** Copies of short writes share a slab: an ArrayBuffer each would cost more than all else that a message does. */
+const SLAB_BYTES = 64 * 1024;
+const SHORT_BYTES = 4 * 1024;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabUsed = 0;
+
+function copy(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > SHORT_BYTES) return bytes.slice();
+  if (slabUsed + bytes.length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const out = slab.subarray(slabUsed, slabUsed + bytes.length);
+  out.set(bytes);
+  slabUsed += bytes.length;
+  return out;
+}
+
 /** Bytes, or the end of the stream. */
 interface Segment {
   readonly bytes: Uint8Array | 'end';
@@ -81,7 +99,7 @@ export class Pipe {
   }
 
   send(bytes: Uint8Array): void {
-    this.#queue.push(bytes.slice());
+    this.#queue.push(copy(bytes));
     this.#queuedBytes += bytes.length;
     this.#pump();
   }
