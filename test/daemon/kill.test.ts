@@ -78,7 +78,7 @@ it(`should lose nothing acknowledged over ${ROUNDS} kills under load`, async () 
   console.log(
     `${acknowledged.size} acknowledged in ${ROUNDS} rounds, ${recoveredBefore} in the log before the last kill`,
   );
-});
+}, 300_000);
 
 /** Every record over HTTP: the LSN and the content that were acknowledged. */
 async function expectServed(url: string, records: readonly Acknowledged[]): Promise<void> {
