@@ -76,7 +76,12 @@ async function open(context: Context): Promise<{ journal: RunningJournal; recove
       context.logger.warn('foreign files in the journal', { names: recovered.survey.strangers });
     }
     const journal = new RunningJournal(context, lock, recovered);
-    await journal.start();
+    try {
+      await journal.start();
+    } catch (error) {
+      await journal.abandon();
+      throw error;
+    }
     return { journal, recovery: recovered.report };
   } catch (error) {
     await closeQuietly(lock);
@@ -186,6 +191,14 @@ class RunningJournal implements Journal {
     await this.#settle();
     this.#space.onPoll = () => this.#poll();
     this.#space.start();
+  }
+
+  /** The start has failed: nothing of it may go on behind the lock. */
+  async abandon(): Promise<void> {
+    this.#space.stop();
+    await this.#spare.stop();
+    await this.#witness?.close();
+    await this.#segments.close();
   }
 
   /** Makes the tail durable and begins to write; without room, serves read-only and tries again at each poll. */

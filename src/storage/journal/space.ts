@@ -56,7 +56,7 @@ export class Spare {
   prepare(): void {
     if (this.#ready || this.#making !== undefined || this.#stopped) return;
     this.#begin().catch((error: unknown) => {
-      this.#context.logger.warn('spare could not be made', { error: messageOf(error) });
+      if (!this.#stopped) this.#context.logger.warn('spare could not be made', { error: messageOf(error) });
     });
   }
 

@@ -58,6 +58,7 @@ export class Writer {
   #slow = { lastLogged: Number.NEGATIVE_INFINITY, suppressed: 0 };
   #slowFsyncMs: number;
   #ignoreTarget = false;
+  #hasErrors = false;
   maxWaitMs: number;
   durableLsn: Lsn;
   lastBatch: { records: number; bytes: number; ms: number } | undefined;
@@ -293,6 +294,7 @@ export class Writer {
     metrics.batchBytes.observe(bytes.length);
     if (failure !== undefined) {
       metrics.fsyncErrors.inc({ segment: segmentFileName(segmentId) });
+      this.#hasErrors = true;
       return failure;
     }
     this.#logSlow(ms, bytes.length, buffer.recordCount, segmentId);
@@ -408,6 +410,7 @@ export class Writer {
     const { host, metrics } = this.#context;
     const began = host.clock.now();
     if (!(await this.seal())) return false;
+    const sealedId = this.#active().header.segmentId;
     try {
       const begun = await startSegment(this.#context, this.#segments, this.#spare, {
         journalId: this.#start.journalId,
@@ -422,6 +425,9 @@ export class Writer {
       this.#refuseAfterRotation(error);
       return false;
     }
+    // A series for each segment would grow for ever: only those with errors stay.
+    if (!this.#hasErrors) metrics.fsyncErrors.remove({ segment: segmentFileName(sealedId) });
+    this.#hasErrors = false;
     metrics.rotations.inc();
     metrics.rotationSeconds.observe((host.clock.now() - began) / 1000);
     this.#segments.drop();

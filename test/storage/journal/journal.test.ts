@@ -71,7 +71,7 @@ describe('journal', () => {
   });
 
   it('should survive a kill at any time with everything acknowledged', async () => {
-    for (let seed = 1; seed <= 10; seed++) {
+    for (let seed = 1; seed <= 6; seed++) {
       const { run, begin, machine, world } = journalWorld({ seed, buggify: true });
       let acked = 0;
       const until = 1 + ((seed * 7919) % 400);
