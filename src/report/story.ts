@@ -4,7 +4,7 @@ import { formatClock, formatSpan } from './formatTime.ts';
 /** One sentence of the story, with its moment. */
 export interface StoryStep {
   readonly atMs: number;
-  readonly kind: 'begin' | 'fault' | 'alert' | 'operator' | 'process' | 'recovery' | 'violation' | 'end';
+  readonly kind: 'begin' | 'load' | 'fault' | 'alert' | 'operator' | 'process' | 'recovery' | 'violation' | 'end';
   /** What happened, in a few words. */
   readonly title: string;
   /** What it means; may be empty. */
@@ -21,7 +21,7 @@ export interface StoryAnswer {
 export interface Story {
   /** The verdict in one sentence. */
   readonly headline: string;
-  /** Why, one sentence each; empty when everything held. */
+  /** Why, one sentence for each cause; empty when everything held. */
   readonly reasons: readonly string[];
   /** What happened, how it was noticed, what was done, how it ended: each in a sentence or two. */
   readonly summary: readonly StoryAnswer[];
@@ -44,19 +44,12 @@ export function tellStory(record: RunRecord): Story {
     ...record.faults.flatMap(faultSteps),
     ...record.alerts.flatMap((alert) => alertSteps(alert, record.faults)),
     ...record.timeline.flatMap(otherSteps),
-    ...record.violations.map(
-      (violation): StoryStep => ({
-        atMs: violation.atMs ?? record.virtualMs,
-        kind: 'violation',
-        title: `${violation.check} is violated`,
-        detail: violation.message,
-      }),
-    ),
+    ...violationSteps(record),
     { atMs: record.virtualMs, kind: 'end' as const, title: 'The run ends', detail: describeOperations(record) },
   ].sort((a, b) => a.atMs - b.atMs);
   return {
     headline: HEADLINES[record.verdict],
-    reasons: record.reasons,
+    reasons: gatherReasons(record.reasons),
     summary: summarize(record),
     steps: shorten(steps),
   };
@@ -72,10 +65,10 @@ function describeCluster({ engine, nodes }: RunRecord): string {
 function describeOperations({ operations }: RunRecord): string {
   const { total, ok, fail, info } = operations;
   if (total === 0) return 'No client sent anything.';
-  const parts = [`${number(total)} operations of clients`, `${number(ok)} succeeded`];
+  const parts = [`${number(ok)} succeeded`];
   if (fail > 0) parts.push(`${number(fail)} were refused`);
   if (info > 0) parts.push(`${number(info)} ended unknown (no answer, or one that leaves it open)`);
-  return `${parts.join(', ')}.`;
+  return `Clients sent ${number(total)} operations: ${parts.join(', ')}.`;
 }
 
 function faultSteps(fault: FaultLogEntry): StoryStep[] {
@@ -104,10 +97,37 @@ function alertSteps(alert: AlertLogEntry, faults: readonly FaultLogEntry[]): Sto
   ];
 }
 
+/** One step a check, at its first violation: a check that fails fails often. */
+function violationSteps({ violations, virtualMs }: RunRecord): StoryStep[] {
+  const byCheck = Map.groupBy(violations, (violation) => violation.check);
+  return [...byCheck.values()].flatMap((all): StoryStep[] => {
+    const first = all.reduce((a, b) => ((b.atMs ?? virtualMs) < (a.atMs ?? virtualMs) ? b : a));
+    const more = all.length > 1 ? ` (the first of ${number(all.length)})` : '';
+    return [
+      {
+        atMs: first.atMs ?? virtualMs,
+        kind: 'violation',
+        title: `${first.check} is violated${more}`,
+        detail: first.message,
+      },
+    ];
+  });
+}
+
+/** One reason for each that begins alike, up to its colon, with the number of the others. */
+function gatherReasons(reasons: readonly string[]): string[] {
+  const groups = Map.groupBy(reasons, (reason) => reason.split(':')[0] ?? reason);
+  return [...groups.values()].map((all) => {
+    const [first = ''] = all;
+    return all.length > 1 ? `${first} (and ${number(all.length - 1)} more like it)` : first;
+  });
+}
+
 function otherSteps(entry: TimelineEntry): StoryStep[] {
   if (entry.kind === 'operator') {
-    return [{ atMs: entry.atMs, kind: 'operator', title: capital(entry.text), detail: entry.node ?? '' }];
+    return [{ atMs: entry.atMs, kind: 'operator', title: 'The operator acts', detail: command(entry) }];
   }
+  if (entry.kind === 'load') return [{ atMs: entry.atMs, kind: 'load', title: capital(entry.text), detail: '' }];
   if (entry.kind === 'crash' || entry.kind === 'exit') {
     return [{ atMs: entry.atMs, kind: 'process', title: capital(entry.text), detail: '' }];
   }
@@ -176,9 +196,7 @@ function alertSentence(fired: readonly AlertLogEntry[], faults: readonly FaultLo
 
 function operatorSentence(operators: readonly TimelineEntry[]): string {
   if (operators.length === 0) return '';
-  const commands = operators
-    .slice(0, 3)
-    .map(({ atMs, text }) => `At ${formatClock(atMs)}: ${text.replace(/^operator:\s*/, '')}.`);
+  const commands = operators.slice(0, 3).map((entry) => `At ${formatClock(entry.atMs)}: ${command(entry)}.`);
   const more = operators.length - commands.length;
   return `${commands.join(' ')}${more > 0 ? ` And ${number(more)} more.` : ''}`;
 }
@@ -196,6 +214,11 @@ function shorten(steps: readonly StoryStep[]): StoryStep[] {
     detail: 'They are in the timeline.',
   };
   return [...head, between, ...tail];
+}
+
+/** The command of an operator's line, which begins with `operator:`. */
+function command({ text }: TimelineEntry): string {
+  return text.replace(/^operator:\s*/, '');
 }
 
 function capital(text: string): string {

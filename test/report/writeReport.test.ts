@@ -76,6 +76,26 @@ describe('the story of a run', () => {
     expect(answers.at(-1)).toBe('Nothing that must hold was violated.');
   });
 
+  it('should gather what is violated again and again', () => {
+    const record = sampleRecord({ violated: true });
+    const again = Array.from({ length: 19 }, (_, index) => ({
+      check: 'C19 metrics',
+      message: `number ${index}`,
+      atMs: 60_000 - index,
+    }));
+    const story = tellStory({
+      ...record,
+      violations: [...record.violations, ...again],
+      reasons: again.map(({ check, message }) => `${check}: ${message}`),
+    });
+    expect(story.reasons).toEqual(['C19 metrics: number 0 (and 18 more like it)']);
+    expect(story.steps.filter(({ kind }) => kind === 'violation').map(({ title, detail }) => [title, detail])).toEqual([
+      ['C19 metrics is violated (the first of 19)', 'number 18'],
+      ['C1 acked-is-durable is violated', expect.stringContaining('4711')],
+      ['C12 monotone is violated', expect.stringContaining('durable LSN')],
+    ]);
+  });
+
   it('should stay short however much happened', () => {
     const record = sampleRecord();
     const crash = (atMs: number) => ({ atMs, kind: 'crash' as const, text: `stemedb-1: crash ${atMs}` });

@@ -87,7 +87,8 @@
         ),
       ),
     );
-    const alertLanes = groupBy(alerts, (alert) => alert.name).map(([name, group]) =>
+    const firedFirst = [...alerts].sort((a, b) => (a.firingMs ?? Number.MAX_VALUE) - (b.firingMs ?? Number.MAX_VALUE));
+    const alertLanes = groupBy(firedFirst, (alert) => alert.name).map(([name, group]) =>
       lane(
         name,
         'alert',
@@ -110,8 +111,12 @@
     const operator = marks(['operator'], 'operator');
     const processes = marks(['crash', 'exit'], 'crash');
     const starts = marks(['start'], 'start');
-    const violations = marks(['violation'], 'crash');
+    const load = marks(['load'], 'load');
+    const violations = hotfire.data.violations
+      .slice(0, 200)
+      .map((violation) => mark(violation.atMs ?? virtualMs, 'crash', `${violation.check}: ${violation.message}`));
     const all = [
+      load.length > 0 ? lane('changes', 'load', load) : undefined,
       ...faultLanes,
       ...alertLanes,
       operator.length > 0 ? lane('commands', 'operator', operator) : undefined,

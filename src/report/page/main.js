@@ -52,7 +52,12 @@
         'li',
         { class: step.kind },
         el('div', { class: 'step-time' }, moment(step.atMs)),
-        el('div', {}, el('strong', {}, step.title), step.detail ? el('p', {}, step.detail) : undefined),
+        el(
+          'div',
+          {},
+          el('strong', {}, step.title),
+          step.detail ? el('p', {}, step.kind === 'operator' ? el('code', {}, step.detail) : step.detail) : undefined,
+        ),
       ),
     );
     const lanes = hotfire.lanes();

@@ -42,13 +42,18 @@
   };
 
   hotfire.renderExpectations = (section) => {
-    const rows = hotfire.data.expectations.map(({ outcome, text, detail }) => [
+    const order = ['violated', 'undecided', 'held'];
+    const sorted = [...hotfire.data.expectations].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+    const rows = sorted.map(({ outcome, text, detail }) => [
       hotfire.verdict(outcome),
       text,
       el('span', { class: 'muted' }, detail),
     ]);
     section.append(
-      ...heading('Expectations', 'What the scenario demands, and what was seen.'),
+      ...heading(
+        'Expectations',
+        'What the scenario and the checks demand, and what was seen. What did not come true stands first.',
+      ),
       table(['outcome', 'expected', 'seen'], rows),
     );
   };
@@ -59,7 +64,7 @@
     const alertRows = alerts.map((alert) => [
       el('div', {}, el('strong', {}, alert.name), el('div', { class: 'muted' }, alert.annotations.summary ?? '')),
       hotfire.badge(alert.severity, { critical: 'bad', warning: 'warn' }[alert.severity] ?? ''),
-      (alert.labels.instance ?? '').replace(/:\d+$/, ''),
+      el('span', { class: 'nowrap' }, (alert.labels.instance ?? '').replace(/:\d+$/, '')),
       at(alert.pendingMs),
       at(alert.firingMs),
       at(alert.resolvedMs),

@@ -18,7 +18,7 @@
     violation: 'bad',
   };
 
-  const rowElement = ([ms, kind, node, text], index, isSelected) =>
+  const rowElement = ([ms, kind, node, text, data], index, isSelected) =>
     el(
       'div',
       {
@@ -32,14 +32,27 @@
       el('span', { class: 'row-time' }, hotfire.clock(ms, true)),
       el('span', { class: `badge ${TONES[kind] ?? ''}` }, kind),
       el('span', { class: 'row-node' }, node),
-      el('span', { class: 'row-text' }, text),
+      el(
+        'span',
+        { class: 'row-text' },
+        text,
+        el('span', { class: 'muted' }, fields(kind, data) && `  ${fields(kind, data)}`),
+      ),
     );
+
+  /** The fields of a log line, short: `durationMs=141 bytes=8192`. */
+  const fields = (kind, data) => {
+    if (kind !== 'log' || data === null || typeof data !== 'object') return '';
+    return Object.entries(data)
+      .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+      .join(' ');
+  };
 
   hotfire.renderTimeline = (section) => {
     const all = hotfire.data.timeline;
     const kinds = [...new Set(all.map(([, kind]) => kind))];
     const nodes = [...new Set(all.map(([, , node]) => node))].filter((node) => node !== '').sort();
-    const searched = all.map(([, , node, text]) => `${node} ${text}`.toLowerCase());
+    const searched = all.map(([, kind, node, text, data]) => `${node} ${text} ${fields(kind, data)}`.toLowerCase());
     const hidden = new Set();
     let shown = all.map((_, index) => index);
     let selected = -1;
