@@ -5,40 +5,50 @@
 
   const json = (value) => el('pre', { class: 'evidence', tabindex: '0' }, JSON.stringify(value, null, 2));
 
+  /** Violations of one check that are shown at once; the others open on demand. */
+  const SHOWN = 3;
+  /** More of one check are left to report.json. */
+  const SHOWN_MAX = 200;
+
+  const article = (violation) => {
+    const { operations = [], evidence, atMs } = violation;
+    const ids = operations.length > 50 ? `${operations.slice(0, 50).join(', ')} …` : operations.join(', ');
+    return el(
+      'article',
+      { class: 'card breach' },
+      el('h3', {}, violation.check, atMs === undefined ? undefined : el('span', {}, ' ', moment(atMs))),
+      el('p', {}, violation.message),
+      operations.length > 0 ? el('p', { class: 'help' }, `Operations of the history: ${ids}`) : undefined,
+      evidence === undefined ? undefined : el('details', {}, el('summary', {}, 'Evidence'), json(evidence)),
+    );
+  };
+
   hotfire.renderViolations = (section) => {
     const { violations } = hotfire.data;
     if (violations.length === 0) return;
     section.hidden = false;
     section.append(
       ...heading(`Violations (${hotfire.count(violations.length)})`, 'What must hold at any time, and did not.'),
-      ...violations
-        .slice(0, 100)
-        .map((violation) =>
-          el(
-            'article',
-            { class: 'card breach' },
-            el(
-              'h3',
-              {},
-              violation.check,
-              violation.atMs === undefined ? undefined : el('span', {}, ' ', moment(violation.atMs)),
-            ),
-            el('p', {}, violation.message),
-            violation.operations?.length > 0
-              ? el(
-                  'p',
-                  { class: 'help' },
-                  `Operations of the history: ${violation.operations.slice(0, 50).join(', ')}${violation.operations.length > 50 ? ' …' : ''}`,
-                )
-              : undefined,
-            violation.evidence === undefined
-              ? undefined
-              : el('details', {}, el('summary', {}, 'Evidence'), json(violation.evidence)),
-          ),
-        ),
     );
-    if (violations.length > 100)
-      section.append(el('p', { class: 'help' }, `${violations.length - 100} more are in report.json.`));
+    const checks = new Set(violations.map(({ check }) => check));
+    for (const check of checks) {
+      const all = violations.filter((violation) => violation.check === check);
+      const rest = all.slice(SHOWN, SHOWN_MAX);
+      section.append(...all.slice(0, SHOWN).map(article));
+      if (rest.length > 0)
+        section.append(
+          el(
+            'details',
+            { class: 'more' },
+            el('summary', {}, `${hotfire.count(rest.length)} more of ${check}`),
+            rest.map(article),
+          ),
+        );
+      if (all.length > SHOWN_MAX)
+        section.append(
+          el('p', { class: 'help' }, `${hotfire.count(all.length - SHOWN_MAX)} more of ${check} are in report.json.`),
+        );
+    }
   };
 
   hotfire.renderExpectations = (section) => {

@@ -40,11 +40,16 @@
       ),
     );
 
+  const shortValue = (value) => {
+    if (typeof value === 'object') return JSON.stringify(value);
+    return typeof value === 'number' && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value);
+  };
+
   /** The fields of a log line, short: `durationMs=141 bytes=8192`. */
   const fields = (kind, data) => {
     if (kind !== 'log' || data === null || typeof data !== 'object') return '';
     return Object.entries(data)
-      .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+      .map(([name, value]) => `${name}=${shortValue(value)}`)
       .join(' ');
   };
 
