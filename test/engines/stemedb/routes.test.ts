@@ -243,6 +243,10 @@ describe('POST /v1/assert/batch', () => {
       expect([many.status, errorOf(many).code]).toEqual([413, 'TOO_LARGE']);
       const unknown = await node.request('POST /v1/assert/batch', { json: { assertions: [], atomical: true } });
       expect([unknown.status, errorOf(unknown).code]).toEqual([400, 'VALIDATION_FAILED']);
+      const type = await node.request('POST /v1/assert/batch', { text: '{}', contentType: 'text/plain' });
+      expect([type.status, errorOf(type).code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+      for (const code of ['TOO_LARGE', 'VALIDATION_FAILED', 'UNSUPPORTED_MEDIA_TYPE'])
+        expect(await rejections(node, code)).toBe(1);
     }));
 
   test('splits what does not fit one append, in order', () =>

@@ -1,5 +1,4 @@
 import type { RouteResponse } from '../../route.ts';
-import { StemeError } from '../errors.ts';
 import {
   type AssertionInput,
   agentWeightSchema,
@@ -11,7 +10,7 @@ import {
   voteSchema,
 } from '../model.ts';
 import type { Ack } from '../write.ts';
-import { type HttpContext, type PlainRoute, parseDataBody, withTimeout } from './request.ts';
+import { type HttpContext, type PlainRoute, parseDataBody, refusalCounted, withTimeout } from './request.ts';
 
 const weightBodySchema = agentWeightSchema.omit({ agent: true });
 
@@ -29,7 +28,7 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       endpoint: 'assert',
       schema: { body: assertionSchema },
       handler: async (request) => {
-        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
         return acknowledged(await withTimeout(context, db.assert(body as AssertionInput))); // assert() parses it
       },
     },
@@ -41,7 +40,7 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       endpoint: 'vote',
       schema: { body: voteSchema },
       handler: async (request) => {
-        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
         return acknowledged(await withTimeout(context, db.vote(body as VoteInput))); // vote() parses it
       },
     },
@@ -53,7 +52,7 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       endpoint: 'epoch',
       schema: { body: epochSchema },
       handler: async (request) => {
-        const body = bodyOrRejection(() => parseDataBody(request, maxBytes()));
+        const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
         return acknowledged(await withTimeout(context, db.epoch(body as EpochInput))); // epoch() parses it
       },
     },
@@ -65,7 +64,7 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       endpoint: 'assert',
       schema: { body: weightBodySchema },
       handler: async (request) => {
-        const { weight, timestamp, signatures } = bodyOrRejection(() =>
+        const { weight, timestamp, signatures } = refusalCounted(context, () =>
           parseInput(weightBodySchema, parseDataBody(request, maxBytes())),
         );
         const options = signatures === undefined ? { timestamp } : { timestamp, signatures };
@@ -73,16 +72,6 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       },
     },
   ];
-
-  /** A body that cannot be read is a refused write like any other. */
-  function bodyOrRejection<T>(read: () => T): T {
-    try {
-      return read();
-    } catch (error) {
-      if (error instanceof StemeError) db.metrics.rejections.inc({ code: error.code });
-      throw error;
-    }
-  }
 }
 
 function acknowledged(ack: Ack): RouteResponse {

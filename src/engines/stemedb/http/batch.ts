@@ -8,6 +8,7 @@ import {
   type HttpContext,
   type PlainRoute,
   parseJson,
+  refusalCounted,
   requireContentType,
   withTimeout,
 } from './request.ts';
@@ -26,17 +27,14 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
   const { db } = context;
 
   async function document(request: RouteRequest): Promise<RouteResponse> {
-    try {
-      const { assertions, atomic } = parseInput(batchSchema, parseJson(request.body, LIMITS.batchBodyBytes));
+    const { items, atomic } = refusalCounted(context, () => {
+      const { assertions, atomic = false } = parseInput(batchSchema, parseJson(request.body, LIMITS.batchBodyBytes));
       if (assertions.length > LIMITS.batchItems) {
         throw new StemeError('TOO_LARGE', `expected at most ${LIMITS.batchItems} assertions, got ${assertions.length}`);
       }
-      const items = assertions as AssertionInput[]; // assertBatch() parses each
-      return { status: 200, body: await withTimeout(context, db.assertBatch(items, { atomic: atomic ?? false })) };
-    } catch (error) {
-      if (error instanceof StemeError && error.status === 413) db.metrics.rejections.inc({ code: error.code });
-      throw error;
-    }
+      return { items: assertions as AssertionInput[], atomic }; // assertBatch() parses each
+    });
+    return { status: 200, body: await withTimeout(context, db.assertBatch(items, { atomic })) };
   }
 
   /** Writes what has come of the lines, answers it, and only then reads on: that is the back-pressure. */
@@ -87,7 +85,7 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       maxBodyBytes: LIMITS.batchBodyBytes,
       streaming: [NDJSON],
       handler: async (request) => {
-        requireContentType(request, ['application/json', NDJSON]);
+        refusalCounted(context, () => requireContentType(request, ['application/json', NDJSON]));
         if (contentType(request) !== NDJSON) return document(request);
         const stream = request.stream ?? once(request.body);
         return { status: 200, headers: { 'content-type': NDJSON }, body: answers(stream) };

@@ -81,6 +81,16 @@ export function requireContentType(request: RouteRequest, allowed: readonly stri
   throw new StemeError('UNSUPPORTED_MEDIA_TYPE', `expected content-type ${allowed.join(' or ')}, got ${got}`);
 }
 
+/** Runs `read`, which checks a write before the store sees it, and counts its refusal like any other. */
+export function refusalCounted<T>({ db }: HttpContext, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StemeError) db.metrics.rejections.inc({ code: error.code });
+    throw error;
+  }
+}
+
 /** The media type of a request without its parameters, in lower case; empty if it names none. */
 export function contentType(request: RouteRequest): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
