@@ -10,6 +10,8 @@ export interface OperatorControl {
   stop(machine: string): Promise<void>;
   /** `systemctl start`: resolves when the process serves or has ended again. */
   start(machine: string): Promise<void>;
+  /** Sends a request to the admin routes of the process; nothing happens when none serves. The answer is not waited for. */
+  request(machine: string, method: 'GET' | 'POST' | 'DELETE', path: string, body: string): void;
 }
 
 const controls = new WeakMap<World, OperatorControl>();
@@ -122,5 +124,22 @@ function shellOf(world: World): Parameters<ReturnType<typeof tableOf>['diskOf']>
   };
 }
 
+/** `operator.request` */
+export const request = operatorFault({
+  name: 'operator.request',
+  summary: 'Somebody calls an admin route, whatever comes of it.',
+  schema: z.strictObject({
+    method: z.enum(['GET', 'POST', 'DELETE']).default('POST'),
+    path: z.string().startsWith('/').describe('of the route'),
+    body: z.string().default('').describe('as it is sent'),
+  }),
+  describe: ({ method, path, body }, targets) => `an operator sends ${method} ${path} ${body} to ${targets.join(', ')}`,
+  apply: (context, { method, path, body }) => {
+    const control = controlOf(context, 'operator.request');
+    for (const target of context.targets) control.request(target, method, path, body);
+    return undefined;
+  },
+});
+
 /** Every fault of operators. */
-export const operatorFaults: readonly FaultDefinition[] = [restart, deleteFile, wrongMount];
+export const operatorFaults: readonly FaultDefinition[] = [restart, request, deleteFile, wrongMount];

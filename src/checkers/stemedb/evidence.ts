@@ -26,6 +26,8 @@ export interface StemeEvidence {
   readonly healedAtMs: number | undefined;
   /** End of the run. */
   readonly endedAtMs: number;
+  /** Fault points that fired: rare but legal paths, which cost time. */
+  readonly firedFaultPoints: readonly string[];
   /** The index as it answered at the end: every key that was ever written, under every lens that the stand asks for. */
   readonly index: readonly IndexAnswer[];
 }
@@ -94,6 +96,8 @@ export interface ServerRequest {
   status: number;
   /** Ids of what it asks to store. */
   readonly ids: readonly string[];
+  /** Bytes of the body as it came. */
+  readonly bodyBytes: number;
   /** True: all of `ids` or none. */
   readonly atomic: boolean;
   /** Of a request that sets the rate limit: the new one; 0 for off. */

@@ -1,12 +1,17 @@
 import { Findings, type StemeCheck } from './check.ts';
-import type { StateSample, StemeEvidence } from './evidence.ts';
+import type { DiskCall, StateSample, StemeEvidence } from './evidence.ts';
 import { batchWrites, durationOf, faultActive } from './facts.ts';
 
-/** The summary's window: six buckets of ten seconds, the youngest partly filled. */
-const windowMs = [50_000, 60_000] as const;
+/** The summary's window: six buckets of ten seconds, cut at multiples of ten seconds, the youngest partly filled. */
+const bucketMs = 10_000;
+const buckets = 6;
+/** A sample at a cut may have been taken on either side of it. */
+const cutSlackMs = 5;
 /** Error of a quantile by its buckets (contract, 3.1), and what the clock's reading may add. */
 const relativeError = 0.0101;
 const absoluteErrorMs = 0.05;
+/** After this time without a write everything is folded. */
+const settledMs = 20;
 
 /** C19: fsync_total, fsync_errors_total and records_total are what the disk saw; quantiles within 1 %. */
 export const metricsAgree: StemeCheck = {
@@ -17,6 +22,7 @@ export const metricsAgree: StemeCheck = {
   run(evidence) {
     const findings = new Findings('C19 metrics');
     const writes = batchWrites(evidence);
+    let compared = 0;
     const quiet: StateSample[] = [];
     for (const sample of evidence.samples) {
       const life = evidence.lives.find(
@@ -26,7 +32,8 @@ export const metricsAgree: StemeCheck = {
       const mine = writes.filter((call) => call.incarnation === sample.incarnation && call.beganOrder < sample.order);
       const inFlight = mine.some((call) => call.endedOrder > sample.order);
       if (inFlight) continue;
-      quiet.push(sample);
+      compared++;
+      if (isSettled(evidence, sample, mine)) quiet.push(sample);
       compare('fsync_total', sample.fsyncTotal, mine.length, sample);
       compare('fsync_errors_total', sample.fsyncErrors, mine.filter((call) => call.error !== undefined).length, sample);
       checkQuantiles(
@@ -37,7 +44,7 @@ export const metricsAgree: StemeCheck = {
       );
     }
     checkRecords(evidence, quiet, findings);
-    return findings.result(`${quiet.length} samples without a write in flight`);
+    return findings.result(`${compared} samples without a write in flight`);
 
     function compare(name: string, got: number | undefined, expected: number, sample: StateSample): void {
       if (got === undefined || got === expected) return;
@@ -45,6 +52,12 @@ export const metricsAgree: StemeCheck = {
     }
   },
 };
+
+/** The fold follows the end of a write by a turn of the event loop, which a slow or paused process takes late. */
+function isSettled(evidence: StemeEvidence, sample: StateSample, writes: readonly DiskCall[]): boolean {
+  if (faultActive(evidence, ['process.pause', 'process.slow'], sample.atMs - settledMs, sample.atMs)) return false;
+  return writes.every((call) => call.endedAtMs < sample.atMs - settledMs);
+}
 
 /**
  * records_total counts folded records. What a process starts from depends on parts and recovery; from one quiet sample of
@@ -86,13 +99,16 @@ function checkQuantiles(
   findings: Findings,
 ): void {
   if (sample.fsyncQuantiles === undefined || writes.length === 0) return;
-  if (faultActive(evidence, ['process.', 'clock.'], sample.atMs - windowMs[1], sample.atMs)) return;
+  if (faultActive(evidence, ['process.', 'clock.'], sample.atMs - buckets * bucketMs, sample.atMs)) return;
   for (const [share, got] of Object.entries(sample.fsyncQuantiles)) {
     if (!Number.isFinite(got)) continue;
-    // The oldest bucket leaves as a whole: any window between 50 and 60 s may be meant.
-    const candidates = [windowMs[0], windowMs[1]].flatMap((width) => {
+    // The oldest bucket leaves as a whole. Without faults of clocks the process's clock is the world's.
+    const starts = [sample.atMs - cutSlackMs, sample.atMs + cutSlackMs].map(
+      (atMs) => (Math.floor(atMs / bucketMs) - (buckets - 1)) * bucketMs,
+    );
+    const candidates = [...new Set(starts)].flatMap((start) => {
       const sorted = writes
-        .filter((write) => write.at > sample.atMs - width)
+        .filter((write) => write.at >= start)
         .map((write) => write.ms)
         .sort((a, b) => a - b);
       const rank = Number(share) * sorted.length;

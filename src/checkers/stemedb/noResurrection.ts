@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { isData, recoveredImages, servedImages } from './facts.ts';
+import { isData, mediaDamagedBefore, recoveredImages, servedImages } from './facts.ts';
 import { requestsById } from './noPhantom.ts';
 
 /** C4: what is absent after a finished recovery is absent for ever, unless somebody sends it again. */
@@ -16,6 +16,8 @@ export const noResurrection: StemeCheck = {
       const present = new Set(image.records.map((record) => record.id));
       for (const later of images) {
         if (later.image.order <= image.order) continue;
+        // Healing a damaged disk gives back what the damage had hidden.
+        if (mediaDamagedBefore(evidence, later.image.atMs)) continue;
         for (const record of later.image.records.filter(isData)) {
           compared++;
           if (present.has(record.id)) continue;

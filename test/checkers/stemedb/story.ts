@@ -138,6 +138,7 @@ export function goodStory(): Story {
       answeredOrder: order(),
       status: 201,
       ids: [submission.id],
+      bodyBytes: 200,
       atomic: false,
       acks: [{ id: submission.id, lsn: number, status: 'created' }],
     });
@@ -216,6 +217,7 @@ export function goodStory(): Story {
     faults: [],
     powerLosses: [],
     acceptedLoss: [],
+    firedFaultPoints: [],
     healedAtMs: undefined,
     endedAtMs: 50,
     index: [

@@ -50,7 +50,13 @@ export class EvidenceLog {
   }
 
   /** Everything, as the checks take it. */
-  evidence(config: StemeSettings, operations: readonly Operation[], run: RunFacts, endedAtMs: number): StemeEvidence {
+  evidence(
+    config: StemeSettings,
+    firedFaultPoints: readonly string[],
+    operations: readonly Operation[],
+    run: RunFacts,
+    endedAtMs: number,
+  ): StemeEvidence {
     return {
       config,
       // The history is the stand's own clients': its inputs and outputs are theirs.
@@ -62,6 +68,7 @@ export class EvidenceLog {
       faults: run.faults.map((fault) => windowOf(fault, run.healedAtMs)),
       powerLosses: this.powerLosses,
       acceptedLoss: [],
+      firedFaultPoints,
       healedAtMs: run.healedAtMs,
       endedAtMs,
       index: this.index,

@@ -55,6 +55,21 @@ export function openSession(context: StandContext): StandSession {
   registerOperator(world, {
     stop: (node) => context.control.stop(node),
     start: async (node) => void (await context.control.start(node)),
+    request(node, method, path, body) {
+      const running = engines.get(node);
+      const route = running?.routes.find((candidate) => candidate.method === method && candidate.path === path);
+      if (route === undefined) return;
+      context.control.machine(node).process?.deliver('operator request', () => {
+        void route.handler({
+          method,
+          parameters: {},
+          query: {},
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new TextEncoder().encode(body),
+          signal: new AbortController().signal,
+        });
+      });
+    },
   });
 
   function documentOf(node: string): Record<string, unknown> {
@@ -198,7 +213,8 @@ export function openSession(context: StandContext): StandSession {
       await sample(node, host.incarnation);
       life.left = imageOf(node);
     }
-    evidence = log.evidence(settingsOf(configOf(first)), history, run, world.now);
+    const fired = [...world.probes.buggifyFired].filter(([, times]) => times > 0).map(([name]) => name);
+    evidence = log.evidence(settingsOf(configOf(first)), fired, history, run, world.now);
   }
 
   const checks: Record<string, Check> = {};

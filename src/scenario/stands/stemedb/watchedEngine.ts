@@ -31,8 +31,9 @@ export function watchedEngine<Config>(engine: EngineDefinition<Config>): EngineD
       const running = await engine.start(host, config);
       const watch = watches.get(host);
       if (watch === undefined) return running;
-      asStand(() => watch.started(running));
-      return { ...running, routes: running.routes.map((route) => watchRoute(route, host, watch)) };
+      const seen = { ...running, routes: running.routes.map((route) => watchRoute(route, host, watch)) };
+      asStand(() => watch.started(seen));
+      return seen;
     },
   };
   // Sound as in the engines' registry: a configuration that goes into `start` was parsed by this definition's schema.
@@ -57,6 +58,7 @@ async function watchCall(route: Route, request: RouteRequest, host: Host, watch:
     answeredOrder: Number.POSITIVE_INFINITY,
     status: 0,
     ids: asked.ids,
+    bodyBytes: request.body.length,
     atomic: asked.atomic,
     ...(asked.rateLimit === undefined ? {} : { rateLimit: asked.rateLimit }),
     acks: [],

@@ -1,0 +1,32 @@
+import type { Mutant } from '../definition.ts';
+
+/** The planted bugs of the contract's section 11 that concern what exists. */
+export const stemedbMutants: readonly Mutant[] = [
+  { name: 'ack-on-write', breaks: 'acknowledges when the page cache has the bytes' },
+  { name: 'ack-before-sync', breaks: 'acknowledges before the sync has ended' },
+  { name: 'skip-directory-sync', breaks: 'a new segment may lose its name with the power' },
+  { name: 'retry-sync', breaks: 'syncs again after EIO and goes on' },
+  { name: 'truncate-at-bad-crc', breaks: 'cuts the log at the first bad checksum' },
+  { name: 'rewrite-in-place', breaks: 'a crash in recovery tears the tail' },
+  { name: 'recovery-not-synced', breaks: 'serves what only the page cache has' },
+  { name: 'floor-without-witness', breaks: 'forgets what the witness proves' },
+  { name: 'floor-without-successor', breaks: 'forgets what the next segment proves' },
+  { name: 'witness-before-sync', breaks: 'notes as acknowledged what is not durable' },
+  { name: 'crc-without-lsn', breaks: 'a record may pass as another' },
+  { name: 'no-chain', breaks: 'a batch may be missing between two' },
+  { name: 'split-append', breaks: 'half of an append may survive' },
+  { name: 'keep-lsn-after-reject', breaks: 'leaves a gap after ENOSPC' },
+  { name: 'queued-as-indeterminate', breaks: 'leaves in doubt what was never submitted' },
+  { name: 'submitted-as-not-applied', breaks: 'denies what may be there' },
+  { name: 'ack-before-fold', breaks: 'a query after the ack may miss it' },
+  { name: 'duplicate-while-pending', breaks: 'one id under two LSNs' },
+  { name: 'read-only-forever', breaks: 'needs a restart when space returns' },
+  { name: 'no-reserve', breaks: 'meets ENOSPC within a batch' },
+  { name: 'fixed-wait', breaks: 'a lone writer always waits' },
+  { name: 'no-gather', breaks: 'closed-loop writers commit in halves' },
+  { name: 'float-sum', breaks: 'the order of arrival shows in sums' },
+  { name: 'tie-by-arrival', breaks: 'the order of arrival decides ties' },
+  { name: 'count-ok-syncs-only', breaks: 'failed syncs are not counted' },
+  { name: 'quantile-of-all-time', breaks: 'old durations stay in the quantiles' },
+  { name: 'limit-by-request', breaks: 'a batch counts as one write' },
+];

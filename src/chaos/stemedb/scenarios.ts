@@ -1,0 +1,223 @@
+import fc from 'fast-check';
+import type { ScenarioDocument } from '../definition.ts';
+import { type Family, type FaultDraw, type FaultEntry, families, faultMenu, type Step } from './faultMenu.ts';
+
+/** Times of a run, in virtual milliseconds: calm, turbulent, and time in which an operator puts right what is left. */
+const turbulentFromMs = 500;
+const turbulentToMs = 6_000;
+const restartAtMs = 11_500;
+const endMs = 14_000;
+/** A run for the gathering of group commit: many writers, a steady disk, no faults. */
+const gatheringEndMs = 5_000;
+
+const MIB = 1024 * 1024;
+const faultsMax = 8;
+
+/** One drawn run before it becomes a scenario. */
+interface Draw {
+  readonly seed: number;
+  readonly families: readonly Family[];
+  readonly faults: readonly FaultDraw[];
+  readonly buggify: boolean;
+  readonly config: {
+    readonly segmentMib: number;
+    readonly maxWaitMs: number;
+    readonly maxBatchKib: number;
+    readonly strictTail: boolean;
+    readonly exitOnFailure: boolean;
+    readonly snapshotKib: number;
+    readonly cacheKib: number;
+    readonly requestTimeoutMs: number;
+  };
+  readonly devices: {
+    readonly walMib: number;
+    readonly flushTenths: number;
+    readonly shared: boolean;
+  };
+  readonly load: {
+    readonly writers: number;
+    readonly thinkMs: number;
+    readonly batch: number;
+    readonly batches: number;
+    readonly votes: number;
+    readonly repeats: number;
+    readonly subjects: number;
+    readonly textBytes: number;
+    readonly resend: boolean;
+  };
+  readonly gathering: boolean;
+}
+
+const position = fc.nat({ max: 1_000 });
+
+const fault: fc.Arbitrary<FaultDraw> = fc.record({
+  at: position,
+  // Which fault it is does not shrink: a smaller number would be another fault, not a simpler one.
+  kind: fc.noShrink(fc.nat({ max: 1_000_000 })),
+  length: position,
+  a: position,
+  b: position,
+});
+
+const draws: fc.Arbitrary<Draw> = fc.record({
+  seed: fc.noShrink(fc.nat({ max: 2 ** 31 - 1 })),
+  // Swarm testing (Groce et al., 2012): each run has a random subset of the families, so that some are absent.
+  families: fc.noShrink(fc.subarray([...families], { minLength: 1 })),
+  faults: fc.array(fault, { maxLength: faultsMax }),
+  buggify: fc.boolean(),
+  config: fc.record({
+    segmentMib: fc.constantFrom(1, 1, 1, 2),
+    maxWaitMs: fc.constantFrom(10, 0, 1, 50),
+    maxBatchKib: fc.constantFrom(1024, 4, 64),
+    strictTail: fc.constantFrom(false, false, false, true),
+    exitOnFailure: fc.constantFrom(false, false, false, true),
+    snapshotKib: fc.constantFrom(64, 256, 4096),
+    cacheKib: fc.constantFrom(1024, 0, 16),
+    requestTimeoutMs: fc.constantFrom(2_000, 500, 4_000),
+  }),
+  devices: fc.record({
+    walMib: fc.constantFrom(256, 128, 96),
+    flushTenths: fc.constantFrom(5, 20, 80),
+    shared: fc.constantFrom(false, false, false, true),
+  }),
+  load: fc.record({
+    writers: fc.integer({ min: 1, max: 10 }),
+    thinkMs: fc.constantFrom(200, 100, 50),
+    batch: fc.integer({ min: 2, max: 12 }),
+    batches: fc.constantFrom(0, 15, 40),
+    votes: fc.constantFrom(10, 30, 0),
+    repeats: fc.constantFrom(2, 20),
+    subjects: fc.constantFrom(10, 3, 40),
+    textBytes: fc.constantFrom(20, 200, 4_000),
+    resend: fc.constantFrom(true, true, false),
+  }),
+  gathering: fc.noShrink(fc.nat({ max: 24 })).map((value) => value === 0),
+});
+
+/** Random runs of stemedb as scenario files. */
+export const stemedbScenarios: fc.Arbitrary<ScenarioDocument> = draws.map((draw) =>
+  draw.gathering ? gatheringScenario(draw) : faultyScenario(draw),
+);
+
+interface Placed {
+  readonly entry: FaultEntry;
+  readonly atMs: number;
+  readonly step: Step;
+}
+
+function faultyScenario(draw: Draw): ScenarioDocument {
+  const placed = draw.faults
+    .flatMap((one) => place(one, draw.families, draw.devices.shared))
+    .sort((a, b) => a.atMs - b.atMs);
+  const media = placed.some(({ entry }) => entry.media === true);
+  const needsRestart = placed.some(({ entry }) => entry.needsRestart === true);
+  const timeline: Record<string, unknown>[] = placed.map(({ atMs, step }) => ({
+    at: `${Math.round(atMs * 1000) / 1000}ms`,
+    ...step,
+  }));
+  if (needsRestart && !media) {
+    timeline.push({ at: `${restartAtMs}ms`, fault: 'operator.restart', nodes: 'stemedb-1' });
+  }
+  return {
+    ...head(draw, media),
+    duration: `${endMs}ms`,
+    buggify: draw.buggify,
+    load: loadOf(draw),
+    timeline,
+    expect: { checks: 'all', exits: exitsOf(media, needsRestart) },
+    // With one copy, damage of acknowledged bytes can only be detected: nothing demands that such a run recovers.
+    finally: media ? 'leave' : { within: '60s' },
+  };
+}
+
+function place(one: FaultDraw, on: readonly Family[], shared: boolean): Placed[] {
+  const menu = faultMenu.filter((entry) => on.includes(entry.family));
+  const entry = pick(menu, one.kind);
+  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * one.at) / 1_000;
+  return entry
+    .steps(one)
+    .map(({ afterMs, step }) => ({ entry, atMs: base + afterMs, step: shared ? onOneDisk(step) : step }));
+}
+
+/** Where log and store share a disk there is no `sdc`. */
+function onOneDisk(step: Step): Step {
+  const parameters = step.with as Readonly<Record<string, unknown>> | undefined; // as the menu makes it
+  return parameters?.device === 'sdc' ? { ...step, with: { ...parameters, device: 'sdb' } } : step;
+}
+
+function pick(menu: readonly FaultEntry[], kind: number): FaultEntry {
+  const total = menu.reduce((sum, entry) => sum + entry.weight, 0);
+  let left = kind % total;
+  for (const entry of menu) {
+    left -= entry.weight;
+    if (left < 0) return entry;
+  }
+  throw new Error('a menu without entries');
+}
+
+/** Exits that a run may have. A refusal is judged by its reasons (C9), not by its number. */
+function exitsOf(media: boolean, needsRestart: boolean): readonly Record<string, unknown>[] {
+  const refused = { code: 65, optional: true };
+  const failed = { code: 74, optional: true };
+  return media ? [refused, failed] : needsRestart ? [refused, failed] : [];
+}
+
+function gatheringScenario(draw: Draw): ScenarioDocument {
+  const writers = 4 + (draw.load.writers % 5);
+  return {
+    ...head({ ...draw, devices: { walMib: 256, flushTenths: 80, shared: false } }, false),
+    duration: `${gatheringEndMs}ms`,
+    load: { writers, readers: 0, votes: 0, repeats: 0, think: 0, text: 20, clients: 1 },
+    timeline: [],
+    expect: { checks: 'all' },
+    finally: { within: '60s' },
+  };
+}
+
+function head(draw: Draw, media: boolean): ScenarioDocument {
+  const { config, devices } = draw;
+  return {
+    title: media ? 'Chaos with damaged media: detection is demanded' : 'Chaos: recovery is demanded',
+    engine: 'stemedb',
+    seed: draw.seed,
+    cluster: {
+      config: {
+        server: { request_timeout_ms: config.requestTimeoutMs },
+        wal: {
+          segment_bytes: config.segmentMib * MIB,
+          max_record_bytes: 65_536,
+          group_commit_max_wait_ms: config.maxWaitMs,
+          group_commit_max_bytes: config.maxBatchKib * 1024,
+          max_pending_bytes: MIB,
+          strict_tail: config.strictTail,
+          on_sync_failure: config.exitOnFailure ? 'exit' : 'hold',
+        },
+        store: { cache_bytes: config.cacheKib * 1024 },
+        index: { snapshot_bytes: config.snapshotKib * 1024 },
+        drain: { lame_duck_ms: 50, timeout_ms: 1_000 },
+      },
+      devices: {
+        wal: { bytes: devices.walMib * MIB, 'flush latency': devices.flushTenths / 10 },
+        store: { bytes: 64 * MIB },
+        ...(devices.shared ? { shared: true } : {}),
+      },
+    },
+  };
+}
+
+function loadOf({ load }: Draw): Record<string, unknown> {
+  return {
+    writers: load.writers,
+    think: `${load.thinkMs}ms`,
+    batch: load.batch,
+    batches: load.batches,
+    votes: load.votes,
+    repeats: load.repeats,
+    subjects: load.subjects,
+    text: load.textBytes,
+    resend: load.resend,
+    readers: 2,
+    'read every': '200ms',
+    clients: 1,
+  };
+}
