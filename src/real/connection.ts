@@ -113,7 +113,7 @@ export function wrapSocket(socket: Socket, remote: Address): Connection {
     destroy() {
       if (destroyed) return;
       destroyed = true;
-      // Only a TCP handle can be reset; TLS drops the connection.
+      // Node can reset a TCP handle only: over TLS the peer sees the stream end instead of a reset.
       if (socket instanceof TLSSocket) socket.destroy();
       else socket.resetAndDestroy();
       wakeReader();
