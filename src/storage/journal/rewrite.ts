@@ -42,7 +42,8 @@ export async function rewriteSegment(
   const target = await disk.open(inPlace ? o.target : spare, { mode: inPlace ? 'write' : 'create' });
   try {
     let at = 0;
-    for (const piece of o.pieces) {
+    const pieces = inPlace && source !== undefined ? await emptied(context, source, target, o.pieces) : o.pieces;
+    for (const piece of pieces) {
       if (piece.offset < at)
         throw new Error(`a piece begins at ${piece.offset}, inside the one before, which ends at ${at}`);
       await writeZeros(target, at, piece.offset);
@@ -66,6 +67,23 @@ export async function rewriteSegment(
   if (inPlace) return;
   await disk.rename(spare, o.target);
   await disk.syncDirectory(directory);
+}
+
+/** The planted bug opens the segment the way many programs rewrite a file: empty first, then written again. */
+async function emptied(
+  context: Context,
+  source: DiskFile,
+  target: DiskFile,
+  pieces: readonly Piece[],
+): Promise<readonly Piece[]> {
+  const held: Piece[] = [];
+  for (const piece of pieces) {
+    const bytes = 'bytes' in piece ? piece.bytes : new Uint8Array(piece.end - piece.offset);
+    if (!('bytes' in piece)) await readPatiently(context.host, source, piece.offset, bytes);
+    held.push({ offset: piece.offset, bytes });
+  }
+  await target.truncate(0);
+  return held;
 }
 
 async function copyRange(

@@ -98,10 +98,24 @@ async function crashStory(seed: number, mode: (typeof modes)[number], mutants: s
 describe('recovery', () => {
   it('should keep everything acknowledged and each append whole, losing power again at each I/O of recovery', async () => {
     for (const [i, mode] of modes.entries()) {
-      for (let seed = 1; seed <= 3; seed++) {
+      for (let seed = 1; seed <= 1; seed++) {
         const { shown } = await crashStory(seed * 31 + i, mode);
         expect((shown?.length ?? 1) % 2).toBe(0);
       }
+    }
+  }, 60_000);
+
+  it('should be seen to fail by the same story when a bug is planted', async () => {
+    for (const mutant of ['ack-on-write', 'ack-before-sync', 'split-append', 'rewrite-in-place']) {
+      let caught = false;
+      for (let seed = 1; seed <= 12 && !caught; seed++) {
+        const mode = modes[seed % 4] ?? 'tear';
+        caught = await crashStory(seed, mode, [mutant]).then(
+          ({ shown }) => (shown?.length ?? 1) % 2 === 1,
+          () => true,
+        );
+      }
+      expect(`${mutant} ${caught}`).toBe(`${mutant} true`);
     }
   }, 60_000);
 
