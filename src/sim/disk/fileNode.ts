@@ -163,6 +163,17 @@ export class FileNode {
     }
   }
 
+  /** The whole content as a process would see it now, without a trace in any layer: for those who judge a run. */
+  peek(): Uint8Array {
+    const content = new Uint8Array(this.length);
+    for (let at = 0; at < content.byteLength; at += sectorBytes) {
+      const sector = at / sectorBytes;
+      const source = this.#isValid(sector) ? this.#cachedSector(sector) : this.mediaSector(sector);
+      content.set(source.subarray(0, Math.min(sectorBytes, content.byteLength - at)), at);
+    }
+    return content;
+  }
+
   /** A sector as the device holds it, less what was cut off. */
   mediaSector(sector: number): Uint8Array {
     const start = sector * sectorBytes;

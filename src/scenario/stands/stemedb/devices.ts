@@ -94,11 +94,7 @@ function optionsOf(settings: DeviceSettings) {
   };
 }
 
-/** Files of a directory of the machine, as an uncached read would give them now. Nothing of the disk changes by it. */
+/** Files of a directory of the machine, as a process would read them now. Nothing of the disk changes by it. */
 export function peekDirectory(table: DeviceTable, directory: string): FileSeen[] {
-  return filesBelow(table, directory).map(({ name, file }) => {
-    const content = new Uint8Array(file.length);
-    file.read(0, content, true);
-    return { name, bytes: content };
-  });
+  return filesBelow(table, directory).map(({ name, file }) => ({ name, bytes: file.peek() }));
 }

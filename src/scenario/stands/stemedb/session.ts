@@ -90,7 +90,7 @@ export function openSession(context: StandContext): StandSession {
     return configs.get(node) ?? stemeConfigSchema.parse(documentOf(node));
   }
 
-  /** The log as an uncached read would give it now. */
+  /** The log as a process would read it now. */
   function imageOf(node: string): JournalImage {
     const config = configOf(node);
     const { table } = disksOf(node);
