@@ -64,12 +64,12 @@ export function askPromtool(cases: readonly PromtoolCase[], rules?: string): Pro
       encoding: 'utf8',
       maxBuffer: 1 << 30,
     });
-    const output = `${run.stderr}\n${run.stdout}`;
-    return splitByFile(run.stdout, run.stderr, cases.length, output).map((text, index) => {
-      const testCase = cases[index];
-      if (!testCase) throw new Error('more answers than cases');
-      return parseAnswer(text, testCase);
-    });
+    // The headings go to one stream and the failures to the other, both in the order of the files.
+    const texts = run.stderr.split(/^ {2}FAILED:$/m).slice(1);
+    if (texts.length !== cases.length) {
+      throw new Error(`promtool: ${cases.length} files, ${texts.length} answers: ${run.stderr.slice(0, 2_000)}`);
+    }
+    return cases.map((testCase, index) => parseAnswer(texts[index] ?? '', testCase));
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -103,15 +103,6 @@ function unitTest(testCase: PromtoolCase, withRules: boolean): string {
       },
     ],
   });
-}
-
-function splitByFile(stdout: string, stderr: string, count: number, output: string): string[] {
-  // The headings go to one stream and the failures to the other, both in the order of the files.
-  const texts = stderr.split(/^ {2}FAILED:$/m).slice(1);
-  if (texts.length !== count) {
-    throw new Error(`promtool: ${count} files, ${texts.length} answers: ${output.slice(0, 2_000)} ${stdout.length}`);
-  }
-  return texts;
 }
 
 function parseAnswer(text: string, testCase: PromtoolCase): PromtoolAnswer {

@@ -80,6 +80,18 @@ describe('the ends of a range', () => {
   });
 });
 
+describe('the extrapolation of a counter towards zero', () => {
+  it('should ask for the zero before the sample interval by Prometheus 2, after it by Prometheus 3', () => {
+    // From 50 s to 100 s by 1 a second, so zero is 8 s before the first sample, and half a sample interval is 5 s.
+    const store = new SeriesStore();
+    for (let step = 0; step <= 5; step += 1) store.append('c', {}, 50_000 + step * 10_000, 8 + step * 10);
+    const grown = (semantics: 'v2' | 'v3') =>
+      evaluateVector('increase(c[100s])', store, 100_000, { semantics })[0]?.value;
+    expect(grown('v2')).toBeCloseTo(58, 9);
+    expect(grown('v3')).toBeCloseTo(55, 9);
+  });
+});
+
 describe('a scraped target', () => {
   const labels = { job: 'stemedb', instance: 'node-1' };
 
