@@ -56,11 +56,19 @@ export async function runSeed(
   let wanted: readonly string[] = [];
   let smallest: { readonly document: ScenarioDocument; readonly record: RunRecord } | undefined;
   let runs = 0;
+  let defect: unknown;
 
   const property = fc.asyncProperty(definition.scenarios, async (document) => {
-    if (runs > shrinkRunsMax && first !== undefined) return true;
+    if (defect !== undefined || (runs > shrinkRunsMax && first !== undefined)) return true;
     runs++;
-    const record = await play(document, vocabulary, options.mutants ?? []);
+    let record: RunRecord | undefined;
+    try {
+      record = await play(document, vocabulary, options.mutants ?? []);
+    } catch (error) {
+      // fast-check would take it for a failure of the property: it is one of this code, and ends the campaign.
+      defect = error;
+      return false;
+    }
     const isFirst = first === undefined;
     first ??= { record };
     if (record?.verdict !== 'violated') return true;
@@ -78,6 +86,7 @@ export async function runSeed(
     endOnFailure: shrinkRunsMax === 0,
   });
 
+  if (defect !== undefined) throw defect;
   const record = first?.record;
   if (record === undefined) {
     return { seed, verdict: 'skipped', fingerprint: '', events: 0, virtualMs: 0, probes: [], faults: [] };

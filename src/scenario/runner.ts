@@ -120,9 +120,14 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     control,
     note: (text, node, data) => timeline.add('note', text, node, data),
   });
+  const operatorHost = bystander(world, 'operator');
   registerOperator(world, {
     stop: (node) => control.stop(node),
     start: async (node) => void (await control.start(node)),
+    request(node, method, path, body) {
+      const client = createRouteClient(operatorHost, { host: node, port: stand.port });
+      void client.call({ method, path, ...(body === '' ? {} : { body }) }).then(() => client.close());
+    },
   });
   registerLoad(world, { scale: (factor) => workload?.scale(factor) ?? (() => {}) });
   const clients = Array.from({ length: scenario.load === undefined ? 0 : stand.clients(scenario.load) }, (_, index) =>
@@ -152,7 +157,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     monitor,
     store,
     faults,
-    operator: { world, stand, session, control, nodes, host: bystander(world, 'operator') },
+    operator: { world, stand, session, control, nodes, host: operatorHost },
     changeLoad: (load) => workload?.change(load),
     stateOf: control.state,
     sleep,

@@ -2,8 +2,6 @@ import type { JournalImage, StateSample, StemeEvidence } from '../../../checkers
 import { stemeChecks } from '../../../checkers/stemedb/index.ts';
 import type { RunningEngine } from '../../../engines/engine.ts';
 import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
-import { registerLoad } from '../../../faults/load.ts';
-import { registerOperator } from '../../../faults/operator.ts';
 import type { Host } from '../../../host/host.ts';
 import { asStand } from '../../../sim/inside.ts';
 import type { Check, NodeState, RunFacts, StandContext, StandSession } from '../stand.ts';
@@ -51,26 +49,6 @@ export function openSession(context: StandContext): StandSession {
     disks.set(node, laidOut);
     documents.set(node, structuredClone(context.config) as Record<string, unknown>);
   }
-
-  registerOperator(world, {
-    stop: (node) => context.control.stop(node),
-    start: async (node) => void (await context.control.start(node)),
-    request(node, method, path, body) {
-      const running = engines.get(node);
-      const route = running?.routes.find((candidate) => candidate.method === method && candidate.path === path);
-      if (route === undefined) return;
-      context.control.machine(node).process?.deliver('operator request', () => {
-        void route.handler({
-          method,
-          parameters: {},
-          query: {},
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: new TextEncoder().encode(body),
-          signal: new AbortController().signal,
-        });
-      });
-    },
-  });
 
   function documentOf(node: string): Record<string, unknown> {
     const document = documents.get(node);
@@ -235,7 +213,6 @@ export function openSession(context: StandContext): StandSession {
       if (node === undefined) throw new Error('a load needs a node');
       // Parsed by `stemeLoadSchema`.
       const workload = startWorkload(given, given.load as StemeLoad, () => configOf(node).server.request_timeout_ms);
-      registerLoad(world, workload);
       return workload;
     },
     verbs: createVerbs({
