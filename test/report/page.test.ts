@@ -101,6 +101,15 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
     expect(await tab.page.textContent('#detail pre')).toContain('"p99Ms": 150');
   });
 
+  it('should hide and show a line of a chart by keyboard', async () => {
+    const name = tab.page.locator('.u-legend .u-series th').nth(1);
+    const hidden = () => tab.page.locator('.u-legend .u-series.u-off').count();
+    await name.press('Enter');
+    expect(await hidden()).toBe(1);
+    await name.press('Enter');
+    expect(await hidden()).toBe(0);
+  });
+
   it('should show a line of the log as text, whatever is in it', async () => {
     await tab.page.fill('#timeline-search', '<b>7</b>');
     expect(await tab.page.textContent('.row-text')).toMatch(/^warn slow fsync <\/script><b>7<\/b> +durationMs=147 /);

@@ -49,6 +49,19 @@
     return [Math.min(min ?? 0, 0), top > 0 ? top * 1.12 : 1];
   };
 
+  /** uPlot's legend listens to the mouse alone: its names get the keyboard too. The first one is the time. */
+  const legendKeys = (plot) => {
+    for (const name of [...plot.root.querySelectorAll('.u-legend .u-series th')].slice(1)) {
+      name.tabIndex = 0;
+      name.setAttribute('role', 'button');
+      name.addEventListener('keydown', (event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        name.click();
+      });
+    }
+  };
+
   const draw = (chart, box) => {
     const palette = colours();
     const { data } = hotfire;
@@ -106,6 +119,7 @@
       box,
     );
     plot.setScale('x', { min: 0, max: data.virtualMs / 1_000 });
+    legendKeys(plot);
     return plot;
   };
 
@@ -182,7 +196,7 @@
     const picker = el('input', {
       list: 'metric-names',
       id: 'metric-picker',
-      placeholder: 'Add any metric, such as a counter’s name',
+      placeholder: 'Add any metric',
       autocomplete: 'off',
     });
     const add = () => {
