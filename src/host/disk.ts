@@ -79,7 +79,8 @@ export interface OpenOptions {
 export interface WriteOptions {
   /**
    * True: resolves when the bytes, and the length that they need, are on stable storage: one operation, either all
-   * reported durable or failed. False: resolves when the page cache has them.
+   * reported durable or failed. When it is the sync that failed, the error's `operation` is `sync`: after it nothing
+   * of the file may be trusted. False: resolves when the page cache has them.
    */
   readonly durable: boolean;
 }

@@ -1,5 +1,12 @@
 /** What an object store can fail with. `unavailable` and `slow-down` are worth a retry; the others are not. */
-export type ObjectStoreErrorCode = 'not-found' | 'denied' | 'unavailable' | 'slow-down' | 'corrupt' | 'no-space' | 'invalid';
+export type ObjectStoreErrorCode =
+  | 'not-found'
+  | 'denied'
+  | 'unavailable'
+  | 'slow-down'
+  | 'corrupt'
+  | 'no-space'
+  | 'invalid';
 
 /** An operation on an object store failed. */
 export class ObjectStoreError extends Error {
@@ -7,7 +14,12 @@ export class ObjectStoreError extends Error {
   readonly code: ObjectStoreErrorCode;
   readonly key: string;
 
-  constructor(code: ObjectStoreErrorCode, operation: string, key: string, options?: { detail?: string; cause?: unknown }) {
+  constructor(
+    code: ObjectStoreErrorCode,
+    operation: string,
+    key: string,
+    options?: { detail?: string; cause?: unknown },
+  ) {
     super(
       `${operation} ${key}: ${code}${options?.detail === undefined ? '' : ` (${options.detail})`}`,
       options?.cause === undefined ? undefined : { cause: options.cause },

@@ -64,8 +64,11 @@ export function createRealFile(fd: number, path: string): DiskFile {
       operate<void>('write', (resolve, fail) => {
         writeAll(fd, position, buffers, (error) => {
           if (error !== undefined) fail(error);
-          else if (options.durable) syncData(fd, (failed) => (failed === undefined ? resolve() : fail(failed)));
-          else resolve();
+          else if (!options.durable) resolve();
+          else {
+            // Named as a sync: after one that failed nothing of the file may be trusted, whatever its code.
+            syncData(fd, (failed) => (failed === undefined ? resolve() : fail(diskError(failed, 'sync', path))));
+          }
         });
       }),
 

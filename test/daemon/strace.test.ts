@@ -136,6 +136,22 @@ describe.skipIf(!hasStrace)('the real daemon on a failing kernel (strace)', () =
     expect(daemon.logs.filter((line) => line.msg === 'serving')).toHaveLength(1);
   });
 
+  it('should fail-stop when the disk turns out to be full in the sync, and keep what it acknowledged', async () => {
+    const daemon = await startDaemon({ directory, environment });
+    const segment = join(layoutOf(directory).wal, 'segment-00000001.wal');
+    const kept = await post(daemon.url, 0);
+    expect(kept.status).toBe(201);
+    await attach(daemon.pid, segment, '-e', 'trace=fdatasync', '-e', 'inject=fdatasync:error=ENOSPC:when=1');
+    const doubtful = await post(daemon.url, 1);
+    expect([doubtful.status, doubtful.code]).toEqual([500, 'WRITE_INDETERMINATE']);
+    const refused = await post(daemon.url, 2);
+    expect([refused.status, refused.code, refused.outcome]).toEqual([503, 'WAL_FAILED', 'not_applied']);
+    daemon.signal('SIGKILL');
+    await daemon.exited;
+    const again = await startDaemon({ directory });
+    expect((await get(again.url, `/v1/assertions/${kept.hash}`)).status).toBe(200);
+  });
+
   it('should say "slow fsync" and show it in the metrics', async () => {
     const daemon = await startDaemon({ directory, environment });
     const segment = join(layoutOf(directory).wal, 'segment-00000001.wal');

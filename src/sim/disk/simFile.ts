@@ -116,7 +116,8 @@ export class SimFile implements DiskFile {
         const kind = code === undefined ? 'durable-write-complete' : 'durable-write-fail';
         this.#emit(kind, { operation, offset: position, bytes, ...(code === undefined ? {} : { code }) });
         if (code === undefined) done.succeed(undefined, bytes);
-        else done.fail(new DiskError(code, 'write', this.path));
+        // As from the real disk: what failed is the sync, and its bytes may be in the cache and nowhere else.
+        else done.fail(new DiskError(code, 'sync', this.path));
       });
     });
   }
