@@ -201,6 +201,9 @@ function timingOf(reader: StepReader, raw: Record<string, unknown>, parsed: Pars
   if (parsed.at !== undefined && (parsed.when !== undefined || parsed.after !== undefined)) {
     return reader.say('at', 'expected at alone, or when and after: a step has one trigger');
   }
+  if (parsed.at !== undefined && parsed.delay !== undefined) {
+    return reader.say('delay', "expected delay only beside when or after; a fault's own delay goes under with");
+  }
   if (parsed.within !== undefined && parsed.when === undefined) {
     return reader.say('within', 'expected within only beside when: it bounds the wait for it');
   }

@@ -120,6 +120,7 @@ finally: { within: 1m }
     );
     expect(mistakesOf(`${head}timeline:\n  - { heal: all }\n`)[0]).toContain('expected at, when or after');
     expect(mistakesOf(`${head}timeline:\n  - { at: 1s, heal: all, load: {} }\n`)[0]).toContain('got load and heal');
+    expect(mistakesOf(`${head}timeline:\n  - { at: 1s, delay: 2s, heal: all }\n`)[0]).toContain('goes under with');
     expect(mistakesOf(`${head}expect: { metrics: ['up'] }\n`)[0]).toContain("expected 'EXPR at end'");
     expect(mistakesOf(`${head}expect: { metrics: ['up == at end'] }\n`)).toHaveLength(1);
     expect(mistakesOf(`${head}timeline:\n  - { at: 1s, operator: POST counter-1 }\n`)[0]).toContain(
