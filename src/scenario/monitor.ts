@@ -57,6 +57,7 @@ export function createMonitor(
       timeline.add('alert-pending', `${name} pending${where}`, undefined, data);
     } else if (change.state === 'firing') {
       entry.firingMs = change.firingMs ?? change.atMs;
+      entry.annotations = change.annotations;
       timeline.add('alert-firing', `${name} fires${where}`, undefined, data);
       signals.emit({ kind: 'alert', name, change: 'fires' });
     } else {

@@ -153,6 +153,8 @@ export class JournalMetrics {
     this.recoverySeconds = gauge('wal_recovery_seconds', 'Duration of the last recovery');
     this.tornBatches = counter('wal_torn_batches_total', 'Unacknowledged tails dropped by recovery');
     this.corruptions = counter('corruptions_total', 'Damage found in acknowledged data, by place', ['where']);
+    // A counter that is born at 1 has no increase: the alert on it would miss the first damage.
+    for (const where of ['header', 'segment', 'witness', 'index']) this.corruptions.inc({ where }, 0);
   }
 
   /** Where the gauges that are read at scrape time get their values. */
