@@ -3,6 +3,8 @@ import { packageVersion } from '../daemon/version.ts';
 
 /** The commands, each loaded when it is needed: a daemon does not load the simulator, nor a replay the HTTP server. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  chaos: async () => (await import('./chaos.ts')).chaosCommand(),
+  mutants: async () => (await import('./mutants.ts')).mutantsCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),
   serve: async () => (await import('./serve.ts')).serveCommand(),

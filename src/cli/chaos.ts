@@ -1,0 +1,198 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { type CampaignResult, runCampaign, seedsOf } from '../chaos/campaign.ts';
+import { chaosDefinitions } from '../chaos/registry.ts';
+import type { SeedResult } from '../chaos/runSeed.ts';
+import { parseDuration } from '../faults/units.ts';
+import { nearestWord } from '../host/nearest.ts';
+import { positiveInteger } from './arguments.ts';
+import { UsageError } from './exit.ts';
+import { packageRoot } from './vocabulary.ts';
+
+interface ChaosFlags {
+  readonly seeds: number;
+  readonly seed: number;
+  readonly shard: { readonly index: number; readonly of: number };
+  readonly timeBudget?: number;
+  readonly jobs: number;
+  readonly path?: string;
+  readonly mutant?: string;
+  readonly json?: string;
+  readonly out: string;
+  readonly shrink: number;
+  readonly keepGoing?: boolean;
+}
+
+/** Failures after which a campaign stops unless it is told to go on: the first ones tell the most. */
+const failuresMax = 5;
+
+/** `hotfire chaos`. */
+export function chaosCommand(): Command {
+  return new Command('chaos')
+    .summary('random clusters, loads and faults; failures shrink to a scenario file')
+    .description(
+      'Runs an engine in the simulator under random configurations, loads and faults, one run a seed. A run that violates a check is made smaller and written as a scenario that `hotfire replay` reproduces. Exits 0 when every run held, 1 when one was violated, 2 when one could not be decided.',
+    )
+    .argument('<engine>', `one of: ${[...chaosDefinitions.keys()].join(', ')}`)
+    .option('--seeds <n>', 'how many seeds', positiveInteger, 200)
+    .option('--seed <n>', 'the first seed', wholeNumber, 1)
+    .option('--shard <i/n>', 'only every n-th seed, beginning with the i-th', shard, { index: 1, of: 1 })
+    .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
+    .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
+    .option('--path <path>', "with --seeds 1: go straight to a failure by fast-check's path")
+    .option('--mutant <name>', 'plant this bug in the engine')
+    .option('--json <file>', 'write a summary for machines')
+    .option('--out <directory>', 'where scenarios of failures are written', 'reports/chaos')
+    .option('--shrink <n>', 'runs that making a failure smaller may take', wholeNumber, 80)
+    .option('--keep-going', `do not stop after ${failuresMax} failures`)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ hotfire chaos stemedb --seeds 200\n  $ hotfire chaos stemedb --seeds 1000 --shard 1/4 --time-budget 20m --json chaos.json\n  $ hotfire chaos stemedb --seed 17 --seeds 1',
+    )
+    .action(async (engine: string, flags: ChaosFlags) => {
+      process.exitCode = await chaos(engine, flags);
+    });
+}
+
+async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
+  const definition = definitionOf(engine);
+  if (flags.mutant !== undefined) requireMutant(engine, flags.mutant);
+  if (flags.path !== undefined && flags.seeds !== 1)
+    throw new UsageError('--path goes with --seeds 1: it belongs to one seed');
+  const seeds = seedsOf(flags.seed, flags.seeds, flags.shard);
+  const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
+  const startedAt = Date.now();
+  let done = 0;
+
+  const campaign = await runCampaign({
+    engine: definition.engine,
+    mutants: flags.mutant === undefined ? [] : [flags.mutant],
+    shrinkRunsMax: flags.shrink,
+    packageRoot: packageRoot.href,
+    seeds,
+    jobs: flags.jobs,
+    ...(flags.path === undefined ? {} : { path: flags.path }),
+    mayStop: (results) =>
+      Date.now() > deadline || (flags.keepGoing !== true && failuresOf(results).length >= failuresMax),
+    onResult(result) {
+      done++;
+      if (result.failure !== undefined) printFailure(engine, result, flags);
+      if (process.stdout.isTTY === true) process.stdout.write(`\r${done}/${seeds.length} seeds`);
+      else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
+    },
+  });
+  if (process.stdout.isTTY === true) process.stdout.write('\r');
+  const summary = summarize(engine, flags, campaign, Date.now() - startedAt);
+  if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
+  printSummary(summary);
+  return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
+}
+
+/** The engine's part of chaos, or a usage error with the nearest name. */
+export function definitionOf(engine: string) {
+  const definition = chaosDefinitions.get(engine);
+  if (definition !== undefined) return definition;
+  const nearest = nearestWord(engine, chaosDefinitions.keys());
+  const known = [...chaosDefinitions.keys()].join(', ');
+  throw new UsageError(
+    `no chaos for the engine ${engine}; ${nearest === undefined ? `there is ${known}` : `did you mean ${nearest}?`}`,
+  );
+}
+
+function requireMutant(engine: string, name: string): void {
+  const names = definitionOf(engine).mutants.map((mutant) => mutant.name);
+  if (names.includes(name)) return;
+  const nearest = nearestWord(name, names);
+  throw new UsageError(
+    `no mutant ${name}; ${nearest === undefined ? `there are ${names.join(', ')}` : `did you mean ${nearest}?`}`,
+  );
+}
+
+function failuresOf(results: readonly SeedResult[]): SeedResult[] {
+  return results.filter((result) => result.failure !== undefined);
+}
+
+function printFailure(engine: string, { seed, failure }: SeedResult, flags: ChaosFlags): void {
+  if (failure === undefined) return;
+  const file = join(flags.out, `${engine}-${seed}${flags.mutant === undefined ? '' : `-${flags.mutant}`}.yaml`);
+  const again = `hotfire chaos ${engine} --seed ${seed} --seeds 1${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
+  const notes = [
+    `# Chaos, seed ${seed}: ${failure.checks.join(', ')}`,
+    ...failure.reasons.slice(0, 5).map((reason) => `#   ${reason}`),
+  ];
+  write(file, `${notes.join('\n')}\n${failure.scenario}`);
+  const replay = flags.mutant === undefined ? `\n  replay:  hotfire replay ${file}` : '';
+  process.stdout.write(
+    `\nseed ${seed}: ${failure.checks.join(', ')}\n${failure.reasons
+      .slice(0, 3)
+      .map((reason) => `  ${reason}\n`)
+      .join('')}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)${replay}\n  again:   ${again}${
+      failure.path === undefined ? '' : ` --path ${failure.path}`
+    }\n`,
+  );
+}
+
+function summarize(engine: string, flags: ChaosFlags, campaign: CampaignResult, realMs: number) {
+  const count = (verdict: SeedResult['verdict']) =>
+    campaign.results.filter((result) => result.verdict === verdict).length;
+  return {
+    engine,
+    firstSeed: flags.seed,
+    shard: `${flags.shard.index}/${flags.shard.of}`,
+    ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
+    nodeVersion: process.versions.node,
+    seeds: campaign.results.length,
+    held: count('held'),
+    violated: count('violated'),
+    undecided: count('undecided'),
+    skipped: count('skipped'),
+    notBegun: campaign.left,
+    realMs,
+    virtualMs: campaign.results.reduce((sum, result) => sum + result.virtualMs, 0),
+    events: campaign.results.reduce((sum, result) => sum + result.events, 0),
+    neverReached: campaign.neverReached,
+    failures: failuresOf(campaign.results).map(({ seed, failure }) => ({ seed, ...failure })),
+    fingerprints: Object.fromEntries(campaign.results.map((result) => [result.seed, result.fingerprint])),
+  };
+}
+
+function printSummary(summary: ReturnType<typeof summarize>): void {
+  const parts = [
+    `${summary.seeds} seeds: ${summary.held} held, ${summary.violated} violated, ${summary.undecided} undecided`,
+    summary.skipped > 0 ? `, ${summary.skipped} skipped` : '',
+    summary.notBegun > 0 ? `, ${summary.notBegun} not begun` : '',
+    `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
+  ];
+  process.stdout.write(parts.join(''));
+  if (summary.neverReached.length > 0)
+    process.stdout.write(`probes never reached: ${summary.neverReached.join('; ')}\n`);
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 2 ** 31 - 1)
+    throw new InvalidArgumentError(`expected a whole number, got ${JSON.stringify(text)}.`);
+  return value;
+}
+
+function shard(text: string): { readonly index: number; readonly of: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(index >= 1 && index <= of))
+    throw new InvalidArgumentError(`expected a shard such as 1/4, got ${JSON.stringify(text)}.`);
+  return { index, of };
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined)
+    throw new InvalidArgumentError(`expected a duration such as 90s or 10m, got ${JSON.stringify(text)}.`);
+  return ms;
+}

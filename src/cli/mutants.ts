@@ -1,0 +1,87 @@
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+import { runCampaign, seedsOf } from '../chaos/campaign.ts';
+import type { Mutant } from '../chaos/definition.ts';
+import { nearestWord } from '../host/nearest.ts';
+import { positiveInteger } from './arguments.ts';
+import { definitionOf } from './chaos.ts';
+import { UsageError } from './exit.ts';
+import { packageRoot } from './vocabulary.ts';
+
+interface MutantsFlags {
+  readonly seeds?: number;
+  readonly jobs: number;
+}
+
+/** What became of one planted bug. */
+interface Caught {
+  readonly mutant: Mutant;
+  /** How many seeds it took; undefined: it escaped. */
+  readonly seeds: number | undefined;
+  readonly checks: readonly string[];
+}
+
+/** `hotfire mutants`. */
+export function mutantsCommand(): Command {
+  return new Command('mutants')
+    .summary('plant known bugs and see that the checks catch each')
+    .description(
+      "Plants each of the engine's known bugs and runs chaos until a check sees it. Prints how many seeds each took. Exits 0 when all were caught, 1 when one escaped.",
+    )
+    .argument('<engine>', 'engine')
+    .argument('[mutant...]', 'only these')
+    .option('--seeds <n>', "seeds within which each must be caught; default: the engine's contract", positiveInteger)
+    .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ hotfire mutants stemedb\n  $ hotfire mutants stemedb retry-sync no-chain --seeds 50',
+    )
+    .action(async (engine: string, names: readonly string[], flags: MutantsFlags) => {
+      process.exitCode = await mutants(engine, names, flags);
+    });
+}
+
+async function mutants(engine: string, names: readonly string[], flags: MutantsFlags): Promise<number> {
+  const definition = definitionOf(engine);
+  const chosen = choose(definition.mutants, names);
+  const seedsMax = flags.seeds ?? definition.mutantSeedsMax;
+  const width = Math.max(...chosen.map((mutant) => mutant.name.length));
+  let escaped = 0;
+  for (const mutant of chosen) {
+    const { seeds, checks } = await hunt(engine, mutant, seedsMax, flags.jobs);
+    if (seeds === undefined) escaped++;
+    const verdict =
+      seeds === undefined ? `ESCAPED ${seedsMax} seeds` : `${String(seeds).padStart(4)} seeds  ${checks.join(', ')}`;
+    process.stdout.write(`${mutant.name.padEnd(width)}  ${verdict}\n`);
+  }
+  process.stdout.write(`${chosen.length - escaped} of ${chosen.length} mutants caught within ${seedsMax} seeds\n`);
+  return escaped === 0 ? 0 : 1;
+}
+
+async function hunt(engine: string, mutant: Mutant, seedsMax: number, jobs: number): Promise<Caught> {
+  const campaign = await runCampaign({
+    engine,
+    mutants: [mutant.name],
+    shrinkRunsMax: 0,
+    packageRoot: packageRoot.href,
+    seeds: seedsOf(1, seedsMax, { index: 1, of: 1 }),
+    jobs,
+    mayStop: (results) => results.some((result) => result.failure !== undefined),
+    onResult: () => {},
+  });
+  const first = campaign.results.find((result) => result.failure !== undefined);
+  return { mutant, seeds: first?.seed, checks: first?.failure?.checks ?? [] };
+}
+
+function choose(all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {
+  if (names.length === 0) return all;
+  return names.map((name) => {
+    const mutant = all.find((candidate) => candidate.name === name);
+    if (mutant !== undefined) return mutant;
+    const nearest = nearestWord(
+      name,
+      all.map((candidate) => candidate.name),
+    );
+    throw new UsageError(`no mutant ${name}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`);
+  });
+}
