@@ -439,7 +439,7 @@ export const faultMenu: readonly FaultEntry[] = [
     family: 'load',
     weight: 2,
     steps: (draw) =>
-      single({ fault: 'load.spike', duration: lasting(draw, 1_500), with: { factor: scale(draw.a, 2, 8) } }),
+      single({ fault: 'load.spike', duration: lasting(draw, 1_500), with: { factor: scale(draw.a, 2, 6) } }),
   },
   { name: 'idle', family: 'load', weight: 1, steps: (draw) => single({ fault: 'load.idle', duration: lasting(draw) }) },
   {

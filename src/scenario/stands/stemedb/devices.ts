@@ -73,11 +73,6 @@ function filesBelow(table: DeviceTable, directory: string): { readonly name: str
     .map(([path, { file }]) => ({ name: path.slice(prefix.length), file }));
 }
 
-/** Bytes of the files of a directory. */
-export function directoryBytes(table: DeviceTable, directory: string): number {
-  return filesBelow(table, directory).reduce((sum, { file }) => sum + file.length, 0);
-}
-
 function optionsOf(settings: DeviceSettings) {
   const model = {
     readMs: settings['read latency'],

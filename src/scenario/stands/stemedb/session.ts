@@ -3,15 +3,14 @@ import { stemeChecks } from '../../../checkers/stemedb/index.ts';
 import type { RunningEngine } from '../../../engines/engine.ts';
 import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
 import type { Host } from '../../../host/host.ts';
-import { asStand } from '../../../sim/inside.ts';
 import type { Check, NodeState, RunFacts, StandContext, StandSession } from '../stand.ts';
 import { createCompetitors } from './competitors.ts';
-import { directoryBytes, layOutDisks, type MachineDisks, peekDirectory, type StemeDevices } from './devices.ts';
+import { layOutDisks, type MachineDisks, peekDirectory, type StemeDevices } from './devices.ts';
 import { diskSamples } from './diskMetrics.ts';
 import { EvidenceLog, settingsOf } from './evidenceLog.ts';
 import { askIndex } from './indexQuestions.ts';
 import { readSegmentHeader } from './journalFormat.ts';
-import { readJournalImage } from './journalImage.ts';
+import { type FileSeen, readJournalImage } from './journalImage.ts';
 import type { StemeLoad } from './loadSchema.ts';
 import { readState } from './stateSamples.ts';
 import { createVerbs } from './verbs.ts';
@@ -68,33 +67,34 @@ export function openSession(context: StandContext): StandSession {
     return configs.get(node) ?? stemeConfigSchema.parse(documentOf(node));
   }
 
-  /** The log as a process would read it now. */
-  function imageOf(node: string): JournalImage {
-    const config = configOf(node);
-    const { table } = disksOf(node);
-    const ring = peekDirectory(table, witnessDirectory(config)).find((file) => ringFile.test(file.name));
-    return readJournalImage(peekDirectory(table, config.wal.dir), ring?.bytes, { atMs: world.now, order: log.order() });
+  /** Files of the log as a process would read them now. */
+  function logFiles(node: string): FileSeen[] {
+    return peekDirectory(disksOf(node).table, configOf(node).wal.dir);
+  }
+
+  /** What these files of the log hold, with the witness as it is now. */
+  function imageOf(node: string, files: readonly FileSeen[] = logFiles(node)): JournalImage {
+    const witness = peekDirectory(disksOf(node).table, witnessDirectory(configOf(node)));
+    const ring = witness.find((file) => ringFile.test(file.name));
+    return readJournalImage(files, ring?.bytes, { atMs: world.now, order: log.order() });
   }
 
   /** Salts of the segments that are there, for the reading of batches that are added to them. */
-  function saltsOf(node: string): Map<string, number> {
-    const { dir } = configOf(node).wal;
+  function saltsOf(node: string, files: readonly FileSeen[]): Map<string, number> {
     return new Map(
-      peekDirectory(disksOf(node).table, dir).flatMap(({ name, bytes }) => {
+      files.flatMap(({ name, bytes }) => {
         const header = readSegmentHeader(bytes);
-        return header === undefined ? [] : [[`${dir}/${name}`, header.recordSalt] as const];
+        return header === undefined ? [] : [[`${configOf(node).wal.dir}/${name}`, header.recordSalt] as const];
       }),
     );
-  }
-
-  function logBytesOf(node: string): number {
-    return directoryBytes(disksOf(node).table, configOf(node).wal.dir);
   }
 
   function decorateHost(host: Host, node: string): Host {
     const { incarnation } = host;
     configs.set(node, stemeConfigSchema.parse(documentOf(node)));
-    asStand(() => log.began(node, incarnation, imageOf(node), logBytesOf(node), world.now));
+    const files = logFiles(node);
+    const logBytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
+    log.began(node, incarnation, imageOf(node, files), logBytes, world.now);
     hosts.set(node, host);
     const decorated: Host = {
       ...host,
@@ -103,7 +103,7 @@ export function openSession(context: StandContext): StandSession {
         order: log.order,
         began: (call) => void log.disk.push(call),
         walDirectory: configOf(node).wal.dir,
-        salts: saltsOf(node),
+        salts: saltsOf(node, files),
       }),
     };
     watchRequests(decorated, {
