@@ -1,6 +1,7 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, ServerRequest, StemeEvidence } from './evidence.ts';
 import { batchWrites, durationOf, faultActive } from './facts.ts';
+import { firstIndex, RunningSum, Spans } from './spans.ts';
 
 /** What parsing, hashing and the turns of the event loop may add. */
 const slackMs = 1;
@@ -18,6 +19,7 @@ export const latency: StemeCheck = {
     if (slowed.length > 0) return findings.result(`not looked at: ${slowed.join(', ')} took time on purpose`);
     const timeline = new WalTimeline(evidence);
     const writes = evidence.requests.filter((request) => request.ids.length > 0);
+    const crowd = new Crowd(writes);
     let lone = 0;
     let all = 0;
     for (const request of writes) {
@@ -28,14 +30,10 @@ export const latency: StemeCheck = {
       if (seen.other) continue;
       all++;
       const took = request.answeredAtMs - request.arrivedAtMs;
-      const others = writes.filter(
-        (other) =>
-          other !== request && other.arrivedOrder < request.answeredOrder && other.answeredOrder > request.arrivedOrder,
-      );
-      const company = others.length > 0;
+      const meanwhile = crowd.around(request);
+      const company = meanwhile.count > 1;
       // What does not fit into one batch waits for the batches before it.
-      const pendingBytes = others.reduce((sum, other) => sum + other.bodyBytes, request.bodyBytes);
-      if (pendingBytes > evidence.config.maxBatchBytes / 2) continue;
+      if (meanwhile.bytes > evidence.config.maxBatchBytes / 2) continue;
       if (!company) lone++;
       const bound = 2 * seen.longestMs + slackMs + (company ? evidence.config.maxWaitMs + seen.longestMs : 0);
       if (took > bound && seen.longestMs > 0) {
@@ -49,43 +47,81 @@ export const latency: StemeCheck = {
   },
 };
 
+/** How many writes of a process, and of how many bytes, were under way at some moment of one of them, itself included. */
+class Crowd {
+  readonly #byIncarnation: ReadonlyMap<number, Flow>;
+
+  constructor(writes: readonly ServerRequest[]) {
+    const groups = Map.groupBy(writes, (request) => request.incarnation);
+    this.#byIncarnation = new Map([...groups].map(([incarnation, group]) => [incarnation, flowOf(group)]));
+  }
+  around(request: ServerRequest): { readonly count: number; readonly bytes: number } {
+    const flow = this.#byIncarnation.get(request.incarnation);
+    if (flow === undefined) throw new Error('a request is not among those of its process');
+    // Who was answered before it came had also come before it was answered: the difference are those under way.
+    const come = firstIndex(flow.arrivals.length, (index) => (flow.arrivals[index] ?? 0) >= request.answeredOrder);
+    const gone = firstIndex(flow.answers.length, (index) => (flow.answers[index] ?? 0) > request.arrivedOrder);
+    return { count: come - gone, bytes: flow.bytesCome.sumOfFirst(come) - flow.bytesGone.sumOfFirst(gone) };
+  }
+}
+
+/** Orders of arrivals and of answers, each sorted, and the bytes of the first of them. */
+interface Flow {
+  readonly arrivals: readonly number[];
+  readonly bytesCome: RunningSum;
+  readonly answers: readonly number[];
+  readonly bytesGone: RunningSum;
+}
+
+function flowOf(writes: readonly ServerRequest[]): Flow {
+  const byArrival = writes.toSorted((a, b) => a.arrivedOrder - b.arrivedOrder);
+  // Not by the difference alone: of two that were never answered it is NaN.
+  const byAnswer = writes.toSorted((a, b) => a.answeredOrder - b.answeredOrder || 0);
+  return {
+    arrivals: byArrival.map((request) => request.arrivedOrder),
+    bytesCome: new RunningSum(byArrival.map((request) => request.bodyBytes)),
+    answers: byAnswer.map((request) => request.answeredOrder),
+    bytesGone: new RunningSum(byAnswer.map((request) => request.bodyBytes)),
+  };
+}
+
+/** What a process did on the disk, by its incarnation: what a dead one left in flight delays nobody. */
 class WalTimeline {
-  readonly #writes: readonly DiskCall[];
-  readonly #others: readonly DiskCall[];
+  readonly #writes: ReadonlyMap<number, Spans<DiskCall>>;
+  readonly #others: ReadonlyMap<number, Spans<DiskCall>>;
 
   constructor(evidence: StemeEvidence) {
-    this.#writes = batchWrites(evidence);
+    this.#writes = spansByIncarnation(batchWrites(evidence));
     // Rotation and recovery rename; the witness of a strict tail and a failure hold the acknowledgement back too.
-    this.#others = evidence.disk.filter(
-      (call) =>
-        call.operation === 'rename' ||
-        (call.error !== undefined && call.operation !== 'open') ||
-        (evidence.config.strictTail && call.path.endsWith('.ring')),
+    this.#others = spansByIncarnation(
+      evidence.disk.filter(
+        (call) =>
+          call.operation === 'rename' ||
+          (call.error !== undefined && call.operation !== 'open') ||
+          (evidence.config.strictTail && call.path.endsWith('.ring')),
+      ),
     );
   }
   /** Longest durable batch write that overlapped the request, and whether anything but plain writing went on. */
   between(request: ServerRequest): { readonly longestMs: number; readonly other: boolean } {
-    const overlaps = (call: DiskCall) =>
-      call.beganAtMs <= request.answeredAtMs && call.endedAtMs >= request.arrivedAtMs;
-    let longestMs = 0;
-    for (let index = lowerBound(this.#writes, request.arrivedAtMs - 60_000); index < this.#writes.length; index++) {
-      const call = this.#writes[index];
-      if (call === undefined || call.beganAtMs > request.answeredAtMs) break;
-      if (overlaps(call)) longestMs = Math.max(longestMs, durationOf(call));
-    }
-    return { longestMs, other: this.#others.some(overlaps) };
+    const span = { from: request.arrivedAtMs, to: request.answeredAtMs };
+    const writes = this.#writes.get(request.incarnation)?.overlapping(span) ?? [];
+    const others = this.#others.get(request.incarnation)?.overlapping(span) ?? [];
+    return {
+      longestMs: writes.reduce((longest, call) => Math.max(longest, durationOf(call)), 0),
+      other: others.length > 0,
+    };
   }
 }
 
-function lowerBound(calls: readonly DiskCall[], atMs: number): number {
-  let low = 0;
-  let high = calls.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((calls[middle]?.beganAtMs ?? 0) < atMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function spansByIncarnation(calls: readonly DiskCall[]): ReadonlyMap<number, Spans<DiskCall>> {
+  const groups = Map.groupBy(calls, (call) => call.incarnation);
+  return new Map(
+    [...groups].map(([incarnation, group]) => [
+      incarnation,
+      new Spans(group, (call) => ({ from: call.beganAtMs, to: call.endedAtMs })),
+    ]),
+  );
 }
 
 /** Writes that must have passed before gathering is judged, and over how many it is averaged. */
@@ -142,6 +178,8 @@ function steadyWriters(
   const [low, high] = [durations[0] ?? 0, durations.at(-1) ?? 0];
   const middle = durations[durations.length >> 1] ?? 0;
   if (low < 0.8 * middle || high > 1.2 * middle) return undefined;
+  // Gathering may last half a write; a shorter maximum forbids it.
+  if (evidence.config.maxWaitMs < middle / 2) return undefined;
   const writes = evidence.operations.filter(
     (operation) => operation.input.f === 'write' && operation.invokedAt <= toMs && operation.completedAt >= fromMs,
   );

@@ -1,6 +1,7 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, StateSample, StemeEvidence } from './evidence.ts';
 import { batchWrites, durationOf, faultActive } from './facts.ts';
+import { RunningSum, Spans } from './spans.ts';
 
 /** The summary's window: six buckets of ten seconds, cut at multiples of ten seconds, the youngest partly filled. */
 const bucketMs = 10_000;
@@ -21,7 +22,7 @@ export const metricsAgree: StemeCheck = {
     'fsync_total, fsync_errors_total, records_total = the counts of the disk; quantiles within 1 % of its durations',
   run(evidence) {
     const findings = new Findings('C19 metrics');
-    const writes = batchWrites(evidence);
+    const writesOf = writesByIncarnation(evidence);
     let compared = 0;
     const quiet: StateSample[] = [];
     for (const sample of evidence.samples) {
@@ -29,21 +30,17 @@ export const metricsAgree: StemeCheck = {
         (entry) => entry.incarnation === sample.incarnation && entry.node === sample.node,
       );
       if (life?.recovered === undefined || sample.order < life.servedOrder) continue;
-      const mine = writes.filter((call) => call.incarnation === sample.incarnation && call.beganOrder < sample.order);
-      const inFlight = mine.some((call) => call.endedOrder > sample.order);
-      if (inFlight) continue;
+      const writes = writesOf(sample.incarnation);
+      const begun = writes.byOrder.begunBefore(sample.order);
+      if (writes.byOrder.latestEndOf(begun) > sample.order) continue; // one is in flight
       compared++;
-      if (isSettled(evidence, sample, mine)) quiet.push(sample);
-      compare('fsync_total', sample.fsyncTotal, mine.length, sample);
-      compare('fsync_errors_total', sample.fsyncErrors, mine.filter((call) => call.error !== undefined).length, sample);
-      checkQuantiles(
-        evidence,
-        sample,
-        mine.map((call) => ({ at: call.endedAtMs, ms: durationOf(call) })),
-        findings,
-      );
+      if (isSettled(evidence, sample, writes.byTime.latestEndOf(begun))) quiet.push(sample);
+      compare('fsync_total', sample.fsyncTotal, begun, sample);
+      compare('fsync_errors_total', sample.fsyncErrors, writes.errors.sumOfFirst(begun), sample);
+      checkQuantiles(evidence, sample, writes.byTime, begun, findings);
     }
-    checkRecords(evidence, quiet, findings);
+    // A strict tail folds only after the witness, whose writes may fail and wait.
+    if (!evidence.config.strictTail) checkRecords(quiet, writesOf, findings);
     return findings.result(`${compared} samples without a write in flight`);
 
     function compare(name: string, got: number | undefined, expected: number, sample: StateSample): void {
@@ -53,20 +50,57 @@ export const metricsAgree: StemeCheck = {
   },
 };
 
+/** The durable batch writes of one process, in order of their beginnings, and what is counted of the first of them. */
+interface WritesOfLife {
+  readonly byOrder: Spans<DiskCall>;
+  readonly byTime: Spans<DiskCall>;
+  readonly errors: RunningSum;
+  /** Clients' records in the batches that were written without an error. */
+  readonly records: RunningSum;
+}
+
+/** Each process's writes, gathered once. */
+function writesByIncarnation(evidence: StemeEvidence): (incarnation: number) => WritesOfLife {
+  const calls = Map.groupBy(batchWrites(evidence), (call) => call.incarnation);
+  const made = new Map<number, WritesOfLife>();
+  return (incarnation) => {
+    let writes = made.get(incarnation);
+    if (writes === undefined) {
+      writes = writesOfLife(calls.get(incarnation) ?? []);
+      made.set(incarnation, writes);
+    }
+    return writes;
+  };
+}
+
+function writesOfLife(calls: readonly DiskCall[]): WritesOfLife {
+  return {
+    byOrder: new Spans(calls, (call) => ({ from: call.beganOrder, to: call.endedOrder })),
+    byTime: new Spans(calls, (call) => ({ from: call.beganAtMs, to: call.endedAtMs })),
+    errors: new RunningSum(calls.map((call) => (call.error === undefined ? 0 : 1))),
+    records: new RunningSum(calls.map((call) => (call.error === undefined ? recordsOf(call) : 0))),
+  };
+}
+
+function recordsOf(call: DiskCall): number {
+  return (call.batches ?? []).reduce((count, batch) => count + batch.ids.length, 0);
+}
+
 /** The fold follows the end of a write by a turn of the event loop, which a slow or paused process takes late. */
-function isSettled(evidence: StemeEvidence, sample: StateSample, writes: readonly DiskCall[]): boolean {
+function isSettled(evidence: StemeEvidence, sample: StateSample, lastWriteEndedAtMs: number): boolean {
   if (faultActive(evidence, ['process.pause', 'process.slow'], sample.atMs - settledMs, sample.atMs)) return false;
-  return writes.every((call) => call.endedAtMs < sample.atMs - settledMs);
+  return lastWriteEndedAtMs < sample.atMs - settledMs;
 }
 
 /**
  * records_total counts folded records. What a process starts from depends on parts and recovery; from one quiet sample of
  * a life to a later one it grows by the clients' records of the batches that became durable between them.
  */
-function checkRecords(evidence: StemeEvidence, quiet: readonly StateSample[], findings: Findings): void {
-  // A strict tail folds only after the witness, whose writes may fail and wait.
-  if (evidence.config.strictTail) return;
-  const writes = batchWrites(evidence);
+function checkRecords(
+  quiet: readonly StateSample[],
+  writesOf: (incarnation: number) => WritesOfLife,
+  findings: Findings,
+): void {
   const first = new Map<number, StateSample>();
   for (const sample of quiet) {
     const from = first.get(sample.incarnation);
@@ -75,15 +109,10 @@ function checkRecords(evidence: StemeEvidence, quiet: readonly StateSample[], fi
       continue;
     }
     if (from.recordsTotal === undefined || sample.recordsTotal === undefined) continue;
-    const expected = writes
-      .filter(
-        (call) =>
-          call.incarnation === sample.incarnation &&
-          call.error === undefined &&
-          call.beganOrder > from.order &&
-          call.endedOrder < sample.order,
-      )
-      .reduce((sum, call) => sum + (call.batches ?? []).reduce((count, batch) => count + batch.ids.length, 0), 0);
+    // No write crosses a quiet moment: those begun in between also ended in between.
+    const { byOrder, records } = writesOf(sample.incarnation);
+    const expected =
+      records.sumOfFirst(byOrder.begunBefore(sample.order)) - records.sumOfFirst(byOrder.begunBefore(from.order));
     const got = sample.recordsTotal - from.recordsTotal;
     if (got === expected) continue;
     findings.add(
@@ -97,22 +126,22 @@ function checkRecords(evidence: StemeEvidence, quiet: readonly StateSample[], fi
 function checkQuantiles(
   evidence: StemeEvidence,
   sample: StateSample,
-  writes: readonly { readonly at: number; readonly ms: number }[],
+  writes: Spans<DiskCall>,
+  begun: number,
   findings: Findings,
 ): void {
-  if (sample.fsyncQuantiles === undefined || writes.length === 0) return;
+  if (sample.fsyncQuantiles === undefined || begun === 0) return;
   if (faultActive(evidence, ['process.', 'clock.'], sample.atMs - buckets * bucketMs, sample.atMs)) return;
+  // The oldest bucket leaves as a whole. Without faults of clocks the process's clock is the world's.
+  const starts = [sample.atMs - cutSlackMs, sample.atMs + cutSlackMs].map(
+    (atMs) => (Math.floor(atMs / bucketMs) - (buckets - 1)) * bucketMs,
+  );
+  const windows = [...new Set(starts)].map((start) =>
+    Float64Array.from(writes.endingFrom(start, begun), durationOf).sort(),
+  );
   for (const [share, got] of Object.entries(sample.fsyncQuantiles)) {
     if (!Number.isFinite(got)) continue;
-    // The oldest bucket leaves as a whole. Without faults of clocks the process's clock is the world's.
-    const starts = [sample.atMs - cutSlackMs, sample.atMs + cutSlackMs].map(
-      (atMs) => (Math.floor(atMs / bucketMs) - (buckets - 1)) * bucketMs,
-    );
-    const candidates = [...new Set(starts)].flatMap((start) => {
-      const sorted = writes
-        .filter((write) => write.at >= start)
-        .map((write) => write.ms)
-        .sort((a, b) => a - b);
+    const candidates = windows.flatMap((sorted) => {
       const rank = Number(share) * sorted.length;
       return [Math.floor(rank) - 1, Math.floor(rank), Math.ceil(rank)].flatMap(
         (index) => sorted[Math.min(sorted.length - 1, Math.max(0, index))] ?? [],
