@@ -120,10 +120,14 @@ export class FrameReader {
 
 /** Sends a head. */
 export async function writeHead(connection: Connection, head: RequestHead | ResponseHead): Promise<void> {
+  await connection.write(prefixed(headBytes(head)));
+}
+
+function headBytes(head: RequestHead | ResponseHead): Uint8Array {
   const json = encoder.encode(JSON.stringify(head));
   if (json.length > headBytesMax)
     throw new WireError(`expected a head of at most ${headBytesMax} B, got ${json.length}`);
-  await connection.write(prefixed(json));
+  return json;
 }
 
 /** Sends a part of a body, in as many chunks as it takes. */
@@ -136,6 +140,24 @@ export async function writeBody(connection: Connection, bytes: Uint8Array): Prom
 /** Ends a body. */
 export async function writeEnd(connection: Connection): Promise<void> {
   await connection.write(endOfBody.slice());
+}
+
+/** Sends a whole message: in one write if its body fits into one chunk, as a kernel would gather it, else chunk by chunk. */
+export async function writeMessage(
+  connection: Connection,
+  head: RequestHead | ResponseHead,
+  body: Uint8Array,
+): Promise<void> {
+  if (body.length > chunkBytesMax) {
+    await writeHead(connection, head);
+    await writeBody(connection, body);
+    await writeEnd(connection);
+    return;
+  }
+  const pieces = [prefixed(headBytes(head))];
+  if (body.length > 0) pieces.push(prefixed(body));
+  pieces.push(endOfBody);
+  await connection.write(concatenate(pieces));
 }
 
 function prefixed(bytes: Uint8Array): Uint8Array {

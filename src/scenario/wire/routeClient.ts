@@ -2,7 +2,7 @@ import type { Method } from '../../engines/route.ts';
 import type { Timer } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { type Address, type Connection, NetworkError } from '../../host/network.ts';
-import { bodyBytes, concatenate, FrameReader, type ResponseHead, writeBody, writeEnd, writeHead } from './frames.ts';
+import { bodyBytes, concatenate, FrameReader, type ResponseHead, writeMessage } from './frames.ts';
 
 /** A request of a client. */
 export interface ClientRequest {
@@ -134,9 +134,7 @@ async function sendRequest(connection: Connection, request: ClientRequest): Prom
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value;
   const plain = typeof request.body === 'string' || request.body instanceof Uint8Array || request.body === undefined;
   if (!plain) headers['content-type'] ??= 'application/json';
-  await writeHead(connection, { method: request.method, path: request.path, headers });
-  await writeBody(connection, bodyBytes(request.body));
-  await writeEnd(connection);
+  await writeMessage(connection, { method: request.method, path: request.path, headers }, bodyBytes(request.body));
 }
 
 function judge(request: ClientRequest, head: ResponseHead, bytes: Uint8Array): ClientResult {

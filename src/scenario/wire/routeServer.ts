@@ -2,7 +2,16 @@ import type { Route, RouteResponse } from '../../engines/route.ts';
 import { createRouter, errorResponse, parseQuery, type Router, refusal } from '../../engines/router.ts';
 import type { Host } from '../../host/host.ts';
 import type { Connection, Listener } from '../../host/network.ts';
-import { bodyBytes, concatenate, FrameReader, type RequestHead, writeBody, writeEnd, writeHead } from './frames.ts';
+import {
+  bodyBytes,
+  concatenate,
+  FrameReader,
+  type RequestHead,
+  writeBody,
+  writeEnd,
+  writeHead,
+  writeMessage,
+} from './frames.ts';
 
 export interface RouteServerOptions {
   readonly port: number;
@@ -120,13 +129,12 @@ async function writeResponse(connection: Connection, response: RouteResponse): P
   if (isIterable(body)) {
     await writeHead(connection, { status: response.status, headers });
     for await (const part of body) await writeBody(connection, bodyBytes(part));
+    await writeEnd(connection);
   } else {
     headers['content-type'] ??=
       typeof body === 'string' || body instanceof Uint8Array ? 'text/plain; charset=utf-8' : 'application/json';
-    await writeHead(connection, { status: response.status, headers });
-    await writeBody(connection, bodyBytes(body));
+    await writeMessage(connection, { status: response.status, headers }, bodyBytes(body));
   }
-  await writeEnd(connection);
 }
 
 function isIterable(body: unknown): body is AsyncIterable<unknown> {
