@@ -74,7 +74,8 @@ function single(step: Step): readonly { readonly afterMs: number; readonly step:
 }
 
 const powerModes = ['drop', 'tear', 'reorder', 'corrupt', 'all-durable'] as const;
-const syncVariants = ['keep', 'revert', 'late', 'lost', 'false'] as const;
+/** The variants that tell whoever synced. */
+const syncVariants = ['keep', 'revert', 'lost', 'false'] as const;
 
 /** Either disk, or both: position 0 is the log's. */
 function onDisk(position: number): Step {
@@ -206,6 +207,59 @@ export const faultMenu: readonly FaultEntry[] = [
           { ...onDisk(draw.b), variant: choose(draw.a, syncVariants) },
         ),
       ),
+  },
+  {
+    // What the page cache alone has is served after the restart, and must be durable by then.
+    name: 'sync error, restart, power loss',
+    family: 'disk-errors',
+    weight: 3,
+    needsRestart: true,
+    steps: (draw) => {
+      const killed = scale(draw.length, 50, 600);
+      return [
+        {
+          afterMs: 0,
+          step: fault('disk.sync-error', { duration: 600 }, { device: wal, variant: choose(draw.a, syncVariants) }),
+        },
+        { afterMs: killed, step: fault('process.kill', {}, { restart: 50 }) },
+        {
+          afterMs: killed + scale(draw.b, 100, 1_000),
+          step: fault('process.power-loss', {}, { restart: 50, mode: 'drop' }),
+        },
+      ];
+    },
+  },
+  {
+    name: 'late sync error',
+    family: 'media',
+    weight: 2,
+    media: true,
+    needsRestart: true,
+    steps: (draw) => [
+      {
+        afterMs: 0,
+        step: fault('disk.sync-error', { duration: lasting(draw, 3_000) }, { ...onDisk(draw.b), variant: 'late' }),
+      },
+      { afterMs: scale(draw.a, 100, 2_000), step: fault('process.kill', {}, { restart: 50 }) },
+    ],
+  },
+  {
+    // Only the headers of the segments are left: what came before a segment is proven by its header alone.
+    name: 'log unreadable, no witness',
+    family: 'media',
+    weight: 2,
+    media: true,
+    steps: () => [
+      { afterMs: 0, step: fault('process.kill', {}, { restart: 100 }) },
+      {
+        afterMs: 10,
+        step: fault('operator.delete-file', {}, { directory: '/var/lib/stemedb/db/witness', name: 'stemedb.ring' }),
+      },
+      {
+        afterMs: 20,
+        step: fault('disk.sector-error', {}, { path: '/var/lib/stemedb/wal/segment-*', range: { from: 4_096 } }),
+      },
+    ],
   },
   {
     name: 'write error',

@@ -9,6 +9,7 @@ const restartAtMs = 11_500;
 const endMs = 14_000;
 /** A run for the gathering of group commit: many writers, a steady disk, no faults. */
 const gatheringEndMs = 5_000;
+const longEndMs = 80_000;
 
 const MIB = 1024 * 1024;
 const faultsMax = 8;
@@ -45,7 +46,8 @@ interface Draw {
     readonly textBytes: number;
     readonly resend: boolean;
   };
-  readonly gathering: boolean;
+  /** Which kind of run it is. */
+  readonly kind: 'faulty' | 'gathering' | 'long';
 }
 
 const position = fc.nat({ max: 1_000 });
@@ -91,12 +93,12 @@ const draws: fc.Arbitrary<Draw> = fc.record({
     textBytes: fc.constantFrom(20, 200, 1_500),
     resend: fc.constantFrom(true, true, false),
   }),
-  gathering: fc.noShrink(fc.nat({ max: 24 })).map((value) => value === 0),
+  kind: fc.noShrink(fc.nat({ max: 24 })).map((value) => (value === 0 ? 'gathering' : value === 1 ? 'long' : 'faulty')),
 });
 
 /** Random runs of stemedb as scenario files. */
 export const stemedbScenarios: fc.Arbitrary<ScenarioDocument> = draws.map((draw) =>
-  draw.gathering ? gatheringScenario(draw) : faultyScenario(draw),
+  draw.kind === 'faulty' ? faultyScenario(draw) : draw.kind === 'long' ? longScenario(draw) : gatheringScenario(draw),
 );
 
 interface Placed {
@@ -165,10 +167,34 @@ function exitsOf(media: boolean, needsRestart: boolean): readonly Record<string,
 function gatheringScenario(draw: Draw): ScenarioDocument {
   const writers = 4 + (draw.load.writers % 5);
   return {
-    ...head({ ...draw, devices: { walMib: 256, flushTenths: 80, shared: false } }, false),
+    ...head(
+      { ...draw, config: { ...draw.config, maxWaitMs: 10 }, devices: { walMib: 256, flushTenths: 80, shared: false } },
+      false,
+    ),
     duration: `${gatheringEndMs}ms`,
     load: { writers, readers: 0, votes: 0, repeats: 0, think: 0, text: 20, clients: 1 },
     timeline: [],
+    expect: { checks: 'all' },
+    finally: { within: '60s' },
+  };
+}
+
+/** Longer than the window of the summaries, with a disk that was slow at the beginning. */
+function longScenario(draw: Draw): ScenarioDocument {
+  return {
+    ...head(draw, false),
+    duration: `${longEndMs}ms`,
+    buggify: draw.buggify,
+    load: { ...loadOf(draw), writers: 2, think: '400ms', readers: 1, 'read every': '2s' },
+    timeline: [
+      {
+        at: '500ms',
+        fault: 'disk.slow-sync',
+        nodes: 'stemedb-1',
+        duration: '8s',
+        with: { device: 'sdb', p50: 40, p99: 120 },
+      },
+    ],
     expect: { checks: 'all' },
     finally: { within: '60s' },
   };

@@ -45,8 +45,16 @@ function problemOf(ack: ServerAck, image: JournalImage): string | undefined {
   return undefined;
 }
 
+/** With damaged media a loss can only be known by what proves the acknowledgement: the rest of the log, or the witness. */
 function cannotBeKnown(evidence: StemeEvidence, ack: ServerAck, life: Life): boolean {
-  if (!mediaDamagedBefore(evidence, life.startedAtMs)) return false;
+  if (!mediaDamagedBefore(evidence, life.startedAtMs) || ack.lsn <= life.found.floor) return false;
+  const witnessGone = evidence.faults.some(
+    (fault) =>
+      fault.name === 'operator.delete-file' &&
+      String(fault.parameters.directory).includes('witness') &&
+      fault.startMs <= life.startedAtMs,
+  );
+  if (witnessGone) return true;
   return evidence.powerLosses.some(
     (loss) =>
       loss.order < life.startedOrder &&

@@ -97,8 +97,8 @@ export function mediaDamagedBefore(evidence: StemeEvidence, atMs: number): boole
 function isMediaFault(name: string, parameters: Readonly<Record<string, unknown>>): boolean {
   return (
     mediaFaults.includes(name) ||
-    // A sync that is reported as done, or reported to nobody, is a lie of the media.
-    (name === 'disk.sync-error' && (parameters.variant === 'lost' || parameters.variant === 'late'))
+    // The sync that failed was reported as done.
+    (name === 'disk.sync-error' && parameters.variant === 'late')
   );
 }
 

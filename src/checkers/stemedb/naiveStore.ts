@@ -16,6 +16,14 @@ interface Claim {
   readonly parent: string | undefined;
 }
 
+interface Weight {
+  readonly id: string;
+  readonly lsn: number;
+  /** Millionths. */
+  readonly weight: number;
+  readonly timestamp: number;
+}
+
 interface Voice {
   readonly id: string;
   readonly lsn: number;
@@ -30,12 +38,15 @@ export class NaiveStore {
   readonly #claims = new Map<string, Claim[]>();
   readonly #withdrawals = new Map<string, Claim[]>();
   readonly #votes = new Map<string, Voice[]>();
+  readonly #weights = new Map<string, Weight[]>();
 
   /** `contents` by id; a record without content there is not the clients', and left out. */
   constructor(records: readonly LogRecord[], contents: ReadonlyMap<string, Submission>) {
     for (const record of records) {
       const submission = contents.get(record.id);
       if (submission?.kind === 'assertion') this.#addClaim(claimOf(record, submission));
+      if (submission?.kind === 'agent-weight')
+        push(this.#weights, String(submission.content.agent), weightOf(record, submission));
       if (submission?.kind === 'vote')
         push(this.#votes, String(submission.content.assertion), voiceOf(record, submission));
     }
@@ -68,13 +79,14 @@ export class NaiveStore {
 
   /** Whether `winner` speaks of this lens. */
   static knows(lens: string): boolean {
-    return lens === 'recency' || lens === 'confidence' || lens === 'consensus';
+    return ['recency', 'confidence', 'consensus', 'authority'].includes(lens);
   }
 
   #scoreOf(lens: string, candidates: readonly Claim[], lsn: number): ((claim: Claim) => number) | undefined {
     if (lens === 'recency') return (claim) => claim.timestamp;
     if (lens === 'confidence') return (claim) => claim.confidence;
-    if (lens !== 'consensus') return undefined;
+    if (lens !== 'consensus' && lens !== 'authority') return undefined;
+    const weigh = lens === 'authority' ? (agent: string) => this.#weightOf(agent, lsn) : () => 1;
     const sums = new Map<string, number>();
     for (const object of new Set(candidates.map((claim) => claim.object))) {
       sums.set(
@@ -82,6 +94,7 @@ export class NaiveStore {
         this.#consensus(
           candidates.filter((claim) => claim.object === object),
           lsn,
+          weigh,
         ),
       );
     }
@@ -90,9 +103,9 @@ export class NaiveStore {
 
   /**
    * Supports minus disputes of the claims with one object: who asserts it supports it, who votes on it supports or disputes
-   * it; one voice an agent (claims without one share theirs), the latest counts.
+   * it; one voice an agent (claims without one share theirs), the latest counts, as much as `weigh` says.
    */
-  #consensus(claims: readonly Claim[], lsn: number): number {
+  #consensus(claims: readonly Claim[], lsn: number, weigh: (agent: string) => number): number {
     const voices = new Map<string, Pick<Voice, 'id' | 'timestamp' | 'support'>>();
     const hear = (agent: string, voice: Pick<Voice, 'id' | 'timestamp' | 'support'>) => {
       const other = voices.get(agent);
@@ -102,7 +115,19 @@ export class NaiveStore {
       hear(claim.agent ?? '', { id: claim.id, timestamp: claim.timestamp, support: true });
       for (const voice of this.#votes.get(claim.id) ?? []) if (voice.lsn <= lsn) hear(voice.agent, voice);
     }
-    return [...voices.values()].reduce((sum, voice) => sum + (voice.support ? 1 : -1), 0);
+    let sum = 0;
+    for (const [agent, voice] of voices) sum += voice.support ? weigh(agent) : -weigh(agent);
+    return sum;
+  }
+
+  /** Millionths; one for an agent that nobody has weighed. */
+  #weightOf(agent: string, lsn: number): number {
+    const known = (this.#weights.get(agent) ?? []).filter((weight) => weight.lsn <= lsn);
+    const latest = known.reduce<Weight | undefined>(
+      (best, weight) => (best === undefined || later(weight, best) ? weight : best),
+      undefined,
+    );
+    return latest?.weight ?? 1_000_000;
   }
 }
 
@@ -132,6 +157,15 @@ function voiceOf(record: LogRecord, { content }: Submission): Voice {
     assertion: String(content.assertion),
     agent: String(content.agent),
     support: content.value === 'support',
+    timestamp: Number(content.timestamp),
+  };
+}
+
+function weightOf(record: LogRecord, { content }: Submission): Weight {
+  return {
+    id: record.id,
+    lsn: record.lsn,
+    weight: Math.round(Number(content.weight) * 1_000_000),
     timestamp: Number(content.timestamp),
   };
 }

@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { JournalImage, Life, StemeEvidence } from './evidence.ts';
-import { lastLsn } from './facts.ts';
+import { isAcceptedLoss, lastLsn, mediaDamagedBefore } from './facts.ts';
 
 /** C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same. */
 export const recoveryIdempotent: StemeCheck = {
@@ -22,9 +22,9 @@ export const recoveryIdempotent: StemeCheck = {
         }
       }
       const next = evidence.lives[index + 1];
-      if (life.recovered !== undefined || next === undefined || next.node !== life.node) return;
+      if (next === undefined || next.node !== life.node) return;
       compared++;
-      const lost = interrupted(evidence, life, next);
+      const lost = life.recovered === undefined ? interrupted(evidence, life, next) : unserved(evidence, life, next);
       if (lost !== undefined) findings.add(lost, { atMs: next.startedAtMs });
     });
     return findings.result(`${compared} recoveries, finished or interrupted`);
@@ -47,6 +47,14 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
   return extra === undefined ? undefined : `LSN ${extra.lsn} is there that was not found`;
 }
 
+/** What a finished recovery served, somebody may have read: it is durable from then on, acknowledged before or not. */
+function unserved(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
+  if (life.recovered === undefined || mediaDamagedBefore(evidence, next.startedAtMs)) return undefined;
+  const lost = life.recovered.records.find((record, index) => next.found.records[index]?.id !== record.id);
+  if (lost === undefined || isAcceptedLoss(evidence, lost.lsn)) return undefined;
+  return `incarnation ${life.incarnation} recovered and served LSN ${lost.lsn} (${lost.id.slice(0, 12)}); incarnation ${next.incarnation} found a log without it`;
+}
+
 /** A recovery that died: without power loss the next finds the same; with one, at least all that was proven. */
 function interrupted(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
   const before = lastLsn(life.found);
@@ -55,7 +63,7 @@ function interrupted(evidence: StemeEvidence, life: Life, next: Life): string | 
     (loss) => loss.order > life.startedOrder && loss.order < next.startedOrder,
   );
   const damaged = evidence.faults.some(
-    (fault) => fault.startMs >= life.startedAtMs && fault.startMs <= next.startedAtMs,
+    (fault) => fault.name.startsWith('disk.') && fault.startMs <= next.startedAtMs && fault.endMs >= life.startedAtMs,
   );
   if (!powerLost && !damaged && before !== after) {
     return `recovery of incarnation ${life.incarnation} found LSN 1..${before}, was interrupted, and incarnation ${next.incarnation} found 1..${after}`;

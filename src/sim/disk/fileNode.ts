@@ -163,12 +163,17 @@ export class FileNode {
     }
   }
 
-  /** The whole content as a process would see it now, without a trace in any layer: for those who judge a run. */
+  /**
+   * The whole content as a process would see it now, without a trace in any layer: for those who judge a run. What cannot
+   * be read is zeros.
+   */
   peek(): Uint8Array {
     const content = new Uint8Array(this.length);
     for (let at = 0; at < content.byteLength; at += sectorBytes) {
       const sector = at / sectorBytes;
-      const source = this.#isValid(sector) ? this.#cachedSector(sector) : this.mediaSector(sector);
+      const cached = this.#isValid(sector);
+      if (!cached && this.badSectors.has(sector)) continue;
+      const source = cached ? this.#cachedSector(sector) : this.mediaSector(sector);
       content.set(source.subarray(0, Math.min(sectorBytes, content.byteLength - at)), at);
     }
     return content;

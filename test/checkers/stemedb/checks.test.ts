@@ -487,10 +487,10 @@ test('C21 should see a winner that the naive lens does not choose, and one that 
   });
   expect(violationsOf('C21', wrong)).toHaveLength(1);
   const changed = bent(({ evidence }) => {
-    const answer = { ...nth(evidence.index, 0), lens: 'authority' };
+    const answer = { ...nth(evidence.index, 0), lens: 'epoch' };
     evidence.index = [answer, { ...answer, winner: claim(2).id, incarnation: 1 }];
   });
-  expect(violationsOf('C21', changed)).toEqual([expect.stringMatching(/authority of tower height at LSN 3/)]);
+  expect(violationsOf('C21', changed)).toEqual([expect.stringMatching(/epoch of tower height at LSN 3/)]);
 });
 
 describe('C22 outcomes', () => {

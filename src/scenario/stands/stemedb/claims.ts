@@ -6,11 +6,13 @@ import type { RandomStream } from '../../../host/random.ts';
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
-  return `{${members.join(',')}}`;
+  const members: Readonly<Record<string, unknown>> = { ...value };
+  let text = '';
+  for (const name of Object.keys(members).sort()) {
+    if (members[name] === undefined) continue;
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(members[name])}`;
+  }
+  return `{${text}}`;
 }
 
 /** Id of a content: SHA-256 of its canonical bytes, 64 hexadecimal digits. */
@@ -24,6 +26,8 @@ export interface ClaimSource {
   assertion(): Submission;
   /** A vote on an assertion that was acknowledged; undefined before there is one. */
   vote(): Submission | undefined;
+  /** The weight of an agent's voice. */
+  weight(): Submission;
   /** A key that was written to, for a query; undefined before there is one. */
   key(): { readonly subject: string; readonly predicate: string } | undefined;
   /** An id that was acknowledged, or (rarely) one that never was. */
@@ -43,7 +47,7 @@ export interface ClaimOptions {
   readonly label: string;
 }
 
-/** Acknowledged ids that a source remembers for votes and reads. */
+/** Acknowledged records that a source remembers for reads, and as many assertions for votes and withdrawals. */
 const rememberedMax = 2_000;
 const predicates = ['located-in', 'caused-by', 'measured-as'] as const;
 const agents = Array.from({ length: 7 }, (_, index) => hash('sha256', `agent ${index}`, 'hex'));
@@ -51,6 +55,8 @@ const agents = Array.from({ length: 7 }, (_, index) => hash('sha256', `agent ${i
 /** A source of claims that draws from one stream. */
 export function createClaims(random: RandomStream, options: ClaimOptions): ClaimSource {
   const remembered: Submission[] = [];
+  /** The assertions among what was acknowledged: votes and withdrawals speak of them. */
+  const claims: Submission[] = [];
   let made = 0;
 
   function assertion(): Submission {
@@ -81,8 +87,12 @@ export function createClaims(random: RandomStream, options: ClaimOptions): Claim
   }
 
   function pickClaim(): Submission | undefined {
-    const claims = remembered.filter((submission) => submission.kind === 'assertion');
     return claims.length === 0 ? undefined : random.pick(claims);
+  }
+
+  function remember(list: Submission[], submission: Submission): void {
+    if (list.length < rememberedMax) list.push(submission);
+    else list[random.integer(0, rememberedMax - 1)] = submission;
   }
 
   function vote(): Submission | undefined {
@@ -100,9 +110,22 @@ export function createClaims(random: RandomStream, options: ClaimOptions): Claim
     return { id: idOf(content), kind: 'vote', content };
   }
 
+  function weight(): Submission {
+    const content = {
+      v: 1,
+      kind: 'agent-weight',
+      agent: random.pick(agents),
+      // Tenths, whose sums in binary fractions depend on their order.
+      weight: random.integer(1, 9) / 10,
+      timestamp: Math.floor(options.wall()) - (made++ % 1000),
+    };
+    return { id: idOf(content), kind: 'agent-weight', content };
+  }
+
   return {
     assertion,
     vote,
+    weight,
     key() {
       const claim = pickClaim();
       if (claim === undefined) return undefined;
@@ -114,8 +137,8 @@ export function createClaims(random: RandomStream, options: ClaimOptions): Claim
     },
     acknowledged(submissions) {
       for (const submission of submissions) {
-        if (remembered.length < rememberedMax) remembered.push(submission);
-        else remembered[random.integer(0, rememberedMax - 1)] = submission;
+        remember(remembered, submission);
+        if (submission.kind === 'assertion') remember(claims, submission);
       }
     },
   };

@@ -10,7 +10,7 @@ import { answerOf } from './workload.ts';
 const keysMax = 150;
 /** How long the engine may take for all answers, in virtual milliseconds. */
 const patienceMs = 30_000;
-const lenses = ['recency', 'confidence', 'consensus', 'skeptic'] as const;
+const lenses = ['recency', 'confidence', 'consensus', 'authority', 'skeptic'] as const;
 
 /** Asks the running engine about every key that was written, under every lens: the index as it answers. */
 export async function askIndex(

@@ -28,6 +28,8 @@ export const stemeLoadSchema = z
       .describe('share of the writes that are batches of `batch` records; half of them atomic'),
     votes: percent.default(10).describe('share of the writes that are votes'),
     repeats: percent.default(2).describe('share of the writes that send an acknowledged content again'),
+    twins: percent.default(2).describe('share of the writes that two clients send at once'),
+    weights: percent.default(2).describe('share of the writes that set the weight of an agent'),
     readers: z.int().min(0).max(1_000).default(2).describe('clients that get and query'),
     'read every': durationMs.default(250).describe('pause of a reader after each answer'),
     subjects: z.int().min(1).max(100_000).default(40).describe('distinct subjects that claims are about'),

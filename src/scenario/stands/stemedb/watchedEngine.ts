@@ -104,7 +104,7 @@ const writeKinds: Readonly<Record<string, string>> = {
   '/v1/assert/batch': 'assertion',
   '/v1/vote': 'vote',
   '/v1/epoch': 'epoch',
-  '/v1/agents/{agent}/weight': 'agent_weight',
+  '/v1/agents/{agent}/weight': 'agent-weight',
 };
 
 function contentId(kind: string, body: Readonly<Record<string, unknown>>, request: RouteRequest): string {

@@ -119,6 +119,8 @@ export function startWorkload(
     }
   }
   const beats = new Map<string, number>();
+  /** Single assertions that some client waits for: a twin sends one of them too. */
+  const inFlight = new Set<Submission>();
 
   function draw(
     self: Client,
@@ -126,6 +128,14 @@ export function startWorkload(
     sent: readonly Submission[],
   ): Write {
     if (sent.length > 0 && random.chance(load.repeats / 100)) return assertWrite(random.pick(sent));
+    if (inFlight.size > 0 && random.chance(load.twins / 100)) return assertWrite(random.pick([...inFlight]));
+    if (random.chance(load.weights / 100)) {
+      const weight = self.claims.weight();
+      return {
+        ...postOf('weigh', `/v1/agents/${String(weight.content.agent)}/weight`, weight),
+        body: { weight: weight.content.weight, timestamp: weight.content.timestamp },
+      };
+    }
     if (random.chance(load.votes / 100)) {
       const vote = self.claims.vote();
       if (vote !== undefined) return postOf('vote', '/v1/vote', vote);
@@ -153,12 +163,15 @@ export function startWorkload(
         submissions: write.submissions,
         atomic: write.atomic,
       });
+      const [single] = write.submissions;
+      if (write.f === 'assert' && single !== undefined) inFlight.add(single);
       const result = await self.route.call({
         method: write.method,
         path: write.path,
         body: write.body,
         timeoutMs: load.timeout ?? requestTimeoutMs() + patienceMs,
       });
+      if (single !== undefined) inFlight.delete(single);
       const acks = complete(self, operation, write, result);
       if (acks !== undefined) {
         const acked = write.submissions.filter((submission) => acks.some((ack) => ack.id === submission.id));
