@@ -89,7 +89,9 @@ function optionsOf(settings: DeviceSettings) {
   };
 }
 
-/** Files of a directory of the machine, as a process would read them now. Nothing of the disk changes by it. */
-export function peekDirectory(table: DeviceTable, directory: string): FileSeen[] {
-  return filesBelow(table, directory).map(({ name, file }) => ({ name, bytes: file.peek() }));
+/** Files of a directory whose names match, as a process would read them now. Nothing of the disk changes by it. */
+export function peekDirectory(table: DeviceTable, directory: string, names: RegExp): FileSeen[] {
+  return filesBelow(table, directory)
+    .filter(({ name }) => names.test(name))
+    .map(({ name, file }) => ({ name, bytes: file.peek() }));
 }

@@ -116,7 +116,12 @@ function linkProblem(
   return undefined;
 }
 
+const zeros = Buffer.alloc(64 * 1024);
+
 function isZero(bytes: Uint8Array, from: number): boolean {
-  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  for (let at = from; at < bytes.length; at += zeros.length) {
+    const end = Math.min(bytes.length, at + zeros.length);
+    if (zeros.compare(bytes, at, end, 0, end - at) !== 0) return false;
+  }
   return true;
 }

@@ -23,6 +23,8 @@ import { startWorkload } from './workload.ts';
 const sampleEveryMs = 500;
 /** Name of the journal in its witness's ring. */
 const ringFile = /\.ring$/;
+/** The spare and what recovery put aside are no part of the log. */
+const segmentFile = /^segment-\d+\.wal$/;
 
 /** Begins a run of stemedb: machines, disks, and everything that is written down of it. */
 export function openSession(context: StandContext): StandSession {
@@ -69,13 +71,12 @@ export function openSession(context: StandContext): StandSession {
 
   /** Files of the log as a process would read them now. */
   function logFiles(node: string): FileSeen[] {
-    return peekDirectory(disksOf(node).table, configOf(node).wal.dir);
+    return peekDirectory(disksOf(node).table, configOf(node).wal.dir, segmentFile);
   }
 
   /** What these files of the log hold, with the witness as it is now. */
   function imageOf(node: string, files: readonly FileSeen[] = logFiles(node)): JournalImage {
-    const witness = peekDirectory(disksOf(node).table, witnessDirectory(configOf(node)));
-    const ring = witness.find((file) => ringFile.test(file.name));
+    const [ring] = peekDirectory(disksOf(node).table, witnessDirectory(configOf(node)), ringFile);
     return readJournalImage(files, ring?.bytes, { atMs: world.now, order: log.order() });
   }
 

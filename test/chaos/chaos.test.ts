@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { runCampaign, seedsOf } from '../../src/chaos/campaign.ts';
+import { chaosDefinitions } from '../../src/chaos/registry.ts';
+import { runSeed } from '../../src/chaos/runSeed.ts';
+import { faults } from '../../src/faults/registry.ts';
+import { loadScenario } from '../../src/scenario/load.ts';
+import { runScenario } from '../../src/scenario/runner.ts';
+import { stands } from '../../src/scenario/stands/registry.ts';
+
+const vocabulary = { stands, faults, rules: () => 'groups: []' };
+const stemedb = chaosDefinitions.get('stemedb');
+if (stemedb === undefined) throw new Error('chaos knows stemedb');
+
+test('should hold twelve seeds, and come to the same fingerprints in one worker and in two', async () => {
+  const campaign = (jobs: number) =>
+    runCampaign({
+      engine: 'stemedb',
+      mutants: [],
+      shrinkRunsMax: 0,
+      packageRoot: new URL('../../', import.meta.url).href,
+      seeds: seedsOf(1, 12, { index: 1, of: 1 }),
+      jobs,
+      mayStop: () => false,
+      onResult: () => {},
+    });
+  const one = await campaign(1);
+  const two = await campaign(2);
+  expect(one.results.map((result) => result.failure?.reasons ?? [])).toEqual(one.results.map(() => []));
+  expect(two.results.map((result) => result.fingerprint)).toEqual(one.results.map((result) => result.fingerprint));
+  expect(new Set(one.results.map((result) => result.fingerprint)).size).toBe(12);
+});
+
+test('should shrink a failure to a scenario file that fails the same check when it is replayed', async () => {
+  const mutants = ['retry-sync'];
+  let seed = 0;
+  let failure: Awaited<ReturnType<typeof runSeed>>['failure'];
+  for (seed = 1; failure === undefined && seed <= 60; seed++) {
+    ({ failure } = await runSeed(stemedb, seed, vocabulary, { mutants, shrinkRunsMax: 25 }));
+  }
+  if (failure === undefined) throw new Error('no seed caught retry-sync');
+  expect(failure.scenario).toContain('engine: stemedb');
+  expect(failure.shrinkRuns).toBeLessThanOrEqual(26);
+  const replayed = await runScenario(loadScenario(failure.scenario, vocabulary), { mutants });
+  expect([...new Set(replayed.violations.map((violation) => violation.check))]).toEqual(failure.checks);
+  const healthy = await runScenario(loadScenario(failure.scenario, vocabulary));
+  expect(healthy.violations).toEqual([]);
+});
+
+test('should cut the seeds into shards without loss or overlap', () => {
+  const shards = [1, 2, 3].map((index) => seedsOf(10, 20, { index, of: 3 }));
+  expect(shards.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => 10 + n));
+});
