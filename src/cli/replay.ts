@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { packageCommit } from '../daemon/version.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { FaultError } from '../faults/fault.ts';
 import { writeReport } from '../report/writeReport.ts';
@@ -16,7 +16,7 @@ import type { World } from '../sim/world.ts';
 import { UsageError } from './exit.ts';
 import { createProgressBar } from './progressBar.ts';
 import { timelineLine } from './timelineLine.ts';
-import { packageRoot, readVocabulary } from './vocabulary.ts';
+import { readVocabulary } from './vocabulary.ts';
 
 interface ReplayFlags {
   readonly seed?: number;
@@ -43,7 +43,7 @@ export function replayCommand(): Command {
       collect,
       [],
     )
-    .option('--check-determinism', 'run twice and compare every event; the first difference is named')
+    .option('--check-determinism', 'play a second time and compare every event; a difference is named, and violates')
     .option('--report <dir>', 'where the report goes (default: reports/<scenario>-<seed>)')
     .option('--json', 'print the outcome as JSON instead of the timeline')
     .option('--quiet', 'print the verdict alone')
@@ -79,12 +79,12 @@ async function replay(file: string, flags: ReplayFlags): Promise<number> {
   try {
     const scenario = load(file, flags);
     const options: RunOptions = {
-      commit: commitOf(),
+      commit: packageCommit(),
       nodeVersion: process.version,
       command: commandOf(file, scenario, flags),
       realNow: () => performance.now(),
     };
-    if (flags.checkDeterminism === true) return await compare(scenario, options);
+    if (flags.checkDeterminism === true) return await playTwice(file, scenario, flags, options);
     return await playAndReport(file, scenario, flags, options);
   } catch (error) {
     if (!(error instanceof ScenarioError) && !(error instanceof FaultError)) throw error;
@@ -135,22 +135,26 @@ async function playAndReport(
   return verdictExitCode[record.verdict];
 }
 
-async function compare(scenario: Scenario, options: RunOptions): Promise<number> {
+/** Plays, reports, and plays again: the verdict stands only if both runs did the same. */
+async function playTwice(file: string, scenario: Scenario, flags: ReplayFlags, options: RunOptions): Promise<number> {
+  let code: number | undefined;
   const report = await checkDeterminism(async (record) => {
     const worlds: World[] = [];
-    await runScenario(scenario, { ...options, record, onWorld: (world) => void worlds.push(world) });
+    const watched: RunOptions = { ...options, record, onWorld: (world) => void worlds.push(world) };
+    if (code === undefined) code = await playAndReport(file, scenario, flags, watched);
+    else await runScenario(scenario, watched);
     const [world] = worlds;
     if (world === undefined) throw new Error('the run made no world');
     return world.trace;
   });
   const { equal, fingerprints, firstDifference } = report;
-  if (equal) {
-    process.stdout.write(`deterministic: two runs, fingerprint ${fingerprints[0]}\n`);
-    return verdictExitCode.held;
-  }
   const where = firstDifference === undefined ? 'recorded runs do not differ' : describeDifference(firstDifference);
-  process.stdout.write(`NOT deterministic: fingerprints ${fingerprints.join(' and ')}\n  ${where}\n`);
-  return verdictExitCode.violated;
+  const words = equal
+    ? `deterministic: two runs, fingerprint ${fingerprints[0]}`
+    : `NOT deterministic: fingerprints ${fingerprints.join(' and ')}\n  ${where}`;
+  // With --json the outcome alone is on stdout.
+  (flags.json === true ? process.stderr : process.stdout).write(`${words}\n`);
+  return equal ? (code ?? verdictExitCode.undecided) : verdictExitCode.violated;
 }
 
 function outcomeOf(record: RunRecord, files: readonly string[]) {
@@ -202,17 +206,4 @@ function commandOf(file: string, scenario: Scenario, flags: ReplayFlags): string
 
 function quote(text: string): string {
   return /^[\w./=:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** Of the sources that run, if they lie in a git work tree. */
-function commitOf(): string {
-  try {
-    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
-      cwd: packageRoot,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  } catch {
-    return 'unknown';
-  }
 }

@@ -11,12 +11,14 @@ export function packageVersion(): string {
 /** Commit of a checkout; `unknown` for an installed package, whose version says enough. */
 export function packageCommit(): string {
   try {
-    return execFileSync('git', ['rev-parse', '--verify', 'HEAD'], {
+    const [commit = 'unknown', prefix] = execFileSync('git', ['rev-parse', 'HEAD', '--show-prefix'], {
       cwd: new URL('../../', import.meta.url),
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: 2_000,
-    }).trim();
+    }).split('\n');
+    // A prefix means that the work tree around the package belongs to somebody else.
+    return prefix === '' ? commit : 'unknown';
   } catch {
     return 'unknown';
   }

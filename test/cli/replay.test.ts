@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hotfire-replay-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function scenario(name: string, more: string): string {
+  const path = join(folder, `${name}.yaml`);
+  writeFileSync(
+    path,
+    `
+title: A short run
+engine: stemedb
+seed: 11
+duration: 2s
+cluster:
+  config: { drain: { lame_duck_ms: 50 } }
+  devices: { wal: { bytes: 1GiB }, store: { bytes: 64MiB } }
+load: { writers: 2, think: 50ms }
+${more}`,
+  );
+  return path;
+}
+
+/** Runs `hotfire replay` in the scratch folder. */
+function replay(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'replay', ...words], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+test('should end with 0, leave a report where it says, and print how to play it again', () => {
+  const { status, stdout } = replay(scenario('calm', 'timeline: []'), '--seed', '12', '--set', 'load.writers=3');
+  expect(status, stdout).toBe(0);
+  expect(stdout).toContain('held: A short run, seed 12');
+  expect(stdout).toContain('report       reports/calm-12/index.html');
+  expect(stdout).toMatch(/again {8}hotfire replay \S+calm\.yaml --seed 12 --set load\.writers=3\n/);
+  expect(existsSync(join(folder, 'reports/calm-12/index.html'))).toBe(true);
+  const report = JSON.parse(readFileSync(join(folder, 'reports/calm-12/report.json'), 'utf8'));
+  expect(report).toMatchObject({ verdict: 'held', seed: 12 });
+});
+
+test('should keep the words of a terminal out of a pipe: no colour, no progress bar', () => {
+  const { stdout, stderr } = replay(scenario('plain', 'timeline: [{ at: 1s, fault: process.kill, restart: 1s }]'));
+  expect(stdout).toContain('0:01.000  FAULT     SIGKILL to stemedb-1');
+  for (const control of ['\r', '\u001b']) expect(stdout + stderr).not.toContain(control);
+});
+
+test('should end with 1 when an expectation does not hold, and name it', () => {
+  const { status, stdout } = replay(scenario('wrong', "expect: { metrics: ['vector(1) > 2 at end'] }"), '--quiet');
+  expect(status).toBe(1);
+  expect(stdout).toContain('violated: A short run');
+  expect(stdout).toContain('vector(1) > 2 at end');
+});
+
+test('should say twice the same, with the verdict of the run, under --check-determinism', () => {
+  const file = scenario('twice', "expect: { metrics: ['vector(1) > 2 at end'] }");
+  const { status, stdout, stderr } = replay(file, '--json', '--check-determinism');
+  const outcome = JSON.parse(stdout);
+  expect(stderr).toBe(`deterministic: two runs, fingerprint ${outcome.fingerprint}\n`);
+  expect(outcome.verdict).toBe('violated');
+  expect(status).toBe(1);
+});
+
+test.each([
+  ['an unknown fault', 'timeline: [{ at: 1s, fault: disk.slw }]', 'disk.slow'],
+  ['an unknown key', 'tmieline: []', 'timeline'],
+  ['a setting that the engine does not know', 'timeline: [{ at: 1s, fault: disk.slow, with: { p98: 3ms } }]', 'p98'],
+])('should end with 78 for %s, and say what was meant', (name, more, hint) => {
+  const { status, stderr } = replay(scenario(name.replaceAll(' ', '-'), more));
+  expect(status).toBe(78);
+  expect(stderr).toContain(hint);
+});
+
+test('should end with 64 for a file that is not there, and for a seed that is none', () => {
+  expect(replay('nowhere.yaml')).toMatchObject({ status: 64, stderr: expect.stringContaining('nowhere.yaml') });
+  expect(replay('nowhere.yaml', '--seed', 'x')).toMatchObject({ status: 64, stderr: expect.stringContaining('"x"') });
+});
