@@ -14,13 +14,11 @@ const notYet: Readonly<Record<string, string>> = {
   'backpressure.yaml': 'C16 sees a lone write of 6.33 ms where 2.12 ms were expected',
   'cloud-throttle.yaml': 'its end has not been seen: too slow',
   'competing-io.yaml': 'DiskUtilizationHigh fires 136 s later than its bound',
-  'disk-full-sync.yaml': 'the repaired scenario has not been seen to hold',
   'error-rate.yaml': 'reads come from the page cache, so under 1 % of the operations fail',
   'escalation.yaml': 'its end has not been seen: too slow',
   'group-commit.yaml': 'C16 sees 137 ms where 126 ms were expected',
   'queue-depth.yaml': 'its end has not been seen: too slow',
   'reduce-writes.yaml': 'its end has not been seen: too slow',
-  'remount-forgotten.yaml': 'C5 takes the refused start on the bare directory for an interrupted recovery',
   'rotation-delay.yaml': 'its end has not been seen: too slow',
   'tuning-no-effect.yaml': 'the alert does not resolve after the restart, so it cannot fire twice',
 };

@@ -141,6 +141,8 @@ export interface Life {
   readonly incarnation: number;
   readonly startedAtMs: number;
   readonly startedOrder: number;
+  /** Disk that the log directory lay on: another one when something is mounted there, or no longer is. */
+  readonly device: string;
   /** The log as the process found it. */
   readonly found: JournalImage;
   /** When its routes answered; Infinity: never. */
@@ -191,6 +193,8 @@ export interface DiskCall {
   endedAtMs: number;
   endedOrder: number;
   error?: string;
+  /** With `error`: the operation that the disk named; of a durable write it tells which half of it failed. */
+  failedOperation?: string;
 }
 
 /** The process from outside at one moment. A gauge that is not exported is left out. */

@@ -42,10 +42,14 @@ export const failStop: StemeCheck = {
   },
 };
 
-/** Running out of space is another state (read-only), and a spare that fails is dropped and made anew. */
+/**
+ * A write that runs out of space is another state (read-only), but not a sync that does: what it leaves is unknown. A spare
+ * that fails is dropped and made anew.
+ */
 function isFailure(call: DiskCall, evidence: StemeEvidence): boolean {
   const code = call.error;
-  if (code === undefined || code === 'ENOSPC' || code === 'EDQUOT') return false;
+  if (code === undefined) return false;
+  if ((code === 'ENOSPC' || code === 'EDQUOT') && call.failedOperation !== 'sync') return false;
   if (!isLogFile(call.path, evidence) || !/\/segment-\d+\.wal$/.test(call.path)) return false;
   return call.operation === 'sync' || (call.operation === 'write' && call.durable === true);
 }

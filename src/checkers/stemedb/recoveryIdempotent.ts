@@ -1,12 +1,16 @@
 import { Findings, type StemeCheck } from './check.ts';
-import type { JournalImage, Life, StemeEvidence } from './evidence.ts';
-import { isAcceptedLoss, lastLsn, mediaDamagedBefore } from './facts.ts';
+import type { DiskCall, JournalImage, Life, StemeEvidence } from './evidence.ts';
+import { isAcceptedLoss, isLogFile, lastLsn, mediaDamagedBefore } from './facts.ts';
 
-/** C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same. */
+/**
+ * C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same; and
+ * one that refuses changes nothing.
+ */
 export const recoveryIdempotent: StemeCheck = {
   name: 'recovery-idempotent',
   number: 'C5',
-  claim: 'recovery twice gives the same bytes; a crash within recovery, then recovery, gives the same set',
+  claim:
+    'recovery twice gives the same bytes; a crash within recovery, then recovery, gives the same set; a refusal changes nothing',
   run(evidence) {
     const findings = new Findings('C5 recovery-idempotent');
     let compared = 0;
@@ -21,15 +25,46 @@ export const recoveryIdempotent: StemeCheck = {
           });
         }
       }
-      const next = evidence.lives[index + 1];
-      if (next === undefined || next.node !== life.node) return;
+      if (refused(life)) {
+        compared++;
+        const touched = evidence.disk.find((call) => changesLog(call, life, evidence));
+        if (touched !== undefined) {
+          findings.add(
+            `incarnation ${life.incarnation} refused to start, yet had done a ${touched.operation} of ${touched.path}`,
+            { atMs: touched.beganAtMs },
+          );
+        }
+        return;
+      }
+      // Of a log on another disk (nothing mounted, or the wrong thing) this one says nothing.
+      const next = evidence.lives
+        .slice(index + 1)
+        .find((later) => later.node === life.node && later.device === life.device);
+      if (next === undefined) return;
       compared++;
       const lost = life.recovered === undefined ? interrupted(evidence, life, next) : unserved(evidence, life, next);
       if (lost !== undefined) findings.add(lost, { atMs: next.startedAtMs });
     });
-    return findings.result(`${compared} recoveries, finished or interrupted`);
+    return findings.result(`${compared} recoveries, finished, interrupted or refused`);
   },
 };
+
+/** Exit code of a start that refused damaged data (EX_DATAERR). */
+const refusedExitCode = 65;
+
+/** A start that judged the log and refused it: a verdict, not an interruption. */
+function refused(life: Life): boolean {
+  return life.recovered === undefined && life.exit?.code === refusedExitCode;
+}
+
+/** A call by which this process changed the directory of its log: a file of it, or a name in it. */
+function changesLog(call: DiskCall, life: Life, evidence: StemeEvidence): boolean {
+  return (
+    call.incarnation === life.incarnation &&
+    ['write', 'truncate', 'allocate', 'rename', 'remove'].includes(call.operation) &&
+    isLogFile(call.path, evidence)
+  );
+}
 
 function firstDifference(found: JournalImage, kept: JournalImage, evidence: StemeEvidence): string | undefined {
   const length = Math.min(found.records.length, kept.records.length);

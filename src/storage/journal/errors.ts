@@ -56,7 +56,7 @@ export class WalCorruption extends JournalError {
   readonly from: number;
   /** Last LSN that is missing before the next intact record. */
   readonly to: number;
-  /** What proves that they were acknowledged. */
+  /** What proves that they were acknowledged: one or more sources, joined by `and`. */
   readonly proof: string;
 
   constructor(damage: { segment: string; offset: number; from: number; to: number; proof: string; cause?: unknown }) {

@@ -25,6 +25,7 @@ export interface Missing {
   readonly offset: number;
   readonly from: Lsn;
   readonly to: Lsn;
+  /** Everything that proves the floor: `witness`, or `index and witness`. */
   readonly proof: string;
   readonly why: string;
 }
@@ -39,12 +40,15 @@ export function judge(gaps: readonly Gap[], proofs: readonly Proof[]): { floor: 
   for (const gap of gaps) {
     const to = Math.min(gap.to ?? floor, floor);
     if (to < gap.from) continue;
-    const highest = proofs.reduce<Proof | undefined>(
-      (best, proof) => (proof.lsn >= gap.from && proof.lsn > (best?.lsn ?? 0) ? proof : best),
-      undefined,
-    );
-    if (highest === undefined) throw new Error(`no proof reaches LSN ${gap.from} although the floor is ${floor}`);
-    missing.push({ segment: gap.segment, offset: gap.offset, from: gap.from, to, proof: highest.source, why: gap.why });
+    const sources = new Set(proofs.filter(({ lsn }) => lsn === floor).map(({ source }) => source));
+    missing.push({
+      segment: gap.segment,
+      offset: gap.offset,
+      from: gap.from,
+      to,
+      proof: [...sources].join(' and '),
+      why: gap.why,
+    });
   }
   return { floor, missing };
 }

@@ -153,6 +153,52 @@ describe('C5 recovery-idempotent', () => {
       expect.stringMatching(/found LSN 1..2, was interrupted, and incarnation 2 found 1..1/),
     ]);
   });
+  test('should take a refusal for no interruption, and not compare logs of two disks', () => {
+    const story = refusedOnBareDirectory('root');
+    expect(violationsOf('C5', story)).toEqual([]);
+    const served = refusedOnBareDirectory('root');
+    Object.assign(nth(served.lives, 1), { recovered: nth(served.lives, 1).found, exit: undefined });
+    expect(violationsOf('C5', served)).toEqual([]);
+    const sameDisk = refusedOnBareDirectory('sdb');
+    Object.assign(nth(sameDisk.lives, 0), { recovered: nth(sameDisk.lives, 2).recovered });
+    expect(violationsOf('C5', sameDisk)).toEqual([
+      expect.stringMatching(/incarnation 1 recovered and served LSN 1 .*; incarnation 7 found a log without it/),
+    ]);
+  });
+  test('should see a refusal that began a log of its own', () => {
+    const story = refusedOnBareDirectory('root');
+    const { order } = story;
+    story.disk.push({
+      incarnation: 7,
+      operation: 'write',
+      path: '/var/lib/stemedb/wal/spare.wal',
+      beganAtMs: 26,
+      beganOrder: order(),
+      endedAtMs: 26,
+      endedOrder: order(),
+    });
+    expect(violationsOf('C5', story)).toEqual([
+      expect.stringMatching(/incarnation 7 refused to start, yet had done a write of .*spare.wal/),
+    ]);
+  });
+
+  /** Between the two lives somebody starts the engine on a disk without the log: it refuses. */
+  function refusedOnBareDirectory(device: string): Story {
+    return bent(({ lives, image, order }) => {
+      const { recovered: _, ...bare } = nth(lives, 1);
+      lives.splice(1, 0, {
+        ...bare,
+        incarnation: 7,
+        startedAtMs: 26.2,
+        startedOrder: order(),
+        device,
+        found: image([], 26.2, { floor: 2, witness: 2 }),
+        endedAtMs: 26.3,
+        end: 'exited',
+        exit: { code: 65, name: 'WalCorruption', message: 'acknowledged records 1..2 are damaged or missing' },
+      });
+    });
+  }
 });
 
 describe('C6 ack-after-sync', () => {
@@ -212,9 +258,20 @@ test('C7 should see an ack and a second sync after a failed write', () => {
   expect(
     violationsOf(
       'C7',
-      bent(({ disk }) => void Object.assign(nth(disk, 0), { error: 'ENOSPC' })),
+      bent(({ disk }) => void Object.assign(nth(disk, 0), { error: 'ENOSPC', failedOperation: 'write' })),
     ),
   ).toEqual([]);
+  // A thin volume finds out at the sync: what that leaves is unknown, whatever the code.
+  expect(
+    violationsOf(
+      'C7',
+      bent(({ disk }) => void Object.assign(nth(disk, 0), { error: 'ENOSPC', failedOperation: 'sync' })),
+    ),
+  ).toEqual([
+    expect.stringMatching(/LSN 1 was acknowledged after/),
+    expect.stringMatching(/LSN 2 was acknowledged after/),
+    expect.stringMatching(/was synced again/),
+  ]);
 });
 
 describe('C8 no-bad-byte', () => {

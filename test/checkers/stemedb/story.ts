@@ -87,6 +87,7 @@ export function goodStory(): Story {
       incarnation,
       startedAtMs: atMs,
       startedOrder,
+      device: 'sdb',
       found,
       servedAtMs: atMs + 1,
       servedOrder,

@@ -3,7 +3,6 @@ import type {
   DiskCall,
   FaultWindow,
   IndexAnswer,
-  JournalImage,
   Life,
   ServerRequest,
   StateSample,
@@ -33,19 +32,16 @@ export class EvidenceLog {
   }
 
   /** A process has begun on this machine. */
-  began(node: string, incarnation: number, found: JournalImage, logBytes: number, atMs: number): void {
+  began(life: Pick<Life, 'node' | 'incarnation' | 'device' | 'found' | 'logBytes'>, atMs: number): void {
     this.lives.push({
-      node,
-      incarnation,
+      ...life,
       startedAtMs: atMs,
       startedOrder: this.order(),
-      found,
       servedAtMs: Number.POSITIVE_INFINITY,
       servedOrder: Number.POSITIVE_INFINITY,
       endedAtMs: Number.POSITIVE_INFINITY,
       endedOrder: Number.POSITIVE_INFINITY,
       end: 'running',
-      logBytes,
     });
   }
 

@@ -95,7 +95,8 @@ export function openSession(context: StandContext): StandSession {
     configs.set(node, stemeConfigSchema.parse(documentOf(node)));
     const files = logFiles(node);
     const logBytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
-    log.began(node, incarnation, imageOf(node, files), logBytes, world.now);
+    const device = disksOf(node).table.deviceAt(configOf(node).wal.dir).name;
+    log.began({ node, incarnation, device, found: imageOf(node, files), logBytes }, world.now);
     hosts.set(node, host);
     const decorated: Host = {
       ...host,

@@ -39,6 +39,7 @@ export function watchDisk(disk: Disk, incarnation: number, watch: DiskWatch): Di
       return await work();
     } catch (error) {
       call.error = error instanceof DiskError ? error.code : 'UNKNOWN';
+      if (error instanceof DiskError) call.failedOperation = error.operation;
       throw error;
     } finally {
       call.endedAtMs = watch.now();
