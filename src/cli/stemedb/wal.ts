@@ -125,6 +125,7 @@ function inspected(directory: string, flags: WalFlags): InspectOptions & { reado
   const absolute = resolve(directory);
   return {
     directory: absolute,
+    coveredTo: 0,
     witnessFile: resolve(flags.witness ?? join(dirname(absolute), 'db/witness/stemedb.ring')),
   };
 }

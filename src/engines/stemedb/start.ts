@@ -37,6 +37,8 @@ export async function openTheJournal(
     strictTail: wal.strict_tail,
     slowFsyncMs: wal.slow_fsync_ms,
     create: config.store.create,
+    // The log is the database: a first segment that begins behind LSN 1 has lost what was before it.
+    coveredTo: 0,
     ...(indexed === undefined ? {} : { scanFrom: indexed, proofs: [{ name: 'index', lsn: indexed }] }),
   });
 }

@@ -215,7 +215,8 @@ async function walk(
     if (before?.scan !== undefined && !before.scan.sealed && previousId === id - 1) unsealed.push(before);
     previousId = id;
 
-    const isBelowScan = successor !== undefined && successor.baseLsn <= (o.scanFrom ?? 1);
+    // Only the very next segment says where this one ended: behind a file that is missing or headless lies another's start.
+    const isBelowScan = successor?.segmentId === id + 1 && successor.baseLsn <= (o.scanFrom ?? 1);
     if (isBelowScan) {
       segments.push({ ...file, scan: undefined });
       next = successor.baseLsn;

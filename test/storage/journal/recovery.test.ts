@@ -198,6 +198,23 @@ describe('recovery', () => {
     expect(await run((host) => host.disk.stat('/mnt/wal').catch((e: { code: string }) => e.code))).toBe('ENOENT');
   });
 
+  it('should refuse when a file is missing among those that are not scanned, or the first of all', async () => {
+    const lose = async (name: string, o: Partial<JournalOptions>) => {
+      const { run } = journalWorld({ seed: 14 });
+      await run((host) => fillJournal(host, 60, {}, 3000));
+      await run((host) => host.disk.remove(`/data/wal/${name}`));
+      return run((host) => openJournal(host, { ...smallJournal, ...o }).catch((e: unknown) => e));
+    };
+    // An index on disk knows everything up to 60: nothing but the last segment has to be scanned.
+    const indexed = { scanFrom: 60, coveredTo: 0, proofs: [{ name: 'index', lsn: 60 }] };
+    const middle = await lose('segment-00000002.wal', indexed);
+    expect(middle).toMatchObject({ code: 'WalCorruption', segment: 'segment-00000002.wal' });
+    const first = await lose('segment-00000001.wal', indexed);
+    expect(first).toMatchObject({ code: 'WalCorruption', segment: 'segment-00000001.wal', from: 1 });
+    const unindexed = await lose('segment-00000001.wal', { coveredTo: 0 });
+    expect(unindexed).toMatchObject({ code: 'WalCorruption', segment: 'segment-00000001.wal', from: 1 });
+  });
+
   it('should name both ids when the witness is of another journal', async () => {
     const { run } = journalWorld({ seed: 15 });
     await run((host) => fillJournal(host, 3));
