@@ -1,8 +1,7 @@
 import type { Telemetry } from '../../host/telemetry.ts';
 import { type Journal, JournalError, WalCorruption } from '../../storage/journal/index.ts';
 import { StemeError } from './errors.ts';
-import { type CachedRecord, RecordCache } from './recordCache.ts';
-import { splitPayload } from './records.ts';
+import { type CachedRecord, decodeCached, RecordCache } from './recordCache.ts';
 
 /** Reads of the disk that queries have outstanding at once: the log's writes must not queue behind them. */
 const READS_MAX = 8;
@@ -35,8 +34,8 @@ export class RecordReader {
   }
 
   /** Puts a record in the cache that was just folded: what was written last is read first. */
-  remember(lsn: number, record: CachedRecord): void {
-    this.#cache.put(lsn, record);
+  remember(lsn: number, type: number, payload: Uint8Array): void {
+    this.#cache.put(lsn, type, payload);
   }
 
   /** The record if it is in the cache. */
@@ -66,9 +65,8 @@ export class RecordReader {
   async #fetch(lsn: number): Promise<CachedRecord> {
     try {
       const { type, payload } = await this.#journal.read(lsn);
-      const parts = splitPayload(payload);
-      const record: CachedRecord = { type, content: text(parts.content), signatures: text(parts.signatures) };
-      this.#cache.put(lsn, record);
+      const record = decodeCached(type, payload);
+      this.#cache.put(lsn, type, payload);
       return record;
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
@@ -83,8 +81,4 @@ export class RecordReader {
     const segment = this.#journal.segments().findLast(({ baseLsn }) => baseLsn <= lsn);
     return segment?.file ?? 'no segment';
   }
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../host/clock.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
 import type { Journal, RecordIn, Ticket } from '../../storage/journal/index.ts';
 import { type Admission, appendRefusal, writeFailure } from './admission.ts';
-import { canonicalSignatures, type Prepared, RecordType, TYPE_NAMES } from './content.ts';
+import { type Prepared, RecordType, TYPE_NAMES } from './content.ts';
 import { StemeError } from './errors.ts';
 import type { ClaimIndex } from './index/claimIndex.ts';
 import { fieldsOf } from './index/fold.ts';
@@ -13,6 +13,8 @@ import type { SignatureVerifier } from './signatures.ts';
 
 /** How long a fold is put off by the planted bug `ack-before-fold`. */
 const LATE_FOLD_MS = 5;
+
+const RECORD_TYPES = Object.values(RecordType);
 
 /** What became of a record that was accepted. */
 export interface Ack {
@@ -39,31 +41,18 @@ export interface WriterParts {
   readonly maxAppendBytes: number;
   /** How far ahead of the wall clock a timestamp may be, in milliseconds. */
   readonly clockSkewMs: () => number;
-  /** Called after each fold with the bytes of its payload. */
+  /** Called after each append is folded with the bytes of its payloads. */
   readonly onFold: (bytes: number) => void;
 }
 
-/** One append on its way to the disk. */
-interface PendingAppend {
-  readonly ticket: Ticket;
-  readonly records: readonly Prepared[];
-  readonly payloads: readonly Uint8Array[];
-  readonly folded: Promise<void>;
-}
+/** The place of one record of a call: refused, appended by this call, or there before. */
+type Placed = StemeError | Entry | Existing;
 
-/** A record that is appended and not yet folded. */
-interface PendingRecord {
+/** A record whose content was there before: folded, or appended by this call or another and still on its way. */
+interface Existing {
   readonly lsn: number;
-  readonly record: Prepared;
-  readonly append: () => PendingAppend;
+  readonly pending: Entry | undefined;
 }
-
-/** The place of one record of a call: known before, or in an append of this call or another. */
-type Placed =
-  | { readonly kind: 'refused'; readonly error: StemeError }
-  | { readonly kind: 'known'; readonly lsn: number }
-  | { readonly kind: 'pending'; readonly lsn: number; readonly pending: PendingRecord }
-  | { readonly kind: 'appended'; readonly lsn: number; readonly pending: PendingRecord };
 
 /** One record's outcome: an acknowledgement, or why there is none. */
 export type WriteResult = Ack | StemeError;
@@ -74,9 +63,9 @@ export type WriteResult = Ack | StemeError;
  */
 export class Writer {
   readonly #parts: WriterParts;
-  readonly #pendingById = new Map<string, PendingRecord>();
-  /** In LSN order. */
-  readonly #pendingAppends: PendingAppend[] = [];
+  readonly #pendingById = new Map<string, Entry>();
+  /** On their way to the disk, in LSN order. */
+  readonly #pendingAppends: AppendGroup[] = [];
   readonly #stopFollowing: () => void;
   readonly #ackBeforeFold: boolean;
   readonly #duplicateWhilePending: boolean;
@@ -134,134 +123,159 @@ export class Writer {
     this.#parts.admission.checkOpen(); // again: checking signatures may have taken a while
     const batch = new BatchBuilder(this.#parts.journal.nextLsn, this.#parts.maxAppendBytes, atomic);
     const placed: Placed[] = [];
-    for (const [i, record] of records.entries()) {
-      const placement = this.#placeOne(record, early[i], batch);
-      if (placement.kind === 'refused' && atomic) throw atomicRefusal(placement.error, i);
-      placed.push(placement);
+    for (let i = 0; i < records.length; i++) {
+      const record = records[i] as Prepared; // i < length
+      const place = early[i] ?? this.#placeOne(record, batch);
+      if (place instanceof StemeError && atomic) throw atomicRefusal(place, i);
+      placed.push(place);
     }
     let refusal: StemeError | undefined;
     for (const group of batch.groups) {
       refusal ??= this.#append(group);
       // What comes later in the call may refer to what was just refused: it goes too.
       if (refusal !== undefined && atomic) throw refusal;
-      if (refusal !== undefined) for (const entry of group.entries) entry.refusal = refusal;
+      group.refusal = refusal;
     }
-    if (refusal === undefined) return placed;
-    return placed.map((place) => refusedWithItsAppend(place, batch));
+    return refusal === undefined ? placed : placed.map(refusedWithItsAppend);
   }
 
-  #placeOne(record: Prepared, early: StemeError | undefined, batch: BatchBuilder): Placed {
-    if (early !== undefined) return { kind: 'refused', error: early };
+  #placeOne(record: Prepared, batch: BatchBuilder): Placed {
     const known = this.#parts.index.find(record.id);
-    if (known !== 0) return { kind: 'known', lsn: known };
+    if (known !== 0) return { lsn: known, pending: undefined };
     const own = batch.find(record.id);
-    if (own !== undefined) return { kind: 'pending', lsn: own.lsn, pending: own };
+    if (own !== undefined) return { lsn: own.lsn, pending: own };
     const pending = this.#pendingById.get(record.id);
     this.#parts.telemetry.sometimes('duplicate while pending', pending !== undefined);
-    if (pending !== undefined && !this.#duplicateWhilePending) return { kind: 'pending', lsn: pending.lsn, pending };
+    if (pending !== undefined && !this.#duplicateWhilePending) return { lsn: pending.lsn, pending };
     const dangling = this.#danglingReference(record, batch);
-    if (dangling !== undefined) return { kind: 'refused', error: dangling };
+    if (dangling !== undefined) return dangling;
     const payload = encodePayload(record);
     const { maxRecordBytes } = this.#parts;
     if (payload.length > maxRecordBytes) {
       const message = `expected a record of at most ${maxRecordBytes} bytes (wal.max_record_bytes), got ${payload.length}`;
-      return { kind: 'refused', error: new StemeError('TOO_LARGE', message) };
+      return new StemeError('TOO_LARGE', message);
     }
-    const entry = batch.add(record, payload);
-    return { kind: 'appended', lsn: entry.lsn, pending: entry };
+    return batch.add(record, payload);
   }
 
-  #danglingReference(record: Prepared, batch: BatchBuilder): StemeError | undefined {
-    for (const { path, id, type } of referencesOf(record)) {
-      const row = this.#parts.index.find(id);
-      const found =
-        row === 0 ? (batch.find(id) ?? this.#pendingById.get(id))?.record.type : this.#parts.index.kindOf(row);
-      if (found === type) continue;
-      const got = found === undefined ? 'nothing' : `a record of another type (${found})`;
-      const message = `${path}: expected the id of a stored ${TYPE_NAMES[type]}, got ${id}, under which there is ${got}`;
-      return new StemeError('REFERENCE_NOT_FOUND', message, {
-        details: [{ path, expected: `a stored ${TYPE_NAMES[type]}`, got: id }],
-      });
+  /** Why one of the ids that a record names will not do: each must be that of a record of a certain type. */
+  #danglingReference({ content }: Prepared, batch: BatchBuilder): StemeError | undefined {
+    switch (content.kind) {
+      case 'assertion':
+        return (
+          this.#dangling('parent', content.parent, RecordType.assertion, batch) ??
+          this.#dangling('epoch', content.epoch, RecordType.epoch, batch)
+        );
+      case 'vote':
+        return this.#dangling('assertion', content.assertion, RecordType.assertion, batch);
+      case 'epoch':
+        return this.#dangling('supersedes', content.supersedes, RecordType.epoch, batch);
+      case 'agent-weight':
+        return undefined;
     }
-    return undefined;
+  }
+
+  #dangling(path: string, id: string | undefined, type: RecordType, batch: BatchBuilder): StemeError | undefined {
+    if (id === undefined) return undefined;
+    const row = this.#parts.index.find(id);
+    const found = row === 0 ? (batch.find(id) ?? this.#pendingById.get(id))?.type : this.#parts.index.kindOf(row);
+    if (found === type) return undefined;
+    const got = found === undefined ? 'nothing' : `a record of another type (${found})`;
+    const message = `${path}: expected the id of a stored ${TYPE_NAMES[type]}, got ${id}, under which there is ${got}`;
+    return new StemeError('REFERENCE_NOT_FOUND', message, {
+      details: [{ path, expected: `a stored ${TYPE_NAMES[type]}`, got: id }],
+    });
   }
 
   /** Hands a group to the journal; returns why it would not take it. */
   #append(group: AppendGroup): StemeError | undefined {
+    const { entries } = group;
     let ticket: Ticket;
     try {
-      ticket = this.#parts.journal.append(group.inputs);
+      ticket = this.#parts.journal.append(entries);
     } catch (error) {
       const refusal = appendRefusal(error);
       if (refusal instanceof StemeError) return refusal;
       throw refusal;
     }
     if (ticket.first !== group.first) throw new Error(`append began at LSN ${ticket.first}, expected ${group.first}`);
-    const append: PendingAppend = {
-      ticket,
-      records: group.entries.map(({ record }) => record),
-      payloads: group.payloads,
-      folded: ticket.durable().catch((error: unknown) => {
-        this.#forget(append);
-        throw writeFailure(error);
-      }),
-    };
+    const folded = ticket.durable().catch((error: unknown) => {
+      this.#forget(group);
+      throw writeFailure(error);
+    });
     // Every caller that waits for it attaches its own handler; without one an error must not count as unhandled.
-    append.folded.catch(() => undefined);
-    group.submitted = append;
-    this.#pendingAppends.push(append);
-    for (const entry of group.entries) this.#pendingById.set(entry.record.id, entry);
+    folded.catch(() => undefined);
+    group.folded = folded;
+    this.#pendingAppends.push(group);
+    for (const entry of entries) this.#pendingById.set(entry.record.id, entry);
     return undefined;
   }
 
   /** Folds what is durable, in LSN order, before anybody is told of it. */
   #foldTo(durable: number): void {
-    for (
-      let append = this.#pendingAppends[0];
-      append !== undefined && append.ticket.last <= durable;
-      append = this.#pendingAppends[0]
-    ) {
+    let append = this.#pendingAppends[0];
+    while (append !== undefined && append.first + append.entries.length - 1 <= durable) {
       this.#pendingAppends.shift();
-      for (const [i, record] of append.records.entries()) {
-        this.#fold(append.ticket.first + i, record, append.payloads[i]?.length ?? 0);
-      }
+      this.#fold(append);
+      append = this.#pendingAppends[0];
     }
   }
 
-  #fold(lsn: number, record: Prepared, bytes: number): void {
+  #fold({ entries, bytes }: AppendGroup): void {
     const { index, reader, metrics, onFold } = this.#parts;
-    index.add(lsn, fieldsOf(record));
-    if (this.#pendingById.get(record.id)?.lsn === lsn) this.#pendingById.delete(record.id);
-    const signatures = record.signatures.length === 0 ? '' : canonicalSignatures(record.signatures);
-    reader.remember(lsn, { type: record.type, content: record.canonical, signatures });
-    metrics.records.inc({ type: TYPE_NAMES[record.type] });
+    const counts = [0, 0, 0, 0, 0];
+    for (const { lsn, type, record, payload } of entries) {
+      index.add(lsn, fieldsOf(record));
+      this.#settled(record.id, lsn);
+      reader.remember(lsn, type, payload);
+      counts[type] = (counts[type] ?? 0) + 1;
+    }
+    for (const type of RECORD_TYPES) {
+      const count = counts[type] ?? 0;
+      if (count > 0) metrics.records.inc({ type: TYPE_NAMES[type] }, count);
+    }
     onFold(bytes);
   }
 
-  #forget(append: PendingAppend): void {
+  #forget(append: AppendGroup): void {
     const at = this.#pendingAppends.indexOf(append);
     if (at >= 0) this.#pendingAppends.splice(at, 1);
-    for (const [i, record] of append.records.entries()) {
-      if (this.#pendingById.get(record.id)?.lsn === append.ticket.first + i) this.#pendingById.delete(record.id);
-    }
+    for (const { lsn, record } of append.entries) this.#settled(record.id, lsn);
+  }
+
+  /** A record is no longer pending: folded, or given up. */
+  #settled(id: string, lsn: number): void {
+    if (this.#pendingById.get(id)?.lsn === lsn) this.#pendingById.delete(id);
   }
 
   async #settle(records: readonly Prepared[], placed: readonly Placed[]): Promise<WriteResult[]> {
     const results: WriteResult[] = [];
-    for (const [i, place] of placed.entries()) {
-      const record = records[i];
-      if (record === undefined) throw new Error(`placed ${placed.length} of ${records.length} records`);
-      results.push(place.kind === 'refused' ? place.error : await this.#settleOne(record, place));
+    let awaited: AppendGroup | undefined;
+    let failure: StemeError | undefined;
+    for (let i = 0; i < placed.length; i++) {
+      const place = placed[i] as Placed; // i < length
+      if (place instanceof StemeError) {
+        results.push(place);
+        continue;
+      }
+      const group = place instanceof Entry ? place.group : place.pending?.group;
+      // One wait an append, not one a record: neighbours are mostly in the same.
+      if (group !== undefined && group !== awaited) {
+        awaited = group;
+        failure = await failureOf(group);
+      }
+      if (group !== undefined && failure !== undefined) results.push(failure);
+      else if (place instanceof Entry) results.push({ hash: place.record.id, lsn: place.lsn, status: 'created' });
+      else results.push(await this.#existing(records[i] as Prepared, place.lsn)); // placed[i] is the place of records[i]
     }
     return results;
   }
 
-  async #settleOne(record: Prepared, place: Exclude<Placed, { kind: 'refused' }>): Promise<WriteResult> {
+  async #existing(record: Prepared, lsn: number): Promise<WriteResult> {
+    const ack: Ack = { hash: record.id, lsn, status: 'exists' };
+    if (record.signatures.length === 0) return ack;
     try {
-      if (place.kind !== 'known') await place.pending.append().folded;
-      if (place.kind === 'appended') return { hash: record.id, lsn: place.lsn, status: 'created' };
-      const ignored = record.signatures.length === 0 ? 0 : await this.#ignoredSignatures(record, place);
-      const ack: Ack = { hash: record.id, lsn: place.lsn, status: 'exists' };
+      const ignored = await this.#ignoredSignatures(record, lsn);
       return ignored === 0 ? ack : { ...ack, signatures_ignored: ignored };
     } catch (error) {
       if (error instanceof StemeError) return error;
@@ -269,27 +283,41 @@ export class Writer {
     }
   }
 
-  async #ignoredSignatures(record: Prepared, place: { readonly lsn: number }): Promise<number> {
-    const { signatures } = await this.#parts.reader.read(place.lsn);
+  async #ignoredSignatures(record: Prepared, lsn: number): Promise<number> {
+    const { signatures } = await this.#parts.reader.read(lsn);
     return record.signatures.filter(
       ({ key, signature }) => !signatures.includes(`{"key":"${key}","signature":"${signature}"}`),
     ).length;
   }
 }
 
-/** A new record of one call. `append` is known once the journal has taken its group. */
-interface Entry extends PendingRecord {
-  refusal: StemeError | undefined;
+/** A new record of one call: what the journal takes of it, and where it is. */
+class Entry implements RecordIn {
+  readonly type: RecordType;
+  readonly payload: Uint8Array;
+  readonly lsn: number;
+  readonly record: Prepared;
+  readonly group: AppendGroup;
+
+  constructor(lsn: number, record: Prepared, payload: Uint8Array, group: AppendGroup) {
+    this.type = record.type;
+    this.payload = payload;
+    this.lsn = lsn;
+    this.record = record;
+    this.group = group;
+  }
 }
 
 /** Records that go to the journal in one append. */
 interface AppendGroup {
   readonly first: number;
-  readonly inputs: RecordIn[];
-  readonly payloads: Uint8Array[];
   readonly entries: Entry[];
+  /** Of the payloads. */
   bytes: number;
-  submitted: PendingAppend | undefined;
+  /** Why the journal did not take it. */
+  refusal: StemeError | undefined;
+  /** Settles when it is durable and folded, or given up; there once the journal has taken it. */
+  folded: Promise<void> | undefined;
 }
 
 /** The new records of one call, in groups of at most what one append may hold. */
@@ -312,14 +340,7 @@ class BatchBuilder {
 
   add(record: Prepared, payload: Uint8Array): Entry {
     const group = this.#groupFor(payload.length);
-    const lsn = this.#nextLsn++;
-    const append = () => {
-      if (group.submitted === undefined) throw new Error(`LSN ${lsn} waits for an append that was never made`);
-      return group.submitted;
-    };
-    const entry: Entry = { lsn, record, append, refusal: undefined };
-    group.inputs.push({ type: record.type, payload });
-    group.payloads.push(payload);
+    const entry = new Entry(this.#nextLsn++, record, payload, group);
     group.entries.push(entry);
     group.bytes += payload.length;
     this.#byId.set(record.id, entry);
@@ -337,21 +358,32 @@ class BatchBuilder {
     }
     const group: AppendGroup = {
       first: this.#nextLsn,
-      inputs: [],
-      payloads: [],
       entries: [],
       bytes: 0,
-      submitted: undefined,
+      refusal: undefined,
+      folded: undefined,
     };
     this.groups.push(group);
     return group;
   }
 }
 
-function refusedWithItsAppend(place: Placed, batch: BatchBuilder): Placed {
-  if (place.kind !== 'appended' && place.kind !== 'pending') return place;
-  const entry = batch.find(place.pending.record.id);
-  return entry?.refusal === undefined || entry.lsn !== place.lsn ? place : { kind: 'refused', error: entry.refusal };
+function refusedWithItsAppend(place: Placed): Placed {
+  if (place instanceof StemeError) return place;
+  const group = place instanceof Entry ? place.group : place.pending?.group;
+  return group?.refusal ?? place;
+}
+
+/** Waits for an append; resolves to what the client is told if it failed. */
+async function failureOf(group: AppendGroup): Promise<StemeError | undefined> {
+  if (group.folded === undefined) throw new Error(`LSN ${group.first} waits for an append that was never made`);
+  try {
+    await group.folded;
+    return undefined;
+  } catch (error) {
+    if (error instanceof StemeError) return error;
+    throw error;
+  }
 }
 
 function checkTimestamp(record: Prepared, latest: number): StemeError | undefined {
@@ -364,23 +396,6 @@ function checkTimestamp(record: Prepared, latest: number): StemeError | undefine
       details: [{ path: 'timestamp', expected: `at most ${latest}`, got: String(timestamp) }],
     },
   );
-}
-
-/** Ids that a record names, and the type of record that must be under each. */
-function referencesOf({ content }: Prepared): { path: string; id: string; type: RecordType }[] {
-  const references: { path: string; id: string; type: RecordType }[] = [];
-  const add = (path: string, id: string | undefined, type: RecordType) => {
-    if (id !== undefined) references.push({ path, id, type });
-  };
-  if (content.kind === 'assertion') {
-    add('parent', content.parent, RecordType.assertion);
-    add('epoch', content.epoch, RecordType.epoch);
-  } else if (content.kind === 'vote') {
-    add('assertion', content.assertion, RecordType.assertion);
-  } else if (content.kind === 'epoch') {
-    add('supersedes', content.supersedes, RecordType.epoch);
-  }
-  return references;
 }
 
 /** The error of one item, as the error of a whole that is stored together or not at all. */
