@@ -26,6 +26,8 @@ export interface FaultEntry {
    * refusal and not recovery.
    */
   readonly media?: boolean;
+  /** Destroys what proves that something was acknowledged. After two of these nothing may be left to detect anything by. */
+  readonly destroysProof?: boolean;
   /** May end the process, or leave the journal failed: somebody must restart it. */
   readonly needsRestart?: boolean;
   /** Steps with `afterMs` from the moment of the fault; a lasting fault gets its duration from `lasting`. */
@@ -74,8 +76,7 @@ function single(step: Step): readonly { readonly afterMs: number; readonly step:
 }
 
 const powerModes = ['drop', 'tear', 'reorder', 'corrupt', 'all-durable'] as const;
-/** The variants that tell whoever synced. */
-const syncVariants = ['keep', 'revert', 'lost', 'false'] as const;
+const syncVariants = ['keep', 'revert', 'late', 'lost', 'false'] as const;
 
 /** Either disk, or both: position 0 is the log's. */
 function onDisk(position: number): Step {
@@ -230,25 +231,12 @@ export const faultMenu: readonly FaultEntry[] = [
     },
   },
   {
-    name: 'late sync error',
-    family: 'media',
-    weight: 2,
-    media: true,
-    needsRestart: true,
-    steps: (draw) => [
-      {
-        afterMs: 0,
-        step: fault('disk.sync-error', { duration: lasting(draw, 3_000) }, { ...onDisk(draw.b), variant: 'late' }),
-      },
-      { afterMs: scale(draw.a, 100, 2_000), step: fault('process.kill', {}, { restart: 50 }) },
-    ],
-  },
-  {
     // Only the headers of the segments are left: what came before a segment is proven by its header alone.
     name: 'log unreadable, no witness',
     family: 'media',
     weight: 2,
     media: true,
+    destroysProof: true,
     steps: () => [
       { afterMs: 0, step: fault('process.kill', {}, { restart: 100 }) },
       {
@@ -433,6 +421,7 @@ export const faultMenu: readonly FaultEntry[] = [
     family: 'media',
     weight: 1,
     media: true,
+    destroysProof: true,
     steps: (draw) => [
       { afterMs: 0, step: fault('operator.delete-file', {}, { directory: '/var/lib/stemedb/wal', name: 'segment-' }) },
       { afterMs: scale(draw.a, 10, 1_000), step: fault('process.kill', {}, { restart: 100 }) },

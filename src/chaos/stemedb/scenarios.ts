@@ -108,10 +108,10 @@ interface Placed {
 }
 
 function faultyScenario(draw: Draw): ScenarioDocument {
-  const placed = draw.faults
-    .flatMap((one) => place(one, draw.families, draw.devices.shared))
+  const placed = chosen(draw)
+    .flatMap((one) => place(one, draw))
     .sort((a, b) => a.atMs - b.atMs);
-  const media = placed.some(({ entry }) => entry.media === true);
+  const media = placed.some(({ entry }) => entry.media === true) || losesSynced(placed);
   const needsRestart = placed.some(({ entry }) => entry.needsRestart === true);
   const timeline: Record<string, unknown>[] = placed.map(({ atMs, step }) => ({
     at: `${Math.round(atMs * 1000) / 1000}ms`,
@@ -132,13 +132,44 @@ function faultyScenario(draw: Draw): ScenarioDocument {
   };
 }
 
-function place(one: FaultDraw, on: readonly Family[], shared: boolean): Placed[] {
-  const menu = faultMenu.filter((entry) => on.includes(entry.family));
-  const entry = pick(menu, one.kind);
+function place({ fault: one, entry }: Chosen, { devices }: Draw): Placed[] {
   const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * one.at) / 1_000;
   return entry
     .steps(one)
-    .map(({ afterMs, step }) => ({ entry, atMs: base + afterMs, step: shared ? onOneDisk(step) : step }));
+    .map(({ afterMs, step }) => ({ entry, atMs: base + afterMs, step: devices.shared ? onOneDisk(step) : step }));
+}
+
+/** A drawn fault and the entry of the menu that it stands for. */
+interface Chosen {
+  readonly fault: FaultDraw;
+  readonly entry: FaultEntry;
+}
+
+/** One proof at most is destroyed in a run: of what nothing proves, no detection can be demanded. */
+function chosen({ faults, families: on }: Draw): Chosen[] {
+  const menu = faultMenu.filter((entry) => on.includes(entry.family));
+  let destroyed = false;
+  return faults
+    .map((fault) => ({ fault, entry: pick(menu, fault.kind) }))
+    .filter(({ entry }) => {
+      if (entry.destroysProof !== true) return true;
+      if (destroyed) return false;
+      destroyed = true;
+      return true;
+    });
+}
+
+/**
+ * Whether acknowledged bytes may be gone because a sync said that all is well and had failed: they are in the page cache
+ * alone. A restart finds them there and makes them durable; a loss of power before it does not.
+ */
+function losesSynced(placed: readonly Placed[]): boolean {
+  return placed.some(({ step, atMs }) => {
+    const { device, variant } = (step.with ?? {}) as { readonly device?: string; readonly variant?: string }; // as the menu makes it
+    const lies = step.fault === 'disk.sync-error' && (variant === 'late' || variant === 'lost');
+    if (!lies || device === 'sdc') return false;
+    return placed.some((later) => later.step.fault === 'process.power-loss' && later.atMs >= atMs);
+  });
 }
 
 /** Where log and store share a disk there is no `sdc`. */

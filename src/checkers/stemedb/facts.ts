@@ -1,5 +1,14 @@
 /** What several checks derive from the evidence in the same way. */
-import type { DiskCall, JournalImage, Life, LogRecord, ServerRequest, StemeEvidence, Submission } from './evidence.ts';
+import type {
+  AckRecord,
+  DiskCall,
+  JournalImage,
+  Life,
+  LogRecord,
+  ServerRequest,
+  StemeEvidence,
+  Submission,
+} from './evidence.ts';
 
 /** An acknowledgement as the engine gave it, whether or not it reached the client. */
 export interface ServerAck {
@@ -7,6 +16,8 @@ export interface ServerAck {
   readonly lsn: number;
   readonly status: 'created' | 'exists';
   readonly request: ServerRequest;
+  /** The same, as the request has it. */
+  readonly given: AckRecord;
 }
 
 /** Every acknowledgement, in order of the answers. */
@@ -14,7 +25,7 @@ export function serverAcks(evidence: StemeEvidence): ServerAck[] {
   return evidence.requests
     .filter((request) => request.acks.length > 0)
     .sort((a, b) => a.answeredOrder - b.answeredOrder)
-    .flatMap((request) => request.acks.map((ack) => ({ ...ack, request })));
+    .flatMap((request) => request.acks.map((ack) => ({ ...ack, request, given: ack })));
 }
 
 /** An image of the log after recovery or at the end of a life, and whose it is. */
@@ -89,16 +100,69 @@ const mediaFaults = [
   'operator.wrong-mount',
 ];
 
-/** True if a media fault began before this moment. */
+/** True if bytes that the disk had called durable may have been lost or damaged before this moment. */
 export function mediaDamagedBefore(evidence: StemeEvidence, atMs: number): boolean {
-  return evidence.faults.some((fault) => isMediaFault(fault.name, fault.parameters) && fault.startMs <= atMs);
+  return evidence.faults.some(
+    (fault) =>
+      fault.startMs <= atMs &&
+      (mediaFaults.includes(fault.name) ||
+        // What such a sync called durable is in the page cache until the power goes; a restart alone finds it there.
+        (liesAboutSync(fault) && evidence.powerLosses.some((loss) => loss.atMs >= fault.startMs && loss.atMs <= atMs))),
+  );
 }
 
-function isMediaFault(name: string, parameters: Readonly<Record<string, unknown>>): boolean {
-  return (
-    mediaFaults.includes(name) ||
-    // The sync that failed was reported as done.
-    (name === 'disk.sync-error' && parameters.variant === 'late')
+/** A sync that failed and said that all is well: whoever syncs next hears of it (late), or who has the file open (lost). */
+function liesAboutSync({ name, parameters }: StemeEvidence['faults'][number]): boolean {
+  return name === 'disk.sync-error' && (parameters.variant === 'late' || parameters.variant === 'lost');
+}
+
+/**
+ * Acknowledgements that damaged media took, and of which nothing was left to tell: no witness, no later batch, no later
+ * segment. With one copy nobody can know of them; from then on their LSNs are free, and their ids were never stored.
+ */
+export function unknowableLosses(evidence: StemeEvidence): ReadonlySet<AckRecord> {
+  const lost = new Set<AckRecord>();
+  for (const life of evidence.lives) {
+    if (life.recovered === undefined || !mediaDamagedBefore(evidence, life.startedAtMs)) continue;
+    const first = life.found.records[0]?.lsn ?? 1;
+    for (const request of evidence.requests) {
+      if (request.answeredOrder >= life.startedOrder) continue;
+      for (const ack of request.acks) {
+        if (ack.lsn <= life.found.floor || life.found.records[ack.lsn - first]?.id === ack.id) continue;
+        if (nothingProves(evidence, request, life)) lost.add(ack);
+      }
+    }
+  }
+  return lost;
+}
+
+/**
+ * The witness is written at the latest one second after an acknowledgement (contract, 4.6); a batch that a lying or damaged
+ * disk lost together with power inside that window cannot be known to be missing.
+ */
+const witnessWindowMs = 1_000;
+
+function nothingProves(evidence: StemeEvidence, request: ServerRequest, life: Life): boolean {
+  const witnessGone = evidence.faults.some(
+    (fault) =>
+      fault.name === 'operator.delete-file' &&
+      String(fault.parameters.directory).includes('witness') &&
+      fault.startMs <= life.startedAtMs,
+  );
+  if (witnessGone) return true;
+  return evidence.powerLosses.some(
+    (loss) =>
+      loss.order < life.startedOrder &&
+      loss.order > request.answeredOrder &&
+      loss.atMs - request.answeredAtMs <= witnessWindowMs + 10 * longestWriteMs(evidence, request.answeredAtMs),
+  );
+}
+
+function longestWriteMs(evidence: StemeEvidence, atMs: number): number {
+  return evidence.disk.reduce(
+    (longest, call) =>
+      call.durable === true && call.endedAtMs <= atMs ? Math.max(longest, call.endedAtMs - call.beganAtMs) : longest,
+    1,
   );
 }
 

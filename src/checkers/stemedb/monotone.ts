@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { batchWrites, recoveredImages } from './facts.ts';
+import { batchWrites, mediaDamagedBefore, recoveredImages } from './facts.ts';
 
 /** C12: durable and witness LSN and the wall time of batches never fall, also across restarts. */
 export const monotone: StemeCheck = {
@@ -13,7 +13,12 @@ export const monotone: StemeCheck = {
     const writes = batchWrites(evidence);
     for (const call of writes) {
       for (const batch of call.batches ?? []) {
-        if (batch.durableLsn < durable && evidence.acceptedLoss.length === 0 && evidence.faults.every(notMedia)) {
+        // Damage of the only copy may take the top of the log away; C1 and C9 judge whether that was seen.
+        if (
+          batch.durableLsn < durable &&
+          evidence.acceptedLoss.length === 0 &&
+          !mediaDamagedBefore(evidence, call.beganAtMs)
+        ) {
           findings.add(`a batch claims durable LSN ${batch.durableLsn}, an earlier one had ${durable}`, {
             atMs: call.beganAtMs,
           });
@@ -55,7 +60,7 @@ export const monotone: StemeCheck = {
           if (value === undefined || value === 0) continue;
           const key = `${sample.node} ${name}`;
           const before = highest.get(key) ?? 0;
-          if (value < before && evidence.faults.every(notMedia)) {
+          if (value < before && !mediaDamagedBefore(evidence, sample.atMs)) {
             findings.add(`${name} of ${sample.node} fell from ${before} to ${value}`, { atMs: sample.atMs });
           }
           highest.set(key, Math.max(before, value));
@@ -64,8 +69,3 @@ export const monotone: StemeCheck = {
     }
   },
 };
-
-/** Damage of the only copy may take the top of the log away; C1 and C9 judge whether that was seen. */
-function notMedia(fault: { readonly name: string }): boolean {
-  return !/^(disk\.(lying-sync|lost-write|bit-rot|misdirected|sector-error)|operator\.)/.test(fault.name);
-}

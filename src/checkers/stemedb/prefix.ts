@@ -1,6 +1,14 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { StemeEvidence } from './evidence.ts';
-import { isAcceptedLoss, lastLsn, mediaDamagedBefore, recoveredImages, servedImages, serverAcks } from './facts.ts';
+import {
+  isAcceptedLoss,
+  lastLsn,
+  mediaDamagedBefore,
+  recoveredImages,
+  servedImages,
+  serverAcks,
+  unknowableLosses,
+} from './facts.ts';
 
 /** C2: recovered LSNs are 1..k without gap, k at least the highest acknowledged, in order of submission. */
 export const prefix: StemeCheck = {
@@ -64,6 +72,7 @@ function checkGaps(evidence: StemeEvidence, findings: Findings): void {
 
 /** A write that arrived after another was answered has the higher LSN. */
 function checkOrder(evidence: StemeEvidence, findings: Findings): void {
+  const lost = unknowableLosses(evidence);
   const events = evidence.requests
     .filter((request) => request.acks.length > 0)
     .flatMap((request) => [
@@ -86,7 +95,7 @@ function checkOrder(evidence: StemeEvidence, findings: Findings): void {
           { atMs: request.answeredAtMs },
         );
       }
-      answered = Math.max(answered, ack.lsn);
+      if (!lost.has(ack)) answered = Math.max(answered, ack.lsn);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Operation } from '../history.ts';
 import { checkLinearizability, type Model } from '../linearizability.ts';
 import { Findings, type StemeCheck } from './check.ts';
 import type { AckRecord, ClientInput, ClientOutput, StemeEvidence } from './evidence.ts';
+import { unknowableLosses } from './facts.ts';
 
 /** Candidates that one answer may hold: the limit that the clients ask for. */
 export const queryLimit = 1_000;
@@ -16,8 +17,9 @@ export const readYourWrites: StemeCheck = {
     if (evidence.acceptedLoss.length > 0) {
       return findings.result('not looked at: an operator gave up records of this log');
     }
-    const queries = checkQueries(evidence, findings);
-    const history = byId(evidence.operations);
+    const lost = new Set([...unknowableLosses(evidence)].map((ack) => ack.id));
+    const queries = checkQueries(evidence, lost, findings);
+    const history = byId(evidence.operations).filter((operation) => !lost.has(operation.input.id));
     const result = checkLinearizability(history, presenceModel, { maxConfigurations: 200_000 });
     for (const failure of result.failures) {
       if (failure.verdict !== 'illegal') continue;
@@ -35,7 +37,7 @@ export const readYourWrites: StemeCheck = {
 };
 
 /** A query must hold every claim of its key that had been acknowledged before it began, and was not withdrawn since. */
-function checkQueries(evidence: StemeEvidence, findings: Findings): number {
+function checkQueries(evidence: StemeEvidence, lost: ReadonlySet<string>, findings: Findings): number {
   const acked = new Map<string, { id: string; order: number; lsn: number }[]>();
   const withdrawn = new Set<string>();
   for (const { input, output, outcome, completedOrder } of evidence.operations) {
@@ -59,7 +61,7 @@ function checkQueries(evidence: StemeEvidence, findings: Findings): number {
     queries++;
     const got = new Set(output.candidates);
     for (const ack of acked.get(JSON.stringify([input.subject, input.predicate])) ?? []) {
-      if (ack.order >= operation.invokedOrder || got.has(ack.id) || withdrawn.has(ack.id)) continue;
+      if (ack.order >= operation.invokedOrder || got.has(ack.id) || withdrawn.has(ack.id) || lost.has(ack.id)) continue;
       findings.add(
         `a query of ${input.subject} ${input.predicate} (at LSN ${output.lsn}) lacks ${ack.id.slice(0, 12)}, acknowledged before as LSN ${ack.lsn}`,
         { atMs: operation.completedAt, operations: [operation.id] },
