@@ -7,135 +7,125 @@ export interface CachedRecord {
   readonly signatures: string;
 }
 
-/** Bytes of an entry beside its payload: its place in the map. */
-const ENTRY_BYTES = 64;
-/** In the slab before each payload: LSN 8 (a double), length 4, type 4. */
+/** Before each payload: LSN 8 (a double), length 4, type 4. */
 const HEADER_BYTES = 16;
-const ALIGNMENT = 8;
-const SLAB_BYTES_MAX = 256 * 1024;
-/** A cache has at least so many slabs, so that dropping one drops little. */
-const SLABS_MIN = 8;
+const CHUNK_BYTES_MAX = 1 << 20;
+/** A ring has at least so many chunks, so that beginning one anew forgets little. */
+const CHUNKS_MIN = 8;
+/** The table has a slot for each so many bytes of the cache: a payload and its header are seldom smaller. */
+const BYTES_PER_SLOT = 128;
+const SLOT_BYTES = 8;
+/** Slots that an LSN may use: of two records the one that was written or read longer ago goes. */
+const WAYS = 2;
 
-interface Slab {
+interface Chunk {
   readonly bytes: Buffer;
   readonly view: DataView;
-  /** Grows by one with each slab: how old this one is. */
-  readonly sequence: number;
-  used: number;
 }
 
 /**
- * Payloads by LSN, in slabs of bytes: a store that is written to puts every record here, and as objects of their own they
- * would be what the garbage collector is busy with. When the capacity is reached the oldest slab goes as a whole; a record
- * that is read while its slab is in the older half is copied to the newest, so that those in use stay.
+ * Payloads by LSN in a ring of bytes. A store that is written to puts every record here: as objects of their own they
+ * would be what the garbage collector is busy with, and in a map what it forgets would cost more than what it keeps.
+ * Writing goes round; what it comes upon is forgotten, but for records that were read in the meantime: one that is read
+ * in the older half of the ring is copied to the newer end.
  */
 export class RecordCache {
-  readonly #capacityBytes: number;
-  readonly #slabBytes: number;
-  /** Where a payload's header is, in units of 8 bytes: number of the slab × its size + offset. A small integer. */
-  readonly #places = new Map<number, number>();
-  /** By number; numbers are used again. */
-  readonly #slabs: (Slab | undefined)[] = [];
-  /** Numbers of the slabs, oldest first. */
-  #order: number[] = [];
-  #sequence = 0;
-  #slabTotal = 0;
+  readonly #chunkBytes: number;
+  /** Made when first written to. */
+  readonly #chunks: (Chunk | undefined)[];
+  /** Two slots by the low bits of the LSN: position of the header + 1; 0 is none. LSNs in a row spread evenly. */
+  readonly #table: Float64Array;
+  readonly #mask: number;
+  /** Where the next record goes. Positions only grow; the chunk of one is `position / chunkBytes`, modulo their number. */
+  #end = 0;
+  #bytes: number;
 
+  /** @param capacityBytes table and payloads together */
   constructor(capacityBytes: number) {
-    this.#capacityBytes = capacityBytes;
-    this.#slabBytes = aligned(Math.min(SLAB_BYTES_MAX, Math.max(ALIGNMENT, Math.floor(capacityBytes / SLABS_MIN))));
+    const sets = powerOfTwoUpTo(capacityBytes / BYTES_PER_SLOT / WAYS);
+    const room = Math.max(0, capacityBytes - sets * WAYS * SLOT_BYTES);
+    this.#chunkBytes = Math.min(CHUNK_BYTES_MAX, aligned(Math.floor(room / CHUNKS_MIN)));
+    const chunks = this.#chunkBytes === 0 ? 0 : Math.floor(room / this.#chunkBytes);
+    this.#chunks = Array.from({ length: chunks }, () => undefined);
+    this.#table = new Float64Array(chunks === 0 ? 0 : sets * WAYS);
+    this.#mask = sets - 1;
+    this.#bytes = this.#table.byteLength;
   }
 
   /** The memory held; never above the capacity. */
   get bytes(): number {
-    return this.#slabTotal + this.#places.size * ENTRY_BYTES;
+    return this.#bytes;
   }
 
   get(lsn: number): CachedRecord | undefined {
-    const place = this.#places.get(lsn);
-    if (place === undefined) return undefined;
-    const { slab, at } = this.#locate(place);
-    const type = slab.view.getUint32(at + 12, true);
-    const begin = at + HEADER_BYTES;
-    const payload = slab.bytes.subarray(begin, begin + slab.view.getUint32(at + 8, true));
-    if (this.#sequence - slab.sequence > this.#order.length >> 1) this.put(lsn, type, payload);
-    return decodeCached(type, payload);
+    const slot = (lsn & this.#mask) * WAYS;
+    const one = this.#table[slot] ?? 0;
+    const other = this.#table[slot + 1] ?? 0;
+    // A record that was copied may be in both: the newer one first.
+    return this.#readAt(Math.max(one, other) - 1, lsn) ?? this.#readAt(Math.min(one, other) - 1, lsn);
   }
 
-  /** Keeps a copy of a payload; one that is larger than the cache is not kept. */
+  #readAt(position: number, lsn: number): CachedRecord | undefined {
+    if (position < 0 || position < this.#oldest()) return undefined;
+    const chunk = this.#chunks[this.#chunkAt(position)];
+    if (chunk === undefined) throw new Error(`position ${position} of the record cache was never written`);
+    const at = position % this.#chunkBytes;
+    // Another record has the slot.
+    if (chunk.view.getFloat64(at, true) !== lsn) return undefined;
+    const begin = at + HEADER_BYTES;
+    const payload = chunk.bytes.subarray(begin, begin + chunk.view.getUint32(at + 8, true));
+    const type = chunk.view.getUint32(at + 12, true);
+    const record = decodeCached(type, payload);
+    if (this.#end - position > (this.#chunks.length * this.#chunkBytes) / 2) this.put(lsn, type, payload);
+    return record;
+  }
+
+  /** Keeps a copy of a payload; one that is larger than a chunk is not kept. */
   put(lsn: number, type: number, payload: Uint8Array): void {
     const bytes = aligned(HEADER_BYTES + payload.length);
-    if (Math.max(bytes, this.#slabBytes) + ENTRY_BYTES > this.#capacityBytes) return;
-    const number = this.#slabWith(bytes);
-    const slab = this.#slabs[number];
-    if (slab === undefined) throw new Error(`slab ${number} is not there`);
-    const at = slab.used;
-    slab.used += bytes;
-    slab.view.setFloat64(at, lsn, true);
-    slab.view.setUint32(at + 8, payload.length, true);
-    slab.view.setUint32(at + 12, type, true);
-    slab.bytes.set(payload, at + HEADER_BYTES);
-    this.#places.set(lsn, this.#placeOf(number, at));
+    if (bytes > this.#chunkBytes) return;
+    if ((this.#end % this.#chunkBytes) + bytes > this.#chunkBytes) {
+      this.#end = (Math.floor(this.#end / this.#chunkBytes) + 1) * this.#chunkBytes;
+    }
+    const chunk = this.#chunkToWrite();
+    const at = this.#end % this.#chunkBytes;
+    // First the payload: that of a record which is copied may lie in the chunk that is begun anew.
+    chunk.bytes.set(payload, at + HEADER_BYTES);
+    chunk.view.setFloat64(at, lsn, true);
+    chunk.view.setUint32(at + 8, payload.length, true);
+    chunk.view.setUint32(at + 12, type, true);
+    const slot = (lsn & this.#mask) * WAYS;
+    const isOlder = (this.#table[slot + 1] ?? 0) < (this.#table[slot] ?? 0);
+    this.#table[isOlder ? slot + 1 : slot] = this.#end + 1;
+    this.#end += bytes;
   }
 
   clear(): void {
-    this.#places.clear();
-    this.#slabs.length = 0;
-    this.#order = [];
-    this.#slabTotal = 0;
+    this.#table.fill(0);
+    this.#chunks.fill(undefined);
+    this.#end = 0;
+    this.#bytes = this.#table.byteLength;
   }
 
-  #locate(place: number): { slab: Slab; at: number } {
-    const position = place * ALIGNMENT;
-    const number = Math.floor(position / this.#slabBytes);
-    const slab = this.#slabs[number];
-    if (slab === undefined) throw new Error(`slab ${number} is not there`);
-    return { slab, at: position - number * this.#slabBytes };
+  /** Positions before this one have been written over, or will be next. */
+  #oldest(): number {
+    const newest = Math.floor(Math.max(0, this.#end - 1) / this.#chunkBytes);
+    return Math.max(0, newest - this.#chunks.length + 1) * this.#chunkBytes;
   }
 
-  /** Number of a slab with room for `bytes` and one more entry within the capacity. */
-  #slabWith(bytes: number): number {
-    const newest = this.#order.at(-1);
-    const slab = newest === undefined ? undefined : this.#slabs[newest];
-    if (newest !== undefined && slab !== undefined && slab.used + bytes <= slab.bytes.length) {
-      while (this.#order.length > 1 && this.#exceeds(ENTRY_BYTES)) this.#dropOldest();
-      if (!this.#exceeds(ENTRY_BYTES)) return newest;
-    }
-    const size = Math.max(this.#slabBytes, bytes);
-    while (this.#order.length > 0 && this.#exceeds(size + ENTRY_BYTES)) this.#dropOldest();
-    return this.#addSlab(size);
+  #chunkAt(position: number): number {
+    return Math.floor(position / this.#chunkBytes) % this.#chunks.length;
   }
 
-  #exceeds(more: number): boolean {
-    return this.bytes + more > this.#capacityBytes;
-  }
-
-  #addSlab(size: number): number {
-    const bytes = Buffer.allocUnsafeSlow(size);
-    const slab = { bytes, view: new DataView(bytes.buffer), sequence: ++this.#sequence, used: 0 };
-    const free = this.#slabs.indexOf(undefined);
-    const number = free < 0 ? this.#slabs.length : free;
-    this.#slabs[number] = slab;
-    this.#order.push(number);
-    this.#slabTotal += size;
-    return number;
-  }
-
-  #dropOldest(): void {
-    const number = this.#order.shift() ?? -1;
-    const slab = this.#slabs[number];
-    if (slab === undefined) throw new Error('no slab is left to drop');
-    for (let at = 0; at < slab.used; at += aligned(HEADER_BYTES + slab.view.getUint32(at + 8, true))) {
-      const lsn = slab.view.getFloat64(at, true);
-      // A record that was copied to a newer slab stays.
-      if (this.#places.get(lsn) === this.#placeOf(number, at)) this.#places.delete(lsn);
-    }
-    this.#slabs[number] = undefined;
-    this.#slabTotal -= slab.bytes.length;
-  }
-
-  #placeOf(number: number, at: number): number {
-    return (number * this.#slabBytes + at) / ALIGNMENT;
+  #chunkToWrite(): Chunk {
+    const number = this.#chunkAt(this.#end);
+    const present = this.#chunks[number];
+    if (present !== undefined) return present;
+    const bytes = Buffer.allocUnsafeSlow(this.#chunkBytes);
+    const chunk = { bytes, view: new DataView(bytes.buffer) };
+    this.#chunks[number] = chunk;
+    this.#bytes += this.#chunkBytes;
+    return chunk;
   }
 }
 
@@ -149,6 +139,14 @@ function utf8(bytes: Uint8Array): string {
   return bytes.length === 0 ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
+/** A multiple of 8: the header's double is read where it lies. */
 function aligned(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  return Math.ceil(bytes / 8) * 8;
+}
+
+/** The highest power of two that is not above `most`, at least 1. */
+function powerOfTwoUpTo(most: number): number {
+  let power = 1;
+  while (power * 2 <= most) power *= 2;
+  return power;
 }
