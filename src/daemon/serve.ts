@@ -87,7 +87,12 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   );
   let server: HttpServer;
   try {
-    server = await startHttpServer({ routes, settings, logger });
+    server = await startHttpServer({
+      routes,
+      settings,
+      logger,
+      onRefused: (refusal) => engine.refused?.(refusal),
+    });
   } catch (error) {
     await engine.close();
     return lastWords(host, 'cannot serve', error);

@@ -28,10 +28,27 @@ export class EngineError extends Error {
   }
 }
 
+/** An answer that the HTTP server gave without asking a route's handler. */
+export interface Refusal {
+  readonly method: string;
+  /** Undefined when no route takes the path and the method. */
+  readonly route: Route | undefined;
+  readonly status: number;
+  /** The code of the error body. */
+  readonly code: string;
+  /** From the arrival of the request to its answer. */
+  readonly seconds: number;
+}
+
 /** A started engine. */
 export interface RunningEngine {
   /** Every HTTP route of the engine, `/metrics` and `/health*` among them. */
   readonly routes: readonly Route[];
+  /**
+   * Told of each request that the server refuses by itself (no such route, no right to it, a body that it does not take),
+   * so that the engine's metrics count it too.
+   */
+  readonly refused?: (refusal: Refusal) => void;
   /**
    * Settles when the engine stops of its own accord: resolves after a drain that an operator asked for by signal,
    * rejects with `EngineError` when it cannot go on.

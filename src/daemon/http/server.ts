@@ -3,15 +3,16 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { EngineError, ExitCode } from '../../engines/engine.ts';
+import { EngineError, ExitCode, type Refusal } from '../../engines/engine.ts';
 import { encodeResponse } from '../../engines/responseBody.ts';
 import type { Route, RouteResponse } from '../../engines/route.ts';
 import { createRouter, errorResponse, parseQuery, refusal } from '../../engines/router.ts';
 import type { Logger } from '../../host/telemetry.ts';
 import { describeError } from '../describeError.ts';
 import { refuseUnauthorized } from './authorize.ts';
-import { BodyRefused, readBody } from './body.ts';
+import { BodyRefused, BodyRoom, overloaded, readBody } from './body.ts';
 import type { PreparedSettings } from './settings.ts';
+import { STREAMS_MAX, streamedBody } from './stream.ts';
 
 /** Connections at one time; further ones are closed at once. */
 const CONNECTIONS_MAX = 10_000;
@@ -24,6 +25,8 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[];
   readonly settings: PreparedSettings;
   readonly logger: Logger;
+  /** Told of every answer that was given without asking a route's handler. */
+  readonly onRefused?: (refusal: Refusal) => void;
 }
 
 /** A listening server. */
@@ -63,50 +66,87 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.all('*', handle);
   app.setNotFoundHandler(handle);
 
+  const room = new BodyRoom();
+  let streams = 0;
+
   async function handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const began = performance.now();
     const method = request.method;
     const { path, search } = splitUrl(request.raw.url ?? '/');
     const matched = router.match(method, path);
-    const gone = new AbortController();
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) gone.abort(new Error('the client is gone'));
-    });
-    const response =
-      matched.kind === 'found'
-        ? await run(matched.route, matched.parameters, request, search, gone.signal)
-        : refusal({ method, path }, matched);
-    return send(reply, response);
+    const refused = (route: Route | undefined, response: RouteResponse): RouteResponse => {
+      const { error } = response.body as { readonly error: { readonly code: string } }; // as errorResponse makes it
+      const seconds = (performance.now() - began) / 1000;
+      options.onRefused?.({ method, route, status: response.status, code: error.code, seconds });
+      return response;
+    };
+    if (matched.kind !== 'found') return send(reply, refused(undefined, refusal({ method, path }, matched)));
+    const { route, parameters } = matched;
+    return send(reply, await run(route, parameters, request, reply, search, (response) => refused(route, response)));
   }
 
   async function run(
     route: Route,
     parameters: Readonly<Record<string, string>>,
     request: FastifyRequest,
+    reply: FastifyReply,
     search: string,
-    signal: AbortSignal,
+    refused: (response: RouteResponse) => RouteResponse,
   ): Promise<RouteResponse | undefined> {
     const headers = flatHeaders(request.raw.headers);
     const unauthorized = refuseUnauthorized(route, headers, settings.tokens);
-    if (unauthorized !== undefined) return unauthorized;
+    if (unauthorized !== undefined) return refused(unauthorized);
     const isStreaming = route.streaming?.includes(mediaTypeOf(headers)) === true;
+    if (isStreaming && streams >= STREAMS_MAX) {
+      return refused(overloaded(`${STREAMS_MAX} bodies are being streamed: end one, or try again later`));
+    }
+    if (isStreaming) streams += 1;
+    const gone = new AbortController();
+    const { signal } = gone;
+    reply.raw.once('close', () => {
+      if (isStreaming) streams -= 1;
+      if (!reply.raw.writableFinished) gone.abort(new Error('the client is gone'));
+    });
+    let body = EMPTY;
     try {
-      const body = isStreaming ? EMPTY : await readBody(request.raw, route.maxBodyBytes ?? settings.maxBodyBytes);
-      return await route.handler({
+      if (!isStreaming) body = await readBody(request.raw, route.maxBodyBytes ?? settings.maxBodyBytes, room);
+      const response = await route.handler({
         method: route.method,
         parameters,
         query: search === '' ? NO_QUERY : parseQuery(search),
         headers,
         body,
-        ...(isStreaming ? { stream: request.raw as AsyncIterable<Uint8Array> } : {}), // buffers, as no encoding is set
+        ...(isStreaming ? { stream: streamedBody(request.raw) } : {}),
         signal,
       });
+      return watched(response, route, signal);
     } catch (error) {
-      if (error instanceof BodyRefused) return error.response;
+      if (error instanceof BodyRefused) return error.response === undefined ? undefined : refused(error.response);
       if (signal.aborted) return undefined;
       options.logger.error('handler failed', { route: `${route.method} ${route.path}`, ...describeError(error) });
       const outcome = route.method === 'GET' ? 'not_applied' : 'indeterminate';
       return errorResponse(500, 'INTERNAL', 'the request failed for a reason that the log names', { outcome });
+    } finally {
+      room.give(body.length);
     }
+  }
+
+  /** The response; what its body throws while it is sent is logged, since no handler is left to hear it. */
+  function watched(response: RouteResponse, route: Route, signal: AbortSignal): RouteResponse {
+    const { body } = response;
+    if (body === null || typeof body !== 'object' || !(Symbol.asyncIterator in body)) return response;
+    const pieces = body as AsyncIterable<string | Uint8Array>; // what RouteResponse allows to be iterated
+    async function* sent(): AsyncGenerator<string | Uint8Array> {
+      try {
+        yield* pieces;
+      } catch (error) {
+        if (!signal.aborted) {
+          options.logger.error('answer cut off', { route: `${route.method} ${route.path}`, ...describeError(error) });
+        }
+        throw error;
+      }
+    }
+    return { ...response, body: sent() };
   }
 
   await listen(app, settings);
@@ -130,7 +170,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
-const EMPTY = new Uint8Array();
+const EMPTY: Uint8Array = new Uint8Array();
 const NO_QUERY: Readonly<Record<string, string>> = {};
 
 function createServer(settings: PreparedSettings): Server | HttpsServer {

@@ -6,7 +6,7 @@ import { writeRoutes } from './http/assert.ts';
 import { batchRoutes } from './http/batch.ts';
 import { healthRoutes } from './http/health.ts';
 import { queryRoutes } from './http/query.ts';
-import { finishRoute, type HttpContext } from './http/request.ts';
+import { countRefusal, finishRoute, type HttpContext } from './http/request.ts';
 import { Jobs } from './jobs.ts';
 import { openStemeNode, type StemeNode } from './store.ts';
 
@@ -53,6 +53,7 @@ export async function startStemeDb(host: Host, config: StemeConfig): Promise<Run
   return {
     db,
     routes,
+    refused: (refusal) => countRefusal(context, refusal),
     stopped,
     reload: (next) => db.reconfigure(stemeConfigSchema.parse(next)),
     async drain() {

@@ -1,3 +1,5 @@
+import { Gathered } from '../../../wire/gather.ts';
+
 const LINE_FEED = 0x0a;
 
 /** One line of a stream, without its line feed. `bytes` is undefined when it was longer than allowed. */
@@ -18,17 +20,21 @@ export async function* readLines(
   maxLines: number,
 ): AsyncGenerator<readonly Line[]> {
   let number = 0;
-  let rest: Uint8Array[] = [];
-  let restBytes = 0;
+  const begun = new Gathered();
+  let begunBytes = 0;
   let lines: Line[] = [];
 
   function endLine(tail: Uint8Array): void {
     number++;
-    const bytes = restBytes + tail.length;
+    const bytes = begunBytes + tail.length;
     if (bytes > maxLineBytes) lines.push({ number, bytes: undefined });
-    else if (bytes > 0) lines.push({ number, bytes: rest.length === 0 ? tail : Buffer.concat([...rest, tail]) });
-    rest = [];
-    restBytes = 0;
+    else if (bytes > 0 && begun.length === 0) lines.push({ number, bytes: tail });
+    else if (bytes > 0) {
+      begun.append(tail);
+      lines.push({ number, bytes: begun.take() });
+    }
+    begun.clear();
+    begunBytes = 0;
   }
 
   for await (const piece of stream) {
@@ -41,13 +47,13 @@ export async function* readLines(
       lines = [];
     }
     const tail = piece.subarray(begin);
-    restBytes += tail.length;
-    if (restBytes > maxLineBytes) rest = [];
-    else if (tail.length > 0) rest.push(tail);
+    begunBytes += tail.length;
+    if (begunBytes > maxLineBytes) begun.clear();
+    else if (tail.length > 0) begun.append(tail);
     if (lines.length > 0) yield lines;
     lines = [];
   }
-  if (restBytes > 0) endLine(new Uint8Array(0));
+  if (begunBytes > 0) endLine(new Uint8Array(0));
   if (lines.length > 0) yield lines;
 }
 

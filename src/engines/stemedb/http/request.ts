@@ -1,4 +1,5 @@
 import type { Clock, Millis } from '../../../host/clock.ts';
+import type { Refusal } from '../../engine.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
 import type { Endpoint } from '../admission.ts';
 import { errorResponse, StemeError } from '../errors.ts';
@@ -44,6 +45,16 @@ export function finishRoute({ clock, db }: HttpContext, { endpoint, ...route }: 
   }
 
   return { ...route, handler };
+}
+
+/** The label of requests that no route takes. */
+const NO_ROUTE = 'none';
+
+/** Counts what the HTTP server refused before a handler was asked, like any other answer; as a write where it is one. */
+export function countRefusal({ db }: HttpContext, { method, route, status, code, seconds }: Refusal): void {
+  db.metrics.http.observe({ route: route?.path ?? NO_ROUTE, status }, seconds);
+  const isWrite = route === undefined ? method !== 'GET' && method !== 'HEAD' : route.role === 'write';
+  if (isWrite) db.metrics.rejections.inc({ code });
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
