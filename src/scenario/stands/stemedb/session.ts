@@ -145,8 +145,10 @@ export function openSession(context: StandContext): StandSession {
     if (host === undefined || host.incarnation !== incarnation) return;
     const atMs = world.now;
     const order = log.order();
+    // Space as it is, not as the process last saw it: its gauge is read every few seconds.
+    const { freeBytes, freeInodes } = disksOf(node).table.deviceAt(configOf(node).wal.dir).usage();
     const fields = await readState(host.telemetry.registry);
-    const entry: StateSample = { ...fields, atMs, order, node, incarnation };
+    const entry: StateSample = { ...fields, freeBytes, freeInodes, atMs, order, node, incarnation };
     log.samples.push(entry);
   }
 

@@ -11,28 +11,23 @@ interface Value {
 
 /** Reads the gauges and counters of one process that the checks look at. A metric that is not there is left out. */
 export async function readState(registry: Registry): Promise<Partial<StateSample>> {
-  const [state, free, inodes, pending, index, durable, witness, fsyncs, errors, records, limit, quantiles] =
-    await Promise.all(
-      [
-        'wal_state',
-        'disk_free_bytes',
-        'disk_free_inodes',
-        'wal_pending_bytes',
-        'index_bytes',
-        'wal_durable_lsn',
-        'wal_witness_lsn',
-        'wal_fsync_total',
-        'wal_fsync_errors_total',
-        'records_total',
-        'rate_limit_writes_per_second',
-        'wal_fsync_duration_seconds',
-      ].map((name) => valuesOf(registry, prefix + name)),
-    );
+  const [state, pending, index, durable, witness, fsyncs, errors, records, limit, quantiles] = await Promise.all(
+    [
+      'wal_state',
+      'wal_pending_bytes',
+      'index_bytes',
+      'wal_durable_lsn',
+      'wal_witness_lsn',
+      'wal_fsync_total',
+      'wal_fsync_errors_total',
+      'records_total',
+      'rate_limit_writes_per_second',
+      'wal_fsync_duration_seconds',
+    ].map((name) => valuesOf(registry, prefix + name)),
+  );
   const walState = state?.find((value) => value.value === 1)?.labels.state;
   return omitMissing({
     walState: walState === undefined ? undefined : String(walState),
-    freeBytes: walValue(free),
-    freeInodes: walValue(inodes),
     pendingBytes: single(pending),
     indexBytes: single(index),
     durableLsn: single(durable),
@@ -50,10 +45,6 @@ async function valuesOf(registry: Registry, name: string): Promise<readonly Valu
   if (metric === undefined) return undefined;
   const { values } = await metric.get();
   return values as readonly Value[]; // prom-client's own type differs by kind of metric; these fields are in all
-}
-
-function walValue(values: readonly Value[] | undefined): number | undefined {
-  return values?.find((value) => value.labels.dir === 'wal')?.value;
 }
 
 function single(values: readonly Value[] | undefined): number | undefined {
