@@ -146,6 +146,9 @@ let originals: { readonly on: object; readonly key: string; readonly descriptor:
 export function installLeakGuards(): () => void {
   if (installed++ === 0) {
     originals = [];
+    // Opened by the first look at them: printing for a debugger is harmless, but must not open a stream under the guards.
+    void process.stdout;
+    void process.stderr;
     for (const { on, key, replacement } of allPatches()) {
       const descriptor = Object.getOwnPropertyDescriptor(on, key);
       if (descriptor === undefined) continue;

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns';
 import { existsSync, readFileSync } from 'node:fs';
@@ -109,4 +109,20 @@ test('the stand may use the real world during a run, and everything is restored 
   expect(seen).toBeGreaterThan(0);
   expect(await told).toBeGreaterThan(0);
   expect([Date, Math.random, setTimeout, performance.now, process.hrtime, readFileSync]).toEqual(originals);
+});
+
+test('should let a simulated process print, even when nobody has printed before', () => {
+  const script = `
+    import { World } from '${new URL('../../src/sim/world.ts', import.meta.url).href}';
+    const world = new World({ seed: 1 });
+    world.addMachine('a').start('main', async (host) => {
+      console.log('one');
+      await host.clock.sleep(5);
+      console.log('two');
+    });
+    await world.run({ toMs: 10 });`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module-typescript', '--eval', script], {
+    encoding: 'utf8',
+  });
+  expect(stdout, stderr).toBe('one\ntwo\n');
 });
