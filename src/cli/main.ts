@@ -1,18 +1,14 @@
 #!/usr/bin/env node
-import { exitOf } from './exit.ts';
-import { createProgram } from './program.ts';
-
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
-try {
-  const program = await createProgram(process.argv[2]);
-  await program.parseAsync(process.argv);
-} catch (error) {
-  const { code, text } = exitOf(error);
-  if (text !== undefined) process.stderr.write(`${text}\n`);
-  process.exitCode = code;
+// Nothing is imported before the version is known: an older Node fails in a module, in words that nobody understands.
+const oldest = 24;
+const major = Number(process.versions.node.split('.')[0]);
+if (major < oldest) {
+  process.stderr.write(
+    `error: hotfire needs Node ${oldest} or newer, this is ${process.version} (${process.execPath}).\n` +
+      'Install it, or beside the package: npm install node@24, then npx hotfire runs with that one.\n',
+  );
+  process.exitCode = 78;
+} else {
+  const { run } = await import('./run.ts');
+  await run(process.argv);
 }

@@ -31,7 +31,7 @@ export function mutantsCommand(): Command {
     .argument('<engine>', 'engine')
     .argument('[mutant...]', 'only these')
     .option('--seeds <n>', "seeds within which each must be caught; default: the engine's contract", positiveInteger)
-    .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
+    .option('--jobs <n>', 'hunts at a time', positiveInteger, availableParallelism())
     .addHelpText(
       'after',
       '\nExamples:\n  $ hotfire mutants stemedb\n  $ hotfire mutants stemedb retry-sync no-chain --seeds 50',
@@ -46,26 +46,41 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
   const chosen = choose(definition.mutants, names);
   const seedsMax = flags.seeds ?? definition.mutantSeedsMax;
   const width = Math.max(...chosen.map((mutant) => mutant.name.length));
-  let escaped = 0;
-  for (const mutant of chosen) {
-    const { seeds, checks } = await hunt(engine, mutant, seedsMax, flags.jobs);
-    if (seeds === undefined) escaped++;
+  const caught: (Caught | undefined)[] = chosen.map(() => undefined);
+  let next = 0;
+  let printed = 0;
+
+  /** One hunt after another; what is found is printed in the order of the list. */
+  async function work(): Promise<void> {
+    for (let at = next++; at < chosen.length; at = next++) {
+      const mutant = chosen[at];
+      if (mutant === undefined) throw new Error('unreachable: the index is below the length');
+      caught[at] = await hunt(engine, mutant, seedsMax);
+      for (let done = caught[printed]; done !== undefined; done = caught[++printed]) print(done);
+    }
+  }
+
+  function print({ mutant, seeds, checks }: Caught): void {
     const verdict =
       seeds === undefined ? `ESCAPED ${seedsMax} seeds` : `${String(seeds).padStart(4)} seeds  ${checks.join(', ')}`;
     process.stdout.write(`${mutant.name.padEnd(width)}  ${verdict}\n`);
   }
+
+  await Promise.all(Array.from({ length: Math.min(flags.jobs, chosen.length) }, work));
+  const escaped = caught.filter((each) => each?.seeds === undefined).length;
   process.stdout.write(`${chosen.length - escaped} of ${chosen.length} mutants caught within ${seedsMax} seeds\n`);
   return escaped === 0 ? 0 : 1;
 }
 
-async function hunt(engine: string, mutant: Mutant, seedsMax: number, jobs: number): Promise<Caught> {
+/** Seed by seed, until a check sees it: so the number of seeds does not depend on how many hunts run beside it. */
+async function hunt(engine: string, mutant: Mutant, seedsMax: number): Promise<Caught> {
   const campaign = await runCampaign({
     engine,
     mutants: [mutant.name],
     shrinkRunsMax: 0,
     packageRoot: packageRoot.href,
     seeds: seedsOf(1, seedsMax, { index: 1, of: 1 }),
-    jobs,
+    jobs: 1,
     mayStop: (results) => results.some((result) => result.failure !== undefined),
     onResult: () => {},
   });

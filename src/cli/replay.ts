@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
@@ -13,8 +12,8 @@ import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { checkDeterminism, describeDifference } from '../sim/checkDeterminism.ts';
 import type { World } from '../sim/world.ts';
-import { UsageError } from './exit.ts';
 import { createProgressBar } from './progressBar.ts';
+import { readScenario } from './scenarioText.ts';
 import { timelineLine } from './timelineLine.ts';
 import { readVocabulary } from './vocabulary.ts';
 
@@ -35,7 +34,7 @@ export function replayCommand(): Command {
   return new Command('replay')
     .summary('play a scenario in the simulator')
     .description('Plays a scenario in the simulator: the timeline as it happens, then a verdict and a report.')
-    .argument('<file>', 'the scenario, such as scenarios/stemedb/slow-fsync.yaml')
+    .argument('<file>', 'a file, or the name of a scenario of the package: slow-fsync')
     .option('--seed <n>', "seed of the run (default: the scenario's)", readSeed)
     .option(
       '--set <path=value>',
@@ -54,7 +53,7 @@ Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 78 the scenario ca
 
 Examples:
   $ hotfire replay scenarios/stemedb/slow-fsync.yaml
-  $ hotfire replay scenarios/stemedb/slow-fsync.yaml --seed 9 --set timeline.slow.p99=300ms`,
+  $ hotfire replay slow-fsync --seed 9 --set timeline.slow.p99=300ms`,
     )
     .action(async (file: string, flags: ReplayFlags) => {
       process.exitCode = await replay(file, flags);
@@ -75,13 +74,18 @@ function collect(text: string, before: readonly Override[]): Override[] {
   return [...before, override];
 }
 
-async function replay(file: string, flags: ReplayFlags): Promise<number> {
+async function replay(wanted: string, flags: ReplayFlags): Promise<number> {
   try {
-    const scenario = load(file, flags);
+    const { file, text } = readScenario(wanted);
+    const scenario = loadScenario(text, readVocabulary(), {
+      file,
+      overrides: flags.set,
+      ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    });
     const options: RunOptions = {
       commit: packageCommit(),
       nodeVersion: process.version,
-      command: commandOf(file, scenario, flags),
+      command: commandOf(wanted, scenario, flags),
       realNow: () => performance.now(),
     };
     if (flags.checkDeterminism === true) return await playTwice(file, scenario, flags, options);
@@ -91,20 +95,6 @@ async function replay(file: string, flags: ReplayFlags): Promise<number> {
     process.stderr.write(`${error.message}\n`);
     return ExitCode.configuration;
   }
-}
-
-function load(file: string, flags: ReplayFlags): Scenario {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  return loadScenario(text, readVocabulary(), {
-    file,
-    overrides: flags.set,
-    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
-  });
 }
 
 async function playAndReport(

@@ -82,6 +82,16 @@ test.each([
   expect(stderr).toContain(hint);
 });
 
+test('should find a scenario of the package by its path in it, and name the nearest for one that is not there', () => {
+  const { status, stderr } = replay('scenarios/stemedb/slow-fsync.yaml', '--set', 'duration=never');
+  expect(status).toBe(78);
+  expect(stderr).toContain('duration');
+  expect(replay('slow-fsink')).toMatchObject({
+    status: 64,
+    stderr: expect.stringContaining('did you mean slow-fsync?'),
+  });
+});
+
 test('should end with 64 for a file that is not there, and for a seed that is none', () => {
   expect(replay('nowhere.yaml')).toMatchObject({ status: 64, stderr: expect.stringContaining('nowhere.yaml') });
   expect(replay('nowhere.yaml', '--seed', 'x')).toMatchObject({ status: 64, stderr: expect.stringContaining('"x"') });
