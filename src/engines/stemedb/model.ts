@@ -23,26 +23,34 @@ function utf8Length(text: string): number {
   return Buffer.byteLength(text, 'utf8');
 }
 
-/** Text of `low` to `high` bytes without lone surrogates, which have no bytes in UTF-8. */
-function text(low: number, high: number) {
-  const expected = `expected a string of ${low} to ${high} bytes of well-formed Unicode`;
-  return z.string(expected).refine((value) => {
-    if (value.length < low || value.length > high || !value.isWellFormed()) return false;
-    return value.length * 3 <= high || utf8Length(value) <= high;
-  }, expected);
+/** Whether a text has `low` to `high` bytes and no lone surrogates, which have no bytes in UTF-8. */
+export function isText(value: string, low: number, high: number): boolean {
+  if (value.length < low || value.length > high || !value.isWellFormed()) return false;
+  return value.length * 3 <= high || utf8Length(value) <= high;
 }
 
-function hex(digits: number) {
+function text(low: number, high: number) {
+  const expected = `expected a string of ${low} to ${high} bytes of well-formed Unicode`;
+  return z.string(expected).refine((value) => isText(value, low, high), expected);
+}
+
+/** Lower-case hexadecimal digits of an id or a key, and of a visual hash. */
+export const HEX_64 = /^[0-9a-f]{64}$/;
+export const HEX_16 = /^[0-9a-f]{16}$/;
+const HEX_128 = /^[0-9a-f]{128}$/;
+
+function hex(digits: number, pattern: RegExp) {
   const expected = `expected ${digits} lower-case hexadecimal digits`;
-  const pattern = new RegExp(`^[0-9a-f]{${digits}}$`);
   return z.string(expected).refine((value) => pattern.test(value), expected);
 }
 
-/** A finite number. Whole ones beyond 2^53 − 1 are refused: JSON carries them, a double does not. */
+/** Whether JSON and a double carry a number alike: it is finite, and if whole at most 2^53 − 1 in size. */
+export function isJsonNumber(value: number): boolean {
+  return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+}
+
 const EXPECTED_NUMBER = 'expected a finite number, a whole one at most 2^53 − 1 in size';
-const jsonNumber = z
-  .number(EXPECTED_NUMBER)
-  .refine((value) => !Number.isInteger(value) || Number.isSafeInteger(value), EXPECTED_NUMBER);
+const jsonNumber = z.number(EXPECTED_NUMBER).refine(isJsonNumber, EXPECTED_NUMBER);
 
 function numberBetween(low: number, high: number) {
   const expected = `expected a number from ${low} to ${high}`;
@@ -52,10 +60,10 @@ function numberBetween(low: number, high: number) {
 const EXPECTED_TIME = 'expected milliseconds since 1970, a whole number of at least 0';
 const timestamp = z.int(EXPECTED_TIME).min(0, EXPECTED_TIME);
 const boolean = z.boolean('expected true or false');
-const id = hex(64);
+const id = hex(64, HEX_64);
 
 const signatures = z
-  .array(z.strictObject({ key: hex(64), signature: hex(128) }), 'expected a list of {key, signature}')
+  .array(z.strictObject({ key: id, signature: hex(128, HEX_128) }), 'expected a list of {key, signature}')
   .max(LIMITS.signatures, `expected at most ${LIMITS.signatures} signatures`);
 
 const version = z.literal(1, 'expected 1').optional();
@@ -78,7 +86,7 @@ export const assertionSchema = z.strictObject({
   object: claimObject,
   source: id.optional(),
   parent: id.optional(),
-  visual: hex(16).optional(),
+  visual: hex(16, HEX_16).optional(),
   stage: z.enum(['proposed', 'approved', 'retired'], 'expected proposed, approved or retired'),
   confidence: numberBetween(0, 1),
   timestamp,

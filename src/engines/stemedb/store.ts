@@ -3,6 +3,7 @@ import type { Host } from '../../host/host.ts';
 import type { Journal, JournalStatus, RecoveryReport } from '../../storage/journal/index.ts';
 import { EngineError, ExitCode } from '../engine.ts';
 import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
+import { parseAssertion } from './assertionInput.ts';
 import { Background, type PauseRequest } from './background.ts';
 import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
@@ -26,7 +27,6 @@ import {
   type AgentWeightInput,
   type AssertionInput,
   agentWeightSchema,
-  assertionSchema,
   type EpochInput,
   epochSchema,
   parseInput,
@@ -291,7 +291,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
 
   async function assert(input: AssertionInput): Promise<Ack> {
     try {
-      const ack = await writeOne(() => prepareAssertion(parseInput(assertionSchema, input)));
+      const ack = await writeOne(() => prepareAssertion(parseAssertion(input)));
       metrics.assertions.inc({ status: ack.status });
       return ack;
     } catch (error) {
@@ -462,7 +462,7 @@ function indexGuard(journal: Journal, index: ClaimIndex, maxBytes: number): () =
 
 function prepareOrRefuse(input: AssertionInput): Prepared | StemeError {
   try {
-    return prepareAssertion(parseInput(assertionSchema, input));
+    return prepareAssertion(parseAssertion(input));
   } catch (error) {
     if (error instanceof StemeError) return error;
     throw error;
