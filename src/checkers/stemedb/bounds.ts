@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { settingsByIncarnation } from './facts.ts';
 
 /** C17: pending and index bytes stay within their limits in every sample. */
 export const bounds: StemeCheck = {
@@ -7,12 +8,14 @@ export const bounds: StemeCheck = {
   claim: 'pending and index bytes within their limits at every step',
   run(evidence) {
     const findings = new Findings('C17 bounds');
-    const limits = [
-      ['pendingBytes', evidence.config.maxPendingBytes],
-      ['indexBytes', evidence.config.indexMaxBytes],
-    ] as const;
+    const settingsOf = settingsByIncarnation(evidence);
     let looked = 0;
     for (const sample of evidence.samples) {
+      const { maxPendingBytes, indexMaxBytes } = settingsOf(sample.incarnation);
+      const limits = [
+        ['pendingBytes', maxPendingBytes],
+        ['indexBytes', indexMaxBytes],
+      ] as const;
       for (const [name, limit] of limits) {
         const value = sample[name];
         if (value === undefined) continue;

@@ -5,6 +5,7 @@
 import type { Operation } from '../history.ts';
 
 export interface StemeEvidence {
+  /** The settings of the last process. A restart may have changed them: see `Life`. */
   readonly config: StemeSettings;
   /** What the clients did. Inputs and outputs are `ClientInput` and `ClientOutput`. */
   readonly operations: readonly Operation<ClientInput, ClientOutput>[];
@@ -159,6 +160,8 @@ export interface Life {
   left?: JournalImage;
   /** Total bytes of the log files that it had to read. */
   readonly logBytes: number;
+  /** The settings with which it runs. */
+  readonly settings: StemeSettings;
   /** SIGTERM: when it was asked to stop. */
   stopAskedAtMs?: number;
 }

@@ -7,8 +7,15 @@ import type {
   LogRecord,
   ServerRequest,
   StemeEvidence,
+  StemeSettings,
   Submission,
 } from './evidence.ts';
+
+/** The settings of each process, by its incarnation: a restart may change the configuration. */
+export function settingsByIncarnation(evidence: StemeEvidence): (incarnation: number) => StemeSettings {
+  const settings = new Map(evidence.lives.map((life) => [life.incarnation, life.settings]));
+  return (incarnation) => settings.get(incarnation) ?? evidence.config;
+}
 
 /** An acknowledgement as the engine gave it, whether or not it reached the client. */
 export interface ServerAck {

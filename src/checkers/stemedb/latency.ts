@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, ServerRequest, StemeEvidence } from './evidence.ts';
-import { batchWrites, durationOf, faultActive } from './facts.ts';
+import { batchWrites, durationOf, faultActive, settingsByIncarnation } from './facts.ts';
 import { firstIndex, RunningSum, Spans } from './spans.ts';
 
 /** What parsing, hashing and the turns of the event loop may add. */
@@ -20,6 +20,8 @@ export const latency: StemeCheck = {
     const timeline = new WalTimeline(evidence);
     const writes = evidence.requests.filter((request) => request.ids.length > 0);
     const crowd = new Crowd(writes);
+    const wakes = new Wakes(evidence, writes);
+    const settingsOf = settingsByIncarnation(evidence);
     let lone = 0;
     let all = 0;
     for (const request of writes) {
@@ -31,11 +33,13 @@ export const latency: StemeCheck = {
       all++;
       const took = request.answeredAtMs - request.arrivedAtMs;
       const meanwhile = crowd.around(request);
-      const company = meanwhile.count > 1;
+      // What a crowd leaves behind is expected to come again, so the first write after it gathers in vain.
+      const company = meanwhile.count > 1 || wakes.followsCrowd(request);
+      const { maxBatchBytes, maxWaitMs } = settingsOf(request.incarnation);
       // What does not fit into one batch waits for the batches before it.
-      if (meanwhile.bytes > evidence.config.maxBatchBytes / 2) continue;
+      if (meanwhile.bytes > maxBatchBytes / 2) continue;
       if (!company) lone++;
-      const bound = 2 * seen.longestMs + slackMs + (company ? evidence.config.maxWaitMs + seen.longestMs : 0);
+      const bound = 2 * seen.longestMs + slackMs + (company ? maxWaitMs + seen.longestMs : 0);
       if (took > bound && seen.longestMs > 0) {
         findings.add(
           `${company ? 'a write' : 'a lone write'} (LSN ${request.acks[0]?.lsn}) took ${took.toFixed(2)} ms; the longest durable write meanwhile took ${seen.longestMs.toFixed(2)} ms, so at most ${bound.toFixed(2)} ms were expected`,
@@ -46,6 +50,35 @@ export const latency: StemeCheck = {
     return findings.result(`${all} undisturbed writes, ${lone} of them alone`);
   },
 };
+
+/** Which writes come right after a durable write that carried those of several requests. */
+class Wakes {
+  readonly #before = new Map<number, DiskCall>();
+  readonly #requestOf = new Map<number, ServerRequest>();
+
+  constructor(evidence: StemeEvidence, writes: readonly ServerRequest[]) {
+    for (const request of writes) {
+      for (const ack of request.acks) if (ack.status === 'created') this.#requestOf.set(ack.lsn, request);
+    }
+    const last = new Map<number, DiskCall>();
+    for (const call of batchWrites(evidence)) {
+      const before = last.get(call.incarnation);
+      for (const lsn of lsnsOf(call)) if (before !== undefined) this.#before.set(lsn, before);
+      // The seal of a segment carries nothing: it is no sign of who will come.
+      if (lsnsOf(call).length > 0) last.set(call.incarnation, call);
+    }
+  }
+  followsCrowd(request: ServerRequest): boolean {
+    const before = this.#before.get(request.acks[0]?.lsn ?? 0);
+    if (before === undefined) return false;
+    return new Set(lsnsOf(before).map((lsn) => this.#requestOf.get(lsn))).size > 1;
+  }
+}
+
+/** LSNs of the records that a write carried. */
+function lsnsOf(call: DiskCall): number[] {
+  return (call.batches ?? []).flatMap(({ firstLsn, ids }) => ids.map((_, index) => firstLsn + index));
+}
 
 /** How many writes of a process, and of how many bytes, were under way at some moment of one of them, itself included. */
 class Crowd {
@@ -91,6 +124,7 @@ class WalTimeline {
   readonly #others: ReadonlyMap<number, Spans<DiskCall>>;
 
   constructor(evidence: StemeEvidence) {
+    const settingsOf = settingsByIncarnation(evidence);
     this.#writes = spansByIncarnation(batchWrites(evidence));
     // Rotation and recovery rename; the witness of a strict tail and a failure hold the acknowledgement back too.
     this.#others = spansByIncarnation(
@@ -98,7 +132,7 @@ class WalTimeline {
         (call) =>
           call.operation === 'rename' ||
           (call.error !== undefined && call.operation !== 'open') ||
-          (evidence.config.strictTail && call.path.endsWith('.ring')),
+          (settingsOf(call.incarnation).strictTail && call.path.endsWith('.ring')),
       ),
     );
   }
@@ -179,7 +213,8 @@ function steadyWriters(
   const middle = durations[durations.length >> 1] ?? 0;
   if (low < 0.8 * middle || high > 1.2 * middle) return undefined;
   // Gathering may last half a write; a shorter maximum forbids it.
-  if (evidence.config.maxWaitMs < middle / 2) return undefined;
+  const settingsOf = settingsByIncarnation(evidence);
+  if (window.some((call) => settingsOf(call.incarnation).maxWaitMs < middle / 2)) return undefined;
   const writes = evidence.operations.filter(
     (operation) => operation.input.f === 'write' && operation.invokedAt <= toMs && operation.completedAt >= fromMs,
   );

@@ -424,12 +424,49 @@ test('C16 should see a lone writer that waits longer than two writes', () => {
   expect(violationsOf('C16', story)).toEqual([expect.stringMatching(/a lone write \(LSN 1\) took 10.10 ms/)]);
 });
 
+test('C16 should let the first write after a crowd gather in vain, and no longer than any other', () => {
+  const second = (storyOf: Story, lateMs: number) => {
+    const request = nth(storyOf.requests, 1);
+    request.answeredAtMs += lateMs;
+  };
+  const afterCrowd = (lateMs: number) =>
+    bent((story) => {
+      const first = nth(story.requests, 0);
+      const other = { ...first, ids: ['other'], acks: [{ id: 'other', lsn: 0, status: 'created' as const }] };
+      story.requests.unshift({ ...other, arrivedAtMs: first.arrivedAtMs - 1, answeredAtMs: first.arrivedAtMs - 0.5 });
+      const write = nth(story.disk, 0);
+      write.batches = write.batches?.map((batch) => ({ ...batch, firstLsn: 0, ids: ['other', ...batch.ids] })) ?? [];
+      const late = nth(story.requests, 2);
+      late.answeredAtMs += lateMs;
+    });
+  expect(
+    violationsOf(
+      'C16',
+      bent((story) => second(story, 8)),
+    ),
+  ).toEqual([expect.stringMatching(/a lone write \(LSN 2\)/)]);
+  expect(violationsOf('C16', afterCrowd(8))).toEqual([]);
+  expect(violationsOf('C16', afterCrowd(16))).toEqual([expect.stringMatching(/a write \(LSN 2\) took 18.10 ms/)]);
+});
+
 test('C17 should see pending and index bytes beyond their limits', () => {
   const story = bent(({ samples }) => {
     nth(samples, 0).pendingBytes = (1 << 20) + 1;
     nth(samples, 1).indexBytes = 2 << 20;
   });
   expect(violationsOf('C17', story)).toHaveLength(2);
+});
+
+test('C17 should hold a process to its own settings, not to those of a later one', () => {
+  const story = bent(({ lives, samples }) => {
+    const first = nth(lives, 0);
+    first.settings = { ...first.settings, maxPendingBytes: 1000 };
+    for (const sample of samples) sample.pendingBytes = 2000;
+  });
+  const ofFirst = story.samples.filter(({ incarnation }) => incarnation === 1);
+  expect(ofFirst.length).toBeGreaterThan(0);
+  expect(ofFirst.length).toBeLessThan(story.samples.length);
+  expect(violationsOf('C17', story)).toHaveLength(ofFirst.length);
 });
 
 test('C18 should see a call, a start and a drain that do not end', () => {

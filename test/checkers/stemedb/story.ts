@@ -11,6 +11,7 @@ import type {
   ServerRequest,
   StateSample,
   StemeEvidence,
+  StemeSettings,
   Submission,
 } from '../../../src/checkers/stemedb/evidence.ts';
 
@@ -29,6 +30,22 @@ export interface Story {
 }
 
 const segment = '/var/lib/stemedb/wal/segment-00000001.wal';
+
+const settings: StemeSettings = {
+  maxWaitMs: 10,
+  maxBatchBytes: 1 << 20,
+  segmentBytes: 1 << 20,
+  reserveBytes: 2 << 20,
+  maxPendingBytes: 1 << 20,
+  cacheBytes: 1 << 20,
+  indexMaxBytes: 1 << 20,
+  requestTimeoutMs: 1000,
+  drainTimeoutMs: 5000,
+  lameDuckMs: 100,
+  strictTail: false,
+  walDirectory: '/var/lib/stemedb/wal',
+  storeDirectory: '/var/lib/stemedb/db',
+};
 
 /** A claim by number: content, id, and its record at an LSN. */
 export function claim(number: number, content: Record<string, unknown> = {}): Submission {
@@ -96,6 +113,7 @@ export function goodStory(): Story {
       endedOrder: Number.POSITIVE_INFINITY,
       end: 'running',
       logBytes: 1 << 20,
+      settings,
     };
     lives.push(life);
     return life;
@@ -195,21 +213,7 @@ export function goodStory(): Story {
   second.left = image(records, 41);
 
   const evidence: Story['evidence'] = {
-    config: {
-      maxWaitMs: 10,
-      maxBatchBytes: 1 << 20,
-      segmentBytes: 1 << 20,
-      reserveBytes: 2 << 20,
-      maxPendingBytes: 1 << 20,
-      cacheBytes: 1 << 20,
-      indexMaxBytes: 1 << 20,
-      requestTimeoutMs: 1000,
-      drainTimeoutMs: 5000,
-      lameDuckMs: 100,
-      strictTail: false,
-      walDirectory: '/var/lib/stemedb/wal',
-      storeDirectory: '/var/lib/stemedb/db',
-    },
+    config: settings,
     operations,
     requests,
     lives,

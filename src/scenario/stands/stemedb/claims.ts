@@ -39,8 +39,8 @@ export interface ClaimSource {
 export interface ClaimOptions {
   /** Distinct subjects. */
   readonly subjects: number;
-  /** Bytes of the text of an object. */
-  readonly textBytes: number;
+  /** Bytes of the text of an object, as the load has them now. */
+  readonly textBytes: () => number;
   /** Wall time of the claims, milliseconds since 1970. */
   readonly wall: () => number;
   /** Keeps the contents of several sources apart. */
@@ -62,7 +62,8 @@ export function createClaims(random: RandomStream, options: ClaimOptions): Claim
   function assertion(): Submission {
     const number = made++;
     const withdrawn = random.chance(0.03) ? pickClaim() : undefined;
-    const filler = options.textBytes > 0 ? ` ${'x'.repeat(options.textBytes)}` : '';
+    const textBytes = options.textBytes();
+    const filler = textBytes > 0 ? ` ${'x'.repeat(textBytes)}` : '';
     const agent = random.chance(0.8) ? random.pick(agents) : undefined;
     const content: Record<string, unknown> = {
       v: 1,

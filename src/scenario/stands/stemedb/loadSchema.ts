@@ -21,6 +21,10 @@ export const stemeLoadSchema = z
     rate: ratePerSecond
       .optional()
       .describe('requests of all writers together; without it each writes again as soon as it was answered'),
+    bursts: z
+      .boolean()
+      .default(false)
+      .describe('with `rate`: all writers write at the same moment, instead of one after the other'),
     think: durationMs.default(0).describe('pause of a writer after each answer, without `rate`'),
     batch: z.int().min(1).max(1_000).default(1).describe('records of a batch request'),
     batches: percent

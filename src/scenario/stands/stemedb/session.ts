@@ -96,7 +96,10 @@ export function openSession(context: StandContext): StandSession {
     const files = logFiles(node);
     const logBytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
     const device = disksOf(node).table.deviceAt(configOf(node).wal.dir).name;
-    log.began({ node, incarnation, device, found: imageOf(node, files), logBytes }, world.now);
+    log.began(
+      { node, incarnation, device, found: imageOf(node, files), logBytes, settings: settingsOf(configOf(node)) },
+      world.now,
+    );
     hosts.set(node, host);
     const decorated: Host = {
       ...host,

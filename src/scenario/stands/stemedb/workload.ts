@@ -64,7 +64,7 @@ export function startWorkload(
     const label = `${role}-${index}`;
     const claims = createClaims(host.random.stream(label), {
       subjects: load.subjects,
-      textBytes: load.text,
+      textBytes: () => load.text,
       wall: () => host.clock.wall(),
       label,
     });
@@ -105,13 +105,14 @@ export function startWorkload(
     self.route.close();
   }
 
-  /** With a rate, each writer has its own beat; one that is late does not catch up more than a beat. */
+  /** With a rate, each writer has its own beat, or all the same; one that is late does not catch up more than a beat. */
   async function turn(self: Client, index: number): Promise<void> {
     if (load.rate === undefined) return;
     const beat = (1000 * Math.max(1, load.writers)) / load.rate;
     const now = self.host.clock.now();
     const key = `writer ${index}`;
-    const due = Math.max(beats.get(key) ?? now + (beat * index) / Math.max(1, load.writers), now - beat);
+    const phase = (beat * index) / Math.max(1, load.writers);
+    const due = load.bursts ? beat * (Math.floor(now / beat) + 1) : Math.max(beats.get(key) ?? now + phase, now - beat);
     beats.set(key, due + beat);
     // In short naps, so that a change of the load or its end is felt.
     for (let left = due - now; left > 0 && !stopped; left = due - self.host.clock.now()) {
@@ -206,7 +207,7 @@ export function startWorkload(
   /** Readers ask for what any writer was acknowledged. */
   const shared = createClaims(
     (context.clients[0] as Host).random.stream('shared knowledge'), // a load has at least one client: see `client`
-    { subjects: initial.subjects, textBytes: 0, wall: () => 0, label: 'reader' },
+    { subjects: initial.subjects, textBytes: () => 0, wall: () => 0, label: 'reader' },
   );
 
   async function get(self: Client, id: string | undefined): Promise<void> {
