@@ -250,6 +250,23 @@ export const faultMenu: readonly FaultEntry[] = [
     ],
   },
   {
+    // Writes queue up behind the slow one that then fails: they were never submitted.
+    name: 'sync error on a slow disk',
+    family: 'disk-errors',
+    weight: 2,
+    needsRestart: true,
+    steps: (draw) => [
+      {
+        afterMs: 0,
+        step: fault('disk.slow-sync', { duration: 2_000 }, { device: wal, p50: scale(draw.a, 100, 400), p99: 500 }),
+      },
+      {
+        afterMs: scale(draw.b, 100, 1_500),
+        step: fault('disk.sync-error', { duration: lasting(draw, 2_000) }, { device: wal, variant: 'keep' }),
+      },
+    ],
+  },
+  {
     name: 'write error',
     family: 'disk-errors',
     weight: 2,

@@ -11,7 +11,8 @@ const endMs = 14_000;
 const gatheringEndMs = 5_000;
 const longEndMs = 80_000;
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 const faultsMax = 8;
 
 /** One drawn run before it becomes a scenario. */
@@ -21,7 +22,7 @@ interface Draw {
   readonly faults: readonly FaultDraw[];
   readonly buggify: boolean;
   readonly config: {
-    readonly segmentMib: number;
+    readonly segmentKib: number;
     readonly maxWaitMs: number;
     readonly maxBatchKib: number;
     readonly strictTail: boolean;
@@ -68,7 +69,7 @@ const draws: fc.Arbitrary<Draw> = fc.record({
   faults: fc.array(fault, { maxLength: faultsMax }),
   buggify: fc.boolean(),
   config: fc.record({
-    segmentMib: fc.constantFrom(1, 1, 1, 2),
+    segmentKib: fc.constantFrom(256, 256, 256, 512, 1024),
     maxWaitMs: fc.constantFrom(10, 0, 1, 50),
     maxBatchKib: fc.constantFrom(1024, 4, 64),
     strictTail: fc.constantFrom(false, false, false, true),
@@ -241,7 +242,7 @@ function head(draw: Draw, media: boolean): ScenarioDocument {
       config: {
         server: { request_timeout_ms: config.requestTimeoutMs },
         wal: {
-          segment_bytes: config.segmentMib * MIB,
+          segment_bytes: config.segmentKib * KIB,
           max_record_bytes: 65_536,
           group_commit_max_wait_ms: config.maxWaitMs,
           group_commit_max_bytes: config.maxBatchKib * 1024,

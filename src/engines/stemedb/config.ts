@@ -33,7 +33,7 @@ const wal = z.strictObject({
   witness_dir: path.optional().describe('default: <store.dir>/witness'),
   group_commit_max_wait_ms: z.number().min(0).max(1_000).default(10),
   group_commit_max_bytes: bytes(4 * KIB, 16 * MIB).default(1 * MIB),
-  segment_bytes: bytes(1 * MIB, 1 * GIB)
+  segment_bytes: bytes(256 * KIB, 1 * GIB)
     .multipleOf(4096)
     .default(64 * MIB),
   max_bytes: bytes(2 * MIB, 1024 * GIB).default(8 * GIB),

@@ -49,7 +49,6 @@ export class Spare {
     } finally {
       await closeQuietly(file);
     }
-    this.#context.host.telemetry.sometimes('start without spare', !this.#ready);
   }
 
   /** Begins to make it unless it is there or being made. */
