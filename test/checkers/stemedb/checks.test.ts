@@ -48,6 +48,17 @@ describe('C1 acked-is-durable', () => {
     });
     expect(violationsOf('C1', story)).toEqual([expect.stringMatching(/another record there/)]);
   });
+  test('should forgive a sync that lied once the power was lost, of what nothing proves; not a restart alone', () => {
+    const seen = (how: Parameters<typeof lostBySync>[0]) =>
+      ['C1', 'C2', 'C10'].filter((number) => violationsOf(number, lostBySync(how)).length > 0);
+    for (const variant of ['late', 'lost']) {
+      expect(seen({ variant, powerLost: true, floor: 1 })).toEqual([]);
+      // The witness, or a later batch, still proves it: then it was to be refused.
+      expect(seen({ variant, powerLost: true, floor: 2 })).toEqual(['C1', 'C2', 'C10']);
+      expect(seen({ variant, powerLost: false, floor: 1 })).toEqual(['C1', 'C2', 'C10']);
+    }
+    expect(seen({ variant: 'keep', powerLost: true, floor: 1 })).toEqual(['C1', 'C2', 'C10']);
+  });
   test('should forgive what an operator gave up, and only that', () => {
     const story = bent(({ evidence, lives, image }) => {
       nth(lives, 1).recovered = image([], 28);
@@ -56,6 +67,33 @@ describe('C1 acked-is-durable', () => {
     expect(violationsOf('C1', story)).toHaveLength(1);
   });
 });
+
+/** The second life found LSN 1 alone, gave LSN 2 to another claim, and a query of it lacks the claim that had LSN 2. */
+function lostBySync({ variant, powerLost, floor }: { variant: string; powerLost: boolean; floor: number }): Story {
+  return bent(({ evidence, lives, image, order, requests, operations }) => {
+    const [first, second] = [nth(lives, 0), nth(lives, 1)];
+    evidence.faults = [{ name: 'disk.sync-error', startMs: 15, endMs: 25, parameters: { variant } }];
+    // Between the two lives: the order of the crash.
+    if (powerLost) evidence.powerLosses = [{ atMs: 26, order: first.endedOrder }];
+    second.found = { ...second.found, records: [recordOf(claim(1), 1)], floor };
+    second.recovered = image([recordOf(claim(1), 1)], 28);
+    second.left = image([recordOf(claim(1), 1), recordOf(claim(3), 2)], 41);
+    nth(requests, 2).acks = [{ id: claim(3).id, lsn: 2, status: 'created' }];
+    nth(operations, 2).output = { acks: [{ id: claim(3).id, lsn: 2, status: 'created' }] };
+    operations.push({
+      id: operations.length,
+      process: 2,
+      f: 'query',
+      input: { f: 'query', subject: 'tower', predicate: 'height', lens: 'recency' },
+      invokedAt: 42,
+      invokedOrder: 1000 + order(),
+      outcome: 'ok',
+      completedAt: 43,
+      completedOrder: 1000 + order(),
+      output: { candidates: [claim(1).id, claim(3).id], lsn: 2 },
+    });
+  });
+}
 
 describe('C2 prefix', () => {
   test('should see a gap in the log', () => {
