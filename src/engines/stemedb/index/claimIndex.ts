@@ -183,14 +183,21 @@ const ID_WORDS = ID_BYTES / 4;
 const wanted = new Uint8Array(ID_BYTES);
 const wantedWords = new Uint32Array(wanted.buffer);
 
+/** The characters of an id as bytes: one native call is faster than 64 of charCodeAt. */
+const characters = Buffer.alloc(2 * ID_BYTES);
+/** By character: what it is worth as a digit. */
+const DIGITS = Uint8Array.from({ length: 256 }, (_, code) =>
+  Math.max(0, '0123456789abcdef'.indexOf(String.fromCharCode(code))),
+);
+
 /** Writes the bytes of 64 hexadecimal digits in lower case. */
 function parseHex(hex: string, into: Uint8Array, at: number): void {
-  for (let i = 0; i < ID_BYTES; i++)
-    into[at + i] = (digit(hex.charCodeAt(2 * i)) << 4) | digit(hex.charCodeAt(2 * i + 1));
+  characters.write(hex, 'latin1');
+  for (let i = 0; i < ID_BYTES; i++) into[at + i] = (digitAt(2 * i) << 4) | digitAt(2 * i + 1);
 }
 
-function digit(code: number): number {
-  return code < 0x3a ? code - 0x30 : code - 0x57;
+function digitAt(position: number): number {
+  return DIGITS[characters[position] ?? 0] ?? 0;
 }
 
 /** The array, or a copy of at least twice the length that has a place `index`. */

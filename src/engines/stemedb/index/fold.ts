@@ -37,49 +37,45 @@ export function fieldsOfPayload(type: number, payload: Uint8Array): RowFields {
 }
 
 function fieldsOfContent(type: RecordType, id: string, content: Content): RowFields {
-  const common = { type, id, timestamp: content.timestamp };
+  const row = {
+    type,
+    id,
+    subject: undefined as string | undefined, // so that all rows have one shape
+    predicate: undefined as string | undefined, // as above
+    agent: undefined as string | undefined, // as above
+    objectLow: 0,
+    objectHigh: 0,
+    timestamp: content.timestamp,
+    stage: 0,
+    millionths: 0,
+    target: undefined as string | undefined, // as above
+    epoch: undefined as string | undefined, // as above
+  };
   switch (content.kind) {
-    case 'assertion': {
-      const [objectLow, objectHigh] = objectHash(content.object);
-      return {
-        ...common,
-        subject: content.subject,
-        predicate: content.predicate,
-        agent: content.agent,
-        objectLow,
-        objectHigh,
-        stage: Stage[content.stage],
-        millionths: toMillionths(content.confidence),
-        target: content.parent,
-        epoch: content.epoch,
-      };
-    }
+    case 'assertion':
+      row.subject = content.subject;
+      row.predicate = content.predicate;
+      row.agent = content.agent;
+      [row.objectLow, row.objectHigh] = objectHash(content.object);
+      row.stage = Stage[content.stage];
+      row.millionths = toMillionths(content.confidence);
+      row.target = content.parent;
+      row.epoch = content.epoch;
+      return row;
     case 'vote':
-      return {
-        ...NOTHING,
-        ...common,
-        agent: content.agent,
-        stage: VoteValue[content.value],
-        target: content.assertion,
-      };
+      row.agent = content.agent;
+      row.stage = VoteValue[content.value];
+      row.target = content.assertion;
+      return row;
     case 'epoch':
-      return { ...NOTHING, ...common, target: content.supersedes };
+      row.target = content.supersedes;
+      return row;
     case 'agent-weight':
-      return { ...NOTHING, ...common, agent: content.agent, millionths: toMillionths(content.weight) };
+      row.agent = content.agent;
+      row.millionths = toMillionths(content.weight);
+      return row;
   }
 }
-
-const NOTHING = {
-  subject: undefined,
-  predicate: undefined,
-  agent: undefined,
-  objectLow: 0,
-  objectHigh: 0,
-  stage: 0,
-  millionths: 0,
-  target: undefined,
-  epoch: undefined,
-} as const;
 
 /** Millionths of a number: whole, so that sums do not depend on their order. */
 export function toMillionths(value: number): number {
