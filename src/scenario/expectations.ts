@@ -3,6 +3,7 @@ import { formatDuration } from '../faults/units.ts';
 import { holdsAt } from './monitor.ts';
 import type { SeriesStore } from './promql/seriesStore.ts';
 import type { AlertLogEntry, ExpectationResult } from './runRecord.ts';
+import type { Scenario } from './scenario.ts';
 import type { AlertExpectation, ExitExpectation, LogExpectation, OperationsExpectation } from './schema.ts';
 import type { NodeExit } from './stands/stand.ts';
 import type { StepRun } from './stepRunner.ts';
@@ -193,4 +194,25 @@ export function judgeOperations(expected: OperationsExpectation, facts: Facts): 
     results.push((ok >= least ? held : violated)(`at least ${least} operations succeed`, `${ok} did`));
   }
   return results;
+}
+
+/** Judges all that a scenario expects, in the order of its file: steady state, alerts, metrics, logs, exits, operations. */
+export function judgeAll(scenario: Scenario, facts: Facts): ExpectationResult[] {
+  const { expect, steadyState } = scenario;
+  const first = Math.min(
+    ...[...facts.steps.values()].flatMap((run) => (run.step.kind === 'load' ? [] : (run.startMs ?? []))),
+  );
+  const steadyMs = Math.min(steadyState?.withinMs ?? 0, first);
+  const before = (steadyState?.metrics ?? []).map((expr): ExpectationResult => {
+    const { holds, seen } = holdsAt(expr, facts.store, steadyMs);
+    return { text: `steady state before the first fault: ${expr}`, outcome: holds ? 'held' : 'violated', detail: seen };
+  });
+  return [
+    ...before,
+    ...expect.alerts.flatMap((alert) => judgeAlert(alert, facts)),
+    ...expect.metrics.map((metric) => judgeMetric(metric, facts)),
+    ...expect.logs.map((log, index) => judgeLog(log, index, facts)),
+    ...judgeExits(expect.exits, facts),
+    ...(expect.operations === undefined ? [] : judgeOperations(expect.operations, facts)),
+  ];
 }

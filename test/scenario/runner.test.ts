@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../src/scenario/load.ts';
-import { type RunOptions, runScenario } from '../../src/scenario/runner.ts';
+import { runScenario } from '../../src/scenario/runner.ts';
+import type { RunOptions } from '../../src/scenario/runOptions.ts';
 import type { RunRecord } from '../../src/scenario/runRecord.ts';
 import { toyVocabulary } from './toyVocabulary.ts';
 
