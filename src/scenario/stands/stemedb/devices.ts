@@ -22,6 +22,12 @@ const device = (size: number) =>
     'flush latency': durationMs.optional(),
     'queue depth': z.int().min(1).max(1024).optional().describe('requests that the device works on at once'),
     'bytes per second': bytes.optional(),
+    'other reads': z
+      .number()
+      .positive()
+      .max(10_000)
+      .optional()
+      .describe('reads of 4 KiB a second that other processes ask of the device, at most 64 at once'),
     jitter: z.number().min(0).max(10).optional().describe('each latency is drawn from base x [1, 1 + jitter]'),
   });
 

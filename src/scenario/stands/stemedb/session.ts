@@ -12,6 +12,7 @@ import { askIndex } from './indexQuestions.ts';
 import { readSegmentHeader } from './journalFormat.ts';
 import { type FileSeen, readJournalImage } from './journalImage.ts';
 import type { StemeLoad } from './loadSchema.ts';
+import { startNeighbours } from './neighbours.ts';
 import { readState } from './stateSamples.ts';
 import { createVerbs } from './verbs.ts';
 import { createVolumes } from './volumes.ts';
@@ -39,13 +40,18 @@ export function openSession(context: StandContext): StandSession {
 
   for (const node of context.nodes) {
     const machine = world.addMachine(node);
-    const laidOut = layOutDisks(machine, context.devices as StemeDevices); // parsed by `stemeDevicesSchema`
+    const devices = context.devices as StemeDevices; // parsed by `stemeDevicesSchema`
+    const laidOut = layOutDisks(machine, devices);
     for (const device of new Set([laidOut.wal, laidOut.store])) {
       device.observe((event) => {
         if (event.kind === 'power-loss' && device === laidOut.wal) {
           log.powerLosses.push({ atMs: world.now, order: log.order() });
         }
       });
+    }
+    for (const role of ['wal', 'store'] as const) {
+      const reads = devices[role]['other reads'];
+      if (reads !== undefined) startNeighbours(world, laidOut[role], reads);
     }
     disks.set(node, laidOut);
     documents.set(node, structuredClone(context.config) as Record<string, unknown>);

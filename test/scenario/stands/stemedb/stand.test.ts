@@ -119,3 +119,29 @@ expect:
   );
   expect(record.reasons).toEqual([]);
 });
+
+test('should queue what other processes read when the disk cannot keep up, and forget it with the power', async () => {
+  const record = await runScenario(
+    loadScenario(
+      scenario(`
+timeline:
+  - { id: throttle, at: 16s, fault: disk.throttle, with: { device: sdb, iops: 50 } }
+  - { at: 50s, heal: throttle }
+  - { at: 70s, fault: disk.throttle, with: { device: sdb, iops: 50 }, duration: 7s }
+  - { at: 76s, fault: process.power-loss, restart: 200ms }
+expect:
+  metrics:
+    - 'node_disk_io_now{device="sdb"} < 5 at 15s'
+    - 'node_disk_io_now{device="sdb"} >= 64 at 46s'
+    - 'node_disk_reads_completed_total{device="sdb"} > 1000 at 15s'
+    - 'node_disk_io_now{device="sdb"} < 5 at 62s'
+    - 'rate(node_disk_reads_completed_total{device="sdb"}[31s]) > 60 at 109s'
+    - 'node_disk_io_now{device="sdb"} < 5 at end'`)
+        .replace('duration: 6s', 'duration: 110s')
+        .replace('think: 60ms', 'think: 500ms')
+        .replace('wal: { bytes: 64MiB }', 'wal: { bytes: 64MiB, other reads: 75 }'),
+      vocabulary,
+    ),
+  );
+  expect(record.reasons).toEqual([]);
+});
