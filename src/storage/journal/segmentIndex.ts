@@ -10,8 +10,11 @@ export interface BatchPlace {
   readonly wallMs: number;
 }
 
+/** An object with five numbers and its place in an array, about. */
+const batchPlaceBytes = 80;
+
 /**
- * Offsets of the batches and records of one segment: four bytes a record and forty a batch. Records may have gaps
+ * Offsets of the batches and records of one segment: four bytes a record and eighty a batch. Records may have gaps
  * where damage was found.
  */
 export class SegmentIndex {
@@ -27,6 +30,11 @@ export class SegmentIndex {
 
   get batches(): readonly BatchPlace[] {
     return this.#batches;
+  }
+
+  /** What it holds in memory, about. */
+  get memoryBytes(): number {
+    return this.#offsets.byteLength + this.#batches.length * batchPlaceBytes;
   }
 
   /** Highest LSN in it, `baseLsn − 1` when empty. */

@@ -5,14 +5,17 @@ import { scanSegment } from './scan.ts';
 import type { SegmentIndex } from './segmentIndex.ts';
 import type { Lsn, SegmentInfo } from './types.ts';
 
-/** Sealed segments whose offsets are kept in memory. */
-const indexesMax = 8;
+/**
+ * Memory for the offsets of sealed segments. Without its offsets a segment must be scanned before one of its records can be
+ * read, so this should hold those of a whole log: 64 MiB are those of some 10 million records in batches of a hundred.
+ */
+const indexBytesMax = 64 * 1024 * 1024;
 
 /** One segment of a running journal. */
 export interface LogSegment {
   readonly header: SegmentHeader;
   readonly path: string;
-  /** Known for the active segment and for those that were read lately. */
+  /** Known for the active segment and, as far as memory allows, for those that were written or read lately. */
   index: SegmentIndex | undefined;
   lastLsn: Lsn;
   usedBytes: number;
@@ -30,6 +33,8 @@ export class Segments {
   readonly #pins = new Map<string, Lsn>();
   /** Sealed segments with an index, least recently used first. */
   #recent: LogSegment[] = [];
+  /** Readers of one segment wait for one scan. */
+  readonly #scans = new Map<LogSegment, Promise<SegmentIndex>>();
   #dropping = false;
   #closed = false;
 
@@ -54,7 +59,9 @@ export class Segments {
   }
 
   add(segment: LogSegment): void {
+    const before = this.active;
     this.#list.push(segment);
+    for (const each of [before, segment]) if (each?.sealed === true && each.index !== undefined) this.#touch(each);
     this.#count();
   }
 
@@ -117,25 +124,38 @@ export class Segments {
 
   async #indexOf(segment: LogSegment): Promise<SegmentIndex> {
     if (segment.index === undefined) {
-      const { header, path } = segment;
-      const scan = await scanSegment(this.#context.host, path, header, {
-        expectLsn: header.baseLsn,
-        expectCrc: header.previousBatchCrc,
-        lsnInCrc: !this.#context.mutants.has('crc-without-lsn'),
-        chain: !this.#context.mutants.has('no-chain'),
-      });
-      segment.index ??= scan.index;
+      const running = this.#scans.get(segment) ?? this.#scan(segment).finally(() => this.#scans.delete(segment));
+      this.#scans.set(segment, running);
+      return running;
     }
-    const index = segment.index;
     if (segment.sealed) this.#touch(segment);
-    return index;
+    return segment.index;
   }
 
+  /** One with holes is not kept: what could not be read now may be readable later. */
+  async #scan(segment: LogSegment): Promise<SegmentIndex> {
+    const { header, path } = segment;
+    const scan = await scanSegment(this.#context.host, path, header, {
+      expectLsn: header.baseLsn,
+      expectCrc: header.previousBatchCrc,
+      lsnInCrc: !this.#context.mutants.has('crc-without-lsn'),
+      chain: !this.#context.mutants.has('no-chain'),
+    });
+    if (scan.holes.length > 0) return scan.index;
+    segment.index ??= scan.index;
+    if (segment.sealed) this.#touch(segment);
+    return segment.index;
+  }
+
+  /** The one that was used now is the last to go, and is kept whatever its size. */
   #touch(segment: LogSegment): void {
+    if (this.#recent.at(-1) === segment) return;
     this.#recent = this.#recent.filter((each) => each !== segment);
     this.#recent.push(segment);
-    while (this.#recent.length > indexesMax) {
+    let bytes = this.#recent.reduce((sum, each) => sum + (each.index?.memoryBytes ?? 0), 0);
+    while (bytes > indexBytesMax && this.#recent.length > 1) {
       const oldest = this.#recent.shift();
+      bytes -= oldest?.index?.memoryBytes ?? 0;
       if (oldest !== undefined) oldest.index = undefined;
     }
   }
@@ -170,6 +190,7 @@ export class Segments {
     const { disk } = this.#context.host;
     for (let segment = this.#nextToDrop(); segment !== undefined && !this.#closed; segment = this.#nextToDrop()) {
       this.#list.shift();
+      segment.index = undefined;
       this.#recent = this.#recent.filter((each) => each !== segment);
       this.#count();
       try {

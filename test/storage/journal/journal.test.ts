@@ -70,6 +70,30 @@ describe('journal', () => {
     );
   });
 
+  it('should read a record of any segment at the price of its own pages, once a segment is known', async () => {
+    const { run, machine } = journalWorld({ seed: 31 });
+    await run((host) =>
+      withJournal(host, async (journal) => {
+        for (let n = 1; n <= 240; n++) await journal.append([{ type: 1, payload: payloadOf(n, 3000) }]).durable();
+        expect(journal.segments().length).toBeGreaterThan(12);
+      }),
+    );
+    const device = machine.devices.device('root');
+    await run((host) =>
+      withJournal(host, async (journal) => {
+        const all = Array.from({ length: 240 }, (_, i) => i + 1);
+        // Many readers of segments that nobody knows: each is scanned once.
+        await Promise.all(all.map((lsn) => journal.read(lsn)));
+        for (const lsn of all) {
+          device.evict();
+          const before = device.statistics.readBytes;
+          expect((await journal.read(lsn)).payload).toEqual(payloadOf(lsn, 3000));
+          expect(device.statistics.readBytes - before).toBeLessThanOrEqual(2 * 4096);
+        }
+      }),
+    );
+  });
+
   it('should survive a kill at any time with everything acknowledged', async () => {
     for (let seed = 1; seed <= 6; seed++) {
       const { run, begin, machine, world } = journalWorld({ seed, buggify: true });
