@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { servedImages, submissions } from './facts.ts';
+import { servedImages, submissions, unknowableLosses } from './facts.ts';
 
 /** C8: a read gives what was submitted, or fails; what is handed to the disk follows the format that guards it. */
 export const noBadByte: StemeCheck = {
@@ -26,8 +26,10 @@ export const noBadByte: StemeCheck = {
     const lsnOf = new Map<string, number>();
     for (const { image } of servedImages(evidence))
       for (const record of image.records) lsnOf.set(record.id, record.lsn);
+    const lost = new Set([...unknowableLosses(evidence)].map((ack) => ack.id));
     for (const operation of evidence.operations) {
-      if (operation.input.f !== 'get' || operation.output?.found === undefined) continue;
+      if (operation.input.f !== 'get' || operation.output?.found === undefined || lost.has(operation.input.id))
+        continue;
       const lsn = lsnOf.get(operation.input.id);
       if (lsn !== undefined && lsn !== operation.output.found.lsn) {
         findings.add(

@@ -12,6 +12,7 @@ const recordHeaderBytes = 16;
 const witnessSlotBytes = 4096;
 const witnessFields = 64;
 const sealFlag = 1;
+const remadeFlag = 4;
 
 /** What the stand needs of a segment's header. */
 export interface SegmentSeen {
@@ -31,6 +32,8 @@ export interface ParsedBatch extends BatchSeen {
   readonly fileOffset: number;
   readonly previousCrc: number;
   readonly headerCrc: number;
+  /** A seal that was lost and made again: what follows it carries the checksum of the lost one. */
+  readonly remade: boolean;
   /** Bytes in the file, padding included. */
   readonly bytes: number;
   readonly records: readonly LogRecord[];
@@ -94,6 +97,7 @@ export function readBatchHeader(file: Uint8Array, at: number): Omit<ParsedBatch,
     headerCrc,
     bytes: Math.ceil((batchHeaderBytes + view.getUint32(48, true)) / headerBytes) * headerBytes,
     seal: (view.getUint16(6, true) & sealFlag) !== 0,
+    remade: (view.getUint16(6, true) & remadeFlag) !== 0,
   };
 }
 

@@ -84,7 +84,7 @@ function walk(segments: readonly Segment[]): Pick<JournalImage, 'records' | 'wal
       if (typeof batch === 'string' || problem !== undefined) {
         const successor = segments[index + 1]?.header;
         // The seal alone is missing: the successor proves all before it, and names the seal's own checksum.
-        if (successor?.previousLastLsn === expected - 1 && isZero(segment.bytes, at)) {
+        if (successor?.previousLastLsn === expected - 1) {
           chain = undefined;
           break;
         }
@@ -94,7 +94,7 @@ function walk(segments: readonly Segment[]): Pick<JournalImage, 'records' | 'wal
       records.push(...batch.records);
       walls.push(batch.wallMs);
       expected = batch.lastLsn + 1;
-      chain = batch.headerCrc;
+      chain = batch.remade ? undefined : batch.headerCrc;
       sealed = batch.seal;
       at += batch.bytes;
     }

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { readBatchHeader } from '../../../../src/scenario/stands/stemedb/journalFormat.ts';
 import type { FileSeen } from '../../../../src/scenario/stands/stemedb/journalImage.ts';
 import { readJournalImage } from '../../../../src/scenario/stands/stemedb/journalImage.ts';
-import { journalWorld, payloadOf, readAll, withJournal } from '../../../support/journalWorld.ts';
+import { openJournal } from '../../../../src/storage/journal/index.ts';
+import { journalWorld, payloadOf, readAll, smallJournal, withJournal } from '../../../support/journalWorld.ts';
 
 const moment = { atMs: 0, order: 0 };
 
@@ -65,6 +67,32 @@ test('should prove by a successor alone what the segment before it lost', async 
   );
   expect(image.records).toEqual([]);
   expect(image.floor).toBeGreaterThan(0);
+});
+
+test('should go on behind a seal that was lost, and behind one that was made again', async () => {
+  const { machine, run } = journalWorld({ seed: 6 });
+  await run(async (host) => {
+    const { journal } = await openJournal(host, smallJournal); // never closed: the process dies
+    for (let n = 0; n < 40; n++) await journal.append([{ type: 1, payload: payloadOf(n) }]).durable();
+  });
+  const segments = () =>
+    [...machine.devices.files()]
+      .filter(([path]) => /segment-\d+\.wal$/.test(path))
+      .map(([path, { file }]) => ({ name: path.slice(path.lastIndexOf('/') + 1), bytes: file.peek(), file }));
+  const [first] = segments();
+  if (first === undefined || segments().length < 3) throw new Error('the log has several segments');
+  let seal = first.bytes.length - 4096;
+  while (readBatchHeader(first.bytes, seal)?.seal !== true) seal -= 4096;
+  first.file.write(seal, new Uint8Array(4096));
+  const lost = readJournalImage(segments(), undefined, moment);
+  expect(lost.records).toHaveLength(40);
+
+  await run((host) => withJournal(host, async () => undefined));
+  const again = segments()[0]?.bytes ?? new Uint8Array();
+  expect(readBatchHeader(again, seal)).toMatchObject({ seal: true, remade: true });
+  const image = readJournalImage(segments(), undefined, moment);
+  expect(image.records).toHaveLength(40);
+  expect(image.invalid).toBeUndefined();
 });
 
 test('should see nothing in an empty directory', () => {
