@@ -13,7 +13,6 @@ const playedTwice = new Set(['fsync-degrading.yaml', 'disk-full.yaml', 'last-ack
 const notYet: Readonly<Record<string, string>> = {
   'error-rate.yaml': 'reads come from the page cache, so under 1 % of the operations fail',
   'reduce-writes.yaml': 'its end has not been seen: too slow',
-  'tuning-no-effect.yaml': 'the alert does not resolve after the restart, so it cannot fire twice',
 };
 
 /** Every incident as a user plays it: the command, its exit code, its last words. Two at a time. */
