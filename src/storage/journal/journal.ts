@@ -210,6 +210,8 @@ class RunningJournal implements Journal {
       this.#states.hold('recovering', error.message);
       return;
     }
+    // Whoever has read meanwhile has the old files open, which get no more records.
+    await this.#segments.reopen();
     const { ring } = this.#recovered.survey;
     const witness = new Witness(this.#context, this.id, ring);
     await this.#openWitness(witness, ring.exists);
@@ -237,6 +239,7 @@ class RunningJournal implements Journal {
       await this.#writer.noteRecovered();
     }
     this.#settled = true;
+    this.#spare.allow();
     this.#states.release('recovering');
     await this.#space.check();
     if (this.#states.state === 'open') this.#spare.prepare();
@@ -402,12 +405,12 @@ class RunningJournal implements Journal {
   }
 
   async #close(): Promise<void> {
-    const writer = this.#writer;
     this.#space.stop();
     await this.#settling?.catch(() => undefined);
+    const writer = this.#writer;
     // What is rejected tells its own tickets.
-    await writer?.flush().catch(() => undefined);
-    const isWhole = this.state === 'open' || this.state === 'read-only';
+    await writer?.finish().catch(() => undefined);
+    const isWhole = (this.state === 'open' || this.state === 'read-only') && writer?.isWhole === true;
     await writer?.exclusive(async () => {
       this.#witness?.quiet();
       await this.#spare.stop();

@@ -1,5 +1,6 @@
+import type { Disk, DiskFile } from '../../host/disk.ts';
 import { BatchBuffer } from './batch.ts';
-import { type Context, isNoSpace, messageOf } from './context.ts';
+import { type Context, closeQuietly, isMissing, isNoSpace, messageOf } from './context.ts';
 import { JournalError, WalCorruption } from './errors.ts';
 import { reportMissing } from './floor.ts';
 import {
@@ -28,6 +29,8 @@ export interface Recovered {
   readonly last: SurveyedSegment | undefined;
   /** Files behind it that hold nothing acknowledged. */
   readonly dropped: readonly SurveyedSegment[];
+  /** Files whose torn bytes are kept and counted: `settle` is called again while there is no room for the rest. */
+  readonly kept: Set<string>;
 }
 
 /** Steps 2 to 4: reads everything and judges it. Changes nothing. */
@@ -63,7 +66,7 @@ export async function judgeJournal(context: Context): Promise<Recovered> {
     ...(verdict === 'torn-tail' && torn !== undefined && { torn }),
     missing: reportMissing(seen.missing),
   };
-  return { survey: seen, report, clean, last, dropped };
+  return { survey: seen, report, clean, last, dropped, kept: new Set() };
 }
 
 /** Counts and logs what was found; once for each start. */
@@ -113,7 +116,7 @@ function probeVerdict(context: Context, seen: Survey, report: RecoveryReport): v
   telemetry.sometimes('refused by floor', missing !== undefined);
   telemetry.sometimes('floor by witness alone', missing !== undefined && !others('witness'));
   telemetry.sometimes('floor by successor alone', missing !== undefined && !others('successor'));
-  telemetry.sometimes('floor by vault alone', missing !== undefined && !others('vault'));
+  telemetry.sometimes('start without spare', seen.journalId !== undefined && !seen.hasSpare);
 }
 
 /** What the first missing range is refused with. */
@@ -135,13 +138,15 @@ export async function settle(context: Context, recovered: Recovered): Promise<vo
   if (recovered.clean || last?.header === undefined || mutants.has('recovery-not-synced')) return;
   try {
     await probeInterrupted(context, seen, last);
-    if (report.torn !== undefined) {
+    const { kept } = recovered;
+    if (report.torn !== undefined && kept.size === 0) {
       context.metrics.tornBatches.inc();
       context.logger.warn('torn tail dropped', report.torn);
     }
     for (const file of recovered.dropped) {
-      await keepTorn(context, file.path, file.name, 0, file.fileBytes);
-      await host.disk.remove(file.path);
+      if (!kept.has(file.name)) await keepTorn(context, file.path, file.name, 0, file.fileBytes);
+      kept.add(file.name);
+      await removeIfThere(host.disk, file.path);
       await host.disk.syncDirectory(settings.directory);
     }
     for (const segment of seen.unsealed) {
@@ -149,7 +154,8 @@ export async function settle(context: Context, recovered: Recovered): Promise<vo
     }
     const scan = last.scan;
     if (scan === undefined) throw new Error('the last segment is always scanned');
-    if (report.torn?.segment === last.name) {
+    if (report.torn?.segment === last.name && !kept.has(last.name)) {
+      kept.add(last.name);
       await keepTorn(context, last.path, last.name, scan.validEnd, scan.dirtyEnd);
     }
     await copy(context, last, last.header, []);
@@ -162,17 +168,26 @@ export async function settle(context: Context, recovered: Recovered): Promise<vo
   }
 }
 
+async function removeIfThere(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
 /** Whether a crash has cut an earlier rewrite: the spare then holds the header of the last segment. */
 async function probeInterrupted(context: Context, seen: Survey, last: SurveyedSegment): Promise<void> {
   if (!seen.hasSpare) return;
   const page = new Uint8Array(segmentHeaderBytes);
-  const file = await context.host.disk.open(`${context.settings.directory}/spare.wal`, { mode: 'read' });
+  let file: DiskFile | undefined;
   try {
+    file = await context.host.disk.open(`${context.settings.directory}/spare.wal`, { mode: 'read' });
     await file.read(0, page);
   } catch {
-    return; // It is written over anyway.
+    return; // It is written over anyway, or gone by now.
   } finally {
-    await file.close();
+    await closeQuietly(file);
   }
   const verdict = decodeSegmentHeader(page);
   context.host.telemetry.sometimes(
@@ -201,7 +216,8 @@ export async function copy(
   await rewriteSegment(context, {
     source: segment.path,
     target: segment.path,
-    totalBytes: header.segmentBytes,
+    // What is sealed takes no more batches.
+    totalBytes: scan.sealed ? scan.validEnd : header.segmentBytes,
     pieces: [...start, ...behind],
     check: async (path) => {
       const again = await scanSegment(context.host, path, header, {
@@ -242,6 +258,7 @@ export function runningSegments(recovered: Recovered): LogSegment[] {
     if (header === undefined) return [];
     const successor = kept[i + 1]?.header;
     const isLast = id === recovered.last?.id;
+    const isSealed = !isLast || (scan?.sealed ?? false);
     return [
       {
         header,
@@ -250,10 +267,10 @@ export function runningSegments(recovered: Recovered): LogSegment[] {
         index: isLast || i >= kept.length - 4 ? scan?.index : undefined,
         lastLsn: isLast ? (scan?.next ?? header.baseLsn) - 1 : (successor?.baseLsn ?? header.baseLsn) - 1,
         usedBytes: scan?.validEnd ?? fileBytes,
-        fileBytes: isLast ? Math.max(fileBytes, header.segmentBytes) : fileBytes,
-        sealed: isLast ? (scan?.sealed ?? false) : true,
+        fileBytes: isSealed ? fileBytes : Math.max(fileBytes, header.segmentBytes),
+        sealed: isSealed,
         readers: 0,
-        file: undefined,
+        handle: undefined,
       },
     ];
   });

@@ -9,11 +9,13 @@ import {
   segmentHeaderBytes,
 } from './format.ts';
 import { SegmentIndex } from './segmentIndex.ts';
-import type { Segments } from './segments.ts';
+import type { LogSegment, Segments } from './segments.ts';
 import type { Spare } from './space.ts';
 import type { Lsn } from './types.ts';
 
 const triesMax = 3;
+/** A sealed segment keeps at most the 16th part of its length unused; a rotation under load leaves less than a batch. */
+const unusedShareMost = 16;
 
 /** What the next segment follows. */
 export interface Predecessor {
@@ -74,7 +76,7 @@ export async function startSegment(
     fileBytes: settings.segmentBytes,
     sealed: false,
     readers: 0,
-    file: undefined,
+    handle: undefined,
   });
   metrics.fsyncErrors.inc({ segment: name }, 0);
   spare.prepare();
@@ -100,5 +102,25 @@ async function writeHeader(context: Context, spare: Spare, header: Uint8Array): 
       context.logger.error('disk error', { operation: 'spare', error: messageOf(error) });
       await context.host.clock.sleep(1000);
     }
+  }
+}
+
+/**
+ * Gives back the room behind an early seal, which ends at `usedBytes`: every orderly stop seals a segment, and whole ones
+ * would use up the space that the log may take within some dozens of restarts. Nothing depends on it, nor on its being
+ * durable.
+ */
+export async function shortenSealed(
+  context: Context,
+  segment: LogSegment,
+  file: DiskFile,
+  usedBytes: number,
+): Promise<void> {
+  if (segment.fileBytes - usedBytes < context.settings.segmentBytes / unusedShareMost) return;
+  try {
+    await file.truncate(usedBytes);
+    segment.fileBytes = usedBytes;
+  } catch (error) {
+    context.logger.warn('sealed segment could not be shortened', { error: messageOf(error) });
   }
 }

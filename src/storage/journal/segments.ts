@@ -11,6 +11,9 @@ import type { Lsn, SegmentInfo } from './types.ts';
  */
 const indexBytesMax = 64 * 1024 * 1024;
 
+/** Segments whose files are kept open for readers. */
+const openFilesMax = 64;
+
 /** One segment of a running journal. */
 export interface LogSegment {
   readonly header: SegmentHeader;
@@ -23,7 +26,17 @@ export interface LogSegment {
   sealed: boolean;
   /** Readers that hold it. */
   readers: number;
-  file: DiskFile | undefined;
+  /** Open for reading; shared by all readers. */
+  handle: SegmentHandle | undefined;
+}
+
+/** A segment's file, open for its readers. */
+export interface SegmentHandle {
+  readonly file: Promise<DiskFile>;
+  /** Readers that are at it. */
+  users: number;
+  /** No reader takes it any more: the last one closes it. */
+  retired: boolean;
 }
 
 /** The segments of a journal in order, who reads them, and what keeps them. */
@@ -35,6 +48,8 @@ export class Segments {
   #recent: LogSegment[] = [];
   /** Readers of one segment wait for one scan. */
   readonly #scans = new Map<LogSegment, Promise<SegmentIndex>>();
+  /** Segments whose file is open for readers, least recently used first. */
+  #opened: LogSegment[] = [];
   #dropping = false;
   #closed = false;
 
@@ -67,9 +82,10 @@ export class Segments {
 
   /** Puts another list in place of the present one, after a repair. */
   async replaceAll(segments: readonly LogSegment[]): Promise<void> {
-    for (const old of this.#list) await closeQuietly(old.file);
+    for (const old of this.#list) await retire(old);
     this.#list.splice(0, this.#list.length, ...segments);
     this.#recent = [];
+    this.#opened = [];
     this.#count();
   }
 
@@ -109,17 +125,47 @@ export class Segments {
 
   /** Runs with the segment held: it does not go meanwhile. */
   async using<T>(segment: LogSegment, run: (file: DiskFile, index: SegmentIndex) => Promise<T>): Promise<T> {
+    const handle = this.#handleOf(segment);
+    this.#used(segment);
     segment.readers += 1;
+    handle.users += 1;
     try {
-      segment.file ??= await this.#context.host.disk.open(segment.path, { mode: 'read' });
-      return await run(segment.file, await this.#indexOf(segment));
+      return await run(await handle.file, await this.#indexOf(segment));
     } finally {
       segment.readers -= 1;
-      if (this.#closed && segment.readers === 0) {
-        await closeQuietly(segment.file);
-        segment.file = undefined;
-      }
+      handle.users -= 1;
+      if (this.#closed && segment.handle === handle) await retire(segment);
+      else if (handle.retired && handle.users === 0) await closeHandle(handle);
     }
+  }
+
+  /** Another file has taken the name: who reads next opens it. */
+  async reopen(): Promise<void> {
+    for (const segment of this.#list) await retire(segment);
+  }
+
+  #handleOf(segment: LogSegment): SegmentHandle {
+    if (segment.handle !== undefined) return segment.handle;
+    const handle: SegmentHandle = {
+      file: this.#context.host.disk.open(segment.path, { mode: 'read' }),
+      users: 0,
+      retired: false,
+    };
+    // One that could not be opened is tried again by the next reader.
+    handle.file.catch(() => {
+      if (segment.handle === handle) segment.handle = undefined;
+    });
+    segment.handle = handle;
+    return handle;
+  }
+
+  /** A long log has more segments than a process may have open files. */
+  #used(segment: LogSegment): void {
+    if (this.#opened.at(-1) === segment) return;
+    this.#opened = this.#opened.filter((each) => each !== segment);
+    this.#opened.push(segment);
+    const oldest = this.#opened.length > openFilesMax ? this.#opened.shift() : undefined;
+    if (oldest !== undefined) void retire(oldest);
   }
 
   async #indexOf(segment: LogSegment): Promise<SegmentIndex> {
@@ -192,9 +238,10 @@ export class Segments {
       this.#list.shift();
       segment.index = undefined;
       this.#recent = this.#recent.filter((each) => each !== segment);
+      this.#opened = this.#opened.filter((each) => each !== segment);
       this.#count();
       try {
-        await closeQuietly(segment.file);
+        await retire(segment);
         await disk.remove(segment.path);
         // Before the next one goes: a power loss must not leave a hole among the names.
         await disk.syncDirectory(this.#context.settings.directory);
@@ -208,10 +255,19 @@ export class Segments {
   /** Closes what readers left open; files in use are closed by their last reader. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const segment of this.#list) {
-      if (segment.readers > 0) continue;
-      await closeQuietly(segment.file);
-      segment.file = undefined;
-    }
+    for (const segment of this.#list) await retire(segment);
   }
+}
+
+/** Nobody takes the open file of a segment any more; it is closed now, or by its last reader. */
+async function retire(segment: LogSegment): Promise<void> {
+  const { handle } = segment;
+  segment.handle = undefined;
+  if (handle === undefined) return;
+  handle.retired = true;
+  if (handle.users === 0) await closeHandle(handle);
+}
+
+async function closeHandle(handle: SegmentHandle): Promise<void> {
+  await closeQuietly(await handle.file.catch(() => undefined));
 }

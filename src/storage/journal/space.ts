@@ -19,6 +19,7 @@ export class Spare {
   #making: Promise<void> | undefined;
   #ready = false;
   #stopped = false;
+  #allowed = false;
   /** Bytes of it that are on the disk so far. */
   bytes = 0;
 
@@ -51,9 +52,14 @@ export class Spare {
     }
   }
 
-  /** Begins to make it unless it is there or being made. */
+  /** Recovery is done with the file, which it uses for its copies: from now on the spare may be made. */
+  allow(): void {
+    this.#allowed = true;
+  }
+
+  /** Begins to make it unless it is there, being made, or not allowed yet. */
   prepare(): void {
-    if (this.#ready || this.#making !== undefined || this.#stopped) return;
+    if (this.#ready || this.#making !== undefined || this.#stopped || !this.#allowed) return;
     this.#begin().catch((error: unknown) => {
       if (!this.#stopped) this.#context.logger.warn('spare could not be made', { error: messageOf(error) });
     });

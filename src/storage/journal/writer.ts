@@ -7,8 +7,9 @@ import { type Context, closeQuietly, isNoSpace, messageOf } from './context.ts';
 import { JournalError, type Outcome } from './errors.ts';
 import { BatchFlag, pageBytes, segmentFileName } from './format.ts';
 import { AppendQueue, type PendingBatch } from './queue.ts';
-import { startSegment } from './rotate.ts';
+import { shortenSealed, startSegment } from './rotate.ts';
 import type { LogSegment, Segments } from './segments.ts';
+import { SlowLog } from './slowLog.ts';
 import type { Spare } from './space.ts';
 import type { StateKeeper } from './state.ts';
 import type { JournalTuning, Lsn, RecordIn, Ticket } from './types.ts';
@@ -27,8 +28,6 @@ export interface WriterStart {
   readonly lastBatchOffset: number;
 }
 
-const slowLogEveryMs = 10_000;
-
 /**
  * The one writer: takes appends, decides when to write, keeps one durable write in flight, acknowledges in order. Nothing
  * is written after a write that failed, but for lack of space.
@@ -42,6 +41,7 @@ export class Writer {
   readonly #policy: CommitPolicy;
   readonly #queue: AppendQueue;
   readonly #start: WriterStart;
+  readonly #slowLog: SlowLog;
   readonly #listeners = new Set<(durable: Lsn) => void>();
   #file: DiskFile | undefined;
   #offset: number;
@@ -55,10 +55,10 @@ export class Writer {
   #urgentLsn = 0;
   #inFlight: PendingBatch | undefined;
   #inFlightSince: number | undefined;
-  #slow = { lastLogged: Number.NEGATIVE_INFINITY, suppressed: 0 };
-  #slowFsyncMs: number;
   #ignoreTarget = false;
   #hasErrors = false;
+  /** Aborted when the journal is closing: nothing waits for a witness that cannot be written. */
+  readonly #end = new AbortController();
   maxWaitMs: number;
   durableLsn: Lsn;
   lastBatch: { records: number; bytes: number; ms: number } | undefined;
@@ -86,10 +86,12 @@ export class Writer {
     this.#lastBatchOffset = start.lastBatchOffset;
     this.#previousCrc = start.previousCrc;
     this.#wallMs = start.wallMs;
-    this.#slowFsyncMs = settings.slowFsyncMs;
+    this.#slowLog = new SlowLog(context);
     this.maxWaitMs = settings.maxWaitMs;
     this.durableLsn = start.durableLsn;
     metrics.setWatermark('durableLsn', start.durableLsn);
+    // A counter that is born at 1 has no increase: the alert on it would miss the first error after a restart.
+    metrics.fsyncErrors.inc({ segment: segmentFileName(this.#active().header.segmentId) }, 0);
     metrics.observe(
       () => (this.#inFlightSince === undefined ? 0 : host.clock.now() - this.#inFlightSince),
       () => ({ bytes: this.#queue.pendingBytes, records: this.#queue.pendingRecords }),
@@ -117,7 +119,7 @@ export class Writer {
     this.#policy.setLimits(tuning);
     if (tuning.maxWaitMs !== undefined) this.maxWaitMs = tuning.maxWaitMs;
     if (tuning.maxBatchBytes !== undefined) this.#queue.maxBatchBytes = tuning.maxBatchBytes;
-    if (tuning.slowFsyncMs !== undefined) this.#slowFsyncMs = tuning.slowFsyncMs;
+    if (tuning.slowFsyncMs !== undefined) this.#slowLog.limitMs = tuning.slowFsyncMs;
   }
 
   append(records: readonly RecordIn[]): Ticket {
@@ -135,6 +137,17 @@ export class Writer {
     this.#urgentLsn = last.buffer.lastLsn;
     this.kick();
     return last.outcome.promise();
+  }
+
+  /** Everything appended so far, as the journal closes: nothing waits any longer for a witness that cannot be written. */
+  finish(): Promise<void> {
+    this.#end.abort();
+    return this.flush();
+  }
+
+  /** Nothing is durable that is not acknowledged: the log can be sealed. */
+  get isWhole(): boolean {
+    return this.#active().lastLsn === this.durableLsn;
   }
 
   /** Asks, once this turn's appends are in, whether to write. */
@@ -240,12 +253,7 @@ export class Writer {
     const isWitnessed = !settings.strictTail || (await this.#untilWitnessed());
     this.#inFlight = undefined;
     if (!isWitnessed) {
-      batch.outcome.reject(
-        new JournalError('JournalClosed', 'closed before the witness had noted the write', {
-          outcome: 'indeterminate',
-        }),
-      );
-      this.#queue.settled(batch);
+      this.#giveUp(batch);
       return;
     }
     this.#policy.completed(this.lastBatch?.ms ?? 0, batch.appends, this.#queue.queuedAppends);
@@ -297,7 +305,7 @@ export class Writer {
       this.#hasErrors = true;
       return failure;
     }
-    this.#logSlow(ms, bytes.length, buffer.recordCount, segmentId);
+    this.#slowLog.note({ ms, bytes: bytes.length, records: buffer.recordCount, segmentId });
     this.lastBatch = { records: buffer.recordCount, bytes: bytes.length, ms };
     const place = {
       first: buffer.firstLsn,
@@ -366,8 +374,9 @@ export class Writer {
     return new JournalError('JournalFailed', `${messageOf(cause)}; ${what}`, { outcome, cause });
   }
 
-  /** Under strict_tail: waits for the slot, read-only after three failures, a try a minute. */
+  /** Under strict_tail: waits for the slot, read-only after three failures, a try a minute; false when the journal closes. */
   async #untilWitnessed(): Promise<boolean> {
+    const { clock } = this.#context.host;
     for (;;) {
       try {
         await this.#witness.write(this.#note(false));
@@ -375,10 +384,19 @@ export class Writer {
         return true;
       } catch (error) {
         this.#states.hold('witness', `the witness cannot be written: ${messageOf(error)}`);
-        if (this.#states.state === 'closed') return false;
-        await this.#context.host.clock.sleep(60_000);
+        if (!this.#end.signal.aborted) await clock.sleep(60_000, this.#end.signal).catch(() => undefined);
+        if (this.#end.signal.aborted) return false;
       }
     }
+  }
+
+  /** The journal closes before the witness has noted a durable batch: it is not acknowledged, nor is anything behind it. */
+  #giveUp(batch: PendingBatch): void {
+    const what = 'closed before the witness had noted the write';
+    const queued = this.#queue.clear();
+    this.#queue.settled(batch);
+    batch.outcome.reject(new JournalError('JournalClosed', what, { outcome: 'indeterminate' }));
+    for (const { outcome } of queued) outcome.reject(new JournalError('JournalClosed', `${what} before this one`));
   }
 
   /** What the witness is to say of the last batch. */
@@ -390,19 +408,6 @@ export class Writer {
       batchHeaderCrc: this.#previousCrc,
       clean,
     };
-  }
-
-  #logSlow(ms: number, bytes: number, records: number, segmentId: number): void {
-    if (ms <= this.#slowFsyncMs) return;
-    const now = this.#context.host.clock.now();
-    if (now - this.#slow.lastLogged < slowLogEveryMs) {
-      this.#slow.suppressed += 1;
-      return;
-    }
-    const segment = segmentFileName(segmentId);
-    const suppressed = this.#slow.suppressed;
-    this.#context.logger.warn('slow fsync', { durationMs: ms, bytes, records, segment, suppressed });
-    this.#slow = { lastLogged: now, suppressed: 0 };
   }
 
   /** Seals the active segment if it is not, and begins the next. False when that could not be done; all is rejected then. */
@@ -458,6 +463,7 @@ export class Writer {
     }
     active.sealed = true;
     await this.#noteNow();
+    if (this.#file !== undefined) await shortenSealed(this.#context, active, this.#file, this.#offset);
     return true;
   }
 
