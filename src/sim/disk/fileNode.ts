@@ -12,6 +12,8 @@ interface Page {
   bytes: Uint8Array;
   /** How many snapshots on their way share `bytes`: whoever changes dirty sectors takes a copy first. */
   pins: number;
+  /** The media has these very bytes: whoever changes them takes a copy first. */
+  onMedia: boolean;
   /** Sectors whose content the cache knows. */
   valid: number;
   /** Sectors that are newer than the device. */
@@ -250,6 +252,18 @@ export class FileNode {
     }
   }
 
+  /** Puts a run of a snapshot on the media. A whole page is not copied: the page cache shares it until one of them changes. */
+  bringToMedia(run: SectorRun): void {
+    const position = run.sector * sectorBytes;
+    if (position % pageBytes !== 0 || run.bytes.byteLength !== pageBytes) {
+      this.media.write(position, run.bytes);
+      return;
+    }
+    this.media.adopt(position, run.bytes);
+    const page = this.#pages.get(position / pageBytes);
+    if (page?.bytes.buffer === run.bytes.buffer) page.onMedia = true;
+  }
+
   /** The snapshot is no longer on its way. */
   settle(snapshot: SyncSnapshot): void {
     if (snapshot.settled) return;
@@ -318,7 +332,7 @@ export class FileNode {
   #pageAt(index: number): Page {
     let page = this.#pages.get(index);
     if (page === undefined) {
-      page = { bytes: new Uint8Array(pageBytes), pins: 0, valid: 0, dirty: 0 };
+      page = { bytes: new Uint8Array(pageBytes), pins: 0, onMedia: false, valid: 0, dirty: 0 };
       this.#pages.set(index, page);
     }
     return page;
@@ -326,6 +340,7 @@ export class FileNode {
 
   #fill(index: number, page: Page, sector: number): void {
     if ((page.valid & (1 << sector)) !== 0) return;
+    if (page.onMedia) unshare(page);
     page.bytes.set(this.mediaSector(index * sectorsPerPage + sector), sector * sectorBytes);
     page.valid |= 1 << sector;
   }
@@ -350,6 +365,7 @@ export class FileNode {
 
   #remember(sector: number, bytes: Uint8Array): void {
     const page = this.#pageAt(Math.floor(sector / sectorsPerPage));
+    if (page.onMedia) unshare(page);
     page.bytes.set(bytes, (sector % sectorsPerPage) * sectorBytes);
     page.valid |= 1 << (sector % sectorsPerPage);
   }
@@ -361,11 +377,12 @@ export class FileNode {
   }
 }
 
-/** Gives the page bytes of its own before a change, when a snapshot shares them. */
+/** Gives the page bytes of its own before a change, when a snapshot or the media shares them. */
 function unshare(page: Page): void {
-  if (page.pins === 0) return;
+  if (page.pins === 0 && !page.onMedia) return;
   page.bytes = page.bytes.slice();
   page.pins = 0;
+  page.onMedia = false;
 }
 
 /** The next multiple of the page. */

@@ -64,7 +64,7 @@ function writeRun(
       if (misdirect(device, file, run, astray.id)) return;
     }
   }
-  file.media.write(position, run.bytes);
+  file.bringToMedia(run);
   if (file.damage.size === 0 && file.badSectors.size === 0) return;
   for (let n = 0; n < count; n++) {
     file.damage.delete(run.sector + n);

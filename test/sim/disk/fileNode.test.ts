@@ -101,7 +101,7 @@ describe('file node', () => {
           } else if (one.kind === 'sync') {
             const snapshot = file.beginSync();
             file.media.truncate(snapshot.cut);
-            for (const run of snapshot.runs) file.media.write(run.sector * 512, run.bytes);
+            for (const run of snapshot.runs) file.bringToMedia(run);
             file.mediaLength = snapshot.length;
             file.settle(snapshot);
             twin.media = twin.live.slice();
@@ -119,9 +119,29 @@ describe('file node', () => {
           const all = new Uint8Array(file.length);
           file.read(0, all, true);
           expect(Buffer.compare(all, twin.live)).toBe(0);
+          expect(Buffer.compare(file.media.slice(0, twin.media.byteLength), twin.media)).toBe(0);
         }
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('should not let the page cache see what happens to the media, nor the media what is written to the cache', () => {
+    const file = new FileNode(1, 0);
+    file.write(0, new Uint8Array(8192).fill(1));
+    const snapshot = file.beginSync();
+    for (const run of snapshot.runs) file.bringToMedia(run);
+    file.mediaLength = snapshot.length;
+    file.settle(snapshot);
+    file.media.write(100, Uint8Array.of(2));
+    file.write(5000, Uint8Array.of(3));
+    const cached = new Uint8Array(8192);
+    file.read(0, cached, false);
+    const media = file.media.slice(0, 8192);
+    expect([cached[100], cached[5000]]).toEqual([1, 3]);
+    expect([media[100], media[5000]]).toEqual([2, 1]);
+    file.media.truncate(4200);
+    file.read(0, cached, false);
+    expect([cached[4300], file.media.slice(4300, 1)[0]]).toEqual([1, 0]);
   });
 });

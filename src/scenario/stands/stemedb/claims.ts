@@ -4,13 +4,31 @@ import type { RandomStream } from '../../../host/random.ts';
 
 /** Keys in the order of their UTF-16 code units, no white space: RFC 8785, for the values that the stand makes. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  return isOrdered(value) ? JSON.stringify(value) : ordered(value);
+}
+
+/** Whether JSON.stringify writes this value in the canonical order as it is: what the clients make is. */
+function isOrdered(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isOrdered);
+  const members = value as Readonly<Record<string, unknown>>; // any object has members by name
+  let last: string | undefined;
+  for (const name of Object.keys(members)) {
+    const member = members[name];
+    if ((last !== undefined && name < last) || member === undefined || !isOrdered(member)) return false;
+    last = name;
+  }
+  return true;
+}
+
+function ordered(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(ordered).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const members: Readonly<Record<string, unknown>> = { ...value };
   let text = '';
   for (const name of Object.keys(members).sort()) {
     if (members[name] === undefined) continue;
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(members[name])}`;
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${ordered(members[name])}`;
   }
   return `{${text}}`;
 }
@@ -65,25 +83,29 @@ export function createClaims(random: RandomStream, options: ClaimOptions): Claim
     const textBytes = options.textBytes();
     const filler = textBytes > 0 ? ` ${'x'.repeat(textBytes)}` : '';
     const agent = random.chance(0.8) ? random.pick(agents) : undefined;
-    const content: Record<string, unknown> = {
-      v: 1,
+    const subject =
+      withdrawn === undefined ? `subject-${random.integer(1, options.subjects)}` : withdrawn.content.subject;
+    const predicate = withdrawn === undefined ? random.pick(predicates) : withdrawn.content.predicate;
+    // Few distinct objects, so that lenses have ties and conflicts to resolve; the source makes each claim distinct.
+    const text = random.chance(0.7) ? `value ${random.integer(1, 4)}` : `${options.label} ${number}${filler}`;
+    const stage = withdrawn === undefined ? (random.chance(0.93) ? 'approved' : 'proposed') : 'retired';
+    const confidence = random.integer(0, 20) / 20;
+    const by = withdrawn === undefined ? agent : withdrawn.content.agent;
+    // In canonical order, which spares sorting it for its id.
+    const content = {
+      ...(by === undefined ? {} : { agent: by }),
+      confidence,
       kind: 'assertion',
-      subject: withdrawn === undefined ? `subject-${random.integer(1, options.subjects)}` : withdrawn.content.subject,
-      predicate: withdrawn === undefined ? random.pick(predicates) : withdrawn.content.predicate,
-      // Few distinct objects, so that lenses have ties and conflicts to resolve; the source makes each claim distinct.
-      object: random.chance(0.7)
-        ? { text: `value ${random.integer(1, 4)}` }
-        : { text: `${options.label} ${number}${filler}` },
+      object: { text },
+      ...(withdrawn === undefined ? {} : { parent: withdrawn.id }),
+      predicate,
       source: hash('sha256', `${options.label} ${number}`, 'hex'),
-      stage: withdrawn === undefined ? (random.chance(0.93) ? 'approved' : 'proposed') : 'retired',
-      confidence: random.integer(0, 20) / 20,
+      stage,
+      subject,
       // Coarse, so that timestamps tie.
       timestamp: Math.floor(options.wall() / 1000) * 1000,
+      v: 1,
     };
-    if (withdrawn !== undefined) {
-      content.parent = withdrawn.id;
-      if (withdrawn.content.agent !== undefined) content.agent = withdrawn.content.agent;
-    } else if (agent !== undefined) content.agent = agent;
     return { id: idOf(content), kind: 'assertion', content };
   }
 

@@ -23,13 +23,16 @@ export async function askIndex(
   const answers: IndexAnswer[] = [];
   const { handler } = route;
   /** A process that hangs does not hang its judges. */
-  const answered = (request: RouteRequest): Promise<RouteResponse> =>
-    Promise.race([
-      handler(request),
-      new Promise<RouteResponse>((resolve) => {
-        where.world.scheduler.after(patienceMs, 'judge gives up', undefined, () => resolve({ status: 504 }));
-      }),
-    ]);
+  const answered = async (request: RouteRequest): Promise<RouteResponse> => {
+    const { promise, resolve } = Promise.withResolvers<RouteResponse>();
+    const giveUp = where.world.scheduler.after(patienceMs, 'judge gives up', undefined, () => resolve({ status: 504 }));
+    try {
+      return await Promise.race([handler(request), promise]);
+    } finally {
+      // An event that is never due would keep every answer of the race alive until the world is gone.
+      where.world.scheduler.cancel(giveUp);
+    }
+  };
   const deadlineMs = where.world.now + patienceMs;
   for (const { subject, predicate } of keysOf(history)) {
     for (const lens of lenses) {
