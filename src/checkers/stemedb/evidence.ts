@@ -131,7 +131,13 @@ export interface JournalImage {
   /** Highest LSN that the witness proves; 0 without one. */
   readonly witness: number;
   /** Where the valid prefix ends though more bytes follow. */
-  readonly invalid?: { readonly segment: string; readonly offset: number; readonly reason: string };
+  readonly invalid?: {
+    readonly segment: string;
+    readonly offset: number;
+    readonly reason: string;
+    /** First LSN of the segment behind, if damage lies within a segment that has one. */
+    readonly nextBaseLsn?: number;
+  };
   /** Wall milliseconds of the batches of the valid prefix, in order. */
   readonly walls: readonly number[];
 }
@@ -146,6 +152,8 @@ export interface Life {
   readonly device: string;
   /** The log as the process found it. */
   readonly found: JournalImage;
+  /** Last LSN that the index on disk covered at the start: segments that lie wholly below it are not scanned (4.7). */
+  readonly indexedLsn: number;
   /** When its routes answered; Infinity: never. */
   servedAtMs: number;
   servedOrder: number;

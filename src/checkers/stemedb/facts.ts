@@ -42,17 +42,27 @@ export interface ServedImage {
   readonly moment: 'recovered' | 'left';
 }
 
+/**
+ * True if the log was damaged in a segment that a start does not scan, since the index covers it: the damage is found when
+ * one of its records is read, not before. An image of such a log ends at the damage and says nothing of what is behind it.
+ */
+export function isBelowIndex({ found, indexedLsn }: Life): boolean {
+  return found.invalid?.nextBaseLsn !== undefined && found.invalid.nextBaseLsn <= indexedLsn + 1;
+}
+
 /** The log after each finished recovery, in order. */
 export function recoveredImages(evidence: StemeEvidence): ServedImage[] {
   return evidence.lives.flatMap((life) =>
-    life.recovered === undefined ? [] : [{ life, image: life.recovered, moment: 'recovered' as const }],
+    life.recovered === undefined || isBelowIndex(life)
+      ? []
+      : [{ life, image: life.recovered, moment: 'recovered' as const }],
   );
 }
 
 /** The log after each finished recovery and as each life that served left it; by time. */
 export function servedImages(evidence: StemeEvidence): ServedImage[] {
   return evidence.lives.flatMap((life) => {
-    if (life.recovered === undefined) return [];
+    if (life.recovered === undefined || isBelowIndex(life)) return [];
     const recovered = { life, image: life.recovered, moment: 'recovered' as const };
     return life.left === undefined ? [recovered] : [recovered, { life, image: life.left, moment: 'left' as const }];
   });
@@ -130,7 +140,7 @@ function liesAboutSync({ name, parameters }: StemeEvidence['faults'][number]): b
 export function unknowableLosses(evidence: StemeEvidence): ReadonlySet<AckRecord> {
   const lost = new Set<AckRecord>();
   for (const life of evidence.lives) {
-    if (life.recovered === undefined || !mediaDamagedBefore(evidence, life.startedAtMs)) continue;
+    if (life.recovered === undefined || isBelowIndex(life) || !mediaDamagedBefore(evidence, life.startedAtMs)) continue;
     const first = life.found.records[0]?.lsn ?? 1;
     for (const request of evidence.requests) {
       if (request.answeredOrder >= life.startedOrder) continue;
@@ -161,7 +171,19 @@ function nothingProves(evidence: StemeEvidence, request: ServerRequest, life: Li
     (loss) =>
       loss.order < life.startedOrder &&
       loss.order > request.answeredOrder &&
-      loss.atMs - request.answeredAtMs <= witnessWindowMs + 10 * longestWriteMs(evidence, request.answeredAtMs),
+      (witnessFailed(evidence, request.answeredOrder, loss.order) ||
+        loss.atMs - request.answeredAtMs <= witnessWindowMs + 10 * longestWriteMs(evidence, request.answeredAtMs)),
+  );
+}
+
+/** The disk of the witness refused to note what was acknowledged. */
+function witnessFailed(evidence: StemeEvidence, fromOrder: number, toOrder: number): boolean {
+  return evidence.disk.some(
+    (call) =>
+      call.error !== undefined &&
+      call.path.includes('.ring') &&
+      call.endedOrder > fromOrder &&
+      call.beganOrder < toOrder,
   );
 }
 

@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, JournalImage, Life, StemeEvidence } from './evidence.ts';
-import { isAcceptedLoss, isLogFile, lastLsn, mediaDamagedBefore } from './facts.ts';
+import { isAcceptedLoss, isBelowIndex, isLogFile, lastLsn, mediaDamagedBefore } from './facts.ts';
 
 /**
  * C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same; and
@@ -15,7 +15,7 @@ export const recoveryIdempotent: StemeCheck = {
     const findings = new Findings('C5 recovery-idempotent');
     let compared = 0;
     evidence.lives.forEach((life, index) => {
-      if (life.recovered !== undefined && !mediaReadMayDiffer(evidence, life)) {
+      if (life.recovered !== undefined && !mediaReadMayDiffer(evidence, life) && !isBelowIndex(life)) {
         compared++;
         // What was found as valid is kept: neither more nor less (a typed loss adds records of its own).
         const difference = firstDifference(life.found, life.recovered, evidence);

@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { faultActive, lastLsn } from './facts.ts';
+import { faultActive, isBelowIndex, lastLsn } from './facts.ts';
 
 /** Exit code of a start that refused damaged data (EX_DATAERR). */
 const refusedExitCode = 65;
@@ -20,7 +20,16 @@ export const tailVerdict: StemeCheck = {
       const { found } = life;
       const valid = lastLsn(found);
       const lossAccepted = evidence.acceptedLoss.length > 0;
-      if (life.recovered !== undefined && found.floor > valid && !lossAccepted) {
+      const healedMeanwhile = evidence.faults.some(
+        (fault) => readFaults.includes(fault.name) && fault.endMs > life.startedAtMs && fault.endMs <= life.servedAtMs,
+      );
+      if (
+        life.recovered !== undefined &&
+        found.floor > valid &&
+        !lossAccepted &&
+        !healedMeanwhile &&
+        !isBelowIndex(life)
+      ) {
         findings.add(
           `incarnation ${life.incarnation} started on a log that ends at LSN ${valid} although intact bytes prove LSN ${found.floor} acknowledged` +
             ` (witness: ${found.witness})`,

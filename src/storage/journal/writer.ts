@@ -28,6 +28,9 @@ export interface WriterStart {
   readonly lastBatchOffset: number;
 }
 
+/** How often a journal that is read-only for want of a witness looks whether it can be written again. */
+const witnessPollMs = 1_000;
+
 /**
  * The one writer: takes appends, decides when to write, keeps one durable write in flight, acknowledges in order. Nothing
  * is written after a write that failed, but for lack of space.
@@ -374,17 +377,17 @@ export class Writer {
     return new JournalError('JournalFailed', `${messageOf(cause)}; ${what}`, { outcome, cause });
   }
 
-  /** Under strict_tail: waits for the slot, read-only after three failures, a try a minute; false when the journal closes. */
+  /** Under strict_tail: waits for the slot, read-only after three failures, a try a second; false when the journal closes. */
   async #untilWitnessed(): Promise<boolean> {
     const { clock } = this.#context.host;
-    for (;;) {
+    for (let tries = 3; ; tries = 0) {
       try {
-        await this.#witness.write(this.#note(false));
+        await this.#witness.write(this.#note(false), tries);
         this.#states.release('witness');
         return true;
       } catch (error) {
         this.#states.hold('witness', `the witness cannot be written: ${messageOf(error)}`);
-        if (!this.#end.signal.aborted) await clock.sleep(60_000, this.#end.signal).catch(() => undefined);
+        if (!this.#end.signal.aborted) await clock.sleep(witnessPollMs, this.#end.signal).catch(() => undefined);
         if (this.#end.signal.aborted) return false;
       }
     }

@@ -106,6 +106,7 @@ export function goodStory(): Story {
       startedOrder,
       device: 'sdb',
       found,
+      indexedLsn: 0,
       servedAtMs: atMs + 1,
       servedOrder,
       recovered: image(records, atMs + 1),

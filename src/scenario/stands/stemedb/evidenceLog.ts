@@ -32,7 +32,10 @@ export class EvidenceLog {
   }
 
   /** A process has begun on this machine. */
-  began(life: Pick<Life, 'node' | 'incarnation' | 'device' | 'found' | 'logBytes' | 'settings'>, atMs: number): void {
+  began(
+    life: Pick<Life, 'node' | 'incarnation' | 'device' | 'found' | 'indexedLsn' | 'logBytes' | 'settings'>,
+    atMs: number,
+  ): void {
     this.lives.push({
       ...life,
       startedAtMs: atMs,

@@ -65,10 +65,16 @@ function walk(segments: readonly Segment[]): Pick<JournalImage, 'records' | 'wal
 
   for (const [index, segment] of segments.entries()) {
     const { header } = segment;
+    const next = segments[index + 1]?.header;
     const wrong = (reason: string, offset = 0) => ({
       records,
       walls,
-      invalid: { segment: segment.name, offset, reason },
+      invalid: {
+        segment: segment.name,
+        offset,
+        reason,
+        ...(offset > 0 && next?.segmentId === header.segmentId + 1 ? { nextBaseLsn: next.baseLsn } : {}),
+      },
     });
     if (previousId !== undefined && header.segmentId !== previousId + 1)
       return wrong(`expected segment ${previousId + 1}`);

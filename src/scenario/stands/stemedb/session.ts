@@ -96,6 +96,18 @@ export function openSession(context: StandContext): StandSession {
     );
   }
 
+  /** Last LSN of the index on disk, by its manifest; 0 without one. */
+  function indexedLsn(node: string): number {
+    const [manifest] = peekDirectory(disksOf(node).table, `${configOf(node).store.dir}/index`, /^MANIFEST$/);
+    if (manifest === undefined) return 0;
+    try {
+      const { parts } = JSON.parse(Buffer.from(manifest.bytes).toString('utf8')) as { parts: { last: number }[] }; // its format
+      return parts.at(-1)?.last ?? 0;
+    } catch {
+      return 0;
+    }
+  }
+
   function decorateHost(host: Host, node: string): Host {
     const { incarnation } = host;
     configs.set(node, stemeConfigSchema.parse(documentOf(node)));
@@ -103,7 +115,15 @@ export function openSession(context: StandContext): StandSession {
     const logBytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
     const device = disksOf(node).table.deviceAt(configOf(node).wal.dir).name;
     log.began(
-      { node, incarnation, device, found: imageOf(node, files), logBytes, settings: settingsOf(configOf(node)) },
+      {
+        node,
+        incarnation,
+        device,
+        found: imageOf(node, files),
+        indexedLsn: indexedLsn(node),
+        logBytes,
+        settings: settingsOf(configOf(node)),
+      },
       world.now,
     );
     hosts.set(node, host);
