@@ -4,6 +4,7 @@ import { packageVersion } from '../daemon/version.ts';
 /** The commands, each loaded when it is needed: a daemon does not load the simulator, nor a replay the HTTP server. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   chaos: async () => (await import('./chaos.ts')).chaosCommand(),
+  check: async () => (await import('./check.ts')).checkCommand(),
   mutants: async () => (await import('./mutants.ts')).mutantsCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),

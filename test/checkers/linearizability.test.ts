@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Operation } from '../../src/checkers/history.ts';
-import { checkLinearizability, type Model } from '../../src/checkers/linearizability.ts';
+import { checkLinearizability } from '../../src/checkers/linearizability.ts';
 import { keyValueModel } from '../../src/checkers/models/keyValue.ts';
 import { casRegisterModel, registerModel } from '../../src/checkers/models/register.ts';
-import { op } from './histories.ts';
+import { bruteForce, op } from './histories.ts';
 
 const conformance = join(import.meta.dirname, '../../../shared/conformance/porcupine');
 const hasConformance = existsSync(conformance);
@@ -96,27 +96,6 @@ describe.skipIf(!hasConformance)('published logs of porcupine (shared/conformanc
     });
   }
 });
-
-/** Every order that respects real time, every subset of the unanswered: small histories only. */
-function bruteForce<State>(operations: readonly Operation[], model: Model<State>): boolean {
-  const rest = operations.filter((operation) => operation.outcome !== 'fail');
-  function extend(state: State, left: readonly Operation[]): boolean {
-    if (left.every((operation) => operation.outcome === 'info')) return true;
-    return left.some((operation) => {
-      const blocked = left.some((other) => other.completedOrder < operation.invokedOrder);
-      if (blocked) return false;
-      const next = model.step(state, operation);
-      return (
-        next !== undefined &&
-        extend(
-          next,
-          left.filter((other) => other !== operation),
-        )
-      );
-    });
-  }
-  return extend(model.initial, rest);
-}
 
 function randomHistory(random: (below: number) => number): Operation[] {
   const count = 2 + random(5);
