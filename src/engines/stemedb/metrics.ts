@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Metric, type Registry } from 'prom-clie
 import type { DiskErrorCode, DiskOperation } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { SlidingSummary } from '../../host/slidingSummary.ts';
+import { ENDPOINTS } from './admission.ts';
 
 const QUANTILES = [0.5, 0.9, 0.99] as const;
 /** 0.1 ms × 2^0..15, in seconds. */
@@ -85,6 +86,8 @@ export function createMetrics(host: Host): StemeMetrics {
 
   const assertions = counter('assertions_total', 'Assertions answered, by what became of them.', ['status']);
   for (const status of ['created', 'exists', 'rejected']) assertions.inc({ status }, 0);
+  const rateLimited = counter('rate_limited_total', 'Requests refused for their rate.', ['endpoint']);
+  for (const endpoint of ENDPOINTS) rateLimited.inc({ endpoint }, 0);
   const diskErrors = counter('disk_errors_total', 'Errors of the device under the store: EIO and kin.', ['code']);
   for (const code of MEDIA_CODES) diskErrors.inc({ code }, 0);
   const storageErrors = counter('storage_operation_errors_total', 'Disk calls that failed.', ['operation', 'code']);
@@ -118,7 +121,7 @@ export function createMetrics(host: Host): StemeMetrics {
       ['type'],
     ),
     rejections: counter('write_rejections_total', 'Writes refused or failed, by code of the error.', ['code']),
-    rateLimited: counter('rate_limited_total', 'Requests refused for their rate.', ['endpoint']),
+    rateLimited,
     queries: histogram('query_duration_seconds', 'Time to answer a query.', ['lens']),
     cacheHits: counter('cache_hits_total', 'Records read from memory.'),
     cacheMisses: counter('cache_misses_total', 'Records read from the disk.'),

@@ -31,6 +31,11 @@ export interface DeviceOptions {
   /** Files and directories that fit. Default 1,000,000. */
   readonly inodes?: number;
   readonly model?: Partial<DeviceModel>;
+  /**
+   * Clean bytes of its files that the page cache holds: as soon as more have been read or synced since the last time, all
+   * clean pages are dropped (coarser than a kernel's, but no larger). Default: no bound, nothing is ever dropped.
+   */
+  readonly cacheBytes?: number;
 }
 
 /** A handle that wants to hear of errors of write-back (variant `lost`). */
@@ -57,6 +62,9 @@ export class Device {
   epoch = 0;
   readonly #totalBytes: number;
   readonly #totalInodes: number;
+  readonly #cacheBytes: number;
+  /** Bytes that came into the page cache since clean pages were dropped last. */
+  #cameIn = 0;
   readonly #powerRandom: RandomStream;
   readonly #observers = new Set<DiskObserver>();
   readonly #fills = new Map<number, { bytes: number; inodes: number }>();
@@ -70,6 +78,7 @@ export class Device {
     this.number = number;
     this.#totalBytes = options.bytes ?? 64 * 2 ** 30;
     this.#totalInodes = options.inodes ?? 1_000_000;
+    this.#cacheBytes = options.cacheBytes ?? Number.POSITIVE_INFINITY;
     const stream = (purpose: string) => environment.random.stream(`disk/${environment.machine}/${name}/${purpose}`);
     this.faultRandom = stream('faults');
     this.#powerRandom = stream('power-loss');
@@ -207,6 +216,14 @@ export class Device {
   /** Drops the clean pages of all files: as after memory pressure, reads come from the device again. */
   evict(): void {
     for (const file of this.names.files().values()) file.evict();
+  }
+
+  /** Must be told of clean bytes that come to be in the page cache, by reading or by a sync. */
+  cached(bytes: number): void {
+    this.#cameIn += bytes;
+    if (this.#cameIn <= this.#cacheBytes) return;
+    this.#cameIn = 0;
+    this.evict();
   }
 
   /** Every cache is lost; what no sync covered is resolved by mode. */

@@ -85,6 +85,7 @@ export class SimFile implements DiskFile {
           return;
         }
         this.#emit('read', { offset: position, bytes: count });
+        if (!this.#uncached) this.#device.cached(sectors.length * sectorBytes);
         done.succeed(count, count);
       };
       if (sectors.length === 0) this.#device.later(callMs, 'disk read', finish);
@@ -358,7 +359,10 @@ export class SimFile implements DiskFile {
     const bytes = this.#file.dirtyBytes;
     const snapshot = this.#file.beginSync();
     this.#device.queue.submit(kind, bytes, () => {
-      ended(endSync(this.#device, this.#file, () => this.path, snapshot, this));
+      const code = endSync(this.#device, this.#file, () => this.path, snapshot, this);
+      // What was written may be dropped from now on.
+      this.#device.cached(bytes);
+      ended(code);
     });
   }
 

@@ -34,6 +34,30 @@ describe('device table', () => {
     expect(table.deviceAt('/x').name).toBe('sda');
   });
 
+  it('should hold no more clean bytes in the page cache than it has memory, and all without a bound', async () => {
+    const readsOf = async (cacheBytes?: number): Promise<number> => {
+      const rig = createRig();
+      const device = rig.table.addDevice('sdb', cacheBytes === undefined ? {} : { cacheBytes });
+      rig.table.mount('/wal', device);
+      const file = await rig.durable('/wal/f', new Uint8Array(65_536).fill(7));
+      const page = new Uint8Array(4096);
+      for (let round = 0; round < 3; round++) {
+        for (let at = 0; at < 65_536; at += 4096) {
+          expect(await rig.settle(file.read(at, page))).toBe(4096);
+          expect(page.every((byte) => byte === 7)).toBe(true);
+        }
+      }
+      // What is not yet on the device is never dropped.
+      await rig.settle(file.write(0, [new Uint8Array(65_536).fill(8)], { durable: false }));
+      await rig.settle(file.read(0, page));
+      expect(page[0]).toBe(8);
+      return device.statistics.reads;
+    };
+    expect(await readsOf()).toBe(0);
+    expect(await readsOf(16_384)).toBe(48);
+    expect(await readsOf(131_072)).toBeLessThanOrEqual(16);
+  });
+
   it('should be empty after a wipe, with its mounts', async () => {
     const rig = createRig();
     rig.table.mount('/wal', rig.table.addDevice('sdb'));

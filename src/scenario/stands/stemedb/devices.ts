@@ -22,6 +22,11 @@ const device = (size: number) =>
     'flush latency': durationMs.optional(),
     'queue depth': z.int().min(1).max(1024).optional().describe('requests that the device works on at once'),
     'bytes per second': bytes.optional(),
+    'page cache': bytes
+      .optional()
+      .describe(
+        'memory for what was read and written; default: as much as there are files, so that nothing is read twice',
+      ),
     'other reads': z
       .number()
       .positive()
@@ -91,6 +96,7 @@ function optionsOf(settings: DeviceSettings) {
   return {
     bytes: settings.bytes,
     inodes: settings.inodes,
+    ...(settings['page cache'] === undefined ? {} : { cacheBytes: settings['page cache'] }),
     model: Object.fromEntries(Object.entries(model).filter(([, value]) => value !== undefined)),
   };
 }
