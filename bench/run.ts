@@ -1,17 +1,34 @@
-/** `npm run bench [name …]`: runs the benchmarks one after the other, each in a process of its own. */
+/**
+ * `npm run bench [name …] [-- option …]`: runs the benchmarks one after the other, each in a process of its own, all of
+ * them if none is named. Options go to each as they are: `npm run bench -- soak --minutes 5`.
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadNote } from './measure.ts';
 
-const all = ['sim', 'journal', 'stemedb'];
-const chosen = process.argv.slice(2);
-for (const name of chosen.length === 0 ? all : chosen) {
+/** Every benchmark, and what it measures. */
+const benches: Readonly<Record<string, string>> = {
+  sim: 'events of the simulator',
+  gathering: 'group commit on the stand',
+  journal: 'the journal beside the raw disk, classic-level, sqlite, lmdb',
+  stemedb: 'the store beside the same, HTTP, queries, index',
+  growth: 'what may grow with the number of records, and what may not',
+  soak: 'ten minutes of load: does the memory stay flat?',
+};
+
+const given = process.argv.slice(2);
+const firstOption = given.findIndex((word) => word.startsWith('-'));
+const names = firstOption < 0 ? given : given.slice(0, firstOption);
+const options = firstOption < 0 ? [] : given.slice(firstOption);
+const unknown = names.find((name) => !Object.hasOwn(benches, name));
+if (unknown !== undefined) {
+  const lines = Object.entries(benches).map(([name, what]) => `  ${name.padEnd(12)}${what}`);
+  console.error(`bench: there is no ${unknown}, expected some of\n${lines.join('\n')}`);
+  process.exit(64);
+}
+for (const name of names.length === 0 ? Object.keys(benches) : names) {
+  console.log(`\n== ${name}: ${benches[name]}; ${loadNote()}`);
   const file = join(import.meta.dirname, `${name}.ts`);
-  if (!existsSync(file)) {
-    console.error(`bench: expected one of ${all.join(', ')}, got ${name}`);
-    process.exit(64);
-  }
-  console.log(`\n== ${name}`);
-  const { status } = spawnSync(process.execPath, ['--expose-gc', file], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, ['--expose-gc', file, ...options], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
