@@ -108,6 +108,15 @@ export const stemeConfigSchema = z
           `got ${config.wal.segment_bytes}: make segments larger or records smaller`,
       });
     }
+    if (config.wal.max_pending_bytes < 2 * config.wal.max_record_bytes) {
+      context.addIssue({
+        code: 'custom',
+        path: ['wal', 'max_pending_bytes'],
+        message:
+          `expected at least 2 × wal.max_record_bytes = ${2 * config.wal.max_record_bytes}, ` +
+          `got ${config.wal.max_pending_bytes}: the largest record would never be taken`,
+      });
+    }
     if (config.wal.max_bytes < 2 * config.wal.segment_bytes) {
       context.addIssue({
         code: 'custom',

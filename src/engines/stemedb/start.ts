@@ -43,15 +43,20 @@ export async function openTheJournal(
   });
 }
 
-/** One append lies in one batch and one segment: a quarter of it leaves room for headers and what is there already. */
-export function appendBytes(config: StemeConfig): number {
-  return Math.min(APPEND_BYTES_MAX, Math.max(config.wal.max_record_bytes + 1024, config.wal.segment_bytes / 4));
+/**
+ * One append lies in one batch and one segment: a quarter of it leaves room for headers and what is there already. It
+ * also has to fit the queue: a batch in smaller appends is taken in turn, one too large for the queue never would be.
+ */
+export function appendBytes({ wal }: StemeConfig): number {
+  const roomy = Math.min(wal.segment_bytes / 4, wal.max_pending_bytes / 2);
+  return Math.min(APPEND_BYTES_MAX, Math.max(wal.max_record_bytes + 1024, roomy));
 }
 
 const EXIT_CODES: Partial<Record<JournalErrorCode, number>> = {
   WalCorruption: ExitCode.data,
   JournalFormat: ExitCode.data,
   JournalDamaged: ExitCode.data,
+  JournalMissing: ExitCode.data,
   JournalLocked: ExitCode.locked,
 };
 

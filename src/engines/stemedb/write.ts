@@ -1,6 +1,6 @@
 import type { Clock } from '../../host/clock.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
-import type { Journal, RecordIn, Ticket } from '../../storage/journal/index.ts';
+import { type Journal, type RecordIn, recordBytes, type Ticket } from '../../storage/journal/index.ts';
 import { type Admission, appendRefusal, writeFailure } from './admission.ts';
 import { type Prepared, RecordType, TYPE_NAMES } from './content.ts';
 import { StemeError } from './errors.ts';
@@ -312,7 +312,7 @@ class Entry implements RecordIn {
 interface AppendGroup {
   readonly first: number;
   readonly entries: Entry[];
-  /** Of the payloads. */
+  /** As the journal counts them. */
   bytes: number;
   /** Why the journal did not take it. */
   refusal: StemeError | undefined;
@@ -339,10 +339,12 @@ class BatchBuilder {
   }
 
   add(record: Prepared, payload: Uint8Array): Entry {
-    const group = this.#groupFor(payload.length);
+    // What the journal counts: headers and padding too.
+    const bytes = recordBytes(payload.length);
+    const group = this.#groupFor(bytes);
     const entry = new Entry(this.#nextLsn++, record, payload, group);
     group.entries.push(entry);
-    group.bytes += payload.length;
+    group.bytes += bytes;
     this.#byId.set(record.id, entry);
     return entry;
   }

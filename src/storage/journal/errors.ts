@@ -14,6 +14,7 @@ export type JournalErrorCode =
   | 'JournalLocked'
   | 'JournalFormat'
   | 'JournalIo'
+  | 'JournalMissing'
   | 'RecordTooLarge'
   | 'RecordNotFound'
   | 'WalCorruption';

@@ -1,3 +1,4 @@
+export { recordBytes } from './batch.ts';
 export type { JournalErrorCode, Outcome, ReadOnlyReason } from './errors.ts';
 export { JournalError, WalCorruption } from './errors.ts';
 export { lostRecordType, segmentFileName } from './format.ts';

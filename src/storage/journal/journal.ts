@@ -13,6 +13,7 @@ import { startSegment } from './rotate.ts';
 import { Segments } from './segments.ts';
 import { SpaceWatch, Spare } from './space.ts';
 import { StateKeeper } from './state.ts';
+import { Strangers } from './strangers.ts';
 import { noJournal } from './survey.ts';
 import type {
   Journal,
@@ -36,7 +37,7 @@ import { Writer } from './writer.ts';
  * acknowledged is there afterwards, durable, or the start is refused.
  *
  * Throws JournalLocked (another process has it), JournalFormat (foreign or newer), WalCorruption (acknowledged records are
- * damaged and `onCorruption` is `refuse`), JournalIo (the disk fails; or nothing is there and `create` is `never`).
+ * damaged and `onCorruption` is `refuse`), JournalMissing (nothing is there and `create` is `never`), JournalIo (the disk fails).
  */
 export async function openJournal(
   host: Host,
@@ -72,9 +73,6 @@ async function open(context: Context): Promise<{ journal: RunningJournal; recove
     noteVerdict(context, recovered);
     const corruption = corruptionOf(context, recovered.survey);
     if (corruption !== undefined && settings.onCorruption === 'refuse') throw corruption;
-    if (recovered.survey.strangers.length > 0) {
-      context.logger.warn('foreign files in the journal', { names: recovered.survey.strangers });
-    }
     const journal = new RunningJournal(context, lock, recovered);
     try {
       await journal.start();
@@ -144,6 +142,7 @@ class RunningJournal implements Journal {
   readonly #segments: Segments;
   readonly #spare: Spare;
   readonly #space: SpaceWatch;
+  readonly #strangers: Strangers;
   readonly #reader: Reader;
   readonly #isNew: boolean;
   readonly #durableListeners = new Set<(durable: Lsn) => void>();
@@ -165,6 +164,8 @@ class RunningJournal implements Journal {
     this.#segments = new Segments(context);
     this.#spare = new Spare(context);
     this.#space = new SpaceWatch(context, this.#states, this.#spare);
+    this.#strangers = new Strangers(context);
+    this.#strangers.tell(recovered.survey.strangers);
     context.metrics.diskBytes = () => this.#segments.diskBytes + this.#spare.bytes;
     this.#reader = new Reader(context, this.#segments, () => this.durableLsn);
   }
@@ -256,6 +257,7 @@ class RunningJournal implements Journal {
 
   #poll(): void {
     const { settings } = this.#context;
+    this.#strangers.poll();
     if (this.#segments.diskBytes + settings.segmentBytes <= settings.maxBytes) this.#states.release('wal_full');
     if (this.#settled || this.#settling !== undefined || this.#closing !== undefined) return;
     this.#settling = this.#settle()

@@ -87,7 +87,7 @@ export async function survey(host: Host, o: SurveyOptions): Promise<Survey> {
   return {
     journalId,
     segments: walked.segments,
-    strangers: listed.filter((name) => segmentIdOf(name) === undefined && !ownNames.has(name)),
+    strangers: listed.filter(isStranger),
     hasSpare: listed.includes('spare.wal'),
     ring,
     proofs,
@@ -98,6 +98,11 @@ export async function survey(host: Host, o: SurveyOptions): Promise<Survey> {
     last: walked.next - 1,
     unsealed: walked.unsealed,
   };
+}
+
+/** Whether a name in a journal's directory is not the journal's. */
+export function isStranger(name: string): boolean {
+  return segmentIdOf(name) === undefined && !ownNames.has(name);
 }
 
 async function listDirectory(host: Host, directory: string): Promise<string[]> {
@@ -277,7 +282,10 @@ async function proofWithoutHeader(host: Host, path: string, id: number): Promise
   return proof;
 }
 
-/** A journal that ought to be there is not: JournalIo. */
+/** A journal that ought to be there is not. */
 export function noJournal(directory: string): JournalError {
-  return new JournalError('JournalIo', `${directory}: no journal is there, and making one was not allowed`);
+  return new JournalError(
+    'JournalMissing',
+    `${directory}: expected a journal, found none, and making one was not allowed; mount the right directory, or allow it once`,
+  );
 }

@@ -16,6 +16,15 @@ async function startRefusal(host: Host, config = smallConfig()): Promise<unknown
 }
 
 describe('a start is refused', () => {
+  test('with 65 where there is nothing and nothing may be made; nothing is made', async () => {
+    const bench = makeBench();
+    const refusal = await bench.run((host) => startRefusal(host, smallConfig({ store: { create: 'never' } })));
+    expect(refusal).toMatchObject({ code: 'JournalMissing', exitCode: 65 });
+    expect(await bench.run((host) => host.disk.stat(WAL).catch((error: { code: string }) => error.code))).toBe(
+      'ENOENT',
+    );
+  });
+
   test.each(['segment-00000001.wal', 'segment-00000002.wal'])(
     'with 65 and the LSNs when %s is gone, also if the index on disk knows its records',
     async (name) => {

@@ -34,7 +34,16 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       }
       return { items: assertions as AssertionInput[], atomic }; // assertBatch() parses each
     });
-    return { status: 200, body: await withTimeout(context, db.assertBatch(items, { atomic })) };
+    const body = await withTimeout(context, db.assertBatch(items, { atomic }));
+    countLimited(body.results);
+    return { status: 200, body };
+  }
+
+  /** A batch of which the rate let only a part through, or none of a chunk, is answered 200: it was limited all the same. */
+  function countLimited(results: readonly object[]): void {
+    if (results.some((result) => 'error' in result && isRateLimited(result.error))) {
+      db.metrics.rateLimited.inc({ endpoint: 'batch' });
+    }
   }
 
   /** Writes what has come of the lines, answers it, and only then reads on: that is the back-pressure. */
@@ -57,6 +66,7 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       const refused = { status: 'rejected', ...errorBody(error) };
       results = good.map(() => refused);
     }
+    countLimited(results);
     let text = '';
     let next = 0;
     for (const [i, line] of parsed.entries()) {
@@ -92,6 +102,10 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       },
     },
   ];
+}
+
+function isRateLimited(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'RATE_LIMITED';
 }
 
 function parseLine(bytes: Uint8Array | undefined, maxBytes: number): unknown {
