@@ -120,6 +120,10 @@ function spoil(old: Uint8Array, newest: Uint8Array, mixed: boolean, random: Rand
   while (old[last] === newest[last]) last -= 1;
   const out = old.slice();
   if (mixed) out.set(newest.subarray(first, random.integer(first, last)), first);
-  else out.set(random.bytes(last + 1 - first), first);
+  else {
+    const garbage = random.bytes(last + 1 - first);
+    // Two writes may have left a synced byte between them.
+    for (let n = first; n <= last; n++) if (old[n] !== newest[n]) out[n] = garbage[n - first] ?? 0;
+  }
   return out;
 }

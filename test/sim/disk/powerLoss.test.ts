@@ -7,6 +7,8 @@ const modes: readonly PowerLossMode[] = ['drop', 'tear', 'reorder', 'corrupt', '
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const fill = (bytes: number, value: number): Uint8Array => new Uint8Array(bytes).fill(value);
 
+const at = (position: number) => ({ at: position, count: 1, value: 1 });
+
 describe('power loss', () => {
   it('should keep synced content, length and names in every mode', async () => {
     const write = fc.record({
@@ -43,7 +45,10 @@ describe('power loss', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      {
+        numRuns: 60,
+        examples: [['corrupt', 736_772_549, [{ at: 0, count: 2, value: 1 }], [at(2), { ...at(0), value: 2 }]]],
+      },
     );
   });
 
