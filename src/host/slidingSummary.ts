@@ -45,6 +45,9 @@ interface Window {
   /** Number of the window since the clock's zero; −1: never used. */
   epoch: number;
   count: number;
+  /** Lowest and highest bucket in use: an exposition need not look at the others. */
+  low: number;
+  high: number;
   readonly buckets: Uint32Array;
 }
 
@@ -66,6 +69,8 @@ export class SlidingSummary {
     this.#windows = Array.from({ length: options.windows ?? 6 }, () => ({
       epoch: -1,
       count: 0,
+      low: upperBounds.length,
+      high: -1,
       buckets: new Uint32Array(upperBounds.length),
     }));
   }
@@ -89,11 +94,15 @@ export class SlidingSummary {
     if (window.epoch !== epoch) {
       window.epoch = epoch;
       window.count = 0;
+      window.low = upperBounds.length;
+      window.high = -1;
       window.buckets.fill(0);
     }
     window.count += 1;
     const bucket = bucketOf(value);
     window.buckets[bucket] = (window.buckets[bucket] ?? 0) + 1;
+    window.low = Math.min(window.low, bucket);
+    window.high = Math.max(window.high, bucket);
   }
 
   /**
@@ -105,22 +114,26 @@ export class SlidingSummary {
     const live = this.#windows.filter((window) => window.epoch > newest - this.#windows.length && window.epoch >= 0);
     const total = live.reduce((sum, window) => sum + window.count, inFlight.length);
     if (total === 0) return at.map(() => Number.NaN);
-    const merged = new Uint32Array(upperBounds.length);
+    const ages = inFlight.map(bucketOf);
+    // Not by spreading into min and max: very many may be in flight.
+    const lowest = live.reduce((least, window) => Math.min(least, window.low), upperBounds.length);
+    const highest = live.reduce((most, window) => Math.max(most, window.high), -1);
+    const low = ages.reduce((least, bucket) => Math.min(least, bucket), lowest);
+    const high = ages.reduce((most, bucket) => Math.max(most, bucket), highest);
+    // What is at or above `low`, from 0 on.
+    const merged = new Uint32Array(high - low + 1);
     for (const window of live) {
-      for (let bucket = 0; bucket < merged.length; bucket++) {
-        merged[bucket] = (merged[bucket] ?? 0) + (window.buckets[bucket] ?? 0);
+      for (let bucket = window.low; bucket <= window.high; bucket++) {
+        merged[bucket - low] = (merged[bucket - low] ?? 0) + (window.buckets[bucket] ?? 0);
       }
     }
-    for (const age of inFlight) {
-      const bucket = bucketOf(age);
-      merged[bucket] = (merged[bucket] ?? 0) + 1;
-    }
+    for (const bucket of ages) merged[bucket - low] = (merged[bucket - low] ?? 0) + 1;
     return at.map((quantile) => {
       const rank = Math.max(1, Math.ceil(quantile * total));
       let seen = 0;
-      for (let bucket = 0; bucket < merged.length; bucket++) {
-        seen += merged[bucket] ?? 0;
-        if (seen >= rank) return estimate(bucket);
+      for (let n = 0; n < merged.length; n++) {
+        seen += merged[n] ?? 0;
+        if (seen >= rank) return estimate(low + n);
       }
       throw new Error(`rank ${rank} of ${total} is not in the buckets`);
     });

@@ -6,6 +6,8 @@ export const sectorBytes = 512;
 /** Unit of the page cache and of the space that files take. */
 export const pageBytes = 4096;
 const sectorsPerPage = pageBytes / sectorBytes;
+/** The mask of a page whose sectors are all known. */
+const allSectors = (1 << sectorsPerPage) - 1;
 
 /** One page of the page cache. Bit n of a mask stands for sector n of the page. */
 interface Page {
@@ -173,6 +175,12 @@ export class FileNode {
     const content = new Uint8Array(this.length);
     for (let at = 0; at < content.byteLength; at += sectorBytes) {
       const sector = at / sectorBytes;
+      const page = sector % sectorsPerPage === 0 ? this.#pages.get(sector / sectorsPerPage) : undefined;
+      if (page?.valid === allSectors) {
+        content.set(page.bytes.subarray(0, Math.min(pageBytes, content.byteLength - at)), at);
+        at += pageBytes - sectorBytes;
+        continue;
+      }
       const cached = this.#isValid(sector);
       if (!cached && this.badSectors.has(sector)) continue;
       const source = cached ? this.#cachedSector(sector) : this.mediaSector(sector);
