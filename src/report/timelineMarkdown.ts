@@ -1,5 +1,6 @@
 import type { RunRecord } from '../scenario/runRecord.ts';
 import { formatClock, formatSpan } from './formatTime.ts';
+import { table } from './markdown.ts';
 import { tellStory } from './story.ts';
 
 /** The run as a Markdown page: verdict, story, expectations and every line of the timeline. A postmortem can begin with it. */
@@ -38,17 +39,4 @@ export function timelineMarkdown(record: RunRecord): string {
     ),
   ];
   return `${lines.join('\n').trimEnd()}\n`;
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  if (rows.length === 0) return ['None.', ''];
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
-  return [line(heads), `|${heads.map(() => '---').join('|')}|`, ...rows.map(line), ''];
-}
-
-function cell(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('|', '\\|')
-    .replaceAll(/\s*\n\s*/g, ' ');
 }

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('a report', () => {
-  it('should be three files in a directory that is made for it', async () => {
+  it('should be five files in a directory that is made for it', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'report-'));
     made.push(directory);
     const record = sampleRecord();
@@ -23,7 +23,7 @@ describe('a report', () => {
     const files = await writeReport(record, join(directory, 'deep', 'er'));
 
     expect(files.map((file) => file.slice(directory.length))).toEqual(
-      ['report.json', 'timeline.md', 'index.html'].map((name) => `/deep/er/${name}`),
+      ['report.json', 'timeline.md', 'postmortem.md', 'junit.xml', 'index.html'].map((name) => `/deep/er/${name}`),
     );
     expect(JSON.parse(readFileSync(files[0] ?? '', 'utf8'))).toEqual(JSON.parse(JSON.stringify(record)));
   });

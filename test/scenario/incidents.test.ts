@@ -37,7 +37,7 @@ describe.concurrent('incidents', { timeout: 600_000 }, () => {
       const argumentList = ['replay', file, '--quiet', '--report', report, ...(twice ? ['--check-determinism'] : [])];
       const { code, output } = await hotfire(argumentList);
       expect(code, output).toBe(0);
-      expect(globSync('{index.html,report.json,timeline.md}', { cwd: report })).toHaveLength(3);
+      expect(globSync('{index.html,report.json,timeline.md,postmortem.md,junit.xml}', { cwd: report })).toHaveLength(5);
     });
   }
 });

@@ -1,0 +1,181 @@
+import type { AlertLogEntry, FaultLogEntry, OperationsSummary, RunRecord } from '../scenario/runRecord.ts';
+import { formatClock, formatSpan } from './formatTime.ts';
+import { table } from './markdown.ts';
+import { type ResponseTimes, responseTimes } from './responseTimes.ts';
+import { tellStory } from './story.ts';
+
+/** Candidates for a root cause that are listed; the rest is in the fault log. */
+const candidatesMax = 10;
+
+/**
+ * A postmortem as far as a run can write one: summary, impact, trigger, candidates for the root cause, detection, timeline, what
+ * went well and badly as measured. Action items are left to people.
+ */
+export function postmortemMarkdown(record: RunRecord): string {
+  const story = tellStory(record);
+  const times = responseTimes(record);
+  const lines = [
+    `# Postmortem: ${record.title}`,
+    '',
+    '## Summary',
+    '',
+    story.headline,
+    '',
+    ...story.summary.map(({ question, answer }) => `- **${question}:** ${answer}`),
+    '',
+    '## Impact',
+    '',
+    ...impact(record, times),
+    '## Trigger',
+    '',
+    ...trigger(times),
+    '## Root-cause candidates',
+    '',
+    ...candidates(record, times),
+    '## Detection',
+    '',
+    ...detection(record.alerts, times),
+    '## Timeline',
+    '',
+    ...table(
+      ['time', 'what', ''],
+      story.steps.map(({ atMs, title, detail }) => [formatClock(atMs), title, detail]),
+    ),
+    '## What went well',
+    '',
+    ...bullets(wentWell(record, times)),
+    '## What went badly',
+    '',
+    ...bullets(wentBadly(record, times)),
+    '## Action items',
+    '',
+    '- [ ] ',
+    '',
+    '## To see it again',
+    '',
+    '```sh',
+    record.command,
+    '```',
+    '',
+    `Seed ${record.seed}, commit ${record.commit}, fingerprint ${record.fingerprint}.`,
+  ];
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function bullets(items: readonly string[]): string[] {
+  return items.length === 0 ? ['Nothing that was measured.', ''] : [...items.map((item) => `- ${item}`), ''];
+}
+
+function span(ms: number | undefined): string {
+  return ms === undefined ? 'it was not' : formatSpan(ms);
+}
+
+function impact({ operations, virtualMs }: RunRecord, times: ResponseTimes): string[] {
+  const { total, ok, fail, info, errors } = operations;
+  const share = (count: number) => (total === 0 ? '' : ` (${((100 * count) / total).toFixed(2)} %)`);
+  const codes = Object.entries(errors)
+    .sort(([, a], [, b]) => b - a)
+    .map(([code, count]) => `${code} ${count}`);
+  const from = times.trigger?.startMs ?? virtualMs;
+  const until = times.toRecoverMs === undefined ? virtualMs : from + times.toRecoverMs;
+  return [
+    ...table(
+      ['measure', 'value'],
+      [
+        ['operations', `${total}: ${ok} succeeded, ${fail} refused${share(fail)}, ${info} in doubt${share(info)}`],
+        ['errors', codes.join(', ') || 'none'],
+        ['worst p99 before the trigger', worst(operations, 0, from)],
+        ['worst p99 during the incident', worst(operations, from, until)],
+        ['worst p99 afterwards', worst(operations, until, virtualMs)],
+        ['time to detect', span(times.toDetectMs)],
+        ['time to mitigate', span(times.toMitigateMs)],
+        ['time to recover', span(times.toRecoverMs)],
+      ],
+    ),
+  ];
+}
+
+/** Highest 99th percentile of successful operations among the windows that lie within these times. */
+function worst({ windows }: OperationsSummary, fromMs: number, toMs: number): string {
+  const inside = windows.filter((window) => window.fromMs >= fromMs && window.toMs <= toMs && window.ok > 0);
+  if (inside.length === 0) return 'no operation';
+  return formatSpan(Math.max(...inside.map((window) => window.p99Ms)));
+}
+
+function trigger({ trigger: fault }: ResponseTimes): string[] {
+  if (fault === undefined) return ['No fault was injected.', ''];
+  return [`${describe(fault)}.`, ''];
+}
+
+function describe({ name, nodes, text, startMs, endMs }: FaultLogEntry): string {
+  const where = nodes.length === 0 ? '' : ` on ${nodes.join(', ')}`;
+  const until = endMs === undefined ? '' : ` to ${formatClock(endMs)}`;
+  return `\`${name}\`${where}, ${formatClock(startMs)}${until}: ${text}`;
+}
+
+/** Faults by their distance from what first went wrong: those that lasted then, then those that ended before it, latest first. */
+function candidates({ faults, violations, virtualMs }: RunRecord, times: ResponseTimes): string[] {
+  const wrongMs = violations.reduce((first, { atMs }) => Math.min(first, atMs ?? first), virtualMs);
+  const symptomMs = Math.min(wrongMs, times.detectedBy?.pendingMs ?? virtualMs);
+  const distance = ({ startMs, endMs }: FaultLogEntry) =>
+    (endMs ?? startMs) >= symptomMs ? 0 : symptomMs - (endMs ?? startMs);
+  const before = faults
+    .filter((fault) => fault.startMs <= symptomMs)
+    .sort((a, b) => distance(a) - distance(b) || b.startMs - a.startMs);
+  if (before.length === 0) return ['No fault came before what went wrong: the engine itself.', ''];
+  const more = before.length - candidatesMax;
+  return [
+    `What first went wrong was seen at ${formatClock(symptomMs)}. Nearest to it:`,
+    '',
+    ...before.slice(0, candidatesMax).map((fault, index) => `${index + 1}. ${describe(fault)}`),
+    ...(more > 0 ? [`${candidatesMax + 1}. … ${more} more in \`report.json\``] : []),
+    '',
+  ];
+}
+
+function detection(alerts: readonly AlertLogEntry[], { trigger: fault }: ResponseTimes): string[] {
+  const after = (ms: number | undefined) =>
+    ms === undefined || fault === undefined || ms < fault.startMs ? '' : ` (+${formatSpan(ms - fault.startMs)})`;
+  return table(
+    ['alert', 'severity', 'pending', 'fires', 'resolved'],
+    alerts.map(({ name, severity, pendingMs, firingMs, resolvedMs }) => [
+      name,
+      severity,
+      formatClock(pendingMs),
+      firingMs === undefined ? 'never' : `${formatClock(firingMs)}${after(firingMs)}`,
+      resolvedMs === undefined ? 'not by the end' : formatClock(resolvedMs),
+    ]),
+  );
+}
+
+function wentWell(record: RunRecord, times: ResponseTimes): string[] {
+  const { expectations, violations, operations } = record;
+  const held = expectations.filter(({ outcome }) => outcome === 'held').length;
+  return [
+    ...(times.detectedBy === undefined || times.toDetectMs === undefined
+      ? []
+      : [`${times.detectedBy.name} fired ${formatSpan(times.toDetectMs)} after the trigger.`]),
+    ...(times.toRecoverMs === undefined
+      ? []
+      : [`Everything had cleared ${formatSpan(times.toRecoverMs)} after the trigger.`]),
+    ...(violations.length === 0 ? [`No check was violated over ${operations.total} operations.`] : []),
+    ...(held === 0 ? [] : [`${held} of ${expectations.length} expectations held.`]),
+  ];
+}
+
+function wentBadly(record: RunRecord, times: ResponseTimes): string[] {
+  const { operations, expectations, violations, faults } = record;
+  const byCheck = Map.groupBy(violations, (violation) => violation.check);
+  return [
+    ...[...byCheck].map(([check, all]) => `${check} was violated ${all.length} times: ${all[0]?.message ?? ''}`),
+    ...expectations
+      .filter(({ outcome }) => outcome !== 'held')
+      .map(({ outcome, text, detail }) => `${outcome}: ${text} (${detail})`),
+    ...(faults.length > 0 && times.detectedBy === undefined ? ['No alert fired after the trigger.'] : []),
+    ...(faults.length > 0 && times.detectedBy !== undefined && times.toRecoverMs === undefined
+      ? ['An alert still fired at the end.']
+      : []),
+    ...(operations.fail > 0 ? [`${operations.fail} operations were refused.`] : []),
+    ...(operations.info > 0 ? [`${operations.info} operations ended in doubt.`] : []),
+  ];
+}

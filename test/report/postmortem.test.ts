@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { postmortemMarkdown } from '../../src/report/postmortem.ts';
+import { responseTimes } from '../../src/report/responseTimes.ts';
+import { sampleRecord } from './sampleRecord.ts';
+
+const minute = 60_000;
+
+describe('response times', () => {
+  it('should be measured from the first fault', () => {
+    const record = sampleRecord();
+    const times = responseTimes(record);
+    const fired = record.alerts.find((alert) => alert.name === 'WALFsyncSlow');
+    expect(times.trigger?.startMs).toBe(5 * minute);
+    expect(times.detectedBy?.name).toBe('WALFsyncSlow');
+    expect(times.toDetectMs).toBe((fired?.firingMs ?? 0) - 5 * minute);
+    expect(times.toMitigateMs).toBe(12 * minute);
+    const lastMs = Math.max(
+      30 * minute,
+      ...record.alerts.map((alert) => (alert.firingMs ? (alert.resolvedMs ?? 0) : 0)),
+    );
+    expect(times.toRecoverMs).toBe(lastMs - 5 * minute);
+  });
+
+  it('should be undefined where nothing of the kind happened', () => {
+    const record = sampleRecord();
+    const calm = responseTimes({ ...record, faults: [], alerts: [], timeline: [] });
+    expect(calm).toEqual({
+      trigger: undefined,
+      detectedBy: undefined,
+      toDetectMs: undefined,
+      toMitigateMs: undefined,
+      toRecoverMs: undefined,
+    });
+    const unresolved = record.alerts.map(({ resolvedMs: _, ...alert }) => alert);
+    expect(responseTimes({ ...record, alerts: unresolved }).toRecoverMs).toBeUndefined();
+  });
+});
+
+describe('a postmortem', () => {
+  it('should have every chapter, with the figures of the run', () => {
+    const text = postmortemMarkdown(sampleRecord());
+    const chapters = [...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(chapters).toEqual([
+      'Summary',
+      'Impact',
+      'Trigger',
+      'Root-cause candidates',
+      'Detection',
+      'Timeline',
+      'What went well',
+      'What went badly',
+      'Action items',
+      'To see it again',
+    ]);
+    expect(text).toMatch(/\| time to mitigate \| 12 min \|/);
+    expect(text).toMatch(/^1\. `disk\.slow-sync` on stemedb-1, 5:00\.0 to 30:00\.0/m);
+    expect(text).toMatch(/\| WALFsyncSlow \| \w+ \| [\d:.]+ \| [\d:.]+ \(\+10 min/);
+    expect(text).toContain(sampleRecord().command);
+  });
+
+  it('should name what was violated, and put the fault that lasted then before one that was long over', () => {
+    const record = sampleRecord({ violated: true });
+    const [fault] = record.faults;
+    if (fault === undefined) throw new Error('the sample has a fault');
+    const early = { ...fault, id: 99, name: 'network.delay', text: 'an old delay', startMs: 1_000, endMs: 2_000 };
+    const text = postmortemMarkdown({ ...record, faults: [early, fault], alerts: [] });
+    expect(text).toMatch(/- C12 monotone was violated \d+ times: durable LSN fell/);
+    const order = [...text.matchAll(/^\d\. `([\w.-]+)`/gm)].map(([, name]) => name);
+    expect(order).toEqual(['disk.slow-sync', 'network.delay']);
+    expect(text).toContain('- No alert fired after the trigger.');
+  });
+});
