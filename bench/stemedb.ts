@@ -1,7 +1,7 @@
 /**
  * The store against the embedded stores that people would use instead, and its parts against the disk and against
  * themselves. One file system, contestants interleaved in one run, medians and ranges.
- * Run: `node bench/stemedb.ts [--dir DIR] [--rounds N] [--ms N] [--only batch,http,query,index]`.
+ * Run: `node bench/stemedb.ts [--dir DIR] [--rounds N] [--ms N] [--rows N] [--only batch,http,query,index]`.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,20 +15,28 @@ import { open as openLmdb } from 'lmdb';
 import { startHttpServer } from '../src/daemon/http/server.ts';
 import { prepareSettings } from '../src/daemon/http/settings.ts';
 import type { Route } from '../src/engines/route.ts';
+import { parseAssertion } from '../src/engines/stemedb/assertionInput.ts';
 import { stemeConfigSchema } from '../src/engines/stemedb/config.ts';
 import { prepareAssertion } from '../src/engines/stemedb/content.ts';
 import { startStemeDb } from '../src/engines/stemedb/engine.ts';
 import { ClaimIndex } from '../src/engines/stemedb/index/claimIndex.ts';
 import { fieldsOfPayload } from '../src/engines/stemedb/index/fold.ts';
 import { loadPart, type PartInfo, partFile, writePart } from '../src/engines/stemedb/index/parts.ts';
-import { type AssertionInput, assertionSchema, parseInput } from '../src/engines/stemedb/model.ts';
+import type { AssertionInput } from '../src/engines/stemedb/model.ts';
 import { encodePayload } from '../src/engines/stemedb/records.ts';
 import { openStemeNode, type StemeNode } from '../src/engines/stemedb/store.ts';
 import type { Host } from '../src/host/host.ts';
 import { createRealHost } from '../src/real/host.ts';
+import { cpuMeter, loadNote, median, spread, verdict } from './measure.ts';
 
 const { values: flags } = parseArgs({
-  options: { dir: { type: 'string' }, rounds: { type: 'string' }, ms: { type: 'string' }, only: { type: 'string' } },
+  options: {
+    dir: { type: 'string' },
+    rounds: { type: 'string' },
+    ms: { type: 'string' },
+    rows: { type: 'string' },
+    only: { type: 'string' },
+  },
 });
 const rounds = Math.max(1, Number(flags.rounds ?? 5));
 const roundMs = Number(flags.ms ?? 1_000);
@@ -127,23 +135,15 @@ async function contestants(): Promise<Contestant[]> {
   ];
 }
 
-function spread(values: readonly number[], digits = 0): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const show = (value: number | undefined) => (value ?? Number.NaN).toFixed(digits);
-  return `${show(median(values)).padStart(9)}  (${show(sorted[0])} … ${show(sorted.at(-1))})`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 async function benchBatch(): Promise<void> {
   const all = await contestants();
-  const results = all.map(() => [] as number[]);
+  const results = all.map(() => ({ rates: [] as number[], cpu: [] as number[] }));
+  const ratios = { level: [] as number[], sqlite: [] as number[] };
   let next = 0;
   for (let round = 0; round <= rounds; round++) {
+    const rates: number[] = [];
     for (const [i, contestant] of all.entries()) {
+      const spent = cpuMeter();
       const began = performance.now();
       let records = 0;
       while (performance.now() - began < roundMs) {
@@ -151,19 +151,26 @@ async function benchBatch(): Promise<void> {
         next += BATCH;
         records += BATCH;
       }
+      const rate = (records * 1_000) / (performance.now() - began);
+      rates.push(rate);
       // The first round warms up.
-      if (round > 0) results[i]?.push((records * 1_000) / (performance.now() - began));
+      if (round === 0) continue;
+      results[i]?.rates.push(rate);
+      results[i]?.cpu.push(spent() / records);
     }
+    const [own = Number.NaN, level = Number.NaN, sqlite = Number.NaN] = rates;
+    if (round === 0) continue;
+    ratios.level.push(own / level);
+    ratios.sqlite.push(own / sqlite);
   }
-  console.log(`\nassertBatch of ${BATCH}, records/s: median (range) of ${rounds} rounds`);
-  for (const [i, { name }] of all.entries()) console.log(`  ${name.padEnd(22)} ${spread(results[i] ?? [])}`);
-  const own = median(results[0] ?? []);
-  for (const [i, target] of [
-    [1, 1.5],
-    [2, 5],
-  ] as const) {
-    console.log(`  stemedb / ${all[i]?.name}: ${(own / median(results[i] ?? [])).toFixed(2)} (target ${target})`);
+  console.log(`\nassertBatch of ${BATCH}: median (range) of ${rounds} rounds; ${loadNote()}`);
+  console.log(`  ${''.padEnd(22)} records/s${''.padEnd(26)} CPU µs/record, all threads`);
+  for (const [i, { name }] of all.entries()) {
+    const { rates = [], cpu = [] } = results[i] ?? {};
+    console.log(`  ${name.padEnd(22)} ${spread(rates).padEnd(35)} ${spread(cpu, 1)}`);
   }
+  console.log(`  stemedb / classic-level ${spread(ratios.level, 2)}  ${verdict(median(ratios.level), '≥', 1.5)}`);
+  console.log(`  stemedb / node:sqlite   ${spread(ratios.sqlite, 2)}  ${verdict(median(ratios.sqlite), '≥', 5)}`);
   for (const contestant of all) await contestant.close();
 }
 
@@ -179,27 +186,24 @@ async function benchHttp(): Promise<void> {
     summary: 'answers without storing',
     role: 'none',
     handler: async (request) => {
-      const { id } = prepareAssertion(parseInput(assertionSchema, JSON.parse(Buffer.from(request.body).toString())));
+      const { id } = prepareAssertion(parseAssertion(JSON.parse(Buffer.from(request.body).toString())));
       return { status: 201, headers: { 'stemedb-lsn': '1' }, body: { hash: id, lsn: 1, status: 'created' } };
     },
   };
   const settings = prepareSettings({ bind: '127.0.0.1:0', maxBodyBytes: 2 ** 20 });
   const { logger } = host.telemetry;
-  const servers = [
-    {
-      name: 'POST /v1/assert',
-      server: await startHttpServer({ routes: engine.routes, settings, logger }),
-      rates: [] as number[],
-    },
-    {
-      name: 'answering only',
-      server: await startHttpServer({ routes: [idle], settings, logger }),
-      rates: [] as number[],
-    },
-  ];
+  const serve = async (name: string, routes: readonly Route[]) => {
+    const server = await startHttpServer({ routes, settings, logger });
+    return { name, server, rates: [] as number[], cpu: [] as number[] };
+  };
+  const servers = [await serve('POST /v1/assert', engine.routes), await serve('answering only', [idle])];
+  const ratios: number[] = [];
   const body = JSON.stringify({ ...claim(1), subject: 'subject-[<id>]' });
   for (let round = 0; round <= rounds; round++) {
-    for (const { server, rates } of servers) {
+    const answered: number[] = [];
+    for (const { server, rates, cpu } of servers) {
+      // Of this thread: the client has one of its own.
+      const before = process.threadCpuUsage();
       const result = await autocannon({
         url: `${server.url}/v1/assert`,
         method: 'POST',
@@ -212,13 +216,20 @@ async function benchHttp(): Promise<void> {
       });
       if (result.non2xx > 0 || result.errors > 0)
         throw new Error(`${result.non2xx} answers other than 2xx, ${result.errors} errors`);
-      if (round > 0) rates.push(result['2xx'] / result.duration);
+      const { user, system } = process.threadCpuUsage(before);
+      answered.push(result['2xx'] / result.duration);
+      if (round === 0) continue;
+      rates.push(result['2xx'] / result.duration);
+      cpu.push((user + system) / result['2xx']);
     }
+    const [own = Number.NaN, limit = Number.NaN] = answered;
+    if (round > 0) ratios.push(own / limit);
   }
-  console.log(`\nHTTP, 64 connections, requests/s: median (range) of ${rounds} rounds`);
-  for (const { name, rates } of servers) console.log(`  ${name.padEnd(22)} ${spread(rates)}`);
-  const [own, limit] = servers.map(({ rates }) => median(rates));
-  console.log(`  ratio: ${((own ?? Number.NaN) / (limit ?? Number.NaN)).toFixed(2)} (target 0.6)`);
+  console.log(`\nHTTP, 64 connections: median (range) of ${rounds} rounds; ${loadNote()}`);
+  console.log(`  ${''.padEnd(22)} requests/s${''.padEnd(25)} CPU µs/request, the server's thread`);
+  for (const { name, rates, cpu } of servers)
+    console.log(`  ${name.padEnd(22)} ${spread(rates).padEnd(35)} ${spread(cpu, 1)}`);
+  console.log(`  ratio ${spread(ratios, 2)}  ${verdict(median(ratios), '≥', 0.6)}`);
   for (const { server } of servers) await server.close();
   await engine.close();
 }
@@ -235,11 +246,15 @@ async function benchQuery(): Promise<void> {
   for (let i = 0; i < rows; i += BATCH) await inMemory.assertBatch(records.slice(i, i + BATCH));
   const ids = records.map((record) => prepareAssertion(record).id);
   const memory: number[] = [];
+  const memoryCpu: number[] = [];
   for (let round = 0; round <= rounds; round++) {
+    const spent = cpuMeter();
     const began = performance.now();
     for (let n = 0; n < 5_000; n++)
       await inMemory.query({ subject: `key-${(n * 7919) % keys}`, predicate: 'p', limit: 1 });
-    if (round > 0) memory.push((performance.now() - began) / 5);
+    if (round === 0) continue;
+    memory.push((performance.now() - began) / 5);
+    memoryCpu.push(spent() / 5_000);
   }
   await inMemory.close();
 
@@ -260,29 +275,32 @@ async function benchQuery(): Promise<void> {
     disk.push(between - began);
     raw.push(performance.now() - between);
   }
-  console.log('\nReads, µs each: median (range)');
-  console.log(`  query in memory        ${spread(memory, 1)}  (target ≤ 20)`);
+  console.log(`\nReads, µs each: median (range); ${loadNote()}`);
+  console.log(`  query in memory        ${spread(memory, 1)}  ${verdict(median(memory), '≤', 20)}`);
+  console.log(`    its CPU              ${spread(memoryCpu, 1)}`);
   console.log(`  get from disk          ${spread(disk, 1)}`);
-  console.log(
-    `  raw 4 KiB read         ${spread(raw, 1)}   ratio ${(median(disk) / median(raw)).toFixed(2)} (target ≤ 2)`,
-  );
+  const ratio = median(disk) / median(raw);
+  console.log(`  raw 4 KiB read         ${spread(raw, 1)}   ratio ${ratio.toFixed(2)} ${verdict(ratio, '≤', 2)}`);
   await file.close();
   await onDisk.close();
 }
 
 async function benchIndex(): Promise<void> {
-  const rows = 2 ** 20 - 1;
+  const rows = Number(flags.rows ?? 2 ** 18 - 1);
   const payloads = Array.from({ length: rows }, (_, n) => encodePayload(prepareAssertion(claim(n))));
   const { disk } = makeHost();
   const journal = 'ab'.repeat(16);
-  const fold: number[] = [];
-  const load: number[] = [];
+  const fold = { rates: [] as number[], cpu: [] as number[] };
+  const load = { rates: [] as number[], cpu: [] as number[] };
   let index = new ClaimIndex();
   for (let round = 0; round <= rounds; round++) {
     index = new ClaimIndex();
+    const spent = cpuMeter();
     const began = performance.now();
     for (let n = 0; n < rows; n++) index.add(n + 1, fieldsOfPayload(1, payloads[n] ?? new Uint8Array(0)));
-    if (round > 0) fold.push((rows * 1_000) / (performance.now() - began));
+    if (round === 0) continue;
+    fold.rates.push((rows * 1_000) / (performance.now() - began));
+    fold.cpu.push(spent() / rows);
   }
   const range = {
     first: 1,
@@ -304,17 +322,22 @@ async function benchIndex(): Promise<void> {
   };
   for (let round = 0; round <= rounds; round++) {
     const loaded = new ClaimIndex();
+    const spent = cpuMeter();
     const began = performance.now();
     await loadPart(disk, directory, journal, part, loaded);
-    if (round > 0) load.push((rows * 1_000) / (performance.now() - began));
+    if (round === 0) continue;
+    load.rates.push((rows * 1_000) / (performance.now() - began));
+    load.cpu.push(spent() / rows);
   }
-  console.log('\nIndex of 2^20 − 1 records: median (range)');
-  console.log(`  fold, records/s        ${spread(fold)}  (target ≥ 250,000)`);
-  console.log(`  part load, rows/s      ${spread(load)}  (target ≥ 3,000,000)`);
+  console.log(`\nIndex of ${rows.toLocaleString('en')} records: median (range); ${loadNote()}`);
+  console.log(`  fold, records/s        ${spread(fold.rates)}  ${verdict(median(fold.rates), '≥', 250_000)}`);
+  console.log(`    its CPU, µs/record   ${spread(fold.cpu, 2)}`);
+  console.log(`  part load, rows/s      ${spread(load.rates)}  ${verdict(median(load.rates), '≥', 3_000_000)}`);
+  console.log(`    its CPU, µs/row      ${spread(load.cpu, 2)}`);
   const dictionary = index.names.bytes + index.agents.bytes;
-  console.log(
-    `  memory, bytes a record ${((index.bytes - dictionary) / rows).toFixed(1)}, dictionary ${(dictionary / rows).toFixed(1)}  (target ≤ 110 + dictionary)`,
-  );
+  const perRecord = (index.bytes - dictionary) / rows;
+  console.log(`  memory, B/record       ${perRecord.toFixed(1).padStart(10)}  ${verdict(perRecord, '≤', 110)}`);
+  console.log(`    its dictionary       ${(dictionary / rows).toFixed(1).padStart(10)}`);
 }
 
 const benches = { batch: benchBatch, http: benchHttp, query: benchQuery, index: benchIndex };
