@@ -169,4 +169,20 @@ describe('bodies of requests', () => {
     ]);
     expect(refusals.every(({ seconds }) => seconds >= 0 && seconds < 10)).toBe(true);
   });
+
+  it('should be answered in the one shape when they are no requests, or of a type that is none', async () => {
+    const { port, url } = await start([count]);
+    const ask = async (text: string) => {
+      const { socket, answered } = await byHand(port);
+      socket.write(text);
+      await once(socket, 'close');
+      const [head = '', body = ''] = answered().split('\r\n\r\n');
+      return [head.split('\r\n')[0], JSON.parse(body).error.code];
+    };
+    expect(await ask('NONSENSE\r\n\r\n')).toEqual(['HTTP/1.1 400 Bad Request', 'VALIDATION_FAILED']);
+    const long = `GET / HTTP/1.1\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`;
+    expect(await ask(long)).toEqual(['HTTP/1.1 431 Request Header Fields Too Large', 'TOO_LARGE']);
+    const odd = await fetch(`${url}/count`, { method: 'POST', body: 'ab', headers: { 'content-type': 'foo' } });
+    expect([odd.status, await odd.json()]).toEqual([200, { length: 2, sum: 195 }]);
+  });
 });

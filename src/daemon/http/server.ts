@@ -11,6 +11,7 @@ import type { Logger } from '../../host/telemetry.ts';
 import { describeError } from '../describeError.ts';
 import { refuseUnauthorized } from './authorize.ts';
 import { BodyRefused, BodyRoom, overloaded, readBody } from './body.ts';
+import { answerGarbage } from './garbage.ts';
 import type { PreparedSettings } from './settings.ts';
 import { STREAMS_MAX, streamedBody } from './stream.ts';
 
@@ -56,6 +57,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     serverFactory: (handler) => server.on('request', handler),
     // A path that cannot be decoded never reaches a route of fastify's: the router answers it like any other.
     frameworkErrors: (_error, request, reply) => void handle(request, reply),
+    clientErrorHandler: (error, socket) => answerGarbage(error, socket),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
@@ -65,6 +67,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.all('*', handle);
   app.setNotFoundHandler(handle);
+  app.setErrorHandler((error: { readonly code?: string }, request, reply) => {
+    // A content type that is none never reaches a handler of fastify's: which types will do is a route's own affair.
+    if (error.code?.startsWith('FST_ERR_CTP_') === true) return handle(request, reply);
+    options.logger.error('handler failed', { route: `${request.method} ${request.url}`, ...describeError(error) });
+    const outcome = request.method === 'GET' ? 'not_applied' : 'indeterminate';
+    return send(
+      reply,
+      errorResponse(500, 'INTERNAL', 'the request failed for a reason that the log names', { outcome }),
+    );
+  });
 
   const room = new BodyRoom();
   let streams = 0;
