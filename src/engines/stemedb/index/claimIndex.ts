@@ -1,12 +1,12 @@
 import { RecordType } from '../content.ts';
-import { Columns, ID_BYTES, offset, Stage } from './columns.ts';
+import { type Chunk, Columns, ID_BYTES, offset, Stage } from './columns.ts';
 import { DICTIONARY_ENTRIES_MAX, Dictionary } from './dictionary.ts';
 import type { RowFields } from './fold.ts';
 import { mix, RowTable } from './idTable.ts';
 
 /**
  * The index: a fold of the log. Row = LSN. Rows are added in order, one for each LSN; hash tables and chains are derived
- * from the columns, by the same `#link` whether a row was folded from a record or read from a part.
+ * from the columns, by the same `#linkRow` whether a row was folded from a record or read from a part.
  */
 export class ClaimIndex {
   readonly columns = new Columns();
@@ -19,6 +19,9 @@ export class ClaimIndex {
   #lastOfSubject = new Uint32Array(1_024);
   /** By number of the agent: last record of its weight. */
   #lastWeight = new Uint32Array(256);
+  /** The key that is looked for: one at a time, because looking never waits. */
+  #wantedSubject = 0;
+  #wantedPredicate = 0;
 
   constructor() {
     const columns = this.columns;
@@ -75,7 +78,7 @@ export class ClaimIndex {
     chunk.millionths[at] = depth;
     chunk.target[at] = target;
     chunk.epoch[at] = epoch;
-    this.link(row);
+    this.#linkRow(chunk, row);
   }
 
   /** An LSN that holds no record of the store: the row stays empty. */
@@ -84,9 +87,20 @@ export class ClaimIndex {
     this.columns.grow(row);
   }
 
-  /** Derives tables and chains for a row whose columns are there. Each row once, in order. */
-  link(row: number): void {
-    const chunk = this.columns.chunk(row);
+  /** Makes room for rows up to `row`, which are about to come. */
+  reserve(row: number): void {
+    this.columns.reserve(row);
+    this.#ids.reserve(row);
+  }
+
+  /** Derives tables and chains for rows of one chunk whose columns are there. Each row once, in order. */
+  link(first: number, last: number): void {
+    if (offset(first) > offset(last)) throw new RangeError(`rows ${first} to ${last} are not of one chunk`);
+    const chunk = this.columns.chunk(first);
+    for (let row = first; row <= last; row++) this.#linkRow(chunk, row);
+  }
+
+  #linkRow(chunk: Chunk, row: number): void {
     const at = offset(row);
     const kind = chunk.kind[at] ?? 0;
     if (kind === 0) return;
@@ -94,9 +108,9 @@ export class ClaimIndex {
     if (kind === RecordType.assertion) {
       const subject = chunk.subject[at] ?? 0;
       const predicate = chunk.predicate[at] ?? 0;
-      chunk.previousOfKey[at] = this.#keys.replace(mix(subject, predicate), row, (other) =>
-        this.#hasKey(other, subject, predicate),
-      );
+      this.#wantedSubject = subject;
+      this.#wantedPredicate = predicate;
+      chunk.previousOfKey[at] = this.#keys.replace(mix(subject, predicate), row, this.#hasWantedKey);
       this.#lastOfSubject = fitting(this.#lastOfSubject, subject);
       chunk.previousOfSubject[at] = this.#lastOfSubject[subject] ?? 0;
       this.#lastOfSubject[subject] = row;
@@ -141,7 +155,9 @@ export class ClaimIndex {
 
   /** Last assertion with this subject and predicate (numbers of names), or 0; the others follow by `previousOfKey`. */
   lastOfKey(subject: number, predicate: number): number {
-    return this.#keys.find(mix(subject, predicate), (row) => this.#hasKey(row, subject, predicate));
+    this.#wantedSubject = subject;
+    this.#wantedPredicate = predicate;
+    return this.#keys.find(mix(subject, predicate), this.#hasWantedKey);
   }
 
   /** Last assertion with this subject, or 0; the others follow by `previousOfSubject`. */
@@ -163,11 +179,12 @@ export class ClaimIndex {
     return epoch === 0 ? 0 : (this.columns.chunk(epoch).millionths[offset(epoch)] ?? 0) + 1;
   }
 
-  #hasKey(row: number, subject: number, predicate: number): boolean {
+  /** Whether the row has the subject and predicate that are looked for. */
+  readonly #hasWantedKey = (row: number): boolean => {
     const chunk = this.columns.chunk(row);
     const at = offset(row);
-    return chunk.subject[at] === subject && chunk.predicate[at] === predicate;
-  }
+    return chunk.subject[at] === this.#wantedSubject && chunk.predicate[at] === this.#wantedPredicate;
+  };
 
   /** Whether the row has the id that `find` looks for. */
   readonly #hasWantedId = (row: number): boolean => {

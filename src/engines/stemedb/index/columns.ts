@@ -121,12 +121,16 @@ export class Columns {
     return chunk;
   }
 
+  /** Makes room for rows up to `row`, so that making them copies nothing. */
+  reserve(row: number): void {
+    const last = row >>> CHUNK_SHIFT;
+    for (let i = this.#rows >>> CHUNK_SHIFT; i < last; i++) this.#resize(i, CHUNK_ROWS);
+    this.#resize(last, (row & CHUNK_MASK) + 1);
+  }
+
   /** Makes rows up to `row`, all columns zero, and returns the chunk of `row`. */
   grow(row: number): Chunk {
-    const last = row >>> CHUNK_SHIFT;
-    while (this.#chunks.length < last) this.#resize(this.#chunks.length, CHUNK_ROWS);
-    for (let i = Math.max(0, this.#rows >>> CHUNK_SHIFT); i < last; i++) this.#resize(i, CHUNK_ROWS);
-    this.#resize(last, (row & CHUNK_MASK) + 1);
+    this.reserve(row);
     this.#rows = Math.max(this.#rows, row);
     return this.chunk(row);
   }

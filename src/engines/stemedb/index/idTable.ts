@@ -50,10 +50,16 @@ export class RowTable {
     return slot < 0 ? 0 : (rows[slot] ?? 0);
   }
 
+  /** Makes room for `rows` in all, so that no part has to grow on the way there but those that get more than their share. */
+  reserve(rows: number): void {
+    const share = Math.ceil(rows / PARTS);
+    for (let part = 0; part < PARTS; part++) this.#reserve(part, share - (this.#counts[part] ?? 0));
+  }
+
   /** Adds a row that is known to be absent. */
   insert(hash: number, row: number): void {
     const part = hash >>> 24;
-    this.#reserve(part);
+    this.#reserve(part, 1);
     place(this.#part(hash), hash, row);
     this.#counts[part] = (this.#counts[part] ?? 0) + 1;
   }
@@ -77,13 +83,16 @@ export class RowTable {
     return part;
   }
 
-  #reserve(part: number): void {
+  /** Makes room for `more` rows in a part. */
+  #reserve(part: number, more: number): void {
     const present = this.#parts[part];
     const count = this.#counts[part] ?? 0;
     if (present === undefined) throw new RangeError(`part ${part} of ${PARTS}`);
     const slots = present.rows.length;
-    if ((count + 1) * LOAD_DENOMINATOR <= slots * LOAD_NUMERATOR) return;
-    const larger = makePart(Math.max(FIRST_SLOTS, slots * 2));
+    let needed = Math.max(FIRST_SLOTS, slots);
+    while ((count + more) * LOAD_DENOMINATOR > needed * LOAD_NUMERATOR) needed *= 2;
+    if (needed === slots) return;
+    const larger = makePart(needed);
     for (const row of present.rows) if (row !== 0) place(larger, this.#rows.hashOf(row), row);
     this.#parts[part] = larger;
     this.#bytes += (larger.rows.length - slots) * SLOT_BYTES;

@@ -208,6 +208,9 @@ async function loadFrom(file: DiskFile, journalId: string, part: PartInfo, index
   if (range.namesBefore !== index.names.size || range.agentsBefore !== index.agents.size) {
     throw new PartError(`${part.file}: its strings do not follow those of the parts before`);
   }
+  // No more than the file can hold: the header may be intact and the file not.
+  const rows = Math.min(part.last - part.first + 1, Math.floor((await file.size()) / ROW_BODY_BYTES));
+  index.reserve(index.rows + rows);
   let position = HEADER_BYTES;
   while (index.rows < part.last) {
     const head = await readExactly(file, position, BLOCK_HEADER_BYTES);
@@ -271,7 +274,7 @@ function applyRows(index: ClaimIndex, count: number, body: Buffer): void {
     );
     position += target.byteLength;
   }
-  for (let row = first; row <= last; row++) index.link(row);
+  index.link(first, last);
 }
 
 async function readExactly(file: DiskFile, position: number, bytes: number): Promise<Buffer> {
