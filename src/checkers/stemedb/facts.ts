@@ -176,14 +176,11 @@ function nothingProves(evidence: StemeEvidence, request: ServerRequest, life: Li
   );
 }
 
-/** The disk of the witness refused to note what was acknowledged. */
+/** The disk of the witness refused the last note before the loss, or one since the acknowledgement; the next try may be a minute away. */
 function witnessFailed(evidence: StemeEvidence, fromOrder: number, toOrder: number): boolean {
-  return evidence.disk.some(
-    (call) =>
-      call.error !== undefined &&
-      call.path.includes('.ring') &&
-      call.endedOrder > fromOrder &&
-      call.beganOrder < toOrder,
+  const notes = evidence.disk.filter((call) => call.path.includes('.ring') && call.endedOrder < toOrder);
+  return notes.some(
+    (call, index) => call.error !== undefined && (index === notes.length - 1 || call.endedOrder > fromOrder),
   );
 }
 
