@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bisect: async () => (await import('./bisect.ts')).bisectCommand(),
   chaos: async () => (await import('./chaos.ts')).chaosCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
+  diff: async () => (await import('./diff.ts')).diffCommand(),
   mutants: async () => (await import('./mutants.ts')).mutantsCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),

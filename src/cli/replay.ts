@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { FaultError } from '../faults/fault.ts';
+import { writeTrace } from '../report/traceFile.ts';
 import { writeReport } from '../report/writeReport.ts';
 import { type Override, parseOverride } from '../scenario/document.ts';
 import { loadScenario } from '../scenario/load.ts';
@@ -22,6 +23,7 @@ interface ReplayFlags {
   readonly seed?: number;
   readonly set: readonly Override[];
   readonly checkDeterminism?: boolean;
+  readonly trace?: boolean;
   readonly report?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -44,6 +46,7 @@ export function replayCommand(): Command {
       [],
     )
     .option('--check-determinism', 'play a second time and compare every event; a difference is named, and violates')
+    .option('--trace', 'keep every event in trace.ndjson.gz of the report, for hotfire diff')
     .option('--report <dir>', 'where the report goes (default: reports/<scenario>-<seed>)')
     .option('--json', 'print the outcome as JSON instead of the timeline')
     .option('--quiet', 'print the verdict alone')
@@ -106,8 +109,14 @@ async function playAndReport(
 ): Promise<number> {
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
+  let world: World | undefined;
   const record = await runScenario(scenario, {
     ...options,
+    record: flags.trace === true || options.record === true,
+    onWorld: (made) => {
+      world = made;
+      options.onWorld?.(made);
+    },
     onProgress: (nowMs, totalMs) => {
       if (!silent) bar.update(nowMs, totalMs);
     },
@@ -120,6 +129,7 @@ async function playAndReport(
   bar.clear();
   const directory = flags.report ?? join('reports', `${basename(file).replace(/\.ya?ml$/, '')}-${record.seed}`);
   const files = await writeReport(record, directory);
+  if (flags.trace === true) files.push(await writeTrace(world?.trace.entries ?? [], directory));
   process.stdout.write(
     flags.json === true ? `${JSON.stringify(outcomeOf(record, files))}\n` : summaryOf(record, files),
   );

@@ -37,18 +37,28 @@ export async function checkDeterminism(run: (record: boolean) => Promise<Trace>)
   if (fingerprints[0] === fingerprints[1]) return { equal: true, fingerprints };
   const first = (await run(true)).entries ?? [];
   const second = (await run(true)).entries ?? [];
+  const difference = firstDifference(first, second);
+  return { equal: false, fingerprints, ...(difference === undefined ? {} : { firstDifference: difference }) };
+}
+
+/** Where two recorded traces part; undefined if they do not. */
+export function firstDifference(
+  first: readonly TraceEntry[],
+  second: readonly TraceEntry[],
+): TraceDifference | undefined {
   for (let index = 0; index < Math.max(first.length, second.length); index++) {
-    if (same(first[index], second[index])) continue;
-    return { equal: false, fingerprints, firstDifference: { index, first: first[index], second: second[index] } };
+    if (!same(first[index], second[index])) return { index, first: first[index], second: second[index] };
   }
-  return { equal: false, fingerprints };
+  return undefined;
 }
 
 /** One line for people: `event 17: at 3.5 ms draw "election" of n1#1 (4711), in the other run at …`. */
 export function describeDifference({ index, first, second }: TraceDifference): string {
-  const text = (entry: TraceEntry | undefined): string =>
-    entry === undefined
-      ? 'the run had ended'
-      : `at ${entry.atMs} ms ${entry.kind} "${entry.label}" of ${entry.process} (${entry.detail})`;
-  return `event ${index}: ${text(first)}; in the other run ${text(second)}`;
+  return `event ${index}: ${describeEntry(first)}; in the other run ${describeEntry(second)}`;
+}
+
+/** One entry of a trace for people; none is the end of the run. */
+export function describeEntry(entry: TraceEntry | undefined): string {
+  if (entry === undefined) return 'the run had ended';
+  return `at ${entry.atMs} ms ${entry.kind} "${entry.label}" of ${entry.process} (${entry.detail})`;
 }

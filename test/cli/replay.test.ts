@@ -32,7 +32,11 @@ ${more}`,
 
 /** Runs `hotfire replay` in the scratch folder. */
 function replay(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'replay', ...words], {
+  return hotfire('replay', ...words);
+}
+
+function hotfire(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
     cwd: folder,
     encoding: 'utf8',
   });
@@ -95,4 +99,20 @@ test('should find a scenario of the package by its path in it, and name the near
 test('should end with 64 for a file that is not there, and for a seed that is none', () => {
   expect(replay('nowhere.yaml')).toMatchObject({ status: 64, stderr: expect.stringContaining('nowhere.yaml') });
   expect(replay('nowhere.yaml', '--seed', 'x')).toMatchObject({ status: 64, stderr: expect.stringContaining('"x"') });
+});
+
+test('should keep traces that hotfire diff can compare: the same run, and where another seed goes its own way', () => {
+  const file = scenario('traced', 'timeline: [{ at: 1s, fault: process.kill, restart: 500ms }]');
+  for (const [name, seed] of Object.entries({ a: '11', b: '11', c: '12' })) {
+    expect(replay(file, '--quiet', '--trace', '--report', name, '--seed', seed).status).toBe(0);
+  }
+  expect(hotfire('diff', 'a', 'b')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^the same: \d{3,} events\n$/),
+  });
+  const { status, stdout } = hotfire('diff', 'a', 'c', '--before', '2', '--after', '1');
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/^seed: 11 in a, 12 in b\nthe runs part at event \d+ of \d+ and \d+\n/);
+  expect(stdout.match(/^ {2}[ab] at [\d.]+ ms \w+ "/gm)).toHaveLength(2);
+  expect(hotfire('diff', 'a', 'nowhere')).toMatchObject({ status: 64, stderr: expect.stringContaining('--trace') });
 });

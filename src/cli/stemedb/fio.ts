@@ -28,6 +28,8 @@ export async function runFio(directory: string, tag: string, seconds: number): P
     '--bs=4k',
     '--size=64M',
     '--fdatasync=1',
+    // Onto blocks that are written already, as into a preallocated segment: a first write also changes the file system.
+    '--overwrite=1',
     '--numjobs=1',
     '--time_based',
     `--runtime=${seconds}`,
