@@ -122,8 +122,8 @@ describe('a real daemon', () => {
   it('should refuse to make a store where the configuration forbids it, and make it with --init', async () => {
     const config = { store: { create: 'never' } };
     const refused = runHotfire('serve', 'stemedb', '--config', writeConfig({ directory, config }));
-    expect(refused.code).not.toBe(0);
-    expect(refused.stdout).toContain('no journal is there');
+    expect(refused.code).toBe(65);
+    expect(refused.stdout).toContain('expected a journal, found none');
     const made = await startDaemon({ directory, config, words: ['--init'] });
     made.signal('SIGTERM');
     expect((await made.exited).code).toBe(0);
