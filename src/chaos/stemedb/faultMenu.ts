@@ -520,7 +520,7 @@ export const faultMenu: readonly FaultEntry[] = [
           {},
           {
             path: '/v1/admin/rate-limit',
-            body: JSON.stringify({ max_writes_per_sec: scale(draw.a, 5, 200) }),
+            body: JSON.stringify({ max_writes_per_sec: scale(draw.a, 2, 60) }),
           },
         ),
       },

@@ -50,6 +50,11 @@ export function isBelowIndex({ found, indexedLsn }: Life): boolean {
   return found.invalid?.nextBaseLsn !== undefined && found.invalid.nextBaseLsn <= indexedLsn + 1;
 }
 
+/** Highest LSN that something intact proved acknowledged when this process began: the log, its witness, or the index. */
+export function provenLsn({ found, indexedLsn }: Life): number {
+  return Math.max(found.floor, indexedLsn);
+}
+
 /** The log after each finished recovery, in order. */
 export function recoveredImages(evidence: StemeEvidence): ServedImage[] {
   return evidence.lives.flatMap((life) =>
@@ -145,7 +150,7 @@ export function unknowableLosses(evidence: StemeEvidence): ReadonlySet<AckRecord
     for (const request of evidence.requests) {
       if (request.answeredOrder >= life.startedOrder) continue;
       for (const ack of request.acks) {
-        if (ack.lsn <= life.found.floor || life.found.records[ack.lsn - first]?.id === ack.id) continue;
+        if (ack.lsn <= provenLsn(life) || life.found.records[ack.lsn - first]?.id === ack.id) continue;
         if (nothingProves(evidence, request, life)) lost.add(ack);
       }
     }

@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { faultActive, isBelowIndex, lastLsn } from './facts.ts';
+import { faultActive, isBelowIndex, lastLsn, provenLsn } from './facts.ts';
 
 /** Exit code of a start that refused damaged data (EX_DATAERR). */
 const refusedExitCode = 65;
@@ -19,20 +19,15 @@ export const tailVerdict: StemeCheck = {
     for (const life of evidence.lives) {
       const { found } = life;
       const valid = lastLsn(found);
+      const proven = provenLsn(life);
       const lossAccepted = evidence.acceptedLoss.length > 0;
       const healedMeanwhile = evidence.faults.some(
         (fault) => readFaults.includes(fault.name) && fault.endMs > life.startedAtMs && fault.endMs <= life.servedAtMs,
       );
-      if (
-        life.recovered !== undefined &&
-        found.floor > valid &&
-        !lossAccepted &&
-        !healedMeanwhile &&
-        !isBelowIndex(life)
-      ) {
+      if (life.recovered !== undefined && proven > valid && !lossAccepted && !healedMeanwhile && !isBelowIndex(life)) {
         findings.add(
-          `incarnation ${life.incarnation} started on a log that ends at LSN ${valid} although intact bytes prove LSN ${found.floor} acknowledged` +
-            ` (witness: ${found.witness})`,
+          `incarnation ${life.incarnation} started on a log that ends at LSN ${valid} although intact bytes prove LSN ${proven} acknowledged` +
+            ` (witness: ${found.witness}, index: ${life.indexedLsn})`,
           { atMs: life.servedAtMs, evidence: found.invalid },
         );
       }
@@ -40,10 +35,10 @@ export const tailVerdict: StemeCheck = {
       if (life.exit?.code !== refusedExitCode || life.recovered !== undefined) continue;
       refusals++;
       const excused = faultActive(evidence, readFaults, life.startedAtMs, life.endedAtMs);
-      if (found.floor <= valid && !excused && life.exit.name === 'WalCorruption') {
+      if (proven <= valid && !excused && life.exit.name === 'WalCorruption') {
         findings.add(
           `incarnation ${life.incarnation} refused to start (${life.exit.message}), but nothing proves more than the intact LSN 1..${valid}`,
-          { atMs: life.endedAtMs, evidence: { floor: found.floor, invalid: found.invalid } },
+          { atMs: life.endedAtMs, evidence: { floor: proven, invalid: found.invalid } },
         );
       }
     }
