@@ -350,10 +350,23 @@ describe('C9 tail-verdict', () => {
       expect.stringMatching(/ends at LSN 1 although intact bytes prove LSN 2/),
     ]);
   });
-  test('should see a refusal that nothing justifies, and accept one that damage does', () => {
-    const refused = (floor: number) =>
+  test('should take the index for a proof, but not where a start does not scan what it covers', () => {
+    const indexed = (nextBaseLsn?: number) =>
       bent(({ lives, image }) => {
         const life = nth(lives, 1);
+        const damage = { segment: 'segment-00000001.wal', offset: 8192, reason: 'no batch' };
+        const invalid = nextBaseLsn === undefined ? damage : { ...damage, nextBaseLsn };
+        Object.assign(life, { indexedLsn: 2, found: image([recordOf(claim(1), 1)], 27, { floor: 1, invalid }) });
+      });
+    expect(violationsOf('C9', indexed())).toEqual([expect.stringMatching(/prove LSN 2 acknowledged .*index: 2/)]);
+    expect(violationsOf('C9', indexed(4))).toHaveLength(1);
+    expect(violationsOf('C9', indexed(3))).toEqual([]);
+  });
+  test('should see a refusal that nothing justifies, and accept one that damage does', () => {
+    const refused = (floor: number, indexedLsn = 0) =>
+      bent(({ lives, image }) => {
+        const life = nth(lives, 1);
+        Object.assign(life, { indexedLsn });
         delete life.recovered;
         life.found = image([recordOf(claim(1), 1)], 27, { floor });
         life.end = 'exited';
@@ -363,6 +376,7 @@ describe('C9 tail-verdict', () => {
       expect.stringMatching(/nothing proves more than the intact LSN 1..1/),
     ]);
     expect(violationsOf('C9', refused(2))).toEqual([]);
+    expect(violationsOf('C9', refused(1, 2))).toEqual([]);
   });
 });
 
