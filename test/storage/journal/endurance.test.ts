@@ -2,6 +2,23 @@ import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../src/storage/journal/index.ts';
 import { journalWorld, payloadOf, readAll, smallJournal, withJournal } from '../../support/journalWorld.ts';
 
+/** A world in which a journal with one record was killed. */
+async function afterCrash(seed: number) {
+  const { begin, run, machine } = journalWorld({ seed });
+  let acked = false;
+  await begin(
+    async (host) => {
+      const { journal } = await openJournal(host, smallJournal);
+      await journal.append([{ type: 1, payload: payloadOf(1) }]).durable();
+      acked = true;
+      await new Promise(() => {});
+    },
+    () => acked,
+  );
+  machine.kill();
+  return { run, machine };
+}
+
 describe('a journal over many lives', () => {
   it('should cost a page or two for each orderly restart, not a segment', async () => {
     const { run } = journalWorld({ seed: 31 });
@@ -37,18 +54,7 @@ describe('a journal over many lives', () => {
   });
 
   it('should count the errors of the active segment from 0, also after a crash', async () => {
-    const { begin, run, machine } = journalWorld({ seed: 32 });
-    let acked = false;
-    await begin(
-      async (host) => {
-        const { journal } = await openJournal(host, smallJournal);
-        await journal.append([{ type: 1, payload: payloadOf(1) }]).durable();
-        acked = true;
-        await new Promise(() => {});
-      },
-      () => acked,
-    );
-    machine.kill();
+    const { run } = await afterCrash(32);
     const metrics = await run((host) => withJournal(host, () => host.telemetry.registry.metrics()));
     expect(metrics).toContain('test_wal_fsync_errors_total{segment="segment-00000001.wal"} 0');
   });
@@ -106,18 +112,7 @@ describe('a journal over many lives', () => {
   });
 
   it('should take appends again when room comes for the tail, and read them though others read meanwhile', async () => {
-    const { begin, run, machine } = journalWorld({ seed: 35 });
-    let acked = false;
-    await begin(
-      async (host) => {
-        const { journal } = await openJournal(host, smallJournal);
-        await journal.append([{ type: 1, payload: payloadOf(1) }]).durable();
-        acked = true;
-        await new Promise(() => {});
-      },
-      () => acked,
-    );
-    machine.kill();
+    const { run, machine } = await afterCrash(35);
     const { rules } = machine.devices.device('root');
     const full = rules.add({ kind: 'no-space', operation: 'write', path: '/data/wal/spare.wal' });
     await run(async (host) => {
