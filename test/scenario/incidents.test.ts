@@ -9,10 +9,6 @@ const files = globSync('scenarios/*/*.yaml', { cwd: root }).sort();
 /** Scenarios that are also played twice, event by event: one without a crash, one with, one with chaos behind it. */
 const playedTwice = new Set(['fsync-degrading.yaml', 'disk-full.yaml', 'last-ack-lost.yaml']);
 
-/** Incidents that do not hold yet, and what is not met: skipped by name, so that every run says so. */
-const notYet: Readonly<Record<string, string>> = {
-};
-
 /** Every incident as a user plays it: the command, its exit code, its last words. Two at a time. */
 describe.concurrent('incidents', { timeout: 600_000 }, () => {
   let reports: string;
@@ -26,11 +22,6 @@ describe.concurrent('incidents', { timeout: 600_000 }, () => {
   });
 
   for (const file of files) {
-    const reason = notYet[basename(file)];
-    if (reason !== undefined) {
-      it.skip(`${file}: ${reason}`, () => undefined);
-      continue;
-    }
     const twice = playedTwice.has(basename(file));
     it(`${file} holds${twice ? ', twice in the same way' : ''}`, async () => {
       const report = join(reports, file.replaceAll('/', '-'));
