@@ -1,6 +1,7 @@
 /**
  * The journal against the disk itself and against the embedded stores that people would use instead: one file system,
- * contestants interleaved in one run, medians and ranges. Run: `node bench/journal.ts [--dir DIR] [--rounds N]`.
+ * contestants interleaved in one run, medians and ranges.
+ * Run: `node bench/journal.ts [--dir DIR] [--rounds N] [--ms N] [--only commits,rotation,recovery]`.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,9 +14,10 @@ import { open as openLmdb } from 'lmdb';
 import type { Host } from '../src/host/host.ts';
 import { createRealHost } from '../src/real/host.ts';
 import { openJournal } from '../src/storage/journal/index.ts';
+import { cpuMeter, loadNote, median, quantile, spread, verdict } from './measure.ts';
 
 const { values: flags } = parseArgs({
-  options: { dir: { type: 'string' }, rounds: { type: 'string' }, ms: { type: 'string' } },
+  options: { dir: { type: 'string' }, rounds: { type: 'string' }, ms: { type: 'string' }, only: { type: 'string' } },
 });
 const rounds = Math.max(1, Number(flags.rounds ?? 5));
 const roundMs = Number(flags.ms ?? 1000);
@@ -151,8 +153,13 @@ async function lmdb(): Promise<Contestant> {
   };
 }
 
-/** Records a second that `writers` make durable, each waiting for its own before the next. */
-async function measure(contestant: Contestant, writers: number, perPut: number): Promise<number> {
+/** Records a second that `writers` make durable, each waiting for its own before the next, and the CPU of each. */
+async function measure(
+  contestant: Contestant,
+  writers: number,
+  perPut: number,
+): Promise<{ readonly perSecond: number; readonly cpu: number }> {
+  const spent = cpuMeter();
   const began = performance.now();
   const end = began + roundMs;
   let records = 0;
@@ -163,12 +170,7 @@ async function measure(contestant: Contestant, writers: number, perPut: number):
     }
   };
   await Promise.all(Array.from({ length: writers }, writer));
-  return (records * 1000) / (performance.now() - began);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+  return { perSecond: (records * 1000) / (performance.now() - began), cpu: spent() / records };
 }
 
 function show(value: number): string {
@@ -190,11 +192,57 @@ async function recoveryScan(host: Host): Promise<void> {
     rates.push(bytes / 1e6 / ((performance.now() - began) / 1000));
     await again.journal.close();
   }
-  console.log(`\nrecovery scan of ${show(bytes / 1e6)} MB: ${show(median(rates))} MB/s (target 300)`);
+  const rate = median(rates);
+  console.log(`\nrecovery scan of ${show(bytes / 1e6)} MB, MB/s; ${loadNote()}`);
+  console.log(`  ${spread(rates)}  ${verdict(rate, '≥', 300)}`);
 }
 
-async function main(): Promise<void> {
-  const host = createRealHost({ name: 'bench', telemetry: { options: { level: 'error' } } });
+/**
+ * Latency of commits that were under way while the log went on to its next segment, in units of L, the median time of a
+ * durable write in the same run. 64 writers, each with a pause after its commit, so that the disk is busy and not full.
+ */
+async function rotation(host: Host): Promise<void> {
+  const { journal } = await openJournal(host, {
+    directory: join(directory, 'rotation'),
+    name: 'rotation',
+    metricsPrefix: 'rotation_',
+    segmentBytes: 4 << 20,
+  });
+  journal.onDurable((lsn) => journal.pin('bench', lsn));
+  const record = { type: 1, payload };
+  const writes: number[] = [];
+  const during: number[] = [];
+  const others: number[] = [];
+  const ratios: number[] = [];
+  const end = performance.now() + rounds * roundMs;
+  const segmentNow = () => journal.segments().at(-1)?.id ?? 0;
+  const writer = async () => {
+    while (performance.now() < end) {
+      const began = performance.now();
+      const segment = segmentNow();
+      await journal.append([record]).durable();
+      const ms = performance.now() - began;
+      (segmentNow() === segment ? others : during).push(ms);
+      const write = journal.status().lastBatch?.ms;
+      if (write !== undefined) writes.push(write);
+      await host.clock.sleep(4);
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, writer));
+  await journal.close();
+  const level = median(writes);
+  for (const ms of during) ratios.push(ms / level);
+  const p99 = quantile(ratios, 0.99);
+  console.log(`\ncommits during rotation, 64 writers with pauses, ${segmentNow() - 1} rotations; ${loadNote()}`);
+  console.log(
+    `  L, median durable write  ${level.toFixed(2)} ms;  p99 of all commits ${quantile(others, 0.99).toFixed(2)} ms`,
+  );
+  console.log(
+    `  ${during.length} commits during rotation, in L: median ${median(ratios).toFixed(1)}, p99 ${p99.toFixed(1)}  ${verdict(p99, '≤', 5)}`,
+  );
+}
+
+async function commits(host: Host): Promise<void> {
   const contestants = [await raw(host), await journalOf(host), await level(), await sqlite(), await lmdb()];
   const cases = [
     { name: '1 writer', writers: 1, perPut: 1, targets: { raw: 0.8, level: 1.2 } },
@@ -202,28 +250,41 @@ async function main(): Promise<void> {
     { name: 'batch of 512', writers: 1, perPut: 512, targets: { raw: undefined, level: 1.5 } },
   ];
   for (const { name, writers, perPut, targets } of cases) {
-    const rates = contestants.map((): number[] => []);
+    const seen = contestants.map(() => ({ rates: [] as number[], cpu: [] as number[] }));
+    const ratios = { raw: [] as number[], level: [] as number[] };
     for (const contestant of contestants) await measure(contestant, writers, perPut); // warm
     for (let round = 0; round < rounds; round++) {
-      for (const [i, contestant] of contestants.entries()) rates[i]?.push(await measure(contestant, writers, perPut));
+      const rates: number[] = [];
+      for (const [i, contestant] of contestants.entries()) {
+        const { perSecond, cpu } = await measure(contestant, writers, perPut);
+        rates.push(perSecond);
+        seen[i]?.rates.push(perSecond);
+        seen[i]?.cpu.push(cpu);
+      }
+      const [limit = Number.NaN, own = Number.NaN, peer = Number.NaN] = rates;
+      ratios.raw.push(own / limit);
+      ratios.level.push(own / peer);
     }
-    const middle = rates.map(median);
-    const own = middle[1] ?? Number.NaN;
-    console.log(`\n${name}, 256 B, ${rounds} rounds of ${roundMs} ms, interleaved`);
+    console.log(`\n${name}, 256 B, ${rounds} rounds of ${roundMs} ms, interleaved: median (range); ${loadNote()}`);
+    const target = targets.raw === undefined ? '' : verdict(median(ratios.raw), '≥', targets.raw);
+    console.log(`  journal / raw           ${spread(ratios.raw, 2)}  ${target}`);
     console.log(
-      `  journal / raw ${(own / (middle[0] ?? Number.NaN)).toFixed(2)}${targets.raw === undefined ? '' : ` (target ${targets.raw})`}` +
-        `   journal / classic-level ${(own / (middle[2] ?? Number.NaN)).toFixed(2)} (target ${targets.level})`,
+      `  journal / classic-level ${spread(ratios.level, 2)}  ${verdict(median(ratios.level), '≥', targets.level)}`,
     );
+    console.log(`  ${''.padEnd(24)} records/s${''.padEnd(29)} CPU µs/record, all threads`);
     for (const [i, contestant] of contestants.entries()) {
-      const each = rates[i] ?? [];
-      console.log(
-        `  ${contestant.name.padEnd(24)} ${show(middle[i] ?? 0).padStart(10)} records/s   ` +
-          `(${show(Math.min(...each))}..${show(Math.max(...each))})`,
-      );
+      const { rates = [], cpu = [] } = seen[i] ?? {};
+      console.log(`  ${contestant.name.padEnd(24)} ${spread(rates).padEnd(38)} ${spread(cpu, 1)}`);
     }
   }
   for (const contestant of contestants) await contestant.close();
-  await recoveryScan(host);
+}
+
+async function main(): Promise<void> {
+  const host = createRealHost({ name: 'bench', telemetry: { options: { level: 'error' } } });
+  const benches = { commits, rotation, recovery: recoveryScan };
+  const wanted = flags.only?.split(',') ?? Object.keys(benches);
+  for (const [name, run] of Object.entries(benches)) if (wanted.includes(name)) await run(host);
 }
 
 try {

@@ -417,8 +417,10 @@ export class Writer {
   async rotate(): Promise<boolean> {
     const { host, metrics } = this.#context;
     const began = host.clock.now();
-    if (!(await this.seal())) return false;
+    if (!(await this.#writeSeal())) return false;
     const sealedId = this.#active().header.segmentId;
+    // What the slot proves the successor's header proves too: neither has to wait for the other.
+    const noted = this.#noteNow();
     try {
       const begun = await startSegment(this.#context, this.#segments, this.#spare, {
         journalId: this.#start.journalId,
@@ -432,6 +434,8 @@ export class Writer {
     } catch (error) {
       this.#refuseAfterRotation(error);
       return false;
+    } finally {
+      await noted;
     }
     // A series for each segment would grow for ever: only those with errors stay.
     if (!this.#hasErrors) metrics.fsyncErrors.remove({ segment: segmentFileName(sealedId) });
@@ -455,8 +459,15 @@ export class Writer {
     this.#policy.interrupt();
   }
 
-  /** Writes the seal of the active segment. */
+  /** Seals the active segment if it is not, and has the witness note it. False when the seal could not be written. */
   async seal(): Promise<boolean> {
+    if (this.#active().sealed) return true;
+    if (!(await this.#writeSeal())) return false;
+    await this.#noteNow();
+    return true;
+  }
+
+  async #writeSeal(): Promise<boolean> {
     const active = this.#active();
     if (active.sealed) return true;
     const failure = await this.#submit(new BatchBuffer(this.durableLsn + 1, pageBytes), BatchFlag.seal, () => {});
@@ -465,7 +476,6 @@ export class Writer {
       return false;
     }
     active.sealed = true;
-    await this.#noteNow();
     if (this.#file !== undefined) await shortenSealed(this.#context, active, this.#file, this.#offset);
     return true;
   }
