@@ -1,12 +1,9 @@
 import type { Millis } from '../../host/clock.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 import type { IndexKeeper } from './index/keeper.ts';
 import type { StemeMetrics } from './metrics.ts';
-
-/** Tasks that run in the background. */
-export const BACKGROUND_TASKS = ['index'] as const;
-export type BackgroundTask = (typeof BACKGROUND_TASKS)[number];
 
 /** Which tasks to pause or to resume; all of them without `only`. */
 export interface PauseRequest {
@@ -23,6 +20,8 @@ const SLOW_RETRY_MS: Millis = 60_000;
 const SLOW_WRITE_MS: Millis = 50;
 const FLOOR_BYTES_PER_SECOND = 1 << 20;
 const ADJUST_EVERY_MS: Millis = 1_000;
+/** A paused task looks so often whether it may go on. */
+const LOOK_AGAIN_MS: Millis = 1_000;
 
 export interface BackgroundOptions {
   readonly host: Host;
@@ -97,6 +96,14 @@ export class Background {
     this.#paidUntil = Math.max(this.#paidUntil, clock.now() - 1_000) + (bytes * 1_000) / this.#rate;
     const wait = this.#paidUntil - clock.now();
     if (wait > 0) await clock.sleep(wait, this.#end.signal).catch(() => undefined);
+  }
+
+  /** Resolves to true when the task may do its next piece of work: at once, or when it is resumed; to false at the end. */
+  async mayGoOn(task: BackgroundTask): Promise<boolean> {
+    const { clock } = this.#options.host;
+    while (this.isPaused(task) && !this.#closed)
+      await clock.sleep(LOOK_AGAIN_MS, this.#end.signal).catch(() => undefined);
+    return !this.#closed;
   }
 
   /** No snapshot begins any more; what waits for the budget goes on at once. */

@@ -3,6 +3,7 @@ import type { DiskErrorCode, DiskOperation } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { SlidingSummary } from '../../host/slidingSummary.ts';
 import { ENDPOINTS } from './admission.ts';
+import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 
 const QUANTILES = [0.5, 0.9, 0.99] as const;
 /** 0.1 ms × 2^0..15, in seconds. */
@@ -23,7 +24,7 @@ export interface Gauges {
   indexBytes(): number;
   /** Monotonic seconds since the newest part was written; since the start if there is none. */
   snapshotAgeSeconds(): number;
-  paused(): boolean;
+  paused(task: BackgroundTask): boolean;
 }
 
 /** Space of one directory, as last asked for. */
@@ -165,9 +166,9 @@ function attachGauges(registry: Registry, gauges: Gauges): void {
     ['index_snapshot_age_seconds', 'Age of the newest part of the index on disk.', gauges.snapshotAgeSeconds],
   ];
   for (const [name, help, value] of plain) collected(registry, name, help, [], (metric) => metric.set(value()));
-  collected(registry, 'background_paused', 'Whether a background task is paused.', ['task'], (metric) =>
-    metric.set({ task: 'index' }, gauges.paused() ? 1 : 0),
-  );
+  collected(registry, 'background_paused', 'Whether a background task is paused.', ['task'], (metric) => {
+    for (const task of BACKGROUND_TASKS) metric.set({ task }, gauges.paused(task) ? 1 : 0);
+  });
 }
 
 function gauge<Label extends string>(

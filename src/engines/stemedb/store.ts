@@ -5,6 +5,7 @@ import { EngineError, ExitCode } from '../engine.ts';
 import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
 import { parseAssertion } from './assertionInput.ts';
 import { Background, type PauseRequest } from './background.ts';
+import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
   type Content,
@@ -39,6 +40,7 @@ import {
 import { answerQuery, type QueryResult } from './query.ts';
 import { RecordReader } from './reader.ts';
 import { isRecordType } from './records.ts';
+import { type ScrubReport, scrubLog } from './scrub.ts';
 import { createSignatureVerifier } from './signatures.ts';
 import { appendBytes, openTheJournal, startError } from './start.ts';
 import { type Ack, atomicRefusal, type WriteResult, Writer } from './write.ts';
@@ -100,6 +102,8 @@ export interface StemeDb {
   pause(request: PauseRequest): void;
   /** Writes the index to disk; resolves to the last LSN in it. */
   checkpoint(): Promise<number>;
+  /** Reads the sealed part of the log from the disk and checks every byte of it. @throws DiskError */
+  scrub(): Promise<ScrubReport>;
   /** Takes the node out of service. With an aborted `signal` the waiting ends, not the drain. */
   drain(options?: { signal?: AbortSignal }): Promise<DrainReport>;
   undrain(): void;
@@ -119,7 +123,8 @@ export interface StemeNode extends StemeDb {
   rateLimit(): RateLimitStatus;
   /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
   admit(endpoint: Endpoint): void;
-  isPaused(): boolean;
+  /** Background tasks that are paused now. */
+  pausedTasks(): readonly BackgroundTask[];
   indexRows(): number;
   /** Every row of the index as plain data. */
   dump(): Generator<IndexRow>;
@@ -257,7 +262,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     indexRows: () => index.rows,
     indexBytes: () => index.bytes,
     snapshotAgeSeconds: () => background.snapshotAgeSeconds,
-    paused: () => background.isPaused('index'),
+    paused: (task) => background.isPaused(task),
   });
   const ending = new AbortController();
   void watchSpace(host, metrics, { wal: config.wal.dir, store: config.store.dir }, SPACE_EVERY_MS, ending.signal);
@@ -433,6 +438,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     limit: (limit) => admission.limit(limit),
     pause: (request) => background.pause(request),
     checkpoint,
+    scrub: () => scrubLog({ host, journal, background, metrics, directory: config.wal.dir }),
     drain,
     undrain: () => drainer.cancel(),
     close() {
@@ -443,7 +449,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     wal: () => journal.status(),
     rateLimit: () => admission.status(),
     admit: (endpoint) => admission.request(endpoint),
-    isPaused: () => background.isPaused('index'),
+    pausedTasks: () => BACKGROUND_TASKS.filter((task) => background.isPaused(task)),
     indexRows: () => index.rows,
     dump: () => dumpIndex(index),
     reconfigure,

@@ -2,35 +2,11 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { prepareAssertion } from '../../../src/engines/stemedb/content.ts';
 import type { AssertionInput } from '../../../src/engines/stemedb/model.ts';
-import type { Host } from '../../../src/host/host.ts';
-import { errorOf, makeBench, type Node, smallConfig, startNode } from './support/world.ts';
+import { claim, errorOf, type Node, onNode, smallConfig } from './support/world.ts';
 
 const AGENT = 'a1'.repeat(32);
 const OTHER = 'b2'.repeat(32);
 const NOWHERE = 'f'.repeat(64);
-
-/** An assertion that differs by `n`. */
-function claim(n: number, more: Partial<AssertionInput> = {}): AssertionInput {
-  return {
-    subject: 's',
-    predicate: 'p',
-    object: { number: n },
-    stage: 'approved',
-    confidence: 0.5,
-    timestamp: 1_000 + n,
-    ...more,
-  };
-}
-
-/** Runs a test's body against a fresh store in a world of its own. */
-async function onNode(body: (node: Node, host: Host) => Promise<void>, config = smallConfig()): Promise<void> {
-  const bench = makeBench();
-  await bench.run(async (host) => {
-    const node = await startNode(host, config);
-    await body(node, host);
-    await node.engine.close();
-  });
-}
 
 async function rejections(node: Node, code: string): Promise<number> {
   const { body } = await node.request('GET /metrics');
@@ -503,7 +479,7 @@ describe('admin', () => {
         body: { state: 'open', durable_lsn: 1 },
       });
       expect(await node.request('POST /v1/admin/background', { json: { paused: true } })).toMatchObject({
-        body: { paused: ['index'] },
+        body: { paused: ['index', 'scrub'] },
       });
       const text = String((await node.request('GET /metrics')).body);
       for (const name of [

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JournalStatus } from '../../../storage/journal/index.ts';
 import { RATE_RANGE, type RateLimitStatus } from '../admission.ts';
-import { BACKGROUND_TASKS } from '../background.ts';
+import { BACKGROUND_TASKS } from '../backgroundTasks.ts';
 import { StemeError } from '../errors.ts';
 import type { Jobs } from '../jobs.ts';
 import { parseInput } from '../model.ts';
@@ -103,7 +103,7 @@ export function adminRoutes({ db }: HttpContext, jobs: Jobs): PlainRoute[] {
       schema: { body: backgroundSchema },
       handler: async (request) => {
         db.pause(parseInput(backgroundSchema, parseJson(request.body, MAX_BYTES)));
-        return { status: 200, body: { paused: db.isPaused() ? ['index'] : [] } };
+        return { status: 200, body: { paused: db.pausedTasks() } };
       },
     }),
     admin({
@@ -114,6 +114,12 @@ export function adminRoutes({ db }: HttpContext, jobs: Jobs): PlainRoute[] {
         status: 202,
         body: { job: jobs.start('checkpoint', async () => ({ lsn: await db.checkpoint() })) },
       }),
+    }),
+    admin({
+      method: 'POST',
+      path: '/v1/admin/scrub',
+      summary: 'Reads the log from the disk and checks every byte of it.',
+      handler: async () => ({ status: 202, body: { job: jobs.start('scrub', () => db.scrub()) } }),
     }),
     admin({
       method: 'GET',

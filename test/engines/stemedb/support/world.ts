@@ -2,6 +2,7 @@ import type { RouteResponse } from '../../../../src/engines/route.ts';
 import { createRouter, parseQuery, type Router } from '../../../../src/engines/router.ts';
 import { type StemeConfig, stemeConfigSchema } from '../../../../src/engines/stemedb/config.ts';
 import { type RunningStemeDb, startStemeDb } from '../../../../src/engines/stemedb/engine.ts';
+import type { AssertionInput } from '../../../../src/engines/stemedb/model.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import type { Machine } from '../../../../src/sim/machine.ts';
 import { World, type WorldOptions } from '../../../../src/sim/world.ts';
@@ -96,4 +97,27 @@ async function* pieces(texts: readonly string[]): AsyncGenerator<Uint8Array> {
 export function errorOf(response: RouteResponse): Record<string, unknown> {
   const { error } = response.body as { error: Record<string, unknown> };
   return error;
+}
+
+/** An assertion that differs by `n`: the n-th of many claims about one thing. */
+export function claim(n: number, more: Partial<AssertionInput> = {}): AssertionInput {
+  return {
+    subject: 's',
+    predicate: 'p',
+    object: { number: n },
+    stage: 'approved',
+    confidence: 0.5,
+    timestamp: 1_000 + n,
+    ...more,
+  };
+}
+
+/** Runs a test's body against a fresh store in a world of its own. */
+export async function onNode(body: (node: Node, host: Host) => Promise<void>, config = smallConfig()): Promise<void> {
+  const bench = makeBench();
+  await bench.run(async (host) => {
+    const node = await startNode(host, config);
+    await body(node, host);
+    await node.engine.close();
+  });
 }
