@@ -39,7 +39,7 @@ export const latency: StemeCheck = {
       // What does not fit into one batch waits for the batches before it.
       if (meanwhile.bytes > maxBatchBytes / 2) continue;
       if (!company) lone++;
-      const bound = 2 * seen.longestMs + slackMs + (company ? maxWaitMs + seen.longestMs : 0);
+      const bound = 2 * seen.longestMs + slackMs + (company ? maxWaitMs : 0);
       if (took > bound && seen.longestMs > 0) {
         findings.add(
           `${company ? 'a write' : 'a lone write'} (LSN ${request.acks[0]?.lsn}) took ${took.toFixed(2)} ms; the longest durable write meanwhile took ${seen.longestMs.toFixed(2)} ms, so at most ${bound.toFixed(2)} ms were expected`,

@@ -497,8 +497,8 @@ test('C16 should let the first write after a crowd gather in vain, and no longer
       bent((story) => second(story, 8)),
     ),
   ).toEqual([expect.stringMatching(/a lone write \(LSN 2\)/)]);
-  expect(violationsOf('C16', afterCrowd(8))).toEqual([]);
-  expect(violationsOf('C16', afterCrowd(16))).toEqual([expect.stringMatching(/a write \(LSN 2\) took 18.10 ms/)]);
+  expect(violationsOf('C16', afterCrowd(12))).toEqual([]);
+  expect(violationsOf('C16', afterCrowd(13))).toEqual([expect.stringMatching(/a write \(LSN 2\) took 15.10 ms/)]);
 });
 
 test('C17 should see pending and index bytes beyond their limits', () => {
