@@ -113,6 +113,22 @@ export const faultMenu: readonly FaultEntry[] = [
       single(fault('process.power-loss', {}, { restart: scale(draw.a, 50, 1_500), mode: choose(draw.b, powerModes) })),
   },
   {
+    // A batch is on its way when the power goes: whole, in part, or as garbage.
+    name: 'power loss in a slow write',
+    family: 'power',
+    weight: 3,
+    steps: (draw) => [
+      {
+        afterMs: 0,
+        step: fault('disk.slow-sync', { duration: 1_000 }, { device: wal, p50: scale(draw.a, 100, 400), p99: 500 }),
+      },
+      {
+        afterMs: scale(draw.length, 100, 1_000),
+        step: fault('process.power-loss', {}, { restart: 100, mode: choose(draw.b, ['tear', 'reorder', 'corrupt']) }),
+      },
+    ],
+  },
+  {
     // The second loss falls into the recovery from the first.
     name: 'power loss in recovery',
     family: 'power',

@@ -220,7 +220,7 @@ export class Writer {
     const active = this.#active();
     const hasRoom = !active.sealed && this.#offset + needed + pageBytes <= active.fileBytes;
     if (!hasRoom || telemetry.buggify('roll-now')) {
-      telemetry.sometimes('rotation under load', this.#queue.length > 1);
+      telemetry.sometimes('rotation under load', this.#queue.queuedAppends >= 2);
       if (!(await this.rotate())) return;
     }
     await this.#writeBatch(this.#queue.take());
@@ -352,7 +352,7 @@ export class Writer {
     const isSpace = !isFatal && isNoSpace(error) && !(error instanceof DiskError && error.operation === 'sync');
     if (isSpace) this.#states.hold('no_space', messageOf(error));
     else this.#states.fail(messageOf(error), error);
-    host.telemetry.sometimes('failed with >= 2 queued', !isSpace && this.#queue.length >= 2);
+    host.telemetry.sometimes('failed with >= 2 queued', !isSpace && this.#queue.queuedAppends >= 2);
     const queued = this.#queue.clear();
     if (submitted !== undefined) {
       this.#queue.settled(submitted);
