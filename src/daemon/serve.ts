@@ -72,6 +72,13 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     endOfDefect(ExitCode.software);
   });
 
+  // Without a listener the signal would end the process: one that comes during a long recovery is done after it.
+  const serving = Promise.withResolvers<void>();
+  let reloading = serving.promise;
+  signals.onReload(() => {
+    reloading = reloading.then(() => reload());
+  });
+
   let engine: RunningEngine;
   try {
     engine = await definition.start(host, loaded.config);
@@ -118,11 +125,6 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     }
     await tell('READY=1');
   };
-  let reloading = Promise.resolve();
-  signals.onReload(() => {
-    reloading = reloading.then(reload);
-  });
-
   const stop = stopper(engine, host, tell);
   const terminated = new Promise<number>((resolve) => {
     signals.onTerminate(() => void stop().then(resolve));
@@ -135,6 +137,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   logger.info('serving', { engine: definition.name, url: server.url, pid: host.pid, incarnation: host.incarnation });
   options.onServing?.(server);
   await tell('READY=1', `STATUS=serving on ${server.url}`);
+  serving.resolve();
   const code = await Promise.race([terminated, stopped, defect]);
   await server.close();
   logger.info('stopped', { exitCode: code });

@@ -202,6 +202,22 @@ describe('daemon', () => {
     expect(await ended).toBe(0);
   });
 
+  it('should do a reload that comes while the engine starts, after the start', async () => {
+    const d = daemon((events) => {
+      writeFileSync(d.configFile, 'greeting: good day\n');
+      d.signals.reload();
+      events.push('told to reload');
+      return {};
+    });
+    const ended = d.run();
+    const { url } = await d.serving;
+    while (!d.logs.some((line) => line.message === 'reloaded')) await new Promise(setImmediate);
+    expect(d.events).toEqual(['start 1 old', 'told to reload']);
+    expect(await textOf(`${url}/greeting`)).toBe('good day');
+    d.signals.terminate();
+    expect(await ended).toBe(0);
+  });
+
   it('should end with the exit code of an engine that cannot go on, and say why', async () => {
     let fail: (error: Error) => void = () => {};
     const d = daemon(() => ({

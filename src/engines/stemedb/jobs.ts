@@ -27,8 +27,12 @@ export class Jobs {
     this.#logger = logger;
   }
 
-  /** Begins a task; returns the name under which its state can be asked for. */
+  /**
+   * Begins a task; returns the name under which its state can be asked for. One of a kind runs at a time: asked for while it
+   * runs, it is that one.
+   */
   start(kind: string, run: () => Promise<unknown>): string {
+    for (const known of this.#jobs.values()) if (known.kind === kind && known.state === 'running') return known.job;
     const job = `${kind}-${++this.#count}`;
     const begun = { job, kind, started: this.#clock.wall() };
     this.#jobs.set(job, { ...begun, state: 'running' });

@@ -5,6 +5,9 @@ import { type CachedRecord, decodeCached, RecordCache } from './recordCache.ts';
 
 /** Reads of the disk that queries have outstanding at once: the log's writes must not queue behind them. */
 const READS_MAX = 8;
+/** Reads that wait for their turn: ten queries of the largest page. Beyond it a read is refused with OVERLOADED. */
+const WAITING_MAX = 10_000;
+const OVERLOADED_RETRY_MS = 1_000;
 
 /** What the reader counts. */
 export interface ReaderCounts {
@@ -46,13 +49,13 @@ export class RecordReader {
     return record;
   }
 
-  /** @throws StemeError RECORD_DAMAGED when no intact bytes are left */
+  /** @throws StemeError RECORD_DAMAGED when no intact bytes are left, OVERLOADED when too many wait for the disk */
   async read(lsn: number): Promise<CachedRecord> {
     const cached = this.cached(lsn);
     if (cached !== undefined) return cached;
     this.#counts.miss();
-    if (this.#reading >= READS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#reading++;
+    if (this.#reading < READS_MAX) this.#reading++;
+    else await this.#turn();
     try {
       return await this.#fetch(lsn);
     } finally {
@@ -60,6 +63,16 @@ export class RecordReader {
       if (next === undefined) this.#reading--;
       else next();
     }
+  }
+
+  /** Waits for one of the reads under way to end, and takes its place. */
+  #turn(): Promise<void> {
+    if (this.#waiting.length >= WAITING_MAX) {
+      throw new StemeError('OVERLOADED', `${WAITING_MAX} reads wait for the disk: ask again when it answers`, {
+        retryAfterMs: OVERLOADED_RETRY_MS,
+      });
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   async #fetch(lsn: number): Promise<CachedRecord> {
