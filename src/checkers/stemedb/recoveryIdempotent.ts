@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, JournalImage, Life, StemeEvidence } from './evidence.ts';
-import { isAcceptedLoss, isBelowIndex, isLogFile, lastLsn, mediaDamagedBefore } from './facts.ts';
+import { isAcceptedLoss, isBelowIndex, isLogFile, lastLsn, mediaDamagedBefore, provenLsn } from './facts.ts';
 
 /**
  * C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same; and
@@ -82,12 +82,23 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
   return extra === undefined ? undefined : `LSN ${extra.lsn} is there that was not found`;
 }
 
-/** What a finished recovery served, somebody may have read: it is durable from then on, acknowledged before or not. */
+/**
+ * What a finished recovery served, somebody may have read: it is durable from then on, acknowledged before or not. One that
+ * found no room for the copy serves read-only and finishes later (4.7): until then only what was proven is.
+ */
 function unserved(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
   if (life.recovered === undefined || mediaDamagedBefore(evidence, next.startedAtMs)) return undefined;
   const lost = life.recovered.records.find((record, index) => next.found.records[index]?.id !== record.id);
   if (lost === undefined || isAcceptedLoss(evidence, lost.lsn)) return undefined;
+  if (lost.lsn > provenLsn(life) && isUnfinished(evidence, life)) return undefined;
   return `incarnation ${life.incarnation} recovered and served LSN ${lost.lsn} (${lost.id.slice(0, 12)}); incarnation ${next.incarnation} found a log without it`;
+}
+
+/** The disk had no room for the copy before the process served, and the copy has not taken the segment's name since. */
+function isUnfinished(evidence: StemeEvidence, life: Life): boolean {
+  const own = evidence.disk.filter((call) => call.incarnation === life.incarnation && call.path.endsWith('/spare.wal'));
+  const refused = own.some((call) => call.error === 'ENOSPC' && call.endedOrder < life.servedOrder);
+  return refused && !own.some((call) => call.operation === 'rename' && call.error === undefined);
 }
 
 /** A recovery that died: without power loss the next finds the same; with one, at least all that was proven. */

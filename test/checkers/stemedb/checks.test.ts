@@ -203,6 +203,29 @@ describe('C5 recovery-idempotent', () => {
       expect.stringMatching(/incarnation 1 recovered and served LSN 1 .*; incarnation 7 found a log without it/),
     ]);
   });
+  test('should bind a recovery to what it served, but for one that had no room to finish', () => {
+    const lost = (fate: 'finished' | 'no room' | 'room later', floor = 1) =>
+      bent(({ lives, image, disk, order }) => {
+        const [first, second] = [nth(lives, 0), nth(lives, 1)];
+        const [before, served] = [order(), order()];
+        const copy = { incarnation: 1, path: '/var/lib/stemedb/wal/spare.wal', beganAtMs: 1, endedAtMs: 1 };
+        const call = { ...copy, beganOrder: before, endedOrder: before };
+        if (fate !== 'finished') disk.push({ ...call, operation: 'write', error: 'ENOSPC' });
+        if (fate === 'room later')
+          disk.push({ ...call, operation: 'rename', to: '/var/lib/stemedb/wal/segment-00000001.wal' });
+        first.servedOrder = served;
+        first.found = { ...first.found, floor };
+        first.recovered = image([recordOf(claim(1), 1), recordOf(claim(2), 2)], 1);
+        second.found = image([recordOf(claim(1), 1)], 27);
+        second.recovered = image([recordOf(claim(1), 1)], 28);
+      });
+    const served = (story: Story) =>
+      violationsOf('C5', story).filter((line) => /recovered and served LSN 2/.test(line));
+    expect(served(lost('finished'))).toHaveLength(1);
+    expect(served(lost('no room'))).toEqual([]);
+    expect(served(lost('no room', 2))).toHaveLength(1);
+    expect(served(lost('room later'))).toHaveLength(1);
+  });
   test('should see a refusal that began a log of its own', () => {
     const story = refusedOnBareDirectory('root');
     const { order } = story;
