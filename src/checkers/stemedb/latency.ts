@@ -126,6 +126,16 @@ class WalTimeline {
   constructor(evidence: StemeEvidence) {
     const settingsOf = settingsByIncarnation(evidence);
     this.#writes = spansByIncarnation(batchWrites(evidence));
+    const rings = spansByIncarnation(evidence.disk.filter((call) => call.path.endsWith('.ring')));
+    const batches = Map.groupBy(batchWrites(evidence), (call) => call.incarnation);
+    /** A rotation ends when the witness has noted the seal: with the last note before the next batch. */
+    const endOf = (call: DiskCall): number => {
+      if (call.operation !== 'rename') return call.endedAtMs;
+      const next = batches.get(call.incarnation)?.find((batch) => batch.beganOrder > call.endedOrder);
+      const span = { from: call.beganAtMs, to: next?.beganAtMs ?? call.endedAtMs };
+      const notes = rings.get(call.incarnation)?.overlapping(span) ?? [];
+      return Math.max(call.endedAtMs, Math.min(span.to, Math.max(0, ...notes.map((note) => note.endedAtMs))));
+    };
     // Rotation and recovery rename; the witness of a strict tail and a failure hold the acknowledgement back too.
     this.#others = spansByIncarnation(
       evidence.disk.filter(
@@ -134,6 +144,7 @@ class WalTimeline {
           (call.error !== undefined && call.operation !== 'open') ||
           (settingsOf(call.incarnation).strictTail && call.path.endsWith('.ring')),
       ),
+      endOf,
     );
   }
   /** Longest durable batch write that overlapped the request, and whether anything but plain writing went on. */
@@ -148,12 +159,15 @@ class WalTimeline {
   }
 }
 
-function spansByIncarnation(calls: readonly DiskCall[]): ReadonlyMap<number, Spans<DiskCall>> {
+function spansByIncarnation(
+  calls: readonly DiskCall[],
+  endOf: (call: DiskCall) => number = (call) => call.endedAtMs,
+): ReadonlyMap<number, Spans<DiskCall>> {
   const groups = Map.groupBy(calls, (call) => call.incarnation);
   return new Map(
     [...groups].map(([incarnation, group]) => [
       incarnation,
-      new Spans(group, (call) => ({ from: call.beganAtMs, to: call.endedAtMs })),
+      new Spans(group, (call) => ({ from: call.beganAtMs, to: endOf(call) })),
     ]),
   );
 }
