@@ -141,6 +141,8 @@ class WalTimeline {
       evidence.disk.filter(
         (call) =>
           call.operation === 'rename' ||
+          // The name of a new segment is made durable before its first batch.
+          (call.operation === 'syncDirectory' && call.path === settingsOf(call.incarnation).walDirectory) ||
           (call.error !== undefined && call.operation !== 'open') ||
           (settingsOf(call.incarnation).strictTail && call.path.endsWith('.ring')),
       ),

@@ -524,6 +524,19 @@ test('C16 should let the first write after a crowd gather in vain, and no longer
   expect(violationsOf('C16', afterCrowd(13))).toEqual([expect.stringMatching(/a write \(LSN 2\) took 15.10 ms/)]);
 });
 
+test('C16 should not judge what waits for the name of a new segment, and judge what another directory keeps waiting', () => {
+  const besides = (path: string) =>
+    bent(({ requests, disk }) => {
+      const request = nth(requests, 0);
+      request.answeredAtMs += 8;
+      const call = { ...nth(disk, 0), operation: 'syncDirectory', path, endedAtMs: request.answeredAtMs - 1 };
+      delete call.batches;
+      disk.unshift(call);
+    });
+  expect(violationsOf('C16', besides('/var/lib/stemedb/wal'))).toEqual([]);
+  expect(violationsOf('C16', besides('/var/lib/stemedb/db'))).toHaveLength(1);
+});
+
 test('C17 should see pending and index bytes beyond their limits', () => {
   const story = bent(({ samples }) => {
     nth(samples, 0).pendingBytes = (1 << 20) + 1;
