@@ -32,7 +32,7 @@ export class Reader {
     if (!(lsn >= first && lsn <= last) || segment === undefined) {
       throw new JournalError('RecordNotFound', `record ${lsn} is not kept, expected ${first}..${last}`);
     }
-    return this.#segments.using(segment, async (file, index) => {
+    return this.#using(segment, lsn, async (file, index) => {
       const place = index.find(lsn);
       if (place === undefined) throw this.#corruption(segment, segment.usedBytes, lsn, lsn, 'no intact bytes');
       const bytes = new Uint8Array(place.end - place.offset);
@@ -56,7 +56,7 @@ export class Reader {
       const segment = this.#segments.holding(next);
       if (segment === undefined) return;
       const last = Math.min(o.to ?? Number.POSITIVE_INFINITY, this.#durableLsn());
-      const groups = await this.#segments.using(segment, (file, index) => this.#chunk(segment, file, index, next));
+      const groups = await this.#using(segment, next, (file, index) => this.#chunk(segment, file, index, next));
       if (groups.length === 0) {
         const following = this.#segments.after(segment);
         if (following === undefined) return;
@@ -110,6 +110,16 @@ export class Reader {
       if (typeof decoded === 'string') throw this.#corruption(segment, batch.offset, batch.first, last, decoded);
       return decoded.map(({ record }) => record);
     });
+  }
+
+  /** A file that was deleted under the running journal is damage like any other: of its records, and of no others. */
+  async #using<T>(segment: LogSegment, lsn: Lsn, run: (file: DiskFile, index: SegmentIndex) => Promise<T>): Promise<T> {
+    try {
+      return await this.#segments.using(segment, run);
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+      throw this.#corruption(segment, 0, lsn, segment.lastLsn, error.message, error);
+    }
   }
 
   async #fetch(segment: LogSegment, file: DiskFile, offset: number, into: Uint8Array, lsn: Lsn): Promise<void> {

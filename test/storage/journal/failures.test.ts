@@ -228,6 +228,26 @@ describe('failures', () => {
     );
   });
 
+  it('should name what is damaged when a segment is deleted under it, and read the others', async () => {
+    const { run } = journalWorld({ seed: 31 });
+    await run((host) =>
+      withJournal(host, async (journal) => {
+        for (let n = 1; n <= 40; n++) await journal.append([{ type: 1, payload: payloadOf(n) }]).durable();
+        const [first, second] = journal.segments();
+        if (first === undefined || second === undefined) throw new Error('the log has two segments');
+        await host.disk.remove(`/data/wal/${first.file}`);
+        await expect(journal.read(3)).rejects.toMatchObject({
+          code: 'WalCorruption',
+          segment: first.file,
+          from: 3,
+          to: first.lastLsn,
+        });
+        await expect(readAll(journal)).rejects.toMatchObject({ code: 'WalCorruption', from: 1 });
+        expect((await journal.read(second.baseLsn)).payload).toEqual(payloadOf(second.baseLsn));
+      }),
+    );
+  });
+
   it('should go on acknowledging only with the witness under strict_tail', async () => {
     const { run } = journalWorld({ seed: 28 });
     await run((host) =>
