@@ -95,7 +95,7 @@ export class Admission {
   /**
    * Lets `records` in: returns how many, all of them with `whole`. At least one, or it throws.
    *
-   * @throws StemeError DRAINING, WAL_FAILED, READ_ONLY, RATE_LIMITED
+   * @throws StemeError DRAINING, WAL_FAILED, READ_ONLY, RATE_LIMITED; TOO_LARGE for a whole that no second has room for
    */
   write(records: number, whole: boolean): { readonly admitted: number; readonly refusal: StemeError | undefined } {
     this.checkOpen();
@@ -105,6 +105,11 @@ export class Admission {
       const { admitted, retryAfterMs } = this.#writes.admit(clock.now(), 1, true);
       if (admitted === 0) throw rateLimited(`${this.#writes.perSecond} records a second`, retryAfterMs);
       return { admitted: records, refusal: undefined };
+    }
+    const { perSecond } = this.#writes;
+    if (whole && records > perSecond) {
+      const message = `expected an atomic batch of at most ${perSecond} records, which is the limit of a second now, got ${records}: send it in parts, or without atomic`;
+      throw new StemeError('TOO_LARGE', message);
     }
     const { admitted, retryAfterMs } = this.#writes.admit(clock.now(), records, whole);
     if (admitted === records) return { admitted, refusal: undefined };

@@ -60,6 +60,18 @@ describe('limits', () => {
     });
   });
 
+  test('an atomic batch larger than the rate of a second is too large, not asked to come again for ever', async () => {
+    const bench = makeBench();
+    await bench.run(async (host) => {
+      const { engine, request } = await startNode(host, smallConfig({ rate_limit: { max_writes_per_sec: 5 } }));
+      const batch = (length: number) => ({ atomic: true, assertions: Array.from({ length }, (_, i) => claim(i, 10)) });
+      const answer = await request('POST /v1/assert/batch', { json: batch(6) });
+      expect(answer).toMatchObject({ status: 413, body: { error: { code: 'TOO_LARGE', outcome: 'not_applied' } } });
+      expect(await request('POST /v1/assert/batch', { json: batch(5) })).toMatchObject({ body: { created: 5 } });
+      await engine.close();
+    });
+  });
+
   test('a drain ends though the disk hangs, and says that the log was not closed', async () => {
     const bench = makeBench();
     const took = await bench.run(async (host) => {
