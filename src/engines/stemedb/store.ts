@@ -318,8 +318,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
       if (atomic && bad instanceof StemeError) throw atomicRefusal(bad, firstBad);
       const good = parsed.filter((item): item is Prepared => !(item instanceof StemeError));
       const written = good.length === 0 ? [] : await writer.write(good, atomic);
-      const failed = atomic ? written.find((result) => result instanceof StemeError) : undefined;
-      if (failed !== undefined) throw failed;
+      if (atomic) throwIfAnyFailed(written);
       return tally(mergeResults(parsed, written));
     } catch (error) {
       countRejection(error);
@@ -473,6 +472,13 @@ function prepareOrRefuse(input: AssertionInput): Prepared | StemeError {
     if (error instanceof StemeError) return error;
     throw error;
   }
+}
+
+/** The one error of a batch that is stored whole or not at all: one in doubt leaves the whole in doubt. */
+function throwIfAnyFailed(written: readonly WriteResult[]): void {
+  const failures = written.filter((result) => result instanceof StemeError);
+  const failure = failures.find((error) => error.outcome === 'indeterminate') ?? failures[0];
+  if (failure !== undefined) throw failure;
 }
 
 /** Puts the results of the records that were written into the places of their inputs. */
