@@ -6,6 +6,7 @@ import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from '
 import { parseAssertion } from './assertionInput.ts';
 import { Background, type PauseRequest } from './background.ts';
 import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
+import { writeAll, writeEach } from './batch.ts';
 import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
   type Content,
@@ -43,7 +44,7 @@ import { isRecordType } from './records.ts';
 import { type ScrubReport, scrubLog } from './scrub.ts';
 import { createSignatureVerifier } from './signatures.ts';
 import { appendBytes, openTheJournal, startError } from './start.ts';
-import { type Ack, atomicRefusal, type WriteResult, Writer } from './write.ts';
+import { type Ack, type WriteResult, Writer } from './write.ts';
 
 /** How often free space is read. */
 const SPACE_EVERY_MS = 5_000;
@@ -309,17 +310,10 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     inputs: readonly AssertionInput[],
     options: { atomic?: boolean } = {},
   ): Promise<BatchResult> {
-    const atomic = options.atomic ?? false;
     const answered = metrics.beginWrite();
     try {
-      const parsed = inputs.map(prepareOrRefuse);
-      const firstBad = parsed.findIndex((item) => item instanceof StemeError);
-      const bad = parsed[firstBad];
-      if (atomic && bad instanceof StemeError) throw atomicRefusal(bad, firstBad);
-      const good = parsed.filter((item): item is Prepared => !(item instanceof StemeError));
-      const written = good.length === 0 ? [] : await writer.write(good, atomic);
-      if (atomic) throwIfAnyFailed(written);
-      return tally(mergeResults(parsed, written));
+      const whole = options.atomic === true;
+      return tally(whole ? await writeAll(inputs, writer) : await writeEach(inputs, writer, host));
     } catch (error) {
       countRejection(error);
       metrics.assertions.inc({ status: 'rejected' }, inputs.length);
@@ -463,33 +457,6 @@ function indexGuard(journal: Journal, index: ClaimIndex, maxBytes: number): () =
     held = true;
     journal.holdReadOnly('index_full', `the index holds ${index.bytes} bytes, index.max_bytes is ${maxBytes}`);
   };
-}
-
-function prepareOrRefuse(input: AssertionInput): Prepared | StemeError {
-  try {
-    return prepareAssertion(parseAssertion(input));
-  } catch (error) {
-    if (error instanceof StemeError) return error;
-    throw error;
-  }
-}
-
-/** The one error of a batch that is stored whole or not at all: one in doubt leaves the whole in doubt. */
-function throwIfAnyFailed(written: readonly WriteResult[]): void {
-  const failures = written.filter((result) => result instanceof StemeError);
-  const failure = failures.find((error) => error.outcome === 'indeterminate') ?? failures[0];
-  if (failure !== undefined) throw failure;
-}
-
-/** Puts the results of the records that were written into the places of their inputs. */
-function mergeResults(parsed: readonly (Prepared | StemeError)[], written: readonly WriteResult[]): WriteResult[] {
-  let next = 0;
-  return parsed.map((item) => {
-    if (item instanceof StemeError) return item;
-    const result = written[next++];
-    if (result === undefined) throw new Error(`a batch of ${parsed.length} had ${written.length} results`);
-    return result;
-  });
 }
 
 /** The configuration with those keys of `next` that can change while running. */

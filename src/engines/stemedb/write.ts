@@ -57,6 +57,12 @@ interface Existing {
 /** One record's outcome: an acknowledgement, or why there is none. */
 export type WriteResult = Ack | StemeError;
 
+/** Records that have their place in the log and are on their way. */
+export interface Placing {
+  /** Resolves when each is durable and folded, or refused: the results in the order of the records. To be called once. */
+  settle(): Promise<WriteResult[]>;
+}
+
 /**
  * The write path: known or pending? → append → durable → fold → acknowledge. Between the look at what is known and the
  * append nothing waits, so that no content gets two LSNs.
@@ -95,14 +101,24 @@ export class Writer {
    * @throws StemeError when none is: for the state of the node, the rate, or with `atomic` the first bad record
    */
   async write(records: readonly Prepared[], atomic: boolean): Promise<WriteResult[]> {
+    const placing = await this.begin(records, atomic);
+    return placing.settle();
+  }
+
+  /** The first half of `write`: resolves when each record has its place in the log, or is refused. */
+  async begin(records: readonly Prepared[], atomic: boolean): Promise<Placing> {
     const { admission } = this.#parts;
     const { admitted, refusal } = admission.write(records.length, atomic);
     const entering = admitted === records.length ? records : records.slice(0, admitted);
     const early = await this.#checkAlone(entering);
     const placed = this.#place(entering, early, atomic);
-    const results = await this.#settle(entering, placed);
-    for (let i = admitted; i < records.length && refusal !== undefined; i++) results.push(refusal);
-    return results;
+    return {
+      settle: async () => {
+        const results = await this.#settle(entering, placed);
+        for (let i = admitted; i < records.length && refusal !== undefined; i++) results.push(refusal);
+        return results;
+      },
+    };
   }
 
   /** What can be said of each record by itself; signatures are verified here, a few a turn of the event loop. */
