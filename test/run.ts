@@ -1,7 +1,7 @@
 /**
- * The whole test run: vitest (unit, conformance, scenarios, real processes and clients), then a chaos campaign. Ends with the
- * names of what was skipped, and a plain line `N passed, N failed[, N skipped]`. Arguments are handed to vitest; with any the
- * campaign is left out.
+ * The whole test run: types, lint, vitest (unit, conformance, scenarios, real processes and clients), then a chaos campaign.
+ * Ends with the names of what was skipped, and a plain line `N passed, N failed[, N skipped]`. Arguments are handed to vitest;
+ * with any the rest is left out.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -30,8 +30,14 @@ const chosen = process.argv.slice(2);
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
 try {
+  if (chosen.length === 0) {
+    runTool('types', 'typescript/bin/tsc', '--noEmit');
+    runTool('lint', '@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.');
+  }
   runVitest();
-  if (chosen.length === 0) runChaos();
+  if (chosen.length === 0) {
+    runTool('chaos', join(root, 'src/cli/main.ts'), 'chaos', 'stemedb', '--seeds', `${CHAOS_SEEDS}`, '--jobs', '2');
+  }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -73,12 +79,15 @@ function runVitest(): void {
   if (status !== 0 && counts.failed === 0) counts.failed += 1;
 }
 
-function runChaos(): void {
-  const { status } = spawnSync(
-    process.execPath,
-    [join(root, 'src/cli/main.ts'), 'chaos', 'stemedb', '--seeds', String(CHAOS_SEEDS), '--seed', '1', '--jobs', '2'],
-    { cwd: root, stdio: 'inherit' },
-  );
-  if (status === 0) counts.passed += 1;
-  else counts.failed += 1;
+/** Runs a program of the package as one test: it passes if it exits with 0. */
+function runTool(name: string, program: string, ...words: string[]): void {
+  console.log(`\n== ${name}`);
+  const path = resolve(root, 'node_modules', program);
+  const { status } = spawnSync(process.execPath, [path, ...words], { cwd: root, stdio: 'inherit' });
+  if (status === 0) {
+    counts.passed += 1;
+    return;
+  }
+  counts.failed += 1;
+  console.log(`failed: ${name} (exit code ${status})`);
 }

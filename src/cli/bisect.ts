@@ -35,7 +35,7 @@ export function bisectCommand(): Command {
 Exit codes: 0 found, 2 not found (every candidate was skipped, or the ends are not as told), 64 usage.
 
 Examples:
-  $ hotfire bisect scenarios/regressions/stemedb-126.yaml --good v0.1.0
+  $ hotfire bisect incident.yaml --good HEAD~100
   $ hotfire bisect slow-fsync --good HEAD~40 --bad HEAD`,
     )
     .action((scenario: string, flags: BisectFlags) => {

@@ -30,7 +30,7 @@ export function mutantsCommand(): Command {
     )
     .argument('<engine>', 'engine')
     .argument('[mutant...]', 'only these')
-    .option('--seeds <n>', "seeds within which each must be caught; default: the engine's contract", positiveInteger)
+    .option('--seeds <n>', "seeds within which each must be caught; default: the engine's own number", positiveInteger)
     .option('--jobs <n>', 'hunts at a time', positiveInteger, availableParallelism())
     .addHelpText(
       'after',

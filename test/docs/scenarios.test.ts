@@ -96,7 +96,7 @@ describe('the page about scenarios', () => {
     for (const row of page.slice(page.indexOf('<!-- faults -->')).matchAll(/^\| (`[a-z-]+\.[^|]*) \| ([^|]*) \|/gm)) {
       const named = [...(row[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
       const taken = named.flatMap((name) =>
-        Object.keys((vocabulary.faults.get(name)?.schema as { shape?: object }).shape ?? {}),
+        Object.keys((vocabulary.faults.get(name)?.schema as { shape?: object } | undefined)?.shape ?? {}),
       );
       const said = (row[2] ?? '')
         .split(/[,;] */)

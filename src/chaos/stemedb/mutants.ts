@@ -1,6 +1,6 @@
 import type { Mutant } from '../definition.ts';
 
-/** The planted bugs of the contract's section 11 that concern what exists. */
+/** The bugs that can be planted in the engine. Each must be seen by a check. */
 export const stemedbMutants: readonly Mutant[] = [
   { name: 'ack-on-write', breaks: 'acknowledges when the page cache has the bytes' },
   { name: 'ack-before-sync', breaks: 'acknowledges before the sync has ended' },

@@ -10,7 +10,7 @@ export interface StemeCheckResult {
   readonly undecided?: string;
 }
 
-/** One check of the contract. */
+/** One check of the engine. */
 export interface StemeCheck {
   /** `acked-is-durable`. */
   readonly name: string;

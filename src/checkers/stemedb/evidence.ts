@@ -152,7 +152,7 @@ export interface Life {
   readonly device: string;
   /** The log as the process found it. */
   readonly found: JournalImage;
-  /** Last LSN that the index on disk covered at the start: segments that lie wholly below it are not scanned (4.7). */
+  /** Last LSN that the index on disk covered at the start: segments that lie wholly below it are not scanned. */
   readonly indexedLsn: number;
   /** When its routes answered; Infinity: never. */
   servedAtMs: number;

@@ -159,7 +159,7 @@ export function unknowableLosses(evidence: StemeEvidence): ReadonlySet<AckRecord
 }
 
 /**
- * The witness is written at the latest one second after an acknowledgement (contract, 4.6); a batch that a lying or damaged
+ * The witness is written at the latest one second after an acknowledgement; a batch that a lying or damaged
  * disk lost together with power inside that window cannot be known to be missing.
  */
 const witnessWindowMs = 1_000;

@@ -20,7 +20,7 @@ import { recoveryIdempotent } from './recoveryIdempotent.ts';
 import { space } from './space.ts';
 import { tailVerdict } from './tailVerdict.ts';
 
-/** Every check of the engine's contract, by number. */
+/** Every check of the engine, by number. */
 export const stemeChecks: readonly StemeCheck[] = [
   ackedIsDurable,
   prefix,

@@ -8,7 +8,7 @@ const bucketMs = 10_000;
 const buckets = 6;
 /** A sample at a cut may have been taken on either side of it. */
 const cutSlackMs = 5;
-/** Error of a quantile by its buckets (contract, 3.1), and what the clock's reading may add. */
+/** Error of a quantile by its buckets (1 %), and what the clock's reading may add. */
 const relativeError = 0.0101;
 const absoluteErrorMs = 0.05;
 /** After this time without a write everything is folded. */

@@ -1,4 +1,4 @@
-/** The dumb twin of the store: candidates and lenses of contract 4.9 over a plain list of records, nothing cached. */
+/** The dumb twin of the store: candidates and lenses over a plain list of records, nothing cached. */
 import type { IndexAnswer, LogRecord, Submission } from './evidence.ts';
 
 /** An assertion of the log, with the content that its client sent. */

@@ -84,7 +84,7 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
 
 /**
  * What a finished recovery served, somebody may have read: it is durable from then on, acknowledged before or not. One that
- * found no room for the copy serves read-only and finishes later (4.7): until then only what was proven is.
+ * found no room for the copy serves read-only and finishes later: until then only what was proven is.
  */
 function unserved(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
   if (life.recovered === undefined || mediaDamagedBefore(evidence, next.startedAtMs)) return undefined;

@@ -4,7 +4,7 @@ import { faultActive, isLogFile } from './facts.ts';
 
 /** How long the journal may stay read-only after there is room again: its poll is one second. */
 const reopenMs = 2_000;
-/** Below this many free inodes the journal turns read-only (contract, 4.5). */
+/** Below this many free inodes the journal turns read-only. */
 const reserveInodes = 1_000;
 
 /** C15: when space runs out, reads answer and no batch is in doubt; when it returns, writing resumes without a restart. */

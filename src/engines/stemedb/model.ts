@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type ErrorDetail, StemeError } from './errors.ts';
 
-/** Limits of section 4.9, in bytes of UTF-8 or in items. */
+/** Limits of what is stored, in bytes of UTF-8 or in items. */
 export const LIMITS = {
   subjectBytes: 512,
   predicateBytes: 256,

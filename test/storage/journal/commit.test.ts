@@ -7,7 +7,7 @@ type Step =
   | { readonly kind: 'tick'; readonly wait: number }
   | { readonly kind: 'complete'; readonly ms: number };
 
-/** The dumb twin: the rule of the contract, with everything it has seen kept in lists and counted again at each question. */
+/** The dumb twin: the rule, with everything it has seen kept in lists and counted again at each question. */
 function twin(maxWaitMs: number, maxBatchBytes: number) {
   const durations: number[] = [];
   /** One entry a finished gather: how it ended. */

@@ -1,6 +1,6 @@
 /**
  * The stand's own reader of the journal's bytes, written from the format and not from the engine's code: what it accepts
- * is what the contract promises (4.2). Little-endian throughout.
+ * is what the format promises. Little-endian throughout.
  */
 import { hash } from 'node:crypto';
 import type { BatchSeen, LogRecord } from '../../../checkers/stemedb/evidence.ts';

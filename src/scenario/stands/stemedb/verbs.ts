@@ -18,7 +18,7 @@ export interface VerbsOptions {
 
 const configPath = '/etc/stemedb/api.toml';
 
-/** The shell verbs of the runbook and of the contract's scenarios; what they cannot do they refuse, as a shell would. */
+/** The shell verbs of the runbook and of the scenarios; what they cannot do they refuse, as a shell would. */
 export function createVerbs(options: VerbsOptions): Record<string, ShellVerb> {
   const { disksOf, documentOf, competitors, volumes } = options;
 
