@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { ConfigError } from '../daemon/config/problems.ts';
 import { EngineError, ExitCode } from '../engines/engine.ts';
 import { DiskError } from '../host/disk.ts';
+import { ReaderGone } from './output.ts';
 
 /** The command line makes no sense; the process ends with 64. */
 export class UsageError extends Error {
@@ -12,6 +13,7 @@ export class UsageError extends Error {
 export function exitOf(error: unknown): { readonly code: number; readonly text: string | undefined } {
   // Commander has printed its own message; help and version are no errors.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : ExitCode.usage, text: undefined };
+  if (error instanceof ReaderGone) return { code: 0, text: undefined };
   if (error instanceof UsageError) return { code: ExitCode.usage, text: `error: ${error.message}` };
   if (error instanceof ConfigError) return { code: ExitCode.configuration, text: error.message };
   if (error instanceof EngineError) return { code: error.exitCode, text: `error: ${error.code}: ${error.message}` };

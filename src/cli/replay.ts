@@ -13,8 +13,11 @@ import type { RunOptions } from '../scenario/runOptions.ts';
 import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { checkDeterminism, describeDifference } from '../sim/checkDeterminism.ts';
+import type { TraceEntry } from '../sim/trace.ts';
 import type { World } from '../sim/world.ts';
+import { outputLost } from './output.ts';
 import { createProgressBar } from './progressBar.ts';
+import { prepareReportDirectory } from './reportDirectory.ts';
 import { readScenario } from './scenarioText.ts';
 import { timelineLine } from './timelineLine.ts';
 import { readVocabulary } from './vocabulary.ts';
@@ -53,7 +56,8 @@ export function replayCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 78 the scenario cannot be used.
+Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 74 held but the report could not be written, 78 the
+scenario cannot be used. The code is the same when nobody reads the output to its end.
 
 Examples:
   $ hotfire replay scenarios/stemedb/slow-fsync.yaml
@@ -107,6 +111,8 @@ async function playAndReport(
   flags: ReplayFlags,
   options: RunOptions,
 ): Promise<number> {
+  const directory = flags.report ?? join('reports', `${basename(file).replace(/\.ya?ml$/, '')}-${scenario.seed}`);
+  prepareReportDirectory(directory, '--report');
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
   let world: World | undefined;
@@ -121,19 +127,39 @@ async function playAndReport(
       if (!silent) bar.update(nowMs, totalMs);
     },
     onEntry: (entry) => {
-      if (silent) return;
+      if (silent || outputLost()) return;
       bar.clear();
       process.stdout.write(`${timelineLine(entry)}\n`);
     },
   });
   bar.clear();
-  const directory = flags.report ?? join('reports', `${basename(file).replace(/\.ya?ml$/, '')}-${record.seed}`);
-  const files = await writeReport(record, directory);
-  if (flags.trace === true) files.push(await writeTrace(world?.trace.entries ?? [], directory));
+  const { files, trouble } = await leaveReport(
+    record,
+    directory,
+    flags.trace === true ? world?.trace.entries : undefined,
+  );
   process.stdout.write(
     flags.json === true ? `${JSON.stringify(outcomeOf(record, files))}\n` : summaryOf(record, files),
   );
-  return verdictExitCode[record.verdict];
+  if (trouble !== undefined) process.stderr.write(`error: the report could not be written: ${trouble}\n`);
+  const code = verdictExitCode[record.verdict];
+  return code === 0 && trouble !== undefined ? ExitCode.io : code;
+}
+
+/** Writes report and trace. A report that cannot be written does not take the verdict with it: it is told as trouble. */
+async function leaveReport(
+  record: RunRecord,
+  directory: string,
+  trace: readonly TraceEntry[] | undefined,
+): Promise<{ readonly files: readonly string[]; readonly trouble?: string }> {
+  const files: string[] = [];
+  try {
+    files.push(...(await writeReport(record, directory)));
+    if (trace !== undefined) files.push(await writeTrace(trace, directory));
+    return { files };
+  } catch (error) {
+    return { files, trouble: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** Plays, reports, and plays again: the verdict stands only if both runs did the same. */

@@ -1,4 +1,5 @@
 import { exitOf } from './exit.ts';
+import { surviveLostOutput } from './output.ts';
 import { createProgram } from './program.ts';
 
 /**
@@ -6,11 +7,7 @@ import { createProgram } from './program.ts';
  * on as long as something in it does.
  */
 export async function run(argumentList: readonly string[]): Promise<void> {
-  // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  surviveLostOutput(process);
   try {
     const program = await createProgram(argumentList[2]);
     await program.parseAsync(argumentList);

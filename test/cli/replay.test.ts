@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -115,4 +115,42 @@ test('should keep traces that hotfire diff can compare: the same run, and where 
   expect(stdout).toMatch(/^seed: 11 in a, 12 in b\nthe runs part at event \d+ of \d+ and \d+\n/);
   expect(stdout.match(/^ {2}[ab] at [\d.]+ ms \w+ "/gm)).toHaveLength(2);
   expect(hotfire('diff', 'a', 'nowhere')).toMatchObject({ status: 64, stderr: expect.stringContaining('--trace') });
+});
+
+test('should keep verdict, exit code and report when the reader of its output goes early', () => {
+  const file = scenario(
+    'unread',
+    "timeline: [{ at: 1s, fault: process.kill, restart: 500ms }]\nexpect: { metrics: ['vector(1) > 2 at end'] }",
+  );
+  const line = `"${process.execPath}" "${main}" replay "${file}" --report unread-report | head -1; echo "\${PIPESTATUS[0]}"`;
+  const { stdout } = spawnSync('bash', ['-c', line], { cwd: folder, encoding: 'utf8' });
+  expect(stdout.trim().split('\n').at(-1)).toBe('1');
+  expect(stdout).not.toContain('violated: A short run');
+  const report = JSON.parse(readFileSync(join(folder, 'unread-report/report.json'), 'utf8'));
+  expect(report.verdict).toBe('violated');
+});
+
+test('should refuse a report directory that is a file before anything is played', () => {
+  const file = scenario('no-report', 'timeline: []');
+  writeFileSync(join(folder, 'a-file'), '');
+  const { status, stdout, stderr } = replay(file, '--report', 'a-file');
+  expect(status).toBe(64);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(
+    /^error: expected a directory that can be made and written, got a-file \(.*\); give another with --report\n$/,
+  );
+});
+
+test('should give the verdict and its code also when the report cannot be written in the end', () => {
+  mkdirSync(join(folder, 'taken/report.json'), { recursive: true });
+  const violated = replay(
+    scenario('lost', "expect: { metrics: ['vector(1) > 2 at end'] }"),
+    '--report',
+    'taken',
+    '--quiet',
+  );
+  expect(violated.status).toBe(1);
+  expect(violated.stdout).toContain('violated: A short run');
+  expect(violated.stderr).toContain('error: the report could not be written: EISDIR');
+  expect(replay(scenario('kept', 'timeline: []'), '--report', 'taken', '--quiet').status).toBe(74);
 });

@@ -20,6 +20,7 @@ import {
 import type { RecordOut } from '../../storage/journal/types.ts';
 import { positiveInteger } from '../arguments.ts';
 import { formatBytes, formatCount, formatTable } from '../format.ts';
+import { printSlowly } from '../output.ts';
 
 interface WalFlags {
   readonly witness?: string;
@@ -88,8 +89,7 @@ function dumpCommand(): Command {
       await reading(inspected(directory, flags), (host, options) =>
         dumpJournal(host, { ...options, ...range }, async (records, batch) => {
           const lines = records.map((record) => (flags.json ? jsonLine(record, batch) : textLine(record)));
-          if (!process.stdout.write(lines.join('')))
-            await new Promise((drained) => process.stdout.once('drain', drained));
+          await printSlowly(lines.join(''));
         }),
       );
     });
@@ -97,9 +97,13 @@ function dumpCommand(): Command {
 
 function verifyCommand(): Command {
   return new Command('verify')
-    .summary('check every byte and say what a start would')
+    .summary('check every batch and record')
     .description(
-      'Checks every batch and record of a log and says what a start would: clean, a torn tail (never acknowledged, dropped by a\nstart), or corrupt (a start refuses).',
+      `Checks every batch and record of a log: clean, a torn tail (never acknowledged, dropped by a start), or corrupt.
+
+A start reads less: of the segments that the index on disk covers only header, length and seal. It refuses a log of which a
+segment is missing or cut short; bytes that have turned inside a covered segment it does not see. Those are found here, by a
+scrub of the daemon (POST /v1/admin/scrub), and by reads, which answer RECORD_DAMAGED.`,
     )
     .argument('<dir>', 'directory of the log (wal.dir)')
     .option('--witness <file>', WITNESS_TEXT)
