@@ -13,7 +13,7 @@ const OVERLOADED_RETRY_MS = 1_000;
 export interface ReaderCounts {
   hit(): void;
   miss(): void;
-  damaged(segment: string): void;
+  damaged(segment: string, lsn: number): void;
 }
 
 /** Records by LSN, from the cache or else from the journal, whose every read is checked. */
@@ -84,7 +84,7 @@ export class RecordReader {
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       const segment = error instanceof WalCorruption ? error.segment : this.#segmentOf(lsn);
-      this.#counts.damaged(segment);
+      this.#counts.damaged(segment, lsn);
       const message = `record ${lsn} in ${segment} cannot be read, and there is no other copy: ${error.message}`;
       throw new StemeError('RECORD_DAMAGED', message, { fields: { lsn, segment }, cause: error });
     }

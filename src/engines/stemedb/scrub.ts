@@ -1,6 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { type Journal, scrubSegment } from '../../storage/journal/index.ts';
 import type { Background } from './background.ts';
+import type { KnownDamage } from './knownDamage.ts';
 import type { StemeMetrics } from './metrics.ts';
 
 /** What reading the log again has found. */
@@ -24,6 +25,7 @@ export interface ScrubOptions {
   readonly directory: string;
   readonly background: Background;
   readonly metrics: StemeMetrics;
+  readonly known: KnownDamage;
 }
 
 /**
@@ -32,7 +34,14 @@ export interface ScrubOptions {
  *
  * @throws DiskError if a file cannot be read at all
  */
-export async function scrubLog({ host, journal, directory, background, metrics }: ScrubOptions): Promise<ScrubReport> {
+export async function scrubLog({
+  host,
+  journal,
+  directory,
+  background,
+  metrics,
+  known,
+}: ScrubOptions): Promise<ScrubReport> {
   const damaged: { file: string; offset: number; lsn: number; why: string }[] = [];
   let segments = 0;
   let bytes = 0;
@@ -45,9 +54,13 @@ export async function scrubLog({ host, journal, directory, background, metrics }
     segments++;
     bytes += found.bytes;
     records += found.records;
-    if (found.damage === undefined) continue;
+    if (found.damage === undefined) {
+      known.isWhole(file);
+      continue;
+    }
     const { offset, from, why } = found.damage;
     damaged.push({ file, offset, lsn: from, why });
+    known.found(file, `at offset ${offset}, from record ${from}: ${why}`);
     metrics.corruptions.inc({ where: 'segment' });
     host.telemetry.logger.error('scrub found damage', { segment: file, offset, lsn: from, why });
   }

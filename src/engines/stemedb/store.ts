@@ -24,6 +24,7 @@ import { ClaimIndex } from './index/claimIndex.ts';
 import { dumpIndex, type IndexRow } from './index/dump.ts';
 import { IndexKeeper } from './index/keeper.ts';
 import { type Manifest, readManifest } from './index/manifest.ts';
+import { KnownDamage } from './knownDamage.ts';
 import { createMetrics, type NodeState, type StemeMetrics } from './metrics.ts';
 import {
   type AgentWeightInput,
@@ -122,6 +123,8 @@ export interface StemeNode extends StemeDb {
   node(): NodeStatus;
   wal(): JournalStatus;
   rateLimit(): RateLimitStatus;
+  /** Damage of the log that reads and scrubs have found since the start; empty when there is none. */
+  damage(): readonly string[];
   /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
   admit(endpoint: Endpoint): void;
   /** Background tasks that are paused now. */
@@ -214,10 +217,14 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     ms: clock.now() - began,
   });
 
+  const knownDamage = new KnownDamage();
   const reader = new RecordReader(journal, config.store.cache_bytes, telemetry, {
     hit: () => metrics.cacheHits.inc(),
     miss: () => metrics.cacheMisses.inc(),
-    damaged: () => metrics.corruptions.inc({ where: 'segment' }),
+    damaged: (segment, lsn) => {
+      metrics.corruptions.inc({ where: 'segment' });
+      knownDamage.found(segment, `at record ${lsn}, which was read in vain`);
+    },
   });
   const drainer = new Drainer({
     clock,
@@ -431,7 +438,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     limit: (limit) => admission.limit(limit),
     pause: (request) => background.pause(request),
     checkpoint,
-    scrub: () => scrubLog({ host, journal, background, metrics, directory: config.wal.dir }),
+    scrub: () => scrubLog({ host, journal, background, metrics, known: knownDamage, directory: config.wal.dir }),
     drain,
     undrain: () => drainer.cancel(),
     close() {
@@ -441,6 +448,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     node: () => ({ state: drainer.state, pending: writer.pending, steps: drainer.steps }),
     wal: () => journal.status(),
     rateLimit: () => admission.status(),
+    damage: () => knownDamage.reasons,
     admit: (endpoint) => admission.request(endpoint),
     pausedTasks: () => BACKGROUND_TASKS.filter((task) => background.isPaused(task)),
     indexRows: () => index.rows,

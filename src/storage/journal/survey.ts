@@ -16,6 +16,7 @@ import {
   segmentIdOf,
 } from './format.ts';
 import { type SegmentScan, scanSegment } from './scan.ts';
+import { endsWithSeal } from './seal.ts';
 import type { ExternalProof, Lsn } from './types.ts';
 import { readWitness, type WitnessRing } from './witness.ts';
 
@@ -28,7 +29,7 @@ export interface SurveyedSegment {
   /** Undefined when neither copy is intact. */
   readonly header: SegmentHeader | undefined;
   readonly damagedHeaderCopies: number;
-  /** Undefined when it was not scanned: below `scanFrom`, or without a header. */
+  /** Undefined when it was not scanned: below `scanFrom` with its seal where it should be, or without a header. */
   readonly scan: SegmentScan | undefined;
 }
 
@@ -203,9 +204,12 @@ async function walk(
         gaps.push({ segment: missingName, offset: 0, from: o.coveredTo + 1, to: header.baseLsn - 1, why });
       }
     } else if (header.baseLsn > next) {
-      const missingName = previousId !== undefined && id > previousId + 1 ? segmentFileName(previousId + 1) : name;
-      const why = 'segment file is missing, or the one before it is cut short';
-      gaps.push({ segment: missingName, offset: 0, from: next, to: header.baseLsn - 1, why });
+      const cut = previousId === id - 1 ? segments.at(-1) : undefined;
+      const at =
+        cut === undefined
+          ? { segment: segmentFileName((previousId ?? id - 2) + 1), offset: 0, why: 'segment file is missing' }
+          : { segment: cut.name, offset: cut.scan?.validEnd ?? 0, why: 'segment is cut short' };
+      gaps.push({ ...at, from: next, to: header.baseLsn - 1 });
       crc = undefined;
     } else if (header.baseLsn < next) {
       throw formatError(file.path, 'first LSN', String(next), String(header.baseLsn));
@@ -222,7 +226,8 @@ async function walk(
 
     // Only the very next segment says where this one ended: behind a file that is missing or headless lies another's start.
     const isBelowScan = successor?.segmentId === id + 1 && successor.baseLsn <= (o.scanFrom ?? 1);
-    if (isBelowScan) {
+    // One whose end is not as it should be is scanned all the same: only that tells which records are gone.
+    if (isBelowScan && (await endsWithSeal(host, file.path, header, successor))) {
       segments.push({ ...file, scan: undefined });
       next = successor.baseLsn;
       crc = undefined;

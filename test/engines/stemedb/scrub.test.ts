@@ -39,9 +39,21 @@ test('a scrub reads what is sealed, and finds a byte that turned on the disk', (
     const metrics = String((await node.request('GET /metrics')).body);
     expect(metrics).toContain('stemedb_corruptions_total{where="segment"} 1');
     expect(metrics).toMatch(/stemedb_background_bytes_total\{task="scrub"\} [1-9]/);
+    expect((await node.request('GET /health')).body).toMatchObject({
+      status: 'degraded',
+      reasons: [expect.stringMatching(/^segment-00000002\.wal is damaged at offset 4096, from record 11: /)],
+    });
+    expect((await node.request('GET /health/ready')).status).toBe(200);
     // What is not damaged is served as before.
     expect((await node.request('GET /v1/query?subject=s')).status).toBe(200);
     expect(first).not.toBe(second);
+
+    const again = await host.disk.open(second, { mode: 'write' });
+    await again.write(4096 + 80, [byte], { durable: true });
+    await again.close();
+    await node.request('POST /v1/admin/scrub');
+    await host.clock.sleep(5_000);
+    expect((await node.request('GET /health')).body).toMatchObject({ status: 'ok', reasons: [] });
   }));
 
 test('a paused scrub waits, and goes on when it is resumed', () =>

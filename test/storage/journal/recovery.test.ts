@@ -215,6 +215,50 @@ describe('recovery', () => {
     expect(unindexed).toMatchObject({ code: 'WalCorruption', segment: 'segment-00000001.wal', from: 1 });
   });
 
+  it('should scan a segment below the index whose end is not as it should be, and refuse what it lacks', async () => {
+    const name = 'segment-00000002.wal';
+    const path = `/data/wal/${name}`;
+    const indexed = { scanFrom: 60, coveredTo: 0, proofs: [{ name: 'index', lsn: 60 }] };
+    const harm = async (hurt: (host: Host, bytes: number) => Promise<void>) => {
+      const { run } = journalWorld({ seed: 14 });
+      await run((host) => fillJournal(host, 60, {}, 3000));
+      await run(async (host) => hurt(host, (await host.disk.stat(path)).bytes));
+      return run((host) =>
+        openJournal(host, { ...smallJournal, ...indexed }).then(
+          ({ recovery }) => recovery,
+          (e: unknown) => e,
+        ),
+      );
+    };
+    const cut = (to: (bytes: number) => number) =>
+      harm(async (host, bytes) => {
+        const file = await host.disk.open(path, { mode: 'write' });
+        await file.truncate(to(bytes));
+        await file.sync();
+        await file.close();
+      });
+    for (const to of [(n: number) => n / 2 - 100, (n: number) => 4096 * Math.floor(n / 8192), () => 4096, () => 0]) {
+      const refused = await cut(to);
+      expect(refused).toMatchObject({ code: 'WalCorruption', segment: name });
+      if (!(refused instanceof WalCorruption)) throw refused;
+      expect(refused.from).toBeGreaterThan(1);
+      expect(refused.to).toBeGreaterThanOrEqual(refused.from);
+    }
+    // A seal alone holds no record: it is made again, and the next start finds it.
+    const sealLost = await harm(async (host, bytes) => {
+      const image = new Uint8Array(bytes);
+      const file = await host.disk.open(path, { mode: 'write' });
+      await file.read(0, image);
+      const seal = Math.floor(image.findLastIndex((byte) => byte !== 0) / 4096) * 4096;
+      await file.write(seal, [new Uint8Array(4096)], { durable: true });
+      await file.close();
+    });
+    expect(sealLost).toMatchObject({ missing: [], last: 60 });
+    // Bytes inside it are not read at a start: what finds them is a read, or a scrub.
+    const inside = await harm((host) => patch(host, path, 4096 + 200, (old) => old.map((b) => b ^ 1)));
+    expect(inside).toMatchObject({ verdict: 'clean', last: 60 });
+  });
+
   it('should name both ids when the witness is of another journal', async () => {
     const { run } = journalWorld({ seed: 15 });
     await run((host) => fillJournal(host, 3));

@@ -14,7 +14,8 @@ export function healthRoutes({ db }: HttpContext, registry: Registry): PlainRout
   }
 
   function overview(): RouteResponse {
-    const reasons = obstacles();
+    // Other records are served as before, so damage is no reason to take the node out of service.
+    const reasons = [...obstacles(), ...db.damage()];
     const { readOnlyReasons } = db.wal();
     return {
       status: 200,
