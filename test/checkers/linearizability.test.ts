@@ -77,7 +77,7 @@ describe('the dumb twin', () => {
 });
 
 // Without the folder there is no test to be skipped: this one says so by its name.
-test.skipIf(hasConformance)(`published logs of porcupine: ${conformance} is not there`, () => undefined);
+if (!hasConformance) test.skip(`published logs of porcupine: ${conformance} is not there`, () => undefined);
 
 describe.skipIf(!hasConformance)('published logs of porcupine (shared/conformance/porcupine)', () => {
   const expected = hasConformance ? readFileSync(join(conformance, 'jepsen/expected.txt'), 'utf8') : '';
