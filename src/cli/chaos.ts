@@ -9,6 +9,7 @@ import { parseDuration } from '../faults/units.ts';
 import { nearestWord } from '../host/nearest.ts';
 import { positiveInteger } from './arguments.ts';
 import { UsageError } from './exit.ts';
+import { onInterrupt } from './interrupt.ts';
 import { packageRoot } from './vocabulary.ts';
 
 interface ChaosFlags {
@@ -33,7 +34,7 @@ export function chaosCommand(): Command {
   return new Command('chaos')
     .summary('random clusters, loads and faults; failures shrink to a scenario file')
     .description(
-      'Runs an engine in the simulator under random configurations, loads and faults, one run a seed. A run that violates a check is made smaller and written as a scenario that `hotfire replay` reproduces. Exits 0 when every run held, 1 when one was violated, 2 when one could not be decided.',
+      'Runs an engine in the simulator under random configurations, loads and faults, one run a seed. A run that violates a check is made smaller and written as a scenario that `hotfire replay` reproduces. Exits 0 when every run held, 1 when one was violated, 2 when one could not be decided, 130 when it was interrupted (the summary of what had ended is still printed and written). Seeds that the time budget left are counted as not begun and do not change the exit code.',
     )
     .argument('<engine>', `one of: ${[...chaosDefinitions.keys()].join(', ')}`)
     .option('--seeds <n>', 'how many seeds', positiveInteger, 200)
@@ -65,6 +66,13 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
   const startedAt = Date.now();
   let done = 0;
+  let interrupted: number | undefined;
+  const stopListening = onInterrupt((exitCode) => {
+    interrupted = exitCode;
+    process.stderr.write(
+      'interrupted: no further seed begins, those under way end first; a second time ends at once\n',
+    );
+  });
 
   const campaign = await runCampaign({
     engine: definition.engine,
@@ -75,7 +83,9 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
     jobs: flags.jobs,
     ...(flags.path === undefined ? {} : { path: flags.path }),
     mayStop: (results) =>
-      Date.now() > deadline || (flags.keepGoing !== true && failuresOf(results).length >= failuresMax),
+      interrupted !== undefined ||
+      Date.now() > deadline ||
+      (flags.keepGoing !== true && failuresOf(results).length >= failuresMax),
     onResult(result) {
       done++;
       if (result.failure !== undefined) printFailure(engine, result, flags);
@@ -83,10 +93,15 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
       else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
     },
   });
+  stopListening();
   if (process.stdout.isTTY === true) process.stdout.write('\r');
-  const summary = summarize(engine, flags, campaign, Date.now() - startedAt);
+  const summary = {
+    ...summarize(engine, flags, campaign, Date.now() - startedAt),
+    ...(interrupted === undefined ? {} : { interrupted: true }),
+  };
   if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
   printSummary(summary);
+  if (interrupted !== undefined) return interrupted;
   return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
 }
 

@@ -15,11 +15,12 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { checkDeterminism, describeDifference } from '../sim/checkDeterminism.ts';
 import type { TraceEntry } from '../sim/trace.ts';
 import type { World } from '../sim/world.ts';
+import { onInterrupt } from './interrupt.ts';
 import { outputLost } from './output.ts';
 import { createProgressBar } from './progressBar.ts';
 import { prepareReportDirectory } from './reportDirectory.ts';
 import { readScenario } from './scenarioText.ts';
-import { timelineLine } from './timelineLine.ts';
+import { formatTime, timelineLine } from './timelineLine.ts';
 import { readVocabulary } from './vocabulary.ts';
 
 interface ReplayFlags {
@@ -57,7 +58,7 @@ export function replayCommand(): Command {
       'after',
       `
 Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 74 held but the report could not be written, 78 the
-scenario cannot be used. The code is the same when nobody reads the output to its end.
+scenario cannot be used, 130 interrupted. The code is the same when nobody reads the output to its end.
 
 Examples:
   $ hotfire replay scenarios/stemedb/slow-fsync.yaml
@@ -116,6 +117,12 @@ async function playAndReport(
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
   let world: World | undefined;
+  const stopListening = onInterrupt((exitCode) => {
+    bar.clear();
+    const where = formatTime(world?.now ?? 0);
+    process.stderr.write(`interrupted at ${where} of virtual time: no verdict, no report; seed ${scenario.seed}\n`);
+    process.exit(exitCode);
+  });
   const record = await runScenario(scenario, {
     ...options,
     record: flags.trace === true || options.record === true,
@@ -132,6 +139,7 @@ async function playAndReport(
       process.stdout.write(`${timelineLine(entry)}\n`);
     },
   });
+  stopListening();
   bar.clear();
   const { files, trouble } = await leaveReport(
     record,

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hotfire-interrupt-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs hotfire and sends SIGINT once, as soon as what it printed matches. */
+function interrupted(when: RegExp, ...words: string[]) {
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
+    const child = spawn(process.execPath, [main, ...words], { cwd: folder });
+    let [stdout, stderr, sent] = ['', '', false];
+    child.stdout.on('data', (data) => {
+      stdout += data;
+      if (!sent && when.test(stdout)) sent = child.kill('SIGINT');
+    });
+    child.stderr.on('data', (data) => {
+      stderr += data;
+    });
+    child.on('close', (code) => done({ code, stdout, stderr }));
+  });
+}
+
+test('should say of an interrupted replay at which virtual time it was', async () => {
+  const { code, stdout, stderr } = await interrupted(/load begins/, 'replay', 'slow-fsync');
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/^interrupted at \d+:\d\d\.\d{3} of virtual time: no verdict, no report; seed \d+\n$/);
+  expect(stdout).not.toMatch(/^(held|violated|undecided):/m);
+});
+
+test('should keep what an interrupted campaign has found, on the terminal and as JSON', async () => {
+  const words = ['chaos', 'stemedb', '--seeds', '500', '--jobs', '1', '--shrink', '0', '--mutant', 'ack-on-write'];
+  const { code, stdout } = await interrupted(/^seed \d+:/m, ...words, '--keep-going', '--json', 'found.json');
+  expect(code).toBe(130);
+  const summary = JSON.parse(readFileSync(join(folder, 'found.json'), 'utf8'));
+  expect(summary).toMatchObject({ interrupted: true });
+  expect(summary.seeds).toBeGreaterThan(0);
+  expect(summary.seeds + summary.notBegun).toBe(500);
+  expect(stdout).toContain(`${summary.seeds} seeds: ${summary.held} held, ${summary.violated} violated`);
+});
