@@ -14,6 +14,11 @@ import type { Manifest } from './index/manifest.ts';
 /** Bytes of one append to the journal, unless segments are too small for it. */
 const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Where the index on disk is. */
+export function indexDirectory({ store }: StemeConfig): string {
+  return `${store.dir}/index`;
+}
+
 /** Opens the log of a store. The index on disk, if there is one, proves what was acknowledged. */
 export async function openTheJournal(
   host: Host,
@@ -39,7 +44,18 @@ export async function openTheJournal(
     create: config.store.create,
     // The log is the database: a first segment that begins behind LSN 1 has lost what was before it.
     coveredTo: 0,
-    ...(indexed === undefined ? {} : { scanFrom: indexed, proofs: [{ name: 'index', lsn: indexed }] }),
+    ...(manifest === undefined || indexed === undefined
+      ? {}
+      : {
+          scanFrom: indexed,
+          proofs: [
+            {
+              name: 'index',
+              lsn: indexed,
+              of: { journalId: manifest.journal, path: `${indexDirectory(config)}/MANIFEST` },
+            },
+          ],
+        }),
   });
 }
 

@@ -44,7 +44,8 @@ import { RecordReader } from './reader.ts';
 import { isRecordType } from './records.ts';
 import { type ScrubReport, scrubLog } from './scrub.ts';
 import { createSignatureVerifier } from './signatures.ts';
-import { appendBytes, openTheJournal, startError } from './start.ts';
+import { appendBytes, indexDirectory, openTheJournal, startError } from './start.ts';
+import { StoreLock } from './storeLock.ts';
 import { type Ack, type WriteResult, Writer } from './write.ts';
 
 /** How often free space is read. */
@@ -156,24 +157,44 @@ export async function openStemeNode(rawHost: Host, initial: StemeConfig): Promis
   }
 }
 
-async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Promise<StemeNode> {
+async function open(host: Host, config: StemeConfig, metrics: StemeMetrics): Promise<StemeNode> {
+  const lock = await StoreLock.take(host, config.store.dir);
+  try {
+    return await openLocked(host, config, metrics, lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(
+  host: Host,
+  initial: StemeConfig,
+  metrics: StemeMetrics,
+  lock: StoreLock,
+): Promise<StemeNode> {
   let config = initial;
   const { clock, telemetry } = host;
-  const indexDirectory = `${config.store.dir}/index`;
-  const manifest = await readManifest(host.disk, indexDirectory);
+  const directory = indexDirectory(config);
+  const manifest = await readManifest(host.disk, directory);
   if (manifest === 'damaged') {
     metrics.corruptions.inc({ where: 'index' });
-    telemetry.logger.warn('index manifest damaged: the log is folded again', { directory: indexDirectory });
+    telemetry.logger.warn('index manifest damaged: the log is folded again', { directory });
   }
   const known: Manifest | undefined = typeof manifest === 'string' ? undefined : manifest;
   const { journal, recovery } = await openTheJournal(host, config, known);
-  if (known !== undefined && known.journal !== journal.id) {
+  try {
+    await lock.complete();
+    if (known !== undefined && known.journal !== journal.id) {
+      throw new EngineError(
+        'JournalFormat',
+        ExitCode.data,
+        `${directory} belongs to journal ${known.journal}, ${config.wal.dir} holds journal ${journal.id}: check both directories`,
+      );
+    }
+  } catch (error) {
     await journal.close();
-    throw new EngineError(
-      'JournalFormat',
-      ExitCode.data,
-      `${indexDirectory} belongs to journal ${known.journal}, ${config.wal.dir} holds journal ${journal.id}: check both directories`,
-    );
+    throw error;
   }
   // The log is the database: no record of it may go.
   journal.pin('records', 1);
@@ -195,7 +216,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
     host,
     journal,
     index,
-    directory: indexDirectory,
+    directory,
     beforeWrite: (bytes) => background.spend('index', bytes),
     onBadPart: (error) => {
       metrics.corruptions.inc({ where: 'index' });
@@ -412,6 +433,7 @@ async function open(host: Host, initial: StemeConfig, metrics: StemeMetrics): Pr
       await journal.close();
     } finally {
       writer.close();
+      await lock.release();
     }
   }
 

@@ -12,6 +12,7 @@ export {
   verifyJournal,
 } from './inspect.ts';
 export { openJournal } from './journal.ts';
+export { lockDirectory } from './lock.ts';
 export { type PackSource, packFileName, writePack } from './pack.ts';
 export { openPack, type Pack } from './packFile.ts';
 export { type ScrubResult, scrubPack, scrubSegment } from './scrub.ts';

@@ -6,6 +6,7 @@ import { type Context, closeQuietly, createContext, isNoSpace, messageOf } from 
 import { JournalError, WalCorruption } from './errors.ts';
 import { fillMissing } from './fill.ts';
 import { hexOf, recordSaltOf, segmentFileName, segmentHeaderBytes } from './format.ts';
+import { lockDirectory } from './lock.ts';
 import { packSegment } from './pack.ts';
 import { Reader } from './reader.ts';
 import { corruptionOf, judgeJournal, noteVerdict, type Recovered, runningSegments, settle } from './recover.ts';
@@ -66,7 +67,7 @@ async function open(context: Context): Promise<{ journal: RunningJournal; recove
     await refuseToCreate(context);
     await makeDirectoryDurably(host.disk, settings.directory);
   }
-  const lock = await takeLock(context);
+  const lock = await lockDirectory(host.disk, settings.directory, 'create');
   try {
     await host.disk.syncDirectory(settings.directory);
     const recovered = await judgeJournal(context);
@@ -115,23 +116,6 @@ async function refuseToCreate(context: Context): Promise<void> {
     });
   }
   if (settings.create === 'never') throw noJournal(settings.directory);
-}
-
-async function takeLock(context: Context): Promise<DiskFile> {
-  const path = `${context.settings.directory}/LOCK`;
-  const file = await context.host.disk.open(path, { mode: 'create' });
-  try {
-    await file.lock();
-    return file;
-  } catch (error) {
-    await closeQuietly(file);
-    if (!(error instanceof DiskError) || error.code !== 'ELOCKED') throw error;
-    const holder = error.holderPid === undefined ? 'another process' : `process ${error.holderPid}`;
-    throw new JournalError('JournalLocked', `${context.settings.directory} is in use by ${holder}; stop it first`, {
-      cause: error,
-      ...(error.holderPid !== undefined && { holderPid: error.holderPid }),
-    });
-  }
 }
 
 class RunningJournal implements Journal {

@@ -76,6 +76,11 @@ export async function survey(host: Host, o: SurveyOptions): Promise<Survey> {
   found.sort((a, b) => a.id - b.id);
   const journalId = found.find(({ header }) => header !== undefined)?.header?.journalId;
   checkLineage(found, journalId, ring, o.witnessFile);
+  for (const proof of o.proofs ?? []) {
+    if (journalId !== undefined && proof.of !== undefined && proof.of.journalId !== journalId) {
+      throw formatError(proof.of.path, 'journal id', journalId, proof.of.journalId);
+    }
+  }
 
   const proofs: Proof[] = (o.proofs ?? []).map(({ name, lsn }) => ({ lsn, source: name }));
   if (ring.newest !== undefined && !mutants.has('floor-without-witness')) {

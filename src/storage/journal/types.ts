@@ -151,6 +151,8 @@ export interface ExternalProof {
   /** `vault`, `index`, `archive`: names the source in the verdict. */
   readonly name: string;
   readonly lsn: Lsn;
+  /** The journal that it speaks of, and the file that says so: of another journal it proves nothing. */
+  readonly of?: { readonly journalId: string; readonly path: string };
 }
 
 export interface JournalOptions {

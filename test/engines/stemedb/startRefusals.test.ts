@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openStemeNode } from '../../../src/engines/stemedb/store.ts';
 import type { Host } from '../../../src/host/host.ts';
-import { makeBench, smallConfig } from './support/world.ts';
+import { claim, makeBench, smallConfig } from './support/world.ts';
 
 const WAL = '/var/lib/stemedb/wal';
 
@@ -13,6 +13,12 @@ async function startRefusal(host: Host, config = smallConfig()): Promise<unknown
     },
     (error: unknown) => error,
   );
+}
+
+/** As for one more start in the same process: each registers its metrics. */
+function anew(host: Host): Host {
+  host.telemetry.registry.clear();
+  return host;
 }
 
 describe('a start is refused', () => {
@@ -49,4 +55,54 @@ describe('a start is refused', () => {
       expect(await bench.run(startRefusal)).toMatchObject({ code: 'WalCorruption', exitCode: 65 });
     },
   );
+
+  test('with 65 and both ids when the index is of another log: it proves nothing of this one', async () => {
+    const bench = makeBench();
+    const at = (name: string) =>
+      smallConfig({ wal: { dir: `/data/${name}/wal`, witness_dir: `/data/${name}/witness` } });
+    const ids = await bench.run(async (host) => {
+      const found: string[] = [];
+      for (const [name, records] of [
+        ['large', 5],
+        ['small', 3],
+      ] as const) {
+        const db = await openStemeNode(anew(host), {
+          ...at(name),
+          store: { ...at(name).store, dir: `/data/${name}/db` },
+        });
+        for (let n = 1; n <= records; n++) await db.assert(claim(n));
+        await db.checkpoint();
+        found.push(db.journal.id);
+        await db.close();
+      }
+      return found;
+    });
+    const refusal = await bench.run((host) =>
+      startRefusal(host, { ...at('small'), store: { ...at('small').store, dir: '/data/large/db' } }),
+    );
+    expect(refusal).toMatchObject({ code: 'JournalFormat', exitCode: 65 });
+    for (const id of ids) expect(String(refusal)).toContain(id);
+    expect(String(refusal)).toContain('/data/large/db/index/MANIFEST');
+  });
+
+  test('with 73 and the process when another has the store directory, for the first time or again', async () => {
+    const bench = makeBench();
+    const other = smallConfig({ wal: { dir: '/data/other/wal', witness_dir: '/data/other/witness' } });
+    for (const round of ['first', 'again']) {
+      const pid = await bench.run(async (host) => {
+        const db = await openStemeNode(host, smallConfig());
+        const refusal = await startRefusal(anew(host), other);
+        expect(refusal, round).toMatchObject({ code: 'JournalLocked', exitCode: 73 });
+        expect(String(refusal)).toMatch(new RegExp(`/var/lib/stemedb/db is in use by process ${host.pid};`));
+        await db.close();
+        return host.pid;
+      });
+      expect(pid).toBeGreaterThan(0);
+    }
+    // Whoever closes gives it free.
+    await bench.run(async (host) => {
+      await (await openStemeNode(anew(host), smallConfig())).close();
+      await (await openStemeNode(anew(host), smallConfig())).close();
+    });
+  });
 });
