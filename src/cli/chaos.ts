@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -6,10 +6,10 @@ import { type CampaignResult, runCampaign, seedsOf } from '../chaos/campaign.ts'
 import { chaosDefinitions } from '../chaos/registry.ts';
 import type { SeedResult } from '../chaos/runSeed.ts';
 import { parseDuration } from '../faults/units.ts';
-import { nearestWord } from '../host/nearest.ts';
 import { positiveInteger } from './arguments.ts';
 import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
+import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
 
 interface ChaosFlags {
@@ -29,6 +29,9 @@ interface ChaosFlags {
 /** Failures after which a campaign stops unless it is told to go on: the first ones tell the most. */
 const failuresMax = 5;
 
+/** fast-check, which draws from the seed, takes 31 bits. */
+const wholeNumberMax = 2 ** 31 - 1;
+
 /** `hotfire chaos`. */
 export function chaosCommand(): Command {
   return new Command('chaos')
@@ -42,7 +45,7 @@ export function chaosCommand(): Command {
     .option('--shard <i/n>', 'only every n-th seed, beginning with the i-th', shard, { index: 1, of: 1 })
     .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
     .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
-    .option('--path <path>', "with --seeds 1: go straight to a failure by fast-check's path")
+    .option('--path <path>', "with --seeds 1: go straight to a failure by fast-check's path", drawPath)
     .option('--mutant <name>', 'plant this bug in the engine')
     .option('--json <file>', 'write a summary for machines')
     .option('--out <directory>', 'where scenarios of failures are written', 'reports/chaos')
@@ -59,9 +62,13 @@ export function chaosCommand(): Command {
 
 async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   const definition = definitionOf(engine);
-  if (flags.mutant !== undefined) requireMutant(engine, flags.mutant);
+  if (flags.mutant !== undefined) mutantNamed(engine, flags.mutant);
   if (flags.path !== undefined && flags.seeds !== 1)
     throw new UsageError('--path goes with --seeds 1: it belongs to one seed');
+  if (flags.json !== undefined && !existsSync(dirname(flags.json)))
+    throw new UsageError(
+      `expected --json in a directory that is there, got ${flags.json}; make ${dirname(flags.json)} first`,
+    );
   const seeds = seedsOf(flags.seed, flags.seeds, flags.shard);
   const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
   const startedAt = Date.now();
@@ -105,26 +112,6 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
 }
 
-/** The engine's part of chaos, or a usage error with the nearest name. */
-export function definitionOf(engine: string) {
-  const definition = chaosDefinitions.get(engine);
-  if (definition !== undefined) return definition;
-  const nearest = nearestWord(engine, chaosDefinitions.keys());
-  const known = [...chaosDefinitions.keys()].join(', ');
-  throw new UsageError(
-    `no chaos for the engine ${engine}; ${nearest === undefined ? `there is ${known}` : `did you mean ${nearest}?`}`,
-  );
-}
-
-function requireMutant(engine: string, name: string): void {
-  const names = definitionOf(engine).mutants.map((mutant) => mutant.name);
-  if (names.includes(name)) return;
-  const nearest = nearestWord(name, names);
-  throw new UsageError(
-    `no mutant ${name}; ${nearest === undefined ? `there are ${names.join(', ')}` : `did you mean ${nearest}?`}`,
-  );
-}
-
 function failuresOf(results: readonly SeedResult[]): SeedResult[] {
   return results.filter((result) => result.failure !== undefined);
 }
@@ -132,18 +119,23 @@ function failuresOf(results: readonly SeedResult[]): SeedResult[] {
 function printFailure(engine: string, { seed, failure }: SeedResult, flags: ChaosFlags): void {
   if (failure === undefined) return;
   const file = join(flags.out, `${engine}-${seed}${flags.mutant === undefined ? '' : `-${flags.mutant}`}.yaml`);
-  const again = `hotfire chaos ${engine} --seed ${seed} --seeds 1${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
+  const again = `npx hotfire chaos ${engine} --seed ${seed} --seeds 1${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
+  const replayed = `npx hotfire replay ${file}${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
   const notes = [
     `# Chaos, seed ${seed}: ${failure.checks.join(', ')}`,
     ...failure.reasons.slice(0, 5).map((reason) => `#   ${reason}`),
+    ...(flags.mutant === undefined
+      ? []
+      : [`# Seen with the planted bug ${flags.mutant}, not without it. See it again: ${replayed}`]),
   ];
   write(file, `${notes.join('\n')}\n${failure.scenario}`);
-  const replay = flags.mutant === undefined ? `\n  replay:  hotfire replay ${file}` : '';
   process.stdout.write(
     `\nseed ${seed}: ${failure.checks.join(', ')}\n${failure.reasons
       .slice(0, 3)
       .map((reason) => `  ${reason}\n`)
-      .join('')}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)${replay}\n  again:   ${again}${
+      .join(
+        '',
+      )}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)\n  replay:  ${replayed}\n  again:   ${again}${
       failure.path === undefined ? '' : ` --path ${failure.path}`
     }\n`,
   );
@@ -192,9 +184,17 @@ function write(file: string, text: string): void {
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 2 ** 31 - 1)
-    throw new InvalidArgumentError(`expected a whole number, got ${JSON.stringify(text)}.`);
+  if (!/^\d+$/.test(text) || value > wholeNumberMax)
+    throw new InvalidArgumentError(`expected a whole number from 0 to ${wholeNumberMax}, got ${JSON.stringify(text)}.`);
   return value;
+}
+
+function drawPath(text: string): string {
+  if (!/^\d+(:\d+)*$/.test(text))
+    throw new InvalidArgumentError(
+      `expected a path as a failure prints it, such as 0:1:3, got ${JSON.stringify(text)}.`,
+    );
+  return text;
 }
 
 function shard(text: string): { readonly index: number; readonly of: number } {

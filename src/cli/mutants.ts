@@ -2,10 +2,8 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Mutant } from '../chaos/definition.ts';
-import { nearestWord } from '../host/nearest.ts';
 import { positiveInteger } from './arguments.ts';
-import { definitionOf } from './chaos.ts';
-import { UsageError } from './exit.ts';
+import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
 
 interface MutantsFlags {
@@ -43,7 +41,7 @@ export function mutantsCommand(): Command {
 
 async function mutants(engine: string, names: readonly string[], flags: MutantsFlags): Promise<number> {
   const definition = definitionOf(engine);
-  const chosen = choose(definition.mutants, names);
+  const chosen = choose(engine, definition.mutants, names);
   const seedsMax = flags.seeds ?? definition.mutantSeedsMax;
   const width = Math.max(...chosen.map((mutant) => mutant.name.length));
   const caught: (Caught | undefined)[] = chosen.map(() => undefined);
@@ -88,15 +86,7 @@ async function hunt(engine: string, mutant: Mutant, seedsMax: number): Promise<C
   return { mutant, seeds: first?.seed, checks: first?.failure?.checks ?? [] };
 }
 
-function choose(all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {
+function choose(engine: string, all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {
   if (names.length === 0) return all;
-  return names.map((name) => {
-    const mutant = all.find((candidate) => candidate.name === name);
-    if (mutant !== undefined) return mutant;
-    const nearest = nearestWord(
-      name,
-      all.map((candidate) => candidate.name),
-    );
-    throw new UsageError(`no mutant ${name}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`);
-  });
+  return names.map((name) => mutantNamed(engine, name));
 }

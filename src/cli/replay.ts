@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
@@ -27,6 +28,7 @@ interface ReplayFlags {
   readonly seed?: number;
   readonly set: readonly Override[];
   readonly checkDeterminism?: boolean;
+  readonly mutant?: string;
   readonly trace?: boolean;
   readonly report?: string;
   readonly json?: boolean;
@@ -50,8 +52,12 @@ export function replayCommand(): Command {
       [],
     )
     .option('--check-determinism', 'play a second time and compare every event; a difference is named, and violates')
+    .option('--mutant <name>', 'plant this bug in the engine, as chaos --mutant does; the verdict says so')
     .option('--trace', 'keep every event in trace.ndjson.gz of the report, for hotfire diff')
-    .option('--report <dir>', 'where the report goes (default: reports/<scenario>-<seed>)')
+    .option(
+      '--report <dir>',
+      'where the report goes (default: reports/<scenario>-<seed>, with a mark for --mutant and --set)',
+    )
     .option('--json', 'print the outcome as JSON instead of the timeline')
     .option('--quiet', 'print the verdict alone')
     .addHelpText(
@@ -91,7 +97,13 @@ async function replay(wanted: string, flags: ReplayFlags): Promise<number> {
       overrides: flags.set,
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });
+    if (flags.mutant !== undefined) {
+      // Chaos, which knows the bugs, is loaded only for them.
+      const { mutantNamed } = await import('./planted.ts');
+      mutantNamed(scenario.engine, flags.mutant);
+    }
     const options: RunOptions = {
+      ...(flags.mutant === undefined ? {} : { mutants: [flags.mutant] }),
       commit: packageCommit(),
       nodeVersion: process.version,
       command: commandOf(wanted, scenario, flags),
@@ -112,7 +124,7 @@ async function playAndReport(
   flags: ReplayFlags,
   options: RunOptions,
 ): Promise<number> {
-  const directory = flags.report ?? join('reports', `${basename(file).replace(/\.ya?ml$/, '')}-${scenario.seed}`);
+  const directory = flags.report ?? defaultDirectory(file, scenario, flags);
   prepareReportDirectory(directory, '--report');
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
@@ -154,6 +166,14 @@ async function playAndReport(
   return code === 0 && trouble !== undefined ? ExitCode.io : code;
 }
 
+/** A run that is not the plain one of its file does not overwrite the plain one's report. */
+function defaultDirectory(file: string, scenario: Scenario, { set, mutant }: ReplayFlags): string {
+  const name = basename(file).replace(/\.ya?ml$/, '') || 'scenario';
+  const changes = set.map(({ path, value }) => `${path}=${value}`).join('\n');
+  const changed = changes === '' ? '' : `-set-${createHash('sha256').update(changes).digest('hex').slice(0, 8)}`;
+  return join('reports', `${name}-${scenario.seed}${mutant === undefined ? '' : `-${mutant}`}${changed}`);
+}
+
 /** Writes report and trace. A report that cannot be written does not take the verdict with it: it is told as trouble. */
 async function leaveReport(
   record: RunRecord,
@@ -193,12 +213,25 @@ async function playTwice(file: string, scenario: Scenario, flags: ReplayFlags, o
 }
 
 function outcomeOf(record: RunRecord, files: readonly string[]) {
-  const { title, engine, seed, verdict, reasons, virtualMs, realMs, events, fingerprint, expectations, violations } =
-    record;
+  const {
+    title,
+    engine,
+    seed,
+    mutants,
+    verdict,
+    reasons,
+    virtualMs,
+    realMs,
+    events,
+    fingerprint,
+    expectations,
+    violations,
+  } = record;
   return {
     title,
     engine,
     seed,
+    mutants,
     verdict,
     reasons,
     virtualMs,
@@ -219,9 +252,9 @@ export function summaryOf(record: RunRecord, files: readonly string[]): string {
   const page = files.find((file) => file.endsWith('.html'));
   const lines = [
     '',
-    `${record.verdict}: ${record.title}, seed ${record.seed}`,
+    `${record.verdict}: ${record.title}, seed ${record.seed}${plantedIn(record)}`,
     ...record.reasons.slice(0, 20).map((reason) => `  ${reason}`),
-    `  ${held} of ${record.expectations.length} expectations held; ${record.violations.length} violations`,
+    `  ${held} of ${record.expectations.length} expectations held${othersOf(record)}; ${foundBy(record)}`,
     `  ${total} operations: ${ok} ok, ${fail} refused, ${info} in doubt`,
     `  ${(record.virtualMs / 60_000).toFixed(1)} min of virtual time in ${(record.realMs / 1000).toFixed(1)} s (${speed} × real time), ${record.events} events`,
     `  fingerprint  ${record.fingerprint}`,
@@ -234,9 +267,26 @@ export function summaryOf(record: RunRecord, files: readonly string[]): string {
   return lines.join('\n');
 }
 
+function othersOf({ expectations }: RunRecord): string {
+  return (['violated', 'undecided'] as const)
+    .map((outcome) => ({ outcome, many: expectations.filter((result) => result.outcome === outcome).length }))
+    .map(({ outcome, many }) => (many === 0 ? '' : `, ${many} ${outcome}`))
+    .join('');
+}
+
+function foundBy({ violations }: RunRecord): string {
+  if (violations.length === 0) return 'no check found a violation';
+  return `the checks found ${violations.length} violation${violations.length === 1 ? '' : 's'}`;
+}
+
+function plantedIn({ mutants = [] }: RunRecord): string {
+  return mutants.length === 0 ? '' : `, with the planted bug ${mutants.join(', ')}`;
+}
+
 function commandOf(file: string, scenario: Scenario, flags: ReplayFlags): string {
   const sets = flags.set.map(({ path, value }) => ` --set ${quote(`${path}=${value}`)}`).join('');
-  return `hotfire replay ${quote(file)} --seed ${scenario.seed}${sets}`;
+  const mutant = flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`;
+  return `npx hotfire replay ${quote(file)} --seed ${scenario.seed}${sets}${mutant}`;
 }
 
 function quote(text: string): string {

@@ -114,6 +114,8 @@ export interface RunRecord {
   /** The scenario as it ran, after `--set`: YAML. */
   readonly scenario: string;
   readonly seed: number;
+  /** Bugs that were planted in the engine, by name; absent when there were none. */
+  readonly mutants?: readonly string[];
   readonly commit: string;
   readonly nodeVersion: string;
   /** What to paste to see this run again. */

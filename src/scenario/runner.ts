@@ -123,6 +123,7 @@ function compose(stage: Stage, options: RunOptions, realMs: number): RunRecord {
     ...(scenario.file === undefined ? {} : { file: scenario.file }),
     scenario: scenario.yaml,
     seed: world.seed,
+    ...(options.mutants === undefined || options.mutants.length === 0 ? {} : { mutants: options.mutants }),
     commit: options.commit ?? 'unknown',
     nodeVersion: options.nodeVersion ?? 'unknown',
     command: options.command ?? '',

@@ -47,10 +47,10 @@ test('should end with 0, leave a report where it says, and print how to play it 
   const { status, stdout } = replay(scenario('calm', 'timeline: []'), '--seed', '12', '--set', 'load.writers=3');
   expect(status, stdout).toBe(0);
   expect(stdout).toContain('held: A short run, seed 12');
-  expect(stdout).toContain('report       reports/calm-12/index.html');
-  expect(stdout).toMatch(/again {8}hotfire replay \S+calm\.yaml --seed 12 --set load\.writers=3\n/);
-  expect(existsSync(join(folder, 'reports/calm-12/index.html'))).toBe(true);
-  const report = JSON.parse(readFileSync(join(folder, 'reports/calm-12/report.json'), 'utf8'));
+  expect(stdout).toContain('report       reports/calm-12-set-c341b293/index.html');
+  expect(stdout).toMatch(/again {8}npx hotfire replay \S+calm\.yaml --seed 12 --set load\.writers=3\n/);
+  expect(existsSync(join(folder, 'reports/calm-12-set-c341b293/index.html'))).toBe(true);
+  const report = JSON.parse(readFileSync(join(folder, 'reports/calm-12-set-c341b293/report.json'), 'utf8'));
   expect(report).toMatchObject({ verdict: 'held', seed: 12 });
 });
 
@@ -65,6 +65,7 @@ test('should end with 1 when an expectation does not hold, and name it', () => {
   expect(status).toBe(1);
   expect(stdout).toContain('violated: A short run');
   expect(stdout).toContain('vector(1) > 2 at end');
+  expect(stdout).toMatch(/\n {2}\d+ of \d+ expectations held, 1 violated; no check found a violation\n/);
 });
 
 test('should say twice the same, with the verdict of the run, under --check-determinism', () => {
