@@ -7,6 +7,7 @@ import { type DaemonSignals, serve } from '../daemon/serve.ts';
 import { packageCommit, packageVersion } from '../daemon/version.ts';
 import type { EngineDefinition } from '../engines/engine.ts';
 import { createRealHost } from '../real/host.ts';
+import { createLogDestination } from '../real/logDestination.ts';
 import { engineNamed } from './engineNamed.ts';
 
 interface ServeFlags {
@@ -64,20 +65,32 @@ function validate(definition: EngineDefinition, flags: ServeFlags): void {
   );
 }
 
-function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
-  return serve(
+/** How long the end of the process waits for its last log lines to be taken. */
+const LAST_LINES_MS = 1_000;
+
+async function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
+  const logs = createLogDestination(1);
+  const code = await serve(
     {
       definition,
       ...(flags.config === undefined ? {} : { configFile: flags.config }),
       environment: process.env,
       init: flags.init === true,
-      createHost: ({ incarnation }) => createRealHost({ name: flags.name ?? hostname(), incarnation }),
+      createHost: ({ incarnation }) =>
+        createRealHost({
+          name: flags.name ?? hostname(),
+          incarnation,
+          telemetry: { options: { destination: logs } },
+        }),
+      logLinesDropped: () => logs.dropped,
       notify: createNotify(process.env),
       version: packageVersion(),
       commit: packageCommit(),
     },
     processSignals,
   );
+  await logs.flush(LAST_LINES_MS);
+  return code;
 }
 
 const processSignals: DaemonSignals = {

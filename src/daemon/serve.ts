@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
@@ -21,6 +21,8 @@ export interface ServeOptions<Config> {
   readonly version: string;
   /** What the code was built from. */
   readonly commit: string;
+  /** How many log lines could not be written so far; without it none is ever dropped. */
+  readonly logLinesDropped?: () => number;
   /** Told once, when requests are answered. */
   readonly onServing?: (server: HttpServer) => void;
 }
@@ -61,6 +63,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     labelNames: ['version', 'commit'] as const,
     registers: [registry],
   }).set({ version: options.version, commit: options.commit }, 1);
+  countDroppedLines(options, registry);
   for (const warning of loaded.warnings) logger.warn('configuration', { warning });
 
   let endOfDefect: (code: number) => void = () => {};
@@ -142,6 +145,21 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   await server.close();
   logger.info('stopped', { exitCode: code });
   return code;
+}
+
+function countDroppedLines<Config>({ definition, logLinesDropped }: ServeOptions<Config>, registry: Registry): void {
+  if (logLinesDropped === undefined) return;
+  let counted = 0;
+  new Counter({
+    name: `${definition.environmentPrefix.toLowerCase()}_log_lines_dropped_total`,
+    help: 'Log lines that standard output did not take: a full device, or a reader that is too slow.',
+    registers: [registry],
+    collect() {
+      const now = logLinesDropped();
+      this.inc(now - counted);
+      counted = now;
+    },
+  });
 }
 
 /** First call: drains. Second call: closes at once. */

@@ -2,6 +2,7 @@ import { trace } from '@opentelemetry/api';
 import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { Registry } from 'prom-client';
 import type { LogFields, Logger, Telemetry } from '../host/telemetry.ts';
+import { createLogDestination } from './logDestination.ts';
 
 export interface RealTelemetryOptions {
   /** Lowest level that is written: `debug`, `info`, `warn`, `error`. Default `info`. */
@@ -15,7 +16,7 @@ export interface RealTelemetryOptions {
 /** Telemetry of a production process: a registry, OpenTelemetry's global tracer, pino. Nothing is ever disturbed. */
 export function createRealTelemetry(options: RealTelemetryOptions = {}): Telemetry {
   const settings = { level: options.level ?? 'info', base: { ...options.fields } };
-  const logger = options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  const logger = pino(settings, options.destination ?? createLogDestination(1));
   return {
     registry: new Registry(),
     tracer: trace.getTracer('hotfire'),
