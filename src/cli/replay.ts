@@ -21,7 +21,7 @@ import { outputLost } from './output.ts';
 import { createProgressBar } from './progressBar.ts';
 import { prepareReportDirectory } from './reportDirectory.ts';
 import { readScenario } from './scenarioText.ts';
-import { formatTime, timelineLine } from './timelineLine.ts';
+import { foldRepeats, formatTime } from './timelineLine.ts';
 import { readVocabulary } from './vocabulary.ts';
 
 interface ReplayFlags {
@@ -128,8 +128,13 @@ async function playAndReport(
   prepareReportDirectory(directory, '--report');
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
+  const timeline = foldRepeats((line) => {
+    bar.clear();
+    process.stdout.write(`${line}\n`);
+  });
   let world: World | undefined;
   const stopListening = onInterrupt((exitCode) => {
+    timeline.flush();
     bar.clear();
     const where = formatTime(world?.now ?? 0);
     process.stderr.write(`interrupted at ${where} of virtual time: no verdict, no report; seed ${scenario.seed}\n`);
@@ -146,12 +151,11 @@ async function playAndReport(
       if (!silent) bar.update(nowMs, totalMs);
     },
     onEntry: (entry) => {
-      if (silent || outputLost()) return;
-      bar.clear();
-      process.stdout.write(`${timelineLine(entry)}\n`);
+      if (!silent && !outputLost()) timeline.entry(entry);
     },
   });
   stopListening();
+  timeline.flush();
   bar.clear();
   const { files, trouble } = await leaveReport(
     record,

@@ -63,7 +63,10 @@ export function createMonitor(
     } else {
       entry.resolvedMs = change.atMs;
       open.delete(`${name} ${labelKey(change.labels)}`);
-      if (entry.firingMs === undefined) return;
+      if (entry.firingMs === undefined) {
+        timeline.add('note', `${name} no longer pending${where}: it did not fire`, undefined, data);
+        return;
+      }
       timeline.add('alert-resolved', `${name} resolved${where}`, undefined, data);
       signals.emit({ kind: 'alert', name, change: 'resolves' });
     }
