@@ -78,6 +78,14 @@ export function noteVerdict(context: Context, { survey: seen, report }: Recovere
     metrics.corruptions.inc({ where: 'header' });
     logger.error('corruption', { segment: segment.name, why: 'one of the two copies of the header is not intact' });
   }
+  if (seen.journalId !== undefined && seen.last >= seen.first && seen.ring.newest === undefined) {
+    logger.warn('witness lost', {
+      path: witnessPath(context),
+      why: seen.ring.exists ? 'none of its slots is intact' : 'the file is not there',
+      consequence:
+        'that the last batch was acknowledged is not proven: at this start its loss would not be noticed; a new witness begins now',
+    });
+  }
   if (seen.ring.damagedSlots > 1) metrics.corruptions.inc({ where: 'witness' });
   probeVerdict(context, seen, report);
 }

@@ -259,6 +259,31 @@ describe('recovery', () => {
     expect(inside).toMatchObject({ verdict: 'clean', last: 60 });
   });
 
+  it('should say that the witness of a log with records is gone, once, and begin a new one', async () => {
+    const { run } = journalWorld({ seed: 15 });
+    const warnings = (host: Host) => {
+      const found: string[] = [];
+      const { logger } = host.telemetry;
+      const watched: typeof logger = {
+        ...logger,
+        warn: (message, fields) => void found.push(`${message}: ${String(fields?.consequence)}`),
+        child: () => watched,
+      };
+      return { found, host: { ...host, telemetry: { ...host.telemetry, logger: watched } } };
+    };
+    const lost = /^witness lost: .*the last batch .* a new witness begins now$/;
+    const started = () =>
+      run(async (host) => {
+        const { found, host: watched } = warnings(host);
+        await fillJournal(watched, 3);
+        return found;
+      });
+    expect(await started()).toEqual([]);
+    await run((host) => host.disk.remove(witnessFile));
+    expect(await started()).toEqual([expect.stringMatching(lost)]);
+    expect(await started()).toEqual([]);
+  });
+
   it('should name both ids when the witness is of another journal', async () => {
     const { run } = journalWorld({ seed: 15 });
     await run((host) => fillJournal(host, 3));
