@@ -2,6 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exitOf } from '../../src/cli/exit.ts';
+import { createProgram } from '../../src/cli/program.ts';
 import { measureFsync, measureSequential, quantile } from '../../src/cli/stemedb/fsyncBench.ts';
 import type { Disk } from '../../src/host/disk.ts';
 import { createRealDisk } from '../../src/real/disk.ts';
@@ -68,6 +70,26 @@ describe('bench-fsync', () => {
     const run = measureFsync(failing, { directory, durationMs: 10, now: ticking(), tag: 't' });
     await expect(run).rejects.toThrow('broken');
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('should end with 64 in one line for a journal, and for a baseline that is none before it measures', async () => {
+    const run = async (...words: string[]) => {
+      const program = await createProgram('stemedb');
+      return program.parseAsync(['stemedb', 'bench-fsync', '--dir', directory, ...words], { from: 'user' }).then(
+        () => undefined,
+        (error: unknown) => exitOf(error),
+      );
+    };
+    const baseline = join(directory, 'bad.json');
+    writeFileSync(baseline, '{');
+    expect(await run('--baseline', baseline)).toEqual({
+      code: 64,
+      text: `error: ${baseline}: expected the JSON of an earlier bench-fsync, got another; give another --baseline`,
+    });
+    const nowhere = join(directory, 'nowhere', 'b.json');
+    expect(await run('--baseline', nowhere)).toMatchObject({ code: 64, text: expect.stringContaining(nowhere) });
+    writeFileSync(join(directory, 'segment-00000001.wal'), '');
+    expect(await run()).toMatchObject({ code: 64, text: expect.stringMatching(/^error: .*without a journal.*$/) });
   });
 
   it('should take quantiles by nearest rank', () => {

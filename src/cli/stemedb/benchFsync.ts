@@ -1,13 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
 import type { Disk } from '../../host/disk.ts';
 import { createRealDisk } from '../../real/disk.ts';
 import { positiveInteger } from '../arguments.ts';
+import { UsageError } from '../exit.ts';
 import { formatBytes, formatMillis, formatTable, significant } from '../format.ts';
 import { type FioResult, runFio } from './fio.ts';
 import {
+  BenchRefused,
   type FsyncBenchOptions,
   type FsyncResult,
   LIMITS_MS,
@@ -73,6 +75,17 @@ Examples:
 }
 
 async function runBench(flags: BenchFlags): Promise<void> {
+  try {
+    await measure(flags);
+  } catch (error) {
+    if (!(error instanceof BenchRefused)) throw error;
+    throw new UsageError(error.message);
+  }
+}
+
+async function measure(flags: BenchFlags): Promise<void> {
+  // Before anything is measured: a baseline that cannot be read would lose the measurement.
+  const before = flags.baseline === undefined ? undefined : readBaseline(flags.baseline);
   const disk = createRealDisk();
   const directory = resolve(flags.dir);
   const tag = String(process.pid);
@@ -84,7 +97,10 @@ async function runBench(flags: BenchFlags): Promise<void> {
     : undefined;
   const report = { directory, fsync, ...(sequential === undefined ? {} : { sequential }) };
 
-  const worse = flags.baseline === undefined ? [] : compareWithBaseline(flags.baseline, report);
+  const worse = before === undefined ? [] : compareWithBaseline(before, report);
+  if (flags.baseline !== undefined && before === undefined) {
+    writeFileSync(flags.baseline, `${JSON.stringify(report, null, 2)}\n`, { flag: 'wx' });
+  }
   const verdicts = verdictsOf(fsync);
   if (flags.json) process.stdout.write(`${JSON.stringify({ ...report, fio, verdicts, worse }, null, 2)}\n`);
   else process.stdout.write(reportText(report, fio, verdicts, worse));
@@ -127,20 +143,26 @@ function verdictsOf(fsync: FsyncResult): Record<string, 'within' | 'beyond'> {
   );
 }
 
-/** Sentences for what got worse; writes the file if there is none. */
+type Baseline = z.output<typeof reportSchema>;
+
+/** An earlier run; undefined if the file is to be made from this one. */
+function readBaseline(file: string): Baseline | undefined {
+  if (!existsSync(file)) {
+    if (existsSync(dirname(file))) return undefined;
+    throw new UsageError(`expected --baseline in a directory that is there, got ${file}; make ${dirname(file)} first`);
+  }
+  try {
+    return reportSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    throw new UsageError(`${file}: expected the JSON of an earlier bench-fsync, got another; give another --baseline`);
+  }
+}
+
+/** Sentences for what got worse. */
 function compareWithBaseline(
-  file: string,
+  before: Baseline,
   report: { readonly fsync: FsyncResult; readonly sequential?: SequentialResult },
 ): string[] {
-  if (!existsSync(file)) {
-    writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`, { flag: 'wx' });
-    return [];
-  }
-  const parsed = reportSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-  if (!parsed.success) {
-    throw new Error(`${file}: expected the JSON of an earlier bench-fsync, got another shape; give another --baseline`);
-  }
-  const before = parsed.data;
   const worse: string[] = [];
   if (report.fsync.p99Ms > WORSE_FACTOR * before.fsync.p99Ms) {
     worse.push(`p99 is ${formatMillis(report.fsync.p99Ms)}, in the baseline ${formatMillis(before.fsync.p99Ms)}`);
