@@ -73,6 +73,18 @@ expect:
     expect(record.faults[0]).toMatchObject({ name: 'process.kill', nodes: ['counter-1'], startMs: 60_000 });
   });
 
+  it('should tell of an alert that stops pending without having fired', async () => {
+    const record = await play(`${quiet}timeline:
+  - { at: 60s, fault: process.kill, nodes: counter-1 }
+  - { at: 85s, operator: systemctl start counter, on: counter-1 }
+`);
+    const told = record.timeline.filter((entry) => entry.text.includes('CounterDown')).map((entry) => entry.text);
+    expect(told).toEqual([
+      'CounterDown pending on counter-1:8080',
+      'CounterDown no longer pending on counter-1:8080: it did not fire',
+    ]);
+  });
+
   it('should be violated by each expectation that did not come true, and say what was seen', async () => {
     const record = await play(`duration: 2m
 load: { clients: 1 }

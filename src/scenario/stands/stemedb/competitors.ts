@@ -1,6 +1,7 @@
 import { DiskError, type DiskFile } from '../../../host/disk.ts';
 import type { DiskClient } from '../../../sim/disk/client.ts';
 import type { World } from '../../../sim/world.ts';
+import { OperatorError } from '../stand.ts';
 import type { MachineDisks } from './devices.ts';
 
 /** Processes beside the engine that use its disks. */
@@ -69,7 +70,10 @@ export function createCompetitors(world: World, disksOf: (node: string) => Machi
       const wanted = blockBytes * count;
       const written = await writeZeros(file, wanted);
       await file.close();
-      return `${written} bytes written${written < wanted && Number.isFinite(wanted) ? ': No space left on device' : ''}`;
+      if (written < wanted) {
+        throw new OperatorError(`dd: error writing '${path}': No space left on device; ${written} bytes written`);
+      }
+      return `${written} bytes written`;
     },
     async removeFile(node, path) {
       await disksOf(node).table.diskOf(shellClient()).remove(path);

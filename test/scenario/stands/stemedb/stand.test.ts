@@ -74,7 +74,7 @@ expect:
 test('should fill the disk by dd until writes are refused, and write again when the file is gone', async () => {
   const record = await play(`
 timeline:
-  - { at: 1s, operator: dd if=/dev/zero of=/var/lib/stemedb/wal/test.dat bs=4k count=100000 }
+  - { at: 1s, operator: dd if=/dev/zero of=/var/lib/stemedb/wal/test.dat bs=4k count=100000, answer: { fails: true, contains: No space left on device } }
   - { at: 4s, operator: rm /var/lib/stemedb/wal/test.dat }
 expect:
   operations: { errors: [READ_ONLY], only errors: [READ_ONLY] }`);
