@@ -61,7 +61,7 @@ export function checkCommand(): Command {
 Models: register, cas-register, key-value, queue and lock are checked for linearizability; log for the anomalies of
 Jepsen's Kafka workload.
 
-Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage.
+Exit codes: 0 held, 1 violated, 2 could not decide (also: no operations), 64 usage.
 
 Examples:
   $ hotfire check history.ndjson --model cas-register
@@ -89,6 +89,14 @@ function readHistory(file: string): Operation[] {
 }
 
 function check(operations: readonly Operation[], flags: CheckFlags): Finding {
+  // Every model holds for nothing; a recorder that wrote nothing must not look like success.
+  if (operations.length === 0) {
+    return {
+      verdict: 'undecided',
+      lines: ['the history has no operations: there is nothing to check'],
+      violations: [],
+    };
+  }
   const model = models.get(flags.model);
   try {
     return model === undefined ? checkAsLog(operations, flags) : checkAgainst(operations, model);

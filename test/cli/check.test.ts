@@ -53,6 +53,12 @@ test('should end with 0 for a history that is linearizable', async () => {
   expect(printed).toMatch(/^held: \S+history\.ndjson as register\n$/);
 });
 
+test('should end with 2 for a history without operations: nothing was checked', async () => {
+  expect((await check('', '--model', 'register')).code).toBe(2);
+  expect((await check('\n', '--model', 'log')).code).toBe(2);
+  expect(printed).toMatch(/^the history has no operations: there is nothing to check\nundecided: /);
+});
+
 test('should end with 1, and draw where it stopped, for one that is not', async () => {
   expect((await check(register(1), '--model', 'register')).code).toBe(1);
   expect(printed.split('\n')).toEqual([
