@@ -74,6 +74,7 @@ describe('command line', () => {
     [['stemedb', 'size']],
     [['stemedb', 'size', '--writes-per-sec', '0']],
     [['stemedb', 'size', '--writes-per-sec', '1', '--bytes', 'much']],
+    [['stemedb', 'size', '--writes-per-sec', '1', '--bytes', '64MiB']],
     [['stemedb']],
     [[]],
   ])('should end with 64 for %j', async (words) => {

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { byteCount, positiveNumber } from '../arguments.ts';
 import { formatBytes, formatCount, formatDays, formatTable, significant } from '../format.ts';
 import { type Sizing, sizeOf } from './sizing.ts';
@@ -20,7 +20,7 @@ export function sizeCommand(): Command {
       'Says what a load needs of the machine. Group commit puts all writes that arrive during one durable write into the next\none, so the disk sees min(writes/s, 1/L) syncs a second, L being the time of one.',
     )
     .requiredOption('--writes-per-sec <n>', 'writes a second at the peak', positiveNumber)
-    .option('--bytes <n>', 'bytes of one record (content and signatures)', byteCount, 256)
+    .option('--bytes <n>', 'bytes of one record (content and signatures), 16 MiB at most', recordByteCount, 256)
     .option('--latency-ms <ms>', 'time of one durable write, as bench-fsync measures it', positiveNumber, 2)
     .option('--wal-max-bytes <n>', 'wal.max_bytes of the configuration', byteCount, 8 * 2 ** 30)
     .option('--index-max-bytes <n>', 'index.max_bytes of the configuration', byteCount, 4 * 2 ** 30)
@@ -42,6 +42,17 @@ Examples:
       });
       process.stdout.write(flags.json ? `${JSON.stringify(sizing, null, 2)}\n` : sizingText(sizing));
     });
+}
+
+/** What `wal.max_record_bytes` can be set to at most. */
+const recordBytesMax = 16 * 2 ** 20;
+
+function recordByteCount(text: string): number {
+  const bytes = byteCount(text);
+  if (bytes <= recordBytesMax) return bytes;
+  throw new InvalidArgumentError(
+    `expected at most 16MiB, the largest wal.max_record_bytes, got ${JSON.stringify(text)}.`,
+  );
 }
 
 function sizingText(s: Sizing): string {
