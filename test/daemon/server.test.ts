@@ -228,7 +228,7 @@ describe('HTTP server', () => {
       }),
     ]);
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write('GET /wait HTTP/1.1\r\nhost: x\r\n\r\n');
+    socket.write('GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n');
     await started;
     socket.destroy();
     await seen;
@@ -255,6 +255,39 @@ describe('HTTP server', () => {
     expect(await post({ origin: 'null' })).toBe(403);
     expect(await post({ origin: url })).toBe(200);
     expect(await post({})).toBe(200);
+  });
+
+  it('should refuse a foreign Host and what a browser calls cross-site on loopback, also reads; with tokens any Host', async () => {
+    const file = join(directory, 'hosts.tokens');
+    writeFileSync(file, 'sixteen-characters read\n');
+    const read = route('GET', '/read', async () => ({ status: 200, body: {} }));
+    const url = await start([read]);
+    const get = async (headers: Record<string, string>, of = url) => {
+      const answer = await request(`${of}/read`, { headers });
+      const body = JSON.parse(await answer.body.text()) as { error?: { code: string } }; // an error or {}
+      return [answer.statusCode, body.error?.code];
+    };
+    const refused = [403, 'FORBIDDEN'];
+    for (const host of [
+      'evil.example',
+      'evil.example:18180',
+      '127.0.0.1.evil.example',
+      'localhost@evil.example',
+      '[::2]',
+    ]) {
+      expect(await get({ host }), host).toEqual(refused);
+    }
+    for (const host of ['localhost', 'LOCALHOST:18180', '127.0.0.2:1', '[::1]:18180', new URL(url).host]) {
+      expect(await get({ host }), host).toEqual([200, undefined]);
+    }
+    expect(await get({ 'sec-fetch-site': 'cross-site' })).toEqual(refused);
+    for (const site of ['none', 'same-origin', 'same-site']) {
+      expect(await get({ 'sec-fetch-site': site }), site).toEqual([200, undefined]);
+    }
+    await server?.close();
+    const guarded = await start([read], { tokensFile: file });
+    const authorization = 'Bearer sixteen-characters';
+    expect(await get({ host: 'db.example', authorization }, guarded)).toEqual([200, undefined]);
   });
 
   it('should refuse to listen where somebody listens', async () => {

@@ -7,7 +7,8 @@ import { isLoopback, type Tokens, tokenDigest } from './settings.ts';
  *
  * With tokens in force: a bearer token that has the route's role. Without (loopback): anyone on this machine, but no
  * page of a stranger's site that runs in a browser here. Such a page may send a POST without asking (the admin routes
- * read any content type), and its browser always says so in `Origin`.
+ * read any content type), and its browser says so in `Origin` and `Sec-Fetch-Site`; or it has its own name resolve to
+ * this machine, to read the answers too, and then that name stands in `Host`.
  */
 export function refuseUnauthorized(
   route: Route,
@@ -34,9 +35,26 @@ export function refuseUnauthorized(
 }
 
 function refuseForeignPage(route: Route, headers: Readonly<Record<string, string>>): RouteResponse | undefined {
-  const { origin } = headers;
+  const { host, origin } = headers;
+  if (host !== undefined && !isLocalHost(host)) {
+    return errorResponse(
+      403,
+      'FORBIDDEN',
+      `expected a Host of this machine (localhost, 127.0.0.0/8, [::1]), got ${JSON.stringify(host)}; configure tokens to be reached by another name`,
+    );
+  }
+  if (headers['sec-fetch-site'] === 'cross-site') {
+    return errorResponse(403, 'FORBIDDEN', 'expected a request from this machine, got one from a page of another site');
+  }
   if (origin === undefined || route.method === 'GET') return undefined;
-  const host = URL.parse(origin)?.hostname.replace(/^\[|\]$/g, '');
-  if (host !== undefined && isLoopback(host)) return undefined;
+  const from = URL.parse(origin)?.hostname.replace(/^\[|\]$/g, '');
+  if (from !== undefined && isLoopback(from)) return undefined;
   return errorResponse(403, 'FORBIDDEN', `expected a request from this machine, got one from a page of ${origin}`);
+}
+
+/** Whether a `Host` header names this machine. The address that is bound does, since without tokens it is of loopback. */
+function isLocalHost(header: string): boolean {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+))(?::\d*)?$/.exec(header.trim().toLowerCase());
+  const name = parts?.[1] ?? parts?.[2];
+  return name !== undefined && isLoopback(name);
 }
