@@ -12,12 +12,20 @@ const path = z
 const requestsPerSecond = z.int().min(1).max(1_000_000).optional();
 
 /** Hosts on which neither TLS nor tokens are asked for. */
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\]|::1):\d+$/;
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$/;
+
+/** `host:port`, IPv6 in brackets, with a port that there is. */
+function isAddress(bind: string): boolean {
+  const parts = /^(?:\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(bind);
+  return parts !== null && Number(parts[1]) <= 65_535;
+}
 
 const server = z.strictObject({
   bind: z
     .string()
-    .regex(/^.+:\d{1,5}$/, 'expected host:port')
+    .refine(isAddress, {
+      error: ({ input }) => `expected host:port, port 0..65535, an IPv6 host in brackets, got ${JSON.stringify(input)}`,
+    })
     .default('127.0.0.1:18180')
     .describe('where HTTP is served, host:port'),
   request_timeout_ms: z.int().min(100).max(600_000).default(30_000).describe('a write not answered by then gets 504'),
@@ -124,7 +132,19 @@ export const stemeConfigSchema = z
         message: `expected at least 2 × wal.segment_bytes = ${2 * config.wal.segment_bytes}, got ${config.wal.max_bytes}`,
       });
     }
+    for (const [section, key, directory] of [
+      ['store', 'dir', config.store.dir],
+      ['wal', 'witness_dir', config.wal.witness_dir],
+    ] as const) {
+      if (directory !== config.wal.dir) continue;
+      context.addIssue({
+        code: 'custom',
+        path: [section, key],
+        message: `expected another directory than wal.dir, got ${JSON.stringify(directory)}: nothing but the log may lie there`,
+      });
+    }
     if (
+      isAddress(config.server.bind) &&
       !LOOPBACK.test(config.server.bind) &&
       (config.server.tls === undefined || config.server.tokens_file === undefined)
     ) {

@@ -25,8 +25,24 @@ describe('configuration', () => {
     ['log smaller than two segments', { wal: { max_bytes: 2 ** 26 } }],
     ['relative directory', { wal: { dir: 'wal' } }],
     ['address beyond loopback without TLS and tokens', { server: { bind: '0.0.0.0:18180' } }],
+    ['store in the directory of the log', { wal: { dir: '/a/wal' }, store: { dir: '/a/wal/' } }],
+    ['witness in the directory of the log', { wal: { dir: '/a/wal', witness_dir: '/a/wal' } }],
     ['time-out as text', { server: { request_timeout_ms: '30s' } }],
   ])('is refused for its %s', (_, config) => expect(stemeConfigSchema.safeParse(config).success).toBe(false));
+
+  test.each(['127.0.0.1:99999', '127.0.0.1:80:80', '::1:80', 'localhost', ':80'])(
+    'says of bind %s what is wrong, and that alone',
+    (bind) => {
+      const { error } = stemeConfigSchema.safeParse({ server: { bind } });
+      expect(error?.issues.map(({ path, message }) => [path.join('.'), message])).toEqual([
+        ['server.bind', expect.stringMatching(/^expected host:port, port 0\.\.65535, .*, got ".*"$/)],
+      ]);
+    },
+  );
+
+  test.each(['127.0.0.1:0', '127.1.2.3:65535', 'localhost:1', '[::1]:80'])('takes bind %s without TLS', (bind) => {
+    expect(stemeConfigSchema.safeParse({ server: { bind } }).success).toBe(true);
+  });
 
   test('takes an address beyond loopback with TLS and tokens', () => {
     const server = { bind: '0.0.0.0:18180', tls: { cert: '/c', key: '/k' }, tokens_file: '/t' };
