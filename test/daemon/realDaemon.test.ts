@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -97,6 +97,19 @@ describe('a real daemon', () => {
     expect(run.stderr).toContain(`${file}:3: wal.segment_bytes: expected at least 4 × wal.max_record_bytes`);
     writeFileSync(file, '[server]\nbind = "0.0.0.0:18180"\n');
     expect(runHotfire('serve', 'stemedb', '--config', file, '--validate-config').code).toBe(78);
+    const hostname = join(directory, 'hostname');
+    writeFileSync(hostname, 'stemedb-1\n');
+    const layout = layoutOf(directory);
+    writeFileSync(
+      file,
+      `[wal]\ndir = "${layout.wal}"\n[store]\ndir = "${layout.store}"\n[server.tls]\ncert = "${hostname}"\nkey = "${hostname}"\n`,
+    );
+    for (const words of [['--validate-config'], []]) {
+      const refused = runHotfire('serve', 'stemedb', '--config', file, ...words);
+      expect(refused.code).toBe(78);
+      expect(refused.stderr).toContain(`TLS: expected a PEM certificate and its key in ${hostname}`);
+    }
+    expect([existsSync(layout.wal), existsSync(layout.store)]).toEqual([false, false]);
     writeFileSync(file, '[server]\nbind = "127.0.0.1:18181"\n');
     const good = runHotfire('serve', 'stemedb', '--config', file, '--validate-config');
     expect([good.code, good.stdout]).toEqual([0, `${file}: valid; would listen on 127.0.0.1:18181\n`]);

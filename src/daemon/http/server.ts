@@ -12,7 +12,7 @@ import { describeError } from '../describeError.ts';
 import { refuseUnauthorized } from './authorize.ts';
 import { BodyRefused, BodyRoom, overloaded, readBody } from './body.ts';
 import { answerGarbage } from './garbage.ts';
-import type { PreparedSettings } from './settings.ts';
+import { certificatesOf, type PreparedSettings } from './settings.ts';
 import { STREAMS_MAX, streamedBody } from './stream.ts';
 
 /** Connections at one time; further ones are closed at once. */
@@ -47,7 +47,7 @@ export interface HttpServer {
 /**
  * Serves the routes over HTTP, or HTTPS if the settings have certificates. Any content type reaches a handler as bytes.
  *
- * @throws EngineError with exit code 74 if the address cannot be had, 78 if the certificates do not fit
+ * @throws EngineError with exit code 74 if the address cannot be had
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const router = createRouter(options.routes);
@@ -171,7 +171,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     reload: (next) => {
       const isSameDoor = next.host === settings.host && next.port === settings.port;
       if (!isSameDoor || (next.tls === undefined) !== (settings.tls === undefined)) return false;
-      if (server instanceof HttpsServer && next.tls !== undefined) server.setSecureContext(secureContext(next.tls));
+      if (server instanceof HttpsServer && next.tls !== undefined) server.setSecureContext(certificatesOf(next.tls));
       settings = next;
       return true;
     },
@@ -196,20 +196,7 @@ function createServer(settings: PreparedSettings): Server | HttpsServer {
 
 function createSecureServer(tls: NonNullable<PreparedSettings['tls']>): HttpsServer {
   const clients = tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-  try {
-    return createHttpsServer({ ...secureContext(tls), ...clients, minVersion: 'TLSv1.2' });
-  } catch (error) {
-    throw new EngineError(
-      'CONFIGURATION',
-      ExitCode.configuration,
-      `TLS: expected a PEM certificate and its key, got ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function secureContext(tls: NonNullable<PreparedSettings['tls']>): { cert: Buffer; key: Buffer; ca?: Buffer } {
-  return { cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
+  return createHttpsServer({ ...certificatesOf(tls), ...clients, minVersion: 'TLSv1.2' });
 }
 
 async function listen(app: FastifyInstance, settings: PreparedSettings): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { EngineError, ExitCode, type ServerSettings } from '../../engines/engine.ts';
 import type { Role } from '../../engines/route.ts';
 
@@ -37,21 +38,36 @@ export function prepareSettings(settings: ServerSettings): PreparedSettings {
       );
     }
   }
-  const tls = settings.tls;
   return {
     host,
     port,
     maxBodyBytes: settings.maxBodyBytes,
-    tls:
-      tls === undefined
-        ? undefined
-        : {
-            cert: readNeeded('certificate', tls.certFile),
-            key: readNeeded('key', tls.keyFile),
-            ca: tls.clientCaFile === undefined ? undefined : readNeeded('client CA', tls.clientCaFile),
-          },
+    tls: settings.tls === undefined ? undefined : readCertificates(settings.tls),
     tokens: settings.tokensFile === undefined ? undefined : readTokens(settings.tokensFile),
   };
+}
+
+/** Reads certificate, key and client CA, and tries them: a key may be that of another certificate. */
+function readCertificates(tls: NonNullable<ServerSettings['tls']>): NonNullable<PreparedSettings['tls']> {
+  const { certFile, keyFile, clientCaFile } = tls;
+  const read = {
+    cert: readNeeded('certificate', certFile),
+    key: readNeeded('key', keyFile),
+    ca: clientCaFile === undefined ? undefined : readNeeded('client CA', clientCaFile),
+  };
+  try {
+    createSecureContext(certificatesOf(read));
+  } catch (error) {
+    const files = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])].join(', ');
+    const got = error instanceof Error ? error.message : String(error);
+    throw refused(`TLS: expected a PEM certificate and its key in ${files}, got ${got}`, error);
+  }
+  return read;
+}
+
+/** Certificates as Node's TLS takes them. */
+export function certificatesOf(tls: NonNullable<PreparedSettings['tls']>): { cert: Buffer; key: Buffer; ca?: Buffer } {
+  return { cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
 }
 
 /** Splits `host:port`; IPv6 hosts stand in brackets. */
