@@ -118,6 +118,18 @@ describe('stemedb wal', () => {
     expect(readFileSync(segment()).equals(bytes)).toBe(true);
   });
 
+  it('should remark that one of the two copies of a header is not intact, which loses nothing', async () => {
+    const bytes = readFileSync(segment());
+    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    writeFileSync(segment(), bytes);
+    expect(await run('verify', wal)).toBe(0);
+    expect(printed).toContain('verdict: clean');
+    expect(printed).toContain('remark: segment-00000001.wal: one of the two copies of the header is not intact');
+    printed = '';
+    expect(await run('verify', wal, '--json')).toBe(0);
+    expect(JSON.parse(printed)).toMatchObject({ verdict: 'clean', damagedHeaders: ['segment-00000001.wal'] });
+  });
+
   it('should end with 65 when the witness knows more than the log', async () => {
     truncateSync(segment(), 2 * 4096);
     expect(await run('verify', wal)).toBe(65);

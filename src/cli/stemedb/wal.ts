@@ -192,6 +192,11 @@ function verificationText(found: Verification, options: { readonly witnessFile: 
   for (const { segment, offset, from, to, proof, why } of found.damage) {
     lines.push(`damage: ${segment} at ${offset}: LSN ${from}..${to} (${why}); acknowledged, as ${proof} proves`);
   }
+  for (const segment of found.damagedHeaders) {
+    lines.push(
+      `remark: ${segment}: one of the two copies of the header is not intact; the other serves, nothing is lost`,
+    );
+  }
   return `${lines.join('\n')}\n`;
 }
 

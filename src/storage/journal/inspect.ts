@@ -55,6 +55,8 @@ export interface Verification extends RecoveryReport {
     readonly proof: string;
     readonly why: string;
   }[];
+  /** Segments of which one of the two copies of the header is not intact; the other serves, and nothing is lost. */
+  readonly damagedHeaders: readonly string[];
   readonly segments: number;
   readonly records: number;
   readonly bytes: number;
@@ -140,6 +142,9 @@ export async function verifyJournal(host: Host, o: InspectOptions): Promise<Veri
     ...(torn !== undefined && { torn }),
     missing: reportMissing(found.missing),
     damage: found.missing,
+    damagedHeaders: found.segments.flatMap(({ header, damagedHeaderCopies, name }) =>
+      header !== undefined && damagedHeaderCopies > 0 ? [name] : [],
+    ),
     segments: found.segments.length,
     records,
     bytes: found.segments.reduce((sum, segment) => sum + segment.fileBytes, 0),
