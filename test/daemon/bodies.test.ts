@@ -124,7 +124,8 @@ describe('bodies of requests', () => {
 
   it('should be streamed by so many at once and no more; a place is free again when its client is gone', async () => {
     const { port } = await start([lines]);
-    const head = 'POST /lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: x/lines\r\ntransfer-encoding: chunked\r\n\r\n';
+    const head =
+      'POST /lines HTTP/1.1\r\nhost: localhost\r\ncontent-type: x/lines\r\ntransfer-encoding: chunked\r\n\r\n';
     const open = await Promise.all(Array.from({ length: STREAMS_MAX }, () => byHand(port)));
     for (const { socket } of open) socket.write(`${head}2\r\nab\r\n`);
     await until(() => open.every(({ answered }) => answered().includes('2\n')));

@@ -34,6 +34,7 @@ describe('a real daemon', () => {
     expect((await call(first.url, '/v1/assert', assertionOf(0, 1))).status).toBe(200);
     first.signal('SIGTERM');
     expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(first.logs.find((line) => line.msg === 'log state')).toMatchObject({ level: 30, state: 'closed' });
 
     const second = await startDaemon({ directory });
     expect(second.logs.find((line) => line.msg === 'serving')).toMatchObject({ incarnation: 2 });

@@ -40,7 +40,10 @@ export async function startStemeDb(host: Host, config: StemeConfig): Promise<Run
   // Whoever runs the engine waits for it; until then a rejection must not end the process by another way.
   stopped.catch(() => undefined);
   db.journal.onState((state, why) => {
-    host.telemetry.logger.warn('log state', { state, why });
+    const { logger } = host.telemetry;
+    const isOrderly = state === 'open' || state === 'closed';
+    if (isOrderly) logger.info('log state', { state, why });
+    else logger.warn('log state', { state, why });
     if (state === 'failed' && config.wal.on_sync_failure === 'exit') {
       rejectStopped(
         new EngineError('WAL_FAILED', ExitCode.io, `the log failed: ${why}; wal.on_sync_failure is "exit"`),
