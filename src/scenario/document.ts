@@ -1,4 +1,5 @@
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parse, parseDocument } from 'yaml';
+import { nearestWord } from '../host/nearest.ts';
 import { type Mistake, ScenarioError } from './mistakes.ts';
 
 /** A YAML file together with the places of its parts. */
@@ -67,22 +68,35 @@ function keyNode(document: Document, path: readonly PropertyKey[], key: string):
 }
 
 function applyOverride(file: string, document: Document, { path, value }: Override): void {
+  const refuse = (why: string): never => {
+    throw new ScenarioError(file, [{ path, message: `--set ${path}=${value}: ${why}` }]);
+  };
   const parts: (string | number)[] = [];
   for (const part of path.split('.')) {
-    const step = parts.length === 1 && parts[0] === 'timeline' ? stepIndex(document, part) : undefined;
-    parts.push(step ?? (/^\d+$/.test(part) ? Number(part) : part));
+    const ofStep = parts.length === 1 && parts[0] === 'timeline';
+    parts.push(ofStep ? stepIndex(document, part, refuse) : /^\d+$/.test(part) ? Number(part) : part);
   }
   try {
     document.setIn(parts, document.createNode(parse(value)));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ScenarioError(file, [{ path, message: `--set ${path}=${value}: ${why}` }]);
+    refuse(error instanceof Error ? error.message : String(error));
   }
 }
 
-function stepIndex(document: Document, id: string): number | undefined {
-  const steps: unknown = document.toJS().timeline;
-  if (!Array.isArray(steps)) return undefined;
-  const index = steps.findIndex((step) => step?.id === id);
-  return index < 0 ? undefined : index;
+/** Position of a step by its id or its number, from 0. */
+function stepIndex(document: Document, word: string, refuse: (why: string) => never): number {
+  const timeline: unknown = document.toJS().timeline;
+  const steps = Array.isArray(timeline) ? timeline : [];
+  const ids = steps.map((step: { readonly id?: unknown } | null) => String(step?.id ?? ''));
+  const index = ids.indexOf(word);
+  if (index >= 0) return index;
+  if (/^\d+$/.test(word)) {
+    if (Number(word) < steps.length) return Number(word);
+    return refuse(`expected a step from 0 to ${steps.length - 1}, got ${word}`);
+  }
+  const named = ids.filter((id) => id !== '');
+  const nearest = nearestWord(word, named);
+  const hint =
+    nearest === undefined ? `; there are ${named.join(', ') || 'none with an id'}` : `; did you mean ${nearest}?`;
+  return refuse(`expected the id of a step or its number, got ${word}${hint}`);
 }

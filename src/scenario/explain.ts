@@ -64,6 +64,7 @@ function sentenceOf(source: SourceDocument, issue: z.core.$ZodIssue, path: reado
     const nearest = typeof got === 'string' ? nearestWord(got, words) : undefined;
     return `expected one of ${words.join(', ')}, got ${JSON.stringify(got)}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
   }
+  if (path.length > 0 && !source.document.hasIn(path)) return `expected ${wantedOf(issue)}, but it is not there`;
   if (issue.code === 'invalid_union') {
     const inner = issue.errors.flat().find((candidate) => candidate.path.length > 0 || candidate.code === 'custom');
     const choices = issue.errors.flat().map((candidate) => candidate.message.replace(/^Invalid input: /, ''));
@@ -71,6 +72,18 @@ function sentenceOf(source: SourceDocument, issue: z.core.$ZodIssue, path: reado
   }
   const message = issue.message.replace(/^Invalid input: /, '');
   return message.charAt(0).toLowerCase() + message.slice(1).replace(/received/, 'got');
+}
+
+/** What a value must be: `a number or a string`. */
+function wantedOf(issue: z.core.$ZodIssue): string {
+  const issues = issue.code === 'invalid_union' ? issue.errors.flat() : [issue];
+  const types = new Set(issues.flatMap((each) => (each.code === 'invalid_type' ? [each.expected] : [])));
+  return types.size === 0
+    ? 'a value'
+    : [...types]
+        .map((type) => `a ${type}`)
+        .join(' or ')
+        .replace(/\ba (?=[aeiou])/g, 'an ');
 }
 
 /** The keys that a schema knows at a path, for the nearest word. */

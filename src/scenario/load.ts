@@ -45,7 +45,8 @@ export function loadScenario(text: string, vocabulary: Vocabulary, options: Load
   const devices = parse(stand.devicesSchema, parsed.data.cluster.devices, ['cluster', 'devices']);
   parse(stand.engine.configSchema, parsed.data.cluster.config, ['cluster', 'config']);
   const load = parsed.data.load === undefined ? undefined : parse(stand.loadSchema, parsed.data.load, ['load']);
-  const steps = readSteps(source, parsed.data, stand, vocabulary.faults, mistakes);
+  const loadIsSound = parsed.data.load === undefined || load !== undefined;
+  const steps = readSteps(source, parsed.data, stand, vocabulary.faults, mistakes, loadIsSound);
   if (mistakes.length > 0) throw new ScenarioError(file, mistakes);
 
   const scenario: Scenario = {

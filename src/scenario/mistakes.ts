@@ -17,7 +17,8 @@ export class ScenarioError extends Error {
   readonly mistakes: readonly Mistake[];
 
   constructor(file: string, mistakes: readonly Mistake[]) {
-    super(mistakes.map((mistake) => formatMistake(file, mistake)).join('\n'));
+    // Alternatives of a schema may each complain of the same.
+    super([...new Set(mistakes.map((mistake) => formatMistake(file, mistake)))].join('\n'));
     this.file = file;
     this.mistakes = mistakes;
   }

@@ -1,10 +1,12 @@
 import { parse as parseYaml } from 'yaml';
+import { nearestWord } from '../host/nearest.ts';
 import type { SourceDocument } from './document.ts';
 import { unknownWord } from './explain.ts';
 import type { Mistake } from './mistakes.ts';
 import { nodeWords, unknownNode } from './nodeSpec.ts';
 import { parsePromql } from './promql/parse.ts';
-import type { NodeSpec, Scenario, Step } from './scenario.ts';
+import type { Command, NodeSpec, Scenario, Step } from './scenario.ts';
+import { clientErrorCodes } from './wire/routeClient.ts';
 import { stepsOf } from './words.ts';
 
 /** Verbs that the runner itself knows. */
@@ -16,6 +18,8 @@ export function findMistakes(source: SourceDocument, scenario: Scenario): Mistak
     ...stepMistakes(source, scenario),
     ...scenario.timeline.flatMap((step) => oneStep(source, scenario, step)),
     ...expectationMistakes(source, scenario),
+    ...errorCodeMistakes(source, scenario),
+    ...steadyStateMistakes(source, scenario),
   ];
 }
 
@@ -60,15 +64,50 @@ function oneStep(source: SourceDocument, scenario: Scenario, step: Step): Mistak
   }
   if (step.kind === 'operator') {
     node('on', step.on);
-    const verbs = [...builtInVerbs, ...scenario.stand.verbs];
+    const verbs = [...new Set([...builtInVerbs, ...scenario.stand.verbs])];
     for (const command of step.commands) {
       if (command.kind === 'http') node('operator', command.node);
       else if (!verbs.includes(command.verb)) {
         mistakes.push(unknownWord(source, at('operator'), 'a command of this stand', command.verb, verbs));
-      }
+      } else if (step.answer?.fails !== true) mistakes.push(...unitMistake(source, at('operator'), command, scenario));
     }
   }
   return mistakes;
+}
+
+/** A unit that systemd does not know is a mistake of the file, unless the step is about just that. */
+function unitMistake(
+  source: SourceDocument,
+  path: readonly PropertyKey[],
+  command: Extract<Command, { kind: 'shell' }>,
+  { stand }: Scenario,
+): Mistake[] {
+  const unit = command.args[1];
+  if (command.verb !== 'systemctl' || unit === undefined || stand.units === undefined) return [];
+  const units = [stand.unit, ...stand.units];
+  if (units.includes(unit) || unit === `${stand.unit}.service`) return [];
+  return [unknownWord(source, path, 'a unit', unit, units)];
+}
+
+/** A code that is nearly one that clients can see. Others may come from a proxy (`HTTP_502`), or from elsewhere. */
+function errorCodeMistakes(source: SourceDocument, { expect, stand }: Scenario): Mistake[] {
+  if (stand.errorCodes === undefined) return [];
+  const known = [...stand.errorCodes, ...clientErrorCodes];
+  return (['only errors', 'errors'] as const).flatMap((key) =>
+    (expect.operations?.[key] ?? []).flatMap((code, index) =>
+      known.includes(code) || nearestWord(code, known) === undefined
+        ? []
+        : [unknownWord(source, ['expect', 'operations', key, index], 'an error code', code, known)],
+    ),
+  );
+}
+
+function steadyStateMistakes(source: SourceDocument, { steadyState, durationMs }: Scenario): Mistake[] {
+  const path = ['steadyState', 'within'];
+  // Where the file leaves it out, the default ends with a shorter run.
+  if (steadyState === undefined || !source.document.hasIn(path) || steadyState.withinMs < durationMs) return [];
+  const message = `expected less than the duration, ${durationMs / 1000} s, got ${steadyState.withinMs / 1000} s`;
+  return [{ ...source.place(path), path: path.join('.'), message }];
 }
 
 function expectationMistakes(source: SourceDocument, scenario: Scenario): Mistake[] {

@@ -9,6 +9,8 @@ export type NodeSpec = string | readonly string[];
 interface StepTiming {
   /** Position in the file, from 0. */
   readonly index: number;
+  /** Where it stands: `file.yaml:6:5: timeline.1`, for what is found wrong only in the run. */
+  readonly place: string;
   /** As given, or `step-3`. */
   readonly id: string;
   readonly atMs?: number;

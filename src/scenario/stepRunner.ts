@@ -1,3 +1,4 @@
+import { FaultError } from '../faults/fault.ts';
 import type { World } from '../sim/world.ts';
 import type { AppliedFault, FaultRunner } from './faultRunner.ts';
 import { holdsAt, type Monitor } from './monitor.ts';
@@ -149,10 +150,20 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
   }
 
   function applyFault(run: StepRun, step: FaultStep): void {
-    const fault = context.faults.apply(step.definition, step.parameters, step.nodes);
+    const fault = apply(step);
     applied.set(step.id, fault);
     if (step.durationMs === undefined || !fault.lasting) return;
     world.scheduler.after(step.durationMs, `end of ${step.id}`, undefined, () => void end(run).catch(context.fail));
+  }
+
+  /** What a fault finds wrong with its target, such as a device that is not there, is told with its place in the file. */
+  function apply(step: FaultStep): AppliedFault {
+    try {
+      return context.faults.apply(step.definition, step.parameters, step.nodes);
+    } catch (error) {
+      if (!(error instanceof FaultError)) throw error;
+      throw new FaultError(`${step.place}: ${error.message}`, { cause: error });
+    }
   }
 
   async function end(run: StepRun): Promise<void> {

@@ -8,15 +8,20 @@ import type { Command, Step } from './scenario.ts';
 import { type ScenarioFile, type StepKind, stepSchemas } from './schema.ts';
 import type { Stand } from './stands/stand.ts';
 
-/** Reads the timeline, each step by the key that says what it is. Mistakes are added to `mistakes`. */
+/**
+ * Reads the timeline, each step by the key that says what it is. Mistakes are added to `mistakes`. `loadIsSound` says whether
+ * the file's own load has passed its schema.
+ */
 export function readSteps(
   source: SourceDocument,
   file: ScenarioFile,
   stand: Stand,
   faults: ReadonlyMap<string, FaultDefinition>,
   mistakes: Mistake[],
+  loadIsSound: boolean,
 ): Step[] {
-  let load: Record<string, unknown> = file.load ?? {};
+  // Changes of a load that is wrong are not blamed for what is wrong in it.
+  let load: Record<string, unknown> | undefined = loadIsSound ? (file.load ?? {}) : undefined;
   const steps: Step[] = [];
   for (const [index, raw] of file.timeline.entries()) {
     const path = ['timeline', index];
@@ -90,7 +95,8 @@ class StepReader {
 interface StepContext {
   readonly stand: Stand;
   readonly faults: ReadonlyMap<string, FaultDefinition>;
-  readonly load: Record<string, unknown>;
+  /** The load so far; undefined if it is wrong already. */
+  readonly load: Record<string, unknown> | undefined;
 }
 
 function readStep(
@@ -120,7 +126,7 @@ function readStep(
     case 'load': {
       const parsed = reader.parse(stepSchemas.load, raw);
       const timing = parsed && timingOf(reader, raw, parsed, index);
-      if (parsed === undefined || timing === undefined) return undefined;
+      if (parsed === undefined || timing === undefined || context.load === undefined) return undefined;
       const load = reader.parse(context.stand.loadSchema, { ...context.load, ...parsed.load }, ['load']);
       return load === undefined ? undefined : { ...timing, kind, load, text: JSON.stringify(parsed.load) };
     }
@@ -207,8 +213,11 @@ function timingOf(reader: StepReader, raw: Record<string, unknown>, parsed: Pars
   if (parsed.within !== undefined && parsed.when === undefined) {
     return reader.say('within', 'expected within only beside when: it bounds the wait for it');
   }
+  const { line, column } = reader.source.place(reader.path);
+  const place = line === undefined ? reader.source.file : `${reader.source.file}:${line}:${column ?? 1}`;
   return {
     index,
+    place: `${place}: ${reader.path.join('.')}`,
     id: parsed.id ?? `step-${index + 1}`,
     ...(parsed.at === undefined ? {} : { atMs: parsed.at }),
     ...(parsed.when === undefined ? {} : { when: parsed.when, whenText: String(raw.when) }),

@@ -81,6 +81,11 @@ test.each([
   ['an unknown fault', 'timeline: [{ at: 1s, fault: disk.slw }]', 'disk.slow'],
   ['an unknown key', 'tmieline: []', 'timeline'],
   ['a setting that the engine does not know', 'timeline: [{ at: 1s, fault: disk.slow, with: { p98: 3ms } }]', 'p98'],
+  [
+    'a device that is not there',
+    'timeline: [{ at: 1s, fault: disk.slow-sync, device: sdz, add: 3ms }]',
+    'a-device-that-is-not-there.yaml:10:12: timeline.0: ',
+  ],
 ])('should end with 78 for %s, and say what was meant', (name, more, hint) => {
   const { status, stderr } = replay(scenario(name.replaceAll(' ', '-'), more));
   expect(status).toBe(78);

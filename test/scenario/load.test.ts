@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseOverride } from '../../src/scenario/document.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { ScenarioError } from '../../src/scenario/mistakes.ts';
+import { toyStand } from './toyEngine.ts';
 import { toyVocabulary } from './toyVocabulary.ts';
 
 const head = 'title: T\nengine: counter\nduration: 5m\n';
@@ -146,5 +147,52 @@ finally: { within: 1m }
     expect(scenario.yaml).toContain('duration: 3s');
     expect(mistakesOf(text, ['sed=1'])[0]).toContain('did you mean seed?');
     expect(parseOverride('seed')).toBeUndefined();
+  });
+
+  it('should name the nearest step for an override of one that is not there, in one line', () => {
+    const text = `${head}load: { clients: 2 }\ntimeline:\n  - { id: stall, at: 1s, fault: process.pause }\n  - { at: 2s, load: { clients: 3 } }\n`;
+    expect(mistakesOf(text, ['timeline.stal.duration=3s'])).toEqual([
+      'x.yaml: timeline.stal.duration: --set timeline.stal.duration=3s: expected the id of a step or its number, got stal; did you mean stall?',
+    ]);
+    expect(mistakesOf(text, ['timeline.99.duration=3s'])).toEqual([
+      'x.yaml: timeline.99.duration: --set timeline.99.duration=3s: expected a step from 0 to 1, got 99',
+    ]);
+    expect(load(text, ['timeline.0.duration=3s']).timeline[0]).toMatchObject({ durationMs: 3000 });
+    expect(mistakesOf(text, ['load.clientz=3'])).toHaveLength(1);
+  });
+
+  it('should say what is missing, once', () => {
+    expect(mistakesOf('title: T\nengine: counter\n')).toEqual([
+      'x.yaml:1:1: duration: expected a number or a string, but it is not there',
+    ]);
+  });
+
+  it('should find before the run what only it could find: units, a steady state that comes too late, mistyped codes', () => {
+    const vocabulary = {
+      ...toyVocabulary,
+      stands: new Map([['counter', { ...toyStand, units: ['backup.service'], errorCodes: ['WRITE_TIMEOUT'] }]]),
+    };
+    const mistakes = (more: string) => {
+      try {
+        loadScenario(`${head}${more}\n`, vocabulary, { file: 'x.yaml' });
+      } catch (error) {
+        if (error instanceof ScenarioError) return error.message.split('\n');
+        throw error;
+      }
+      return [];
+    };
+    expect(mistakes('timeline: [{ at: 1s, operator: systemctl restart nginx }]')).toEqual([
+      'x.yaml:4:32: timeline.0.operator: expected a unit, got nginx; known: counter, backup.service',
+    ]);
+    expect(
+      mistakes('timeline: [{ at: 1s, operator: [systemctl stop backup.service, systemctl start counter.service] }]'),
+    ).toEqual([]);
+    expect(mistakes('timeline: [{ at: 1s, operator: systemctl restart nginx, answer: { fails: true } }]')).toEqual([]);
+    expect(mistakes("steadyState: { metrics: ['up'], within: 10m }")).toEqual([
+      'x.yaml:4:41: steadyState.within: expected less than the duration, 300 s, got 600 s',
+    ]);
+    expect(mistakes('expect: { operations: { only errors: [WRITE_TIMEOT, HTTP_502] } }')).toEqual([
+      'x.yaml:4:39: expect.operations.only errors.0: expected an error code, got WRITE_TIMEOT; did you mean WRITE_TIMEOUT?',
+    ]);
   });
 });

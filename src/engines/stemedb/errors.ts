@@ -26,6 +26,9 @@ const STATUS = {
 
 export type StemeErrorCode = keyof typeof STATUS;
 
+/** The codes, in the order of their status. */
+export const stemeErrorCodes: readonly string[] = Object.keys(STATUS);
+
 /** One thing wrong with an input. */
 export interface ErrorDetail {
   /** Where: `object.text`, `assertions.3.confidence`; empty for the whole. */

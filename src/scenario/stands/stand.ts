@@ -19,6 +19,10 @@ export interface Stand {
   readonly alertsFile: string;
   /** The systemd unit that runs the engine: the runner's own verb `systemctl stop|start|restart UNIT` acts on it. */
   readonly unit: string;
+  /** Other units that `systemctl` of this stand knows. Undefined: none is checked before the run. */
+  readonly units?: readonly string[];
+  /** Codes of the engine's errors, to name the nearest for a mistyped one. Undefined: none is checked. */
+  readonly errorCodes?: readonly string[];
   /** Port on which every node's routes are served over the simulated network. */
   readonly port: number;
   /** Nodes of a cluster whose file does not say how many. */

@@ -1,8 +1,20 @@
 import type { Method } from '../../engines/route.ts';
 import type { Timer } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
-import { type Address, type Connection, NetworkError } from '../../host/network.ts';
+import { type Address, type Connection, NetworkError, type NetworkErrorCode } from '../../host/network.ts';
 import { bodyBytes, concatenate, FrameReader, type ResponseHead, writeMessage } from './frames.ts';
+
+/** Codes that clients see when there is no answer: the network's and this client's own. */
+export const clientErrorCodes: readonly string[] = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'CLIENT_TIMEOUT',
+  'CONNECTION_LOST',
+] satisfies readonly (NetworkErrorCode | 'CLIENT_TIMEOUT' | 'CONNECTION_LOST')[];
 
 /** A request of a client. */
 export interface ClientRequest {

@@ -27,6 +27,8 @@ const aliases: Readonly<Record<string, string>> = {
   [archiver]: archiver,
   'stemedb-log-archiver.timer': archiver,
 };
+/** Names under which systemd knows the units that compete for a disk. */
+export const competitorUnits: readonly string[] = Object.keys(aliases);
 /** What one of them takes of the device, and the requests that it keeps in flight. */
 const share = 0.4;
 const queueDepth = 8;
@@ -51,7 +53,7 @@ export function createCompetitors(world: World, disksOf: (node: string) => Machi
   }
 
   return {
-    units: Object.keys(aliases),
+    units: competitorUnits,
     isRunning: (node, unit) => running.has(keyOf(node, unit)),
     start(node, unit) {
       const key = keyOf(node, unit);

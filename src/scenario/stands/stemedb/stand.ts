@@ -1,6 +1,8 @@
 import { stemeChecks } from '../../../checkers/stemedb/index.ts';
 import { stemedb } from '../../../engines/stemedb/engine.ts';
+import { stemeErrorCodes } from '../../../engines/stemedb/errors.ts';
 import type { Stand } from '../stand.ts';
+import { competitorUnits } from './competitors.ts';
 import { stemeDevicesSchema } from './devices.ts';
 import { type StemeLoad, stemeLoadSchema } from './loadSchema.ts';
 import { openSession } from './session.ts';
@@ -12,6 +14,8 @@ export const stemedbStand: Stand = {
   engine: watchedEngine(stemedb),
   alertsFile: 'alerts/stemedb.yaml',
   unit: 'stemedb-api',
+  units: competitorUnits,
+  errorCodes: stemeErrorCodes,
   port: 18_180,
   defaultNodes: 1,
   nodeName: (number) => `stemedb-${number}`,
