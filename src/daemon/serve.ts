@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
 import { describeError } from './describeError.ts';
 import { openApiRoute } from './http/openapi.ts';
+import { probeAddress } from './http/probeAddress.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import { prepareSettings } from './http/settings.ts';
 import { nextIncarnation } from './incarnation.ts';
@@ -84,6 +86,8 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
 
   let engine: RunningEngine;
   try {
+    // Where there is state the engine's own lock speaks first: it knows who has it.
+    if (!existsSync(definition.stateDirectory(loaded.config))) await probeAddress(settings);
     engine = await definition.start(host, loaded.config);
   } catch (error) {
     return lastWords(host, 'cannot start', error);

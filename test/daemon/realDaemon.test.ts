@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -114,6 +115,17 @@ describe('a real daemon', () => {
     writeFileSync(file, '[server]\nbind = "127.0.0.1:18181"\n');
     const good = runHotfire('serve', 'stemedb', '--config', file, '--validate-config');
     expect([good.code, good.stdout]).toEqual([0, `${file}: valid; would listen on 127.0.0.1:18181\n`]);
+  });
+
+  it('should make nothing when its address is taken', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => blocker.once('listening', resolve));
+    const { port } = blocker.address() as AddressInfo; // of a TCP server that listens
+    const file = writeConfig({ directory, config: { server: { bind: `127.0.0.1:${port}` } } });
+    const run = runHotfire('serve', 'stemedb', '--config', file);
+    expect([run.code, run.stdout]).toEqual([74, expect.stringContaining('LISTEN_FAILED')]);
+    expect([existsSync(layoutOf(directory).wal), existsSync(layoutOf(directory).store)]).toEqual([false, false]);
+    await new Promise((resolve) => blocker.close(resolve));
   });
 
   it('should reload on SIGHUP what can be reloaded, and keep the old configuration when the new one is wrong', async () => {

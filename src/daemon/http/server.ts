@@ -3,7 +3,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { EngineError, ExitCode, type Refusal } from '../../engines/engine.ts';
+import type { Refusal } from '../../engines/engine.ts';
 import { encodeResponse } from '../../engines/responseBody.ts';
 import type { Route, RouteResponse } from '../../engines/route.ts';
 import { createRouter, errorResponse, parseQuery, refusal } from '../../engines/router.ts';
@@ -12,7 +12,7 @@ import { describeError } from '../describeError.ts';
 import { refuseUnauthorized } from './authorize.ts';
 import { BodyRefused, BodyRoom, overloaded, readBody } from './body.ts';
 import { answerGarbage } from './garbage.ts';
-import { certificatesOf, type PreparedSettings } from './settings.ts';
+import { certificatesOf, listenFailed, type PreparedSettings } from './settings.ts';
 import { STREAMS_MAX, streamedBody } from './stream.ts';
 
 /** Connections at one time; further ones are closed at once. */
@@ -203,12 +203,7 @@ async function listen(app: FastifyInstance, settings: PreparedSettings): Promise
   try {
     await app.listen({ host: settings.host, port: settings.port });
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code; // of the system, if it has one
-    if (code === undefined) throw error;
-    const where = `${settings.host}:${settings.port}`;
-    throw new EngineError('LISTEN_FAILED', ExitCode.io, `listen on ${where}: expected a free address, got ${code}`, {
-      cause: error,
-    });
+    throw listenFailed(settings, error);
   }
 }
 

@@ -80,6 +80,14 @@ export function parseBind(bind: string): { host: string; port: number } {
   return { host, port };
 }
 
+/** The address cannot be had: exit code 74. What is no error of the system comes back as it is. */
+export function listenFailed({ host, port }: Pick<PreparedSettings, 'host' | 'port'>, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code; // of the system, if it has one
+  if (code === undefined) return error;
+  const message = `listen on ${host}:${port}: expected a free address, got ${code}`;
+  return new EngineError('LISTEN_FAILED', ExitCode.io, message, { cause: error });
+}
+
 /** True for names and addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
