@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CampaignResult, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import { chaosDefinitions } from '../chaos/registry.ts';
 import type { SeedResult } from '../chaos/runSeed.ts';
@@ -42,7 +42,11 @@ export function chaosCommand(): Command {
     .argument('<engine>', `one of: ${[...chaosDefinitions.keys()].join(', ')}`)
     .option('--seeds <n>', 'how many seeds', positiveInteger, 200)
     .option('--seed <n>', 'the first seed', wholeNumber, 1)
-    .option('--shard <i/n>', 'only every n-th seed, beginning with the i-th', shard, { index: 1, of: 1 })
+    .addOption(
+      new Option('--shard <i/n>', 'only every n-th seed, beginning with the i-th')
+        .argParser(shard)
+        .default({ index: 1, of: 1 }, '1/1'),
+    )
     .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
     .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
     .option('--path <path>', "with --seeds 1: go straight to a failure by fast-check's path", drawPath)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { FaultError } from '../faults/fault.ts';
@@ -45,11 +45,10 @@ export function replayCommand(): Command {
     .description('Plays a scenario in the simulator: the timeline as it happens, then a verdict and a report.')
     .argument('<file>', 'a file, or the name of a scenario of the package: slow-fsync')
     .option('--seed <n>', "seed of the run (default: the scenario's)", readSeed)
-    .option(
-      '--set <path=value>',
-      'override a key: load.rate=200/s, timeline.slow.duration=5m (repeatable)',
-      collect,
-      [],
+    .addOption(
+      new Option('--set <path=value>', 'override a key: load.rate=200/s, timeline.slow.duration=5m (repeatable)')
+        .argParser(collect)
+        .default([], 'the file as it is'),
     )
     .option('--check-determinism', 'play a second time and compare every event; a difference is named, and violates')
     .option('--mutant <name>', 'plant this bug in the engine, as chaos --mutant does; the verdict says so')

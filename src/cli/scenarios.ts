@@ -13,7 +13,7 @@ export function scenariosCommand(): Command {
   return new Command('scenarios')
     .summary('list the scenarios')
     .description('Lists the scenarios of the package, one a line: file, title, and the incident that it comes from.')
-    .argument('[engine]', 'only those of this engine')
+    .argument('[engine]', 'only those of this engine, or regressions: what chaos has found')
     .option('--schema', 'print the JSON schema of scenario files instead')
     .addHelpText(
       'after',
@@ -39,8 +39,8 @@ export function scenarioFiles(engine?: string): string[] {
     .map((entry) => entry.name);
   if (engine !== undefined && !engines.includes(engine)) {
     const nearest = nearestWord(engine, engines);
-    const hint = nearest === undefined ? `there are ${engines.join(', ')}` : `did you mean ${nearest}?`;
-    throw new UsageError(`no scenarios for the engine ${engine}; ${hint}`);
+    const hint = nearest === undefined ? `the folders are ${engines.join(', ')}` : `did you mean ${nearest}?`;
+    throw new UsageError(`expected an engine, or regressions for what chaos has found, got ${engine}; ${hint}`);
   }
   return engines
     .filter((name) => engine === undefined || name === engine)

@@ -50,6 +50,8 @@ describe('command line', () => {
       expect(await run(...path, '--help')).toBe(0);
       expect(printed).toContain('Usage: hotfire');
       expect(printed).toContain('Examples:\n  $ ');
+      // Defaults are told as they are typed, not as JSON.
+      expect(printed).not.toMatch(/default: [[{]/);
     },
   );
 
