@@ -13,6 +13,7 @@ let directory = '';
 let wal = '';
 let printed = '';
 let complained = '';
+let said = '';
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'hotfire-wal-'));
@@ -46,6 +47,10 @@ beforeEach(async () => {
     printed += text;
     return true;
   });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said += text;
+    return true;
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -57,6 +62,7 @@ afterEach(() => {
 async function run(...words: string[]): Promise<number> {
   process.exitCode = undefined;
   printed = '';
+  said = '';
   try {
     const program = await createProgram('stemedb');
     await program.parseAsync(['stemedb', 'wal', ...words], { from: 'user' });
@@ -98,6 +104,10 @@ describe('stemedb wal', () => {
     ]);
     expect(await run('dump', wal, '--to', '1')).toBe(0);
     expect(printed).toMatch(/^1 {2}\S+Z {2}assertion {2}\{.*"one".*\n$/);
+    expect(await run('dump', wal, '--from', '10', '--to', '5')).toBe(64);
+    expect(complained).toBe('error: expected --from at most --to, got 10 and 5');
+    expect(await run('dump', wal, '--from', '999')).toBe(0);
+    expect(said).toBe('no records there: the log has 1..4\n');
   });
 
   it('should find a sound log clean', async () => {
@@ -115,6 +125,10 @@ describe('stemedb wal', () => {
     expect(JSON.parse(printed)).toMatchObject({ verdict: 'corrupt', missing: [{ from: 2, to: 2 }] });
     expect(await run('verify', wal)).toBe(65);
     expect(printed).toContain('damage: segment-00000001.wal at');
+    expect(await run('dump', wal)).toBe(65);
+    expect(printed.split('\n').filter((line) => line !== '')).toHaveLength(3);
+    expect(said).toBe('missing: LSN 2..2: acknowledged, and damaged or gone\n');
+    expect(await run('dump', wal, '--from', '3')).toBe(0);
     expect(readFileSync(segment()).equals(bytes)).toBe(true);
   });
 
@@ -147,5 +161,6 @@ describe('stemedb wal', () => {
     // Beside the witness an empty directory is a log that was lost.
     expect(await run('verify', join(directory, 'forgotten-mount'))).toBe(65);
     expect(printed).toContain('verdict: corrupt');
+    expect(await run('ls', join(directory, 'forgotten-mount'))).toBe(65);
   });
 });

@@ -19,6 +19,7 @@ import {
 } from '../../storage/journal/inspect.ts';
 import type { RecordOut } from '../../storage/journal/types.ts';
 import { positiveInteger } from '../arguments.ts';
+import { UsageError } from '../exit.ts';
 import { formatBytes, formatCount, formatTable } from '../format.ts';
 import { printSlowly } from '../output.ts';
 
@@ -65,13 +66,17 @@ function lsCommand(): Command {
     .action(async (directory: string, flags: WalFlags) => {
       const listing = await reading(inspected(directory, flags), listJournal);
       process.stdout.write(flags.json ? `${JSON.stringify(listing, null, 2)}\n` : listingText(listing));
+      // Only a witness says that a log was ever here.
+      if (listing.segments.length === 0) process.exitCode = ExitCode.data;
     });
 }
 
 function dumpCommand(): Command {
   return new Command('dump')
     .summary('print the records')
-    .description('Prints the intact records of a log in order, one a line.')
+    .description(
+      'Prints the intact records of a log in order, one a line. Acknowledged records that are damaged or gone are named on\nstandard error, and the exit code is then 65.',
+    )
     .argument('<dir>', 'directory of the log (wal.dir)')
     .option('--from <lsn>', 'first LSN', positiveInteger)
     .option('--to <lsn>', 'last LSN', positiveInteger)
@@ -86,12 +91,23 @@ function dumpCommand(): Command {
         ...(flags.from === undefined ? {} : { from: flags.from }),
         ...(flags.to === undefined ? {} : { to: flags.to }),
       };
-      await reading(inspected(directory, flags), (host, options) =>
-        dumpJournal(host, { ...options, ...range }, async (records, batch) => {
+      const { from = 1, to = Number.POSITIVE_INFINITY } = range;
+      if (from > to) throw new UsageError(`expected --from at most --to, got ${from} and ${to}`);
+      let dumped = 0;
+      const found = await reading(inspected(directory, flags), async (host, options) => {
+        await dumpJournal(host, { ...options, ...range }, async (records, batch) => {
+          dumped += records.length;
           const lines = records.map((record) => (flags.json ? jsonLine(record, batch) : textLine(record)));
           await printSlowly(lines.join(''));
-        }),
-      );
+        });
+        return verifyJournal(host, options);
+      });
+      const missing = found.missing.filter((hole) => hole.from <= to && hole.to >= from);
+      for (const hole of missing) {
+        process.stderr.write(`missing: LSN ${hole.from}..${hole.to}: acknowledged, and damaged or gone\n`);
+      }
+      if (missing.length > 0) process.exitCode = ExitCode.data;
+      else if (dumped === 0) process.stderr.write(`no records there: the log has ${lsnsText(found)}\n`);
     });
 }
 
@@ -158,11 +174,23 @@ async function refuseEmptiness(host: Host, { directory, witnessFile }: Inspected
   throw new EngineError('NO_JOURNAL', ExitCode.data, `${directory}: ${expected}; give wal.dir of the configuration`);
 }
 
+/** `1..4`, or that there are none: the last is then one below the first. */
+function lsnsText({
+  first,
+  last,
+}: {
+  readonly first?: number | undefined;
+  readonly last?: number | undefined;
+}): string {
+  if (first !== undefined && last !== undefined && last < first) return 'empty';
+  return `${first ?? '?'}..${last ?? '?'}`;
+}
+
 function listingText(listing: Listing): string {
   const rows = listing.segments.map((s) => [
     s.file,
     s.state,
-    `${s.first ?? '?'}..${s.last ?? '?'}`,
+    lsnsText(s),
     formatCount(s.batches),
     `${formatBytes(s.usedBytes)} of ${formatBytes(s.bytes)}`,
     s.createdWall === undefined ? '' : new Date(s.createdWall).toISOString(),
