@@ -43,6 +43,8 @@ describe('the alert rules of stemedb', () => {
       expect(rule.annotations.description?.source).toContain('{{ $labels.instance }}');
       const [page = '', anchor] = (rule.annotations.runbook_url?.source ?? '').split('#');
       expect(existsSync(page), page).toBe(true);
+      // A page that does not speak of its alert is the wrong one.
+      expect(readFileSync(page, 'utf8'), page).toContain(rule.name);
       const headings = readFileSync(page, 'utf8').match(/^#+ .*$/gm) ?? [];
       const anchors = headings.map((heading) => heading.replace(/^#+ /, '').toLowerCase().replaceAll(' ', '-'));
       if (anchor !== undefined) expect(anchors).toContain(anchor);
