@@ -103,8 +103,15 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
       if (process.stdout.isTTY === true) process.stdout.write(`\r${done}/${seeds.length} seeds`);
       else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
     },
+  }).catch((error: unknown) => {
+    // fast-check's own words for a path that leads nowhere from this seed.
+    if (flags.path === undefined || !String(error).includes('Unable to replay')) throw error;
+    throw leadsNowhere(flags);
   });
   stopListening();
+  // Nothing was played: that must not look like a run that held.
+  if (flags.path !== undefined && campaign.results.every(({ verdict }) => verdict === 'skipped'))
+    throw leadsNowhere(flags);
   if (process.stdout.isTTY === true) process.stdout.write('\r');
   const summary = {
     ...summarize(engine, flags, campaign, Date.now() - startedAt),
@@ -114,6 +121,10 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   printSummary(summary);
   if (interrupted !== undefined) return interrupted;
   return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
+}
+
+function leadsNowhere({ seed, path }: ChaosFlags): UsageError {
+  return new UsageError(`expected --path of a failure of seed ${seed}, got ${path}, which leads nowhere`);
 }
 
 function failuresOf(results: readonly SeedResult[]): SeedResult[] {
