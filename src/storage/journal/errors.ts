@@ -64,7 +64,7 @@ export class WalCorruption extends JournalError {
     super(
       'WalCorruption',
       `acknowledged records ${damage.from}..${damage.to} are damaged or missing: ${damage.segment} at offset ${damage.offset} ` +
-        `(acknowledged by ${damage.proof}); nothing was changed; repair from vault, archive or backup`,
+        `(acknowledged by ${damage.proof}); nothing was changed; what can be done: docs/runbooks/stemedb/corruption.md`,
       damage.cause === undefined ? undefined : { cause: damage.cause },
     );
     this.segment = damage.segment;
