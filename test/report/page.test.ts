@@ -130,7 +130,8 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
   it('should not be wider than a narrow screen', async () => {
     await tab.page.setViewportSize({ width: 400, height: 800 });
     // The charts take the new width in a frame of their own.
-    await tab.page.waitForFunction('document.documentElement.scrollWidth <= innerWidth', undefined, { timeout: 5_000 });
+    const overflow = () => tab.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    await expect.poll(overflow, { timeout: 5_000 }).toBeLessThanOrEqual(0);
     await tab.page.setViewportSize({ width: 1_280, height: 900 });
   });
 
