@@ -34,7 +34,8 @@ export const latency: StemeCheck = {
       const took = request.answeredAtMs - request.arrivedAtMs;
       const meanwhile = crowd.around(request);
       // What a crowd leaves behind is expected to come again, so the first write after it gathers in vain.
-      const company = meanwhile.count > 1 || wakes.followsCrowd(request);
+      // The claims of a batch may go down in several appends, each of which expects the next.
+      const company = meanwhile.count > 1 || request.acks.length > 1 || wakes.followsCrowd(request);
       const { maxBatchBytes, maxWaitMs } = settingsOf(request.incarnation);
       // What does not fit into one batch waits for the batches before it.
       if (meanwhile.bytes > maxBatchBytes / 2) continue;
