@@ -27,6 +27,8 @@ export interface Operation<Input = unknown, Output = unknown> {
   error?: { readonly code: string; readonly message: string; readonly status?: number };
   /** The machine that was asked. */
   readonly node?: string;
+  /** Ids of the faults (of the run's fault log) that were open at some moment between invocation and completion. */
+  faults?: readonly number[];
 }
 
 /** Evidence that something that must hold did not. */

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly mutants?: readonly string[];
   /** Keep the whole trace, for the comparison of two runs. */
   readonly record?: boolean;
+  /** Keep the history, messages, spans, logs and states for the report. Default false: chaos needs none of them. */
+  readonly observe?: boolean;
   /** Beyond this number of events the run is undecided. Default 50 million. */
   readonly eventsMax?: number;
   /** Each line of the timeline, as it happens. */

@@ -1,4 +1,5 @@
-import type { Violation } from '../checkers/history.ts';
+import type { Operation, Violation } from '../checkers/history.ts';
+import type { Observations } from './observations.ts';
 
 /** `held`: everything expected came true. `violated`: something did not. `undecided`: a checker or a bound gave up. */
 export type Verdict = 'held' | 'violated' | 'undecided';
@@ -137,4 +138,8 @@ export interface RunRecord {
   readonly expectations: readonly ExpectationResult[];
   readonly violations: readonly Violation[];
   readonly probes: readonly { readonly name: string; readonly reached: boolean }[];
+  /** Every operation of the clients, each with the faults that were open while it ran; only when the run was observed. */
+  readonly history?: readonly Operation[];
+  /** Only when the run was observed. */
+  readonly observations?: Observations;
 }
