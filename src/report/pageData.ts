@@ -1,5 +1,20 @@
 import type { MetricRecord, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { type ChartPreset, chartPresets } from './chartPresets.ts';
+import {
+  chooseOperations,
+  logRow,
+  messageColumns,
+  operationRow,
+  type PageLogRow,
+  type PageMessages,
+  type PageOperationRow,
+  type PageSpanRow,
+  type PageStateRow,
+  pageRowsMax,
+  spanRow,
+  stateRow,
+} from './pageObservations.ts';
+import { spread } from './spread.ts';
 import { type Story, tellStory } from './story.ts';
 
 /** A metric in columns: for each series one value for each time of its axis, null where it was not scraped. */
@@ -19,18 +34,38 @@ export interface PageMetric {
 export type PageTimelineRow = readonly [number, TimelineEntry['kind'], string, string, unknown?];
 
 /** All that the page shows: the record in the form that draws fastest. */
-export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline'> {
+export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'history' | 'observations'> {
   readonly story: Story;
   readonly presets: readonly ChartPreset[];
   /** Time axes that metrics share, in milliseconds. */
   readonly axes: readonly (readonly number[])[];
   readonly metrics: readonly PageMetric[];
   readonly timeline: readonly PageTimelineRow[];
+  /** Whether the run was observed: if not, everything below is empty. */
+  readonly observed: boolean;
+  readonly messages: PageMessages;
+  /** By ascending start. */
+  readonly spans: readonly PageSpanRow[];
+  readonly logs: readonly PageLogRow[];
+  readonly states: readonly PageStateRow[];
+  /** Operations of clients, among them always those that violations name. */
+  readonly history: readonly PageOperationRow[];
+  /** Operations that are in `history.ndjson` and not here. */
+  readonly historyLeftOut: number;
+  /** What was not kept by the run or is not shown for want of room. */
+  readonly leftOut: { readonly messages: number; readonly spans: number; readonly logs: number };
 }
 
 /** Makes the page's data of a record. */
 export function pageData(record: RunRecord): PageData {
-  const { metrics, timeline, ...rest } = record;
+  const { metrics, timeline, history = [], observations, ...rest } = record;
+  const { messages = [], spans = [], logs = [], states = [], dropped } = observations ?? {};
+  const shown = {
+    messages: spread(messages, pageRowsMax.messages),
+    spans: spread(spans, pageRowsMax.spans),
+    logs: spread(logs, pageRowsMax.logs),
+    history: chooseOperations(history, record.violations, pageRowsMax.history),
+  };
   const axes = new Map<string, { readonly index: number; readonly times: readonly number[] }>();
   return {
     ...rest,
@@ -42,6 +77,18 @@ export function pageData(record: RunRecord): PageData {
       ({ atMs, kind, node = '', text, data }): PageTimelineRow =>
         data === undefined ? [atMs, kind, node, text] : [atMs, kind, node, text, data],
     ),
+    observed: observations !== undefined,
+    messages: messageColumns(shown.messages),
+    spans: shown.spans.map(spanRow),
+    logs: shown.logs.map(logRow),
+    states: states.map(stateRow),
+    history: shown.history.map(operationRow),
+    historyLeftOut: history.length - shown.history.length,
+    leftOut: {
+      messages: messages.length - shown.messages.length + (dropped?.messages ?? 0),
+      spans: spans.length - shown.spans.length + (dropped?.spans ?? 0),
+      logs: logs.length - shown.logs.length + (dropped?.logs ?? 0),
+    },
   };
 }
 

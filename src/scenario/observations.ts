@@ -44,6 +44,14 @@ export interface SpanRecord {
   readonly status: 'unset' | 'ok' | 'error';
   /** With `error`. */
   readonly message?: string;
+  /** What happened within it, in order: `submitted`, `exception`. Absent: nothing. */
+  readonly events?: readonly {
+    readonly atMs: number;
+    readonly name: string;
+    readonly attributes?: Readonly<Record<string, unknown>>;
+  }[];
+  /** Ids of other spans that it worked for: those of a group that was written together. Absent: none. */
+  readonly links?: readonly string[];
 }
 
 /** A line that a process logged. */
