@@ -1,114 +1,131 @@
-import { Worker } from 'node:worker_threads';
+import type { Executor, RunProgress } from './executor.ts';
 import type { SeedResult } from './runSeed.ts';
 
-/** What a worker is asked: one seed. */
-export interface SeedTask {
-  readonly seed: number;
-  readonly path?: string;
-}
-
-/** What every worker of a campaign needs to know at its start. */
-export interface WorkerSettings {
+export interface CampaignOptions {
   readonly engine: string;
+  /** Bugs that are planted in the engine. */
   readonly mutants: readonly string[];
+  /** Runs that making a failure smaller may take; 0: none. */
   readonly shrinkRunsMax: number;
-  /** Root of the package, as a file URL: where the rule files lie. */
-  readonly packageRoot: string;
+  /** Who plays the runs. The caller closes it. */
+  readonly executor: Executor;
+  /** Which runs are played, generation by generation. */
+  readonly plan: CampaignPlan;
+  /**
+   * Asked before each run is begun: true ends the campaign after those under way. For what comes from outside (an
+   * interruption, a time budget), which no two campaigns share.
+   */
+  readonly mayStop?: () => boolean;
+  /**
+   * Asked after each run in the order of runs: true ends the campaign with this one. Runs beyond it that were begun meanwhile
+   * are dropped, so that the end is the same for every number of workers.
+   */
+  readonly isEnough?: (results: readonly PlayedRun[]) => boolean;
+  /** Told in the order of runs, whichever ended first. */
+  readonly onResult?: (result: PlayedRun) => void;
+  /** Told as it happens. */
+  readonly onProgress?: (run: string, progress: RunProgress) => void;
 }
 
-/** What a worker answers. */
-export type WorkerAnswer =
-  | { readonly kind: 'result'; readonly result: SeedResult }
-  | { readonly kind: 'defect'; readonly seed: number; readonly message: string };
+/** Which runs a campaign plays. */
+export interface CampaignPlan {
+  /** How many runs it has at most. */
+  readonly length: number;
+  /**
+   * The runs of the next generation, chosen by the results of all generations before; none: the campaign has ended. A pure
+   * function of those results, so that the number of workers does not show in it.
+   */
+  readonly next: (results: readonly PlayedRun[]) => readonly string[];
+}
 
-export interface CampaignOptions extends WorkerSettings {
-  /** Seeds in the order in which they are given out. */
-  readonly seeds: readonly number[];
-  /** Workers at a time. */
-  readonly jobs: number;
-  /** fast-check's path, for a campaign of one seed. */
-  readonly path?: string;
-  /** Asked before each seed: true ends the campaign after those that run. */
-  readonly mayStop: (results: readonly SeedResult[]) => boolean;
-  readonly onResult: (result: SeedResult) => void;
+/** What one run came to, under its identity. */
+export interface PlayedRun extends SeedResult {
+  readonly run: string;
 }
 
 /** The whole of a campaign. */
 export interface CampaignResult {
-  /** By seed, ascending. */
-  readonly results: readonly SeedResult[];
+  /** In the order of runs. */
+  readonly results: readonly PlayedRun[];
   /** Probes that were registered in some run and reached in none. */
   readonly neverReached: readonly string[];
-  /** Seeds that were not begun because the campaign was stopped. */
+  /** Runs that were not begun, or dropped, because the campaign was stopped. */
   readonly left: number;
 }
 
 /**
- * Runs seeds in worker threads, each in a world of its own. What a seed comes to does not depend on the number of
- * workers, nor on which of them ran it.
+ * Plays the runs of a plan, as many at a time as the executor is wide. Neither what a run comes to, nor which runs are played,
+ * nor where the campaign ends depends on that width, unless it is stopped from outside.
  *
- * @throws Error when the campaign's own code failed
+ * @throws ExecutorError when a run could not be played
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const results: SeedResult[] = [];
-  let next = 0;
-  let failure: Error | undefined;
+  const results: PlayedRun[] = [];
+  let ended = false;
+  while (!ended) {
+    const generation = options.plan.next(results);
+    if (generation.length === 0) break;
+    ended = await playGeneration(generation, results, options);
+  }
+  return { results, neverReached: neverReached(results), left: Math.max(0, options.plan.length - results.length) };
+}
 
-  async function work(): Promise<void> {
-    const settings: WorkerSettings = {
-      engine: options.engine,
-      mutants: options.mutants,
-      shrinkRunsMax: options.shrinkRunsMax,
-      packageRoot: options.packageRoot,
-    };
-    const worker = new Worker(workerModule(), { workerData: settings });
-    try {
-      while (next < options.seeds.length && failure === undefined && !options.mayStop(results)) {
-        const seed = options.seeds[next++];
-        if (seed === undefined) break;
-        const answer = await ask(worker, { seed, ...(options.path === undefined ? {} : { path: options.path }) });
-        if (answer.kind === 'defect') {
-          failure = new Error(`seed ${answer.seed}: the run itself failed: ${answer.message}`);
-          break;
-        }
-        results.push(answer.result);
-        options.onResult(answer.result);
-      }
-    } finally {
-      await worker.terminate();
+/** Plays the runs of one generation and merges their results in order. True when the campaign has come to its end. */
+function playGeneration(
+  generation: readonly string[],
+  results: PlayedRun[],
+  { engine, mutants, shrinkRunsMax, executor, mayStop, isEnough, onResult, onProgress }: CampaignOptions,
+): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const slots: (PlayedRun | undefined)[] = generation.map(() => undefined);
+  let next = 0;
+  let merged = 0;
+  let stopped = false;
+  let enough = false;
+
+  function merge(): void {
+    for (let result = slots[merged]; result !== undefined && !enough; result = slots[++merged]) {
+      results.push(result);
+      onResult?.(result);
+      enough = isEnough?.(results) ?? false;
     }
   }
 
-  await Promise.all(Array.from({ length: Math.min(options.jobs, options.seeds.length) }, work));
-  if (failure !== undefined) throw failure;
-  results.sort((a, b) => a.seed - b.seed);
-  return { results, neverReached: neverReached(results), left: options.seeds.length - next };
+  async function work(): Promise<void> {
+    while (next < generation.length && !enough) {
+      stopped ||= mayStop?.() ?? false;
+      if (stopped) return;
+      const at = next++;
+      const run = generation[at];
+      if (run === undefined) throw new Error('unreachable: the index is below the length');
+      const task = { engine, run, mutants, shrinkRunsMax };
+      const result = await executor
+        .run(task, (progress) => onProgress?.(run, progress))
+        .catch((error: unknown) => {
+          stopped = true;
+          throw error;
+        });
+      if (enough) return;
+      slots[at] = { ...result, run };
+      merge();
+      // Those still under way cannot change the end any more: nobody waits for them.
+      if (enough) resolve(true);
+    }
+  }
+
+  const width = Math.min(executor.width, generation.length);
+  void Promise.all(Array.from({ length: width }, work)).then(() => resolve(stopped || enough), reject);
+  return promise;
+}
+
+/** Runs `numbers` in order, each exactly the plain draw of its number. */
+export function plainPlan(numbers: readonly number[]): CampaignPlan {
+  return { length: numbers.length, next: (results) => (results.length === 0 ? numbers.map(String) : []) };
 }
 
 /** The seeds of shard `index` (from 1) of `of`: every `of`-th, so that shards take equally long. */
 export function seedsOf(from: number, count: number, shard: { readonly index: number; readonly of: number }): number[] {
   return Array.from({ length: count }, (_, n) => from + n).filter((_, n) => n % shard.of === shard.index - 1);
-}
-
-/** Beside this file under the same ending: `.ts` in the sources, `.js` in the package. */
-function workerModule(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
-}
-
-function ask(worker: Worker, task: SeedTask): Promise<WorkerAnswer> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (answer: WorkerAnswer) => {
-      worker.off('error', onError);
-      resolve(answer);
-    };
-    const onError = (error: unknown) => {
-      worker.off('message', onMessage);
-      reject(error);
-    };
-    worker.once('message', onMessage);
-    worker.once('error', onError);
-    worker.postMessage(task);
-  });
 }
 
 function neverReached(results: readonly SeedResult[]): string[] {

@@ -1,51 +1,20 @@
-/** A worker of a campaign: runs the seeds that it is given, one at a time. */
-import { readFileSync } from 'node:fs';
+/** A worker thread of a campaign: plays the runs that it is given, one at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { faults } from '../faults/registry.ts';
-import type { Vocabulary } from '../scenario/load.ts';
-import { stands } from '../scenario/stands/registry.ts';
-import type { SeedTask, WorkerAnswer, WorkerSettings } from './campaign.ts';
-import { chaosDefinitions } from './registry.ts';
-import { runSeed } from './runSeed.ts';
+import type { RunTask } from './executor.ts';
+import { createTaskPlayer } from './playTask.ts';
+import type { WorkerAnswer, WorkerSettings } from './threadExecutor.ts';
 
-const settings = workerData as WorkerSettings; // given by `runCampaign` alone
-const definition = chaosDefinitions.get(settings.engine);
 const port = parentPort;
-if (definition === undefined || port === null)
-  throw new Error(`a worker for ${settings.engine} was started by nobody who can`);
+if (port === null) throw new Error('a worker of chaos runs in a thread that createThreadExecutor starts');
+const settings = workerData as WorkerSettings; // given by `createThreadExecutor` alone
+const play = createTaskPlayer(settings.packageRoot);
+const answer = (words: WorkerAnswer): void => port.postMessage(words);
 
-const rules = new Map<string, string>();
-const vocabulary: Vocabulary = {
-  stands,
-  faults,
-  rules(stand) {
-    let text = rules.get(stand.alertsFile);
-    if (text === undefined) {
-      text = readFileSync(new URL(stand.alertsFile, settings.packageRoot), 'utf8');
-      rules.set(stand.alertsFile, text);
-    }
-    return text;
-  },
-};
-
-async function answerTo(task: SeedTask): Promise<WorkerAnswer> {
-  if (definition === undefined) throw new Error('unreachable: checked at the start');
+port.on('message', async (task: RunTask) => {
   try {
-    const result = await runSeed(definition, task.seed, vocabulary, {
-      mutants: settings.mutants,
-      shrinkRunsMax: settings.shrinkRunsMax,
-      ...(task.path === undefined ? {} : { path: task.path }),
-    });
-    return { kind: 'result', result };
+    const result = await play(task, (progress) => answer({ kind: 'progress', progress }));
+    answer({ kind: 'result', result });
   } catch (error) {
-    return {
-      kind: 'defect',
-      seed: task.seed,
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    };
+    answer({ kind: 'defect', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
-}
-
-port.on('message', (task: SeedTask) => {
-  void answerTo(task).then((answer) => port.postMessage(answer));
 });

@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CampaignResult, runCampaign, seedsOf } from '../chaos/campaign.ts';
+import { type CampaignResult, type PlayedRun, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import { chaosDefinitions } from '../chaos/registry.ts';
 import type { SeedResult } from '../chaos/runSeed.ts';
+import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { parseDuration } from '../faults/units.ts';
 import { positiveInteger } from './arguments.ts';
 import { UsageError } from './exit.ts';
@@ -18,7 +19,6 @@ interface ChaosFlags {
   readonly shard: { readonly index: number; readonly of: number };
   readonly timeBudget?: number;
   readonly jobs: number;
-  readonly path?: string;
   readonly mutant?: string;
   readonly json?: string;
   readonly out: string;
@@ -49,7 +49,6 @@ export function chaosCommand(): Command {
     )
     .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
     .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
-    .option('--path <path>', "with --seeds 1: go straight to a failure by fast-check's path", drawPath)
     .option('--mutant <name>', 'plant this bug in the engine')
     .option('--json <file>', 'write a summary for machines')
     .option('--out <directory>', 'where scenarios of failures are written', 'reports/chaos')
@@ -67,8 +66,6 @@ export function chaosCommand(): Command {
 async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   const definition = definitionOf(engine);
   if (flags.mutant !== undefined) mutantNamed(engine, flags.mutant);
-  if (flags.path !== undefined && flags.seeds !== 1)
-    throw new UsageError('--path goes with --seeds 1: it belongs to one seed');
   if (flags.json !== undefined && !existsSync(dirname(flags.json)))
     throw new UsageError(
       `expected --json in a directory that is there, got ${flags.json}; make ${dirname(flags.json)} first`,
@@ -85,33 +82,23 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
     );
   });
 
+  const executor = createThreadExecutor({ jobs: flags.jobs, packageRoot: packageRoot.href });
   const campaign = await runCampaign({
     engine: definition.engine,
     mutants: flags.mutant === undefined ? [] : [flags.mutant],
     shrinkRunsMax: flags.shrink,
-    packageRoot: packageRoot.href,
-    seeds,
-    jobs: flags.jobs,
-    ...(flags.path === undefined ? {} : { path: flags.path }),
-    mayStop: (results) =>
-      interrupted !== undefined ||
-      Date.now() > deadline ||
-      (flags.keepGoing !== true && failuresOf(results).length >= failuresMax),
+    executor,
+    plan: plainPlan(seeds),
+    mayStop: () => interrupted !== undefined || Date.now() > deadline,
+    isEnough: (results) => flags.keepGoing !== true && failuresOf(results).length >= failuresMax,
     onResult(result) {
       done++;
       if (result.failure !== undefined) printFailure(engine, result, flags);
       if (process.stdout.isTTY === true) process.stdout.write(`\r${done}/${seeds.length} seeds`);
       else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
     },
-  }).catch((error: unknown) => {
-    // fast-check's own words for a path that leads nowhere from this seed.
-    if (flags.path === undefined || !String(error).includes('Unable to replay')) throw error;
-    throw leadsNowhere(flags);
-  });
+  }).finally(() => executor.close());
   stopListening();
-  // Nothing was played: that must not look like a run that held.
-  if (flags.path !== undefined && campaign.results.every(({ verdict }) => verdict === 'skipped'))
-    throw leadsNowhere(flags);
   if (process.stdout.isTTY === true) process.stdout.write('\r');
   const summary = {
     ...summarize(engine, flags, campaign, Date.now() - startedAt),
@@ -123,15 +110,11 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
   return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
 }
 
-function leadsNowhere({ seed, path }: ChaosFlags): UsageError {
-  return new UsageError(`expected --path of a failure of seed ${seed}, got ${path}, which leads nowhere`);
-}
-
-function failuresOf(results: readonly SeedResult[]): SeedResult[] {
+function failuresOf(results: readonly PlayedRun[]): PlayedRun[] {
   return results.filter((result) => result.failure !== undefined);
 }
 
-function printFailure(engine: string, { seed, failure }: SeedResult, flags: ChaosFlags): void {
+function printFailure(engine: string, { run: seed, failure }: PlayedRun, flags: ChaosFlags): void {
   if (failure === undefined) return;
   const file = join(flags.out, `${engine}-${seed}${flags.mutant === undefined ? '' : `-${flags.mutant}`}.yaml`);
   const again = `npx hotfire chaos ${engine} --seed ${seed} --seeds 1${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
@@ -150,9 +133,7 @@ function printFailure(engine: string, { seed, failure }: SeedResult, flags: Chao
       .map((reason) => `  ${reason}\n`)
       .join(
         '',
-      )}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)\n  replay:  ${replayed}\n  again:   ${again}${
-      failure.path === undefined ? '' : ` --path ${failure.path}`
-    }\n`,
+      )}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)\n  replay:  ${replayed}\n  again:   ${again}\n`,
   );
 }
 
@@ -175,8 +156,8 @@ function summarize(engine: string, flags: ChaosFlags, campaign: CampaignResult, 
     virtualMs: campaign.results.reduce((sum, result) => sum + result.virtualMs, 0),
     events: campaign.results.reduce((sum, result) => sum + result.events, 0),
     neverReached: campaign.neverReached,
-    failures: failuresOf(campaign.results).map(({ seed, failure }) => ({ seed, ...failure })),
-    fingerprints: Object.fromEntries(campaign.results.map((result) => [result.seed, result.fingerprint])),
+    failures: failuresOf(campaign.results).map(({ run, failure }) => ({ run, ...failure })),
+    fingerprints: Object.fromEntries(campaign.results.map((result) => [result.run, result.fingerprint])),
   };
 }
 
@@ -202,14 +183,6 @@ function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text) || value > wholeNumberMax)
     throw new InvalidArgumentError(`expected a whole number from 0 to ${wholeNumberMax}, got ${JSON.stringify(text)}.`);
   return value;
-}
-
-function drawPath(text: string): string {
-  if (!/^\d+(:\d+)*$/.test(text))
-    throw new InvalidArgumentError(
-      `expected a path as a failure prints it, such as 0:1:3, got ${JSON.stringify(text)}.`,
-    );
-  return text;
 }
 
 function shard(text: string): { readonly index: number; readonly of: number } {

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
-import { runCampaign, seedsOf } from '../chaos/campaign.ts';
+import { plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Mutant } from '../chaos/definition.ts';
+import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { positiveInteger } from './arguments.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
@@ -72,18 +73,21 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
 
 /** Seed by seed, until a check sees it: so the number of seeds does not depend on how many hunts run beside it. */
 async function hunt(engine: string, mutant: Mutant, seedsMax: number): Promise<Caught> {
+  const executor = createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href });
   const campaign = await runCampaign({
     engine,
     mutants: [mutant.name],
     shrinkRunsMax: 0,
-    packageRoot: packageRoot.href,
-    seeds: seedsOf(1, seedsMax, { index: 1, of: 1 }),
-    jobs: 1,
-    mayStop: (results) => results.some((result) => result.failure !== undefined),
-    onResult: () => {},
-  });
+    executor,
+    plan: plainPlan(seedsOf(1, seedsMax, { index: 1, of: 1 })),
+    isEnough: (results) => results.some((result) => result.failure !== undefined),
+  }).finally(() => executor.close());
   const first = campaign.results.find((result) => result.failure !== undefined);
-  return { mutant, seeds: first?.seed, checks: first?.failure?.checks ?? [] };
+  return {
+    mutant,
+    seeds: first === undefined ? undefined : campaign.results.indexOf(first) + 1,
+    checks: first?.failure?.checks ?? [],
+  };
 }
 
 function choose(engine: string, all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { runCampaign, seedsOf } from '../../src/chaos/campaign.ts';
+import { plainPlan, runCampaign, seedsOf } from '../../src/chaos/campaign.ts';
 import { chaosDefinitions } from '../../src/chaos/registry.ts';
 import { runSeed } from '../../src/chaos/runSeed.ts';
+import { createThreadExecutor } from '../../src/chaos/threadExecutor.ts';
 import { faults } from '../../src/faults/registry.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { runScenario } from '../../src/scenario/runner.ts';
@@ -12,17 +13,13 @@ const stemedb = chaosDefinitions.get('stemedb');
 if (stemedb === undefined) throw new Error('chaos knows stemedb');
 
 test('should hold eight seeds, and come to the same fingerprints in one worker and in two', async () => {
-  const campaign = (jobs: number) =>
-    runCampaign({
-      engine: 'stemedb',
-      mutants: [],
-      shrinkRunsMax: 0,
-      packageRoot: new URL('../../', import.meta.url).href,
-      seeds: seedsOf(1, 8, { index: 1, of: 1 }),
-      jobs,
-      mayStop: () => false,
-      onResult: () => {},
-    });
+  const campaign = (jobs: number) => {
+    const executor = createThreadExecutor({ jobs, packageRoot: new URL('../../', import.meta.url).href });
+    const plan = plainPlan(seedsOf(1, 8, { index: 1, of: 1 }));
+    return runCampaign({ engine: 'stemedb', mutants: [], shrinkRunsMax: 0, executor, plan }).finally(() =>
+      executor.close(),
+    );
+  };
   const one = await campaign(1);
   const two = await campaign(2);
   expect(one.results.map((result) => result.failure?.reasons ?? [])).toEqual(one.results.map(() => []));

@@ -39,12 +39,6 @@ test('should say in the failure file of a planted bug how to see it again, and r
 });
 
 test.each([
-  [['--seeds', '1', '--path', 'abc'], 'expected a path as a failure prints it, such as 0:1:3, got "abc"'],
-  [
-    ['--seeds', '1', '--path', '0:999999:0'],
-    'expected --path of a failure of seed 1, got 0:999999:0, which leads nowhere',
-  ],
-  [['--seeds', '1', '--path', '0:999999'], 'got 0:999999, which leads nowhere'],
   [['--seed', '2147483648'], 'expected a whole number from 0 to 2147483647, got "2147483648"'],
   [['--json', 'nowhere/found.json'], 'expected --json in a directory that is there, got nowhere/found.json'],
 ])('should end with 64 for %j and say what was expected', (words, said) => {

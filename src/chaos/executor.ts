@@ -1,0 +1,49 @@
+import type { SeedResult } from './runSeed.ts';
+
+/** One run of a campaign, as plain data: all that whoever plays it needs to know. */
+export interface RunTask {
+  readonly engine: string;
+  /** The run's identity: `17`, or `17.60` for run 60 drawn near run 17. */
+  readonly run: string;
+  /** Bugs that are planted in the engine. */
+  readonly mutants: readonly string[];
+  /** Runs that making a failure smaller may take; 0: none. */
+  readonly shrinkRunsMax: number;
+}
+
+/** How far the shrinking of a failed run has come. */
+export interface RunProgress {
+  /** Smaller runs that were played. */
+  readonly shrinkRuns: number;
+  readonly shrinkRunsMax: number;
+  /** What the smallest failing scenario that is known has left, in a few words. */
+  readonly smallest?: string;
+}
+
+/**
+ * Plays runs somewhere: in threads of this process, or on other machines. What a run comes to does not depend on who plays
+ * it, so a campaign is the same with every executor.
+ */
+export interface Executor {
+  /** Runs that it plays at a time. What is given to it beyond waits in the order of the calls. */
+  readonly width: number;
+  /**
+   * Plays one run.
+   *
+   * @throws ExecutorError when the run could not be played to its end; what the engine does wrong is a result
+   */
+  run(task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<SeedResult>;
+  /** Ends what it has begun, and lets go of what it holds. Runs under way fail. */
+  close(): Promise<void>;
+}
+
+/** A run was not played to its end: its worker died, or the code of the stand failed. Ends the campaign. */
+export class ExecutorError extends Error {
+  override readonly name = 'ExecutorError';
+  readonly run: string;
+
+  constructor(run: string, message: string, options?: ErrorOptions) {
+    super(`run ${run}: ${message}`, options);
+    this.run = run;
+  }
+}
