@@ -20,8 +20,19 @@ export interface FaultRunner {
   healAll(): Promise<void>;
 }
 
+/** Told of faults: `begins` just before one is applied, `ends` when it is healed, or at once when there is nothing to heal. */
+export interface FaultWatch {
+  begins(entry: FaultLogEntry): void;
+  ends(entry: FaultLogEntry): void;
+}
+
 /** Applies faults to a world, and keeps the log of them. A fault without `nodes` hits every node. */
-export function createFaultRunner(world: World, timeline: Timeline, nodes: NodeSpecContext): FaultRunner {
+export function createFaultRunner(
+  world: World,
+  timeline: Timeline,
+  nodes: NodeSpecContext,
+  watch: FaultWatch,
+): FaultRunner {
   const log: OpenFault[] = [];
   const open = new Set<AppliedFault>();
 
@@ -47,6 +58,7 @@ export function createFaultRunner(world: World, timeline: Timeline, nodes: NodeS
       name: definition.name,
       parameters,
     });
+    watch.begins(entry);
     let heal: Heal | undefined = definition.apply({ world, targets }, parameters);
     const applied: AppliedFault = {
       entry,
@@ -58,10 +70,12 @@ export function createFaultRunner(world: World, timeline: Timeline, nodes: NodeS
         if (undo === undefined) return;
         await undo();
         entry.endMs = world.now;
+        watch.ends(entry);
         timeline.add('fault-end', `healed: ${text}`, targets.length === 1 ? targets[0] : undefined);
       },
     };
     if (applied.lasting) open.add(applied);
+    else watch.ends(entry);
     return applied;
   }
 

@@ -138,6 +138,11 @@ export interface RunRecord {
   readonly expectations: readonly ExpectationResult[];
   readonly violations: readonly Violation[];
   readonly probes: readonly { readonly name: string; readonly reached: boolean }[];
+  /**
+   * What the run reached, sorted: `probe: NAME`, `buggify: NAME` for a fault point that fired, and `FAULT × STATE` for each
+   * state in which a fault found a node that it hit, or into which that node came while the fault was open.
+   */
+  readonly coverage: readonly string[];
   /** Every operation of the clients, each with the faults that were open while it ran; only when the run was observed. */
   readonly history?: readonly Operation[];
   /** Only when the run was observed. */

@@ -1,4 +1,5 @@
 import { SimulationError } from '../sim/scheduler.ts';
+import { coverageOf } from './coverage.ts';
 import { type Facts, judgeAll } from './expectations.ts';
 import { reasonsOf, verdictOf } from './findings.ts';
 import { summarizeOperations } from './operations.ts';
@@ -83,9 +84,13 @@ async function observe(
 }
 
 /** Lets virtual time run until the story has ended. */
-async function play({ world, findings }: Stage, progress: Progress, eventsMax: number): Promise<void> {
+async function play({ world, findings, coverage }: Stage, progress: Progress, eventsMax: number): Promise<void> {
   try {
-    await world.run({ until: () => progress.ended, maxEvents: eventsMax });
+    const isOver = (): boolean => {
+      coverage.look();
+      return progress.ended;
+    };
+    await world.run({ until: isOver, maxEvents: eventsMax });
   } catch (error) {
     if (!(error instanceof SimulationError)) throw error;
     findings.defect(error.message);
@@ -145,5 +150,6 @@ function compose(stage: Stage, options: RunOptions, realMs: number): RunRecord {
     expectations: findings.results,
     violations: findings.violations,
     probes: world.probes.sometimesReached,
+    coverage: coverageOf(world.probes, stage.coverage),
   };
 }

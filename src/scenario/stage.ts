@@ -4,6 +4,7 @@ import { registerOperator } from '../faults/operator.ts';
 import type { Host } from '../host/host.ts';
 import { asStand } from '../sim/inside.ts';
 import { World } from '../sim/world.ts';
+import { type Coverage, createCoverage, engineStateOf } from './coverage.ts';
 import { createFaultRunner, type FaultRunner } from './faultRunner.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { createMonitor, type Monitor } from './monitor.ts';
@@ -36,6 +37,7 @@ export interface Stage {
   readonly scraper: Scraper;
   readonly monitor: Monitor;
   readonly faults: FaultRunner;
+  readonly coverage: Coverage;
   readonly operator: OperatorContext;
   /** The load that runs now. */
   readonly load: { current: Workload | undefined };
@@ -80,6 +82,7 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
     bystander(world, `client-${index + 1}`),
   );
   const scraper = createScraper(world, bystander(world, 'prometheus'), stand, session, scenario.nodes, store);
+  const coverage = createCoverage((node) => engineStateOf(control.state(node), () => session.engineState?.(node)));
   const nodes = {
     nodes: scenario.nodes,
     primary: () => session.primary(),
@@ -98,7 +101,8 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
     clients,
     scraper,
     monitor: createMonitor(scenario.rules, stand.alertsFile, store, timeline, signals),
-    faults: createFaultRunner(world, timeline, nodes),
+    faults: createFaultRunner(world, timeline, nodes, coverage),
+    coverage,
     operator: { world, stand, session, control, nodes, host: operatorHost },
     load,
     logTimes: watchLogs(scenario, world, timeline, signals),

@@ -320,6 +320,7 @@ export function sampleRecord({ logLines = 40, violated = false }: SampleOptions 
           { check: 'C12 monotone', message: 'durable LSN fell from 4,711 to 4,710', atMs: 33 * MINUTE + 20 },
         ]
       : [],
+    coverage: ['probe: rotation under load'],
     probes: [
       { name: 'gather met', reached: true },
       { name: 'gather missed', reached: true },

@@ -17,7 +17,7 @@ const QUICK_RETRY_MS: Millis = 1_000;
 const SLOW_RETRY_MS: Millis = 60_000;
 
 /** The rate of background I/O is halved each second that writes of the log are slower than this, down to the floor. */
-const SLOW_WRITE_MS: Millis = 50;
+export const SLOW_WRITE_MS: Millis = 50;
 const FLOOR_BYTES_PER_SECOND = 1 << 20;
 const ADJUST_EVERY_MS: Millis = 1_000;
 /** A paused task looks so often whether it may go on. */

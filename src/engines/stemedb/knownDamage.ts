@@ -15,6 +15,10 @@ export class KnownDamage {
     this.#notes.delete(segment);
   }
 
+  get isEmpty(): boolean {
+    return this.#notes.size === 0;
+  }
+
   /** What is known, in words; empty when nothing is. */
   get reasons(): string[] {
     return [...this.#notes].map(([segment, note]) => `${segment} is damaged ${note}`);

@@ -7,6 +7,7 @@ import { parseAssertion } from './assertionInput.ts';
 import { Background, type PauseRequest } from './background.ts';
 import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 import { writeAll, writeEach } from './batch.ts';
+import { type Condition, conditionOf } from './condition.ts';
 import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
   type Content,
@@ -126,6 +127,8 @@ export interface StemeNode extends StemeDb {
   rateLimit(): RateLimitStatus;
   /** Damage of the log that reads and scrubs have found since the start; empty when there is none. */
   damage(): readonly string[];
+  /** What the store is doing, in one word; asked without I/O. */
+  condition(): Condition;
   /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
   admit(endpoint: Endpoint): void;
   /** Background tasks that are paused now. */
@@ -424,6 +427,25 @@ async function openLocked(
     return { applied, needRestart: changed.filter((key) => !RELOADABLE_KEYS.has(key)) };
   }
 
+  let scrubs = 0;
+  async function scrub(): Promise<ScrubReport> {
+    scrubs++;
+    try {
+      return await scrubLog({ host, journal, background, metrics, known: knownDamage, directory: config.wal.dir });
+    } finally {
+      scrubs--;
+    }
+  }
+
+  const conditionSource = {
+    journal,
+    nodeState: () => drainer.state,
+    snapshotting: () => keeper?.isWriting ?? false,
+    scrubbing: () => scrubs > 0,
+    isDamageKnown: () => !knownDamage.isEmpty,
+    maxPendingBytes: config.wal.max_pending_bytes,
+  };
+
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {
     ending.abort();
@@ -460,7 +482,7 @@ async function openLocked(
     limit: (limit) => admission.limit(limit),
     pause: (request) => background.pause(request),
     checkpoint,
-    scrub: () => scrubLog({ host, journal, background, metrics, known: knownDamage, directory: config.wal.dir }),
+    scrub,
     drain,
     undrain: () => drainer.cancel(),
     close() {
@@ -471,6 +493,7 @@ async function openLocked(
     wal: () => journal.status(),
     rateLimit: () => admission.status(),
     damage: () => knownDamage.reasons,
+    condition: () => conditionOf(conditionSource),
     admit: (endpoint) => admission.request(endpoint),
     pausedTasks: () => BACKGROUND_TASKS.filter((task) => background.isPaused(task)),
     indexRows: () => index.rows,

@@ -70,6 +70,11 @@ export interface StandSession {
   mayStart?(node: string): string | undefined;
   /** Puts itself between engine and host, to watch (disk calls for C6 and C7) or to count; called at every process start. */
   decorateHost?(host: Host, node: string): Host;
+  /**
+   * What the engine of a node that is up does now, in one word of its own: `ok`, `rotating`, `read-only`. Asked between any
+   * two events, so it does no I/O, draws nothing and schedules nothing. Without it every engine that is up is `up`.
+   */
+  engineState?(node: string): string;
   /** Called when a process has started serving, and when one has ended, whatever the reason. */
   nodeChanged?(node: string, state: NodeState): void;
   /** Begins the workload. Called once, after the nodes serve. */

@@ -268,6 +268,10 @@ class RunningJournal implements Journal {
     return Math.max(this.#recovered.report.last, this.#recovered.report.floor);
   }
 
+  get isRotating(): boolean {
+    return this.#writer?.isRotating ?? false;
+  }
+
   append(records: readonly RecordIn[]): Ticket {
     if (this.#closing !== undefined) throw new JournalError('JournalClosed', 'the journal is closing');
     const refusal = this.#states.refusal();

@@ -110,6 +110,8 @@ export interface Journal {
   readonly nextLsn: Lsn;
   /** Every record up to this one is acknowledged. Readers see no further. */
   readonly durableLsn: Lsn;
+  /** A segment is being sealed and its successor begun: what is appended meanwhile waits. */
+  readonly isRotating: boolean;
   /**
    * Copies the records into the filling batch and numbers them: synchronous, all of them in one batch. Throws
    * `JournalError` before anything is written: JournalReadOnly, JournalFailed, JournalFull (over maxPendingBytes),

@@ -60,6 +60,7 @@ export class Writer {
   #inFlightSince: number | undefined;
   #ignoreTarget = false;
   #hasErrors = false;
+  #isRotating = false;
   /** Aborted when the journal is closing: nothing waits for a witness that cannot be written. */
   readonly #end = new AbortController();
   maxWaitMs: number;
@@ -107,6 +108,10 @@ export class Writer {
 
   get policy(): CommitPolicy {
     return this.#policy;
+  }
+
+  get isRotating(): boolean {
+    return this.#isRotating;
   }
 
   get inflightMs(): number {
@@ -415,6 +420,15 @@ export class Writer {
 
   /** Seals the active segment if it is not, and begins the next. False when that could not be done; all is rejected then. */
   async rotate(): Promise<boolean> {
+    this.#isRotating = true;
+    try {
+      return await this.#rotate();
+    } finally {
+      this.#isRotating = false;
+    }
+  }
+
+  async #rotate(): Promise<boolean> {
     const { host, metrics } = this.#context;
     const began = host.clock.now();
     if (!(await this.#writeSeal())) return false;

@@ -29,6 +29,7 @@ export class IndexKeeper {
   #parts: PartInfo[] = [];
   /** The last of the snapshots that were asked for: they run one after the other. */
   #writing: Promise<void> = Promise.resolve();
+  #asked = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -37,6 +38,11 @@ export class IndexKeeper {
   /** Last row that is in a part. */
   get lastRow(): number {
     return this.#parts.at(-1)?.last ?? 0;
+  }
+
+  /** True while a snapshot is written, or waits for its turn or its budget. */
+  get isWriting(): boolean {
+    return this.#asked > 0;
   }
 
   get parts(): readonly PartInfo[] {
@@ -79,7 +85,12 @@ export class IndexKeeper {
   async snapshot(): Promise<number> {
     const run = this.#writing.then(() => this.#write());
     this.#writing = run.catch(() => undefined);
-    await run;
+    this.#asked++;
+    try {
+      await run;
+    } finally {
+      this.#asked--;
+    }
     return this.lastRow;
   }
 

@@ -1,7 +1,7 @@
 import type { JournalImage, StateSample, StemeEvidence } from '../../../checkers/stemedb/evidence.ts';
 import { stemeChecks } from '../../../checkers/stemedb/index.ts';
-import type { RunningEngine } from '../../../engines/engine.ts';
 import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
+import type { RunningStemeDb } from '../../../engines/stemedb/engine.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Check, NodeState, RunFacts, StandContext, StandSession } from '../stand.ts';
 import { createCompetitors } from './competitors.ts';
@@ -35,7 +35,7 @@ export function openSession(context: StandContext): StandSession {
   const documents = new Map<string, Record<string, unknown>>();
   const configs = new Map<string, StemeConfig>();
   const hosts = new Map<string, Host>();
-  const engines = new Map<string, RunningEngine>();
+  const engines = new Map<string, RunningStemeDb>();
   let evidence: StemeEvidence | undefined;
 
   for (const node of context.nodes) {
@@ -142,7 +142,7 @@ export function openSession(context: StandContext): StandSession {
       order: log.order,
       arrived: (request) => void log.requests.push(request),
       started: (running) => {
-        engines.set(node, running);
+        engines.set(node, running as RunningStemeDb); // the stand's engine is stemedb, and watching it adds only
         served(node, incarnation);
       },
     });
@@ -240,6 +240,7 @@ export function openSession(context: StandContext): StandSession {
     configuration: (node) => structuredClone(documentOf(node)),
     primary: () => context.nodes[0],
     decorateHost,
+    engineState: (node) => engines.get(node)?.db.condition() ?? 'starting',
     nodeChanged,
     startLoad(given) {
       const node = given.nodes[0];
