@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CampaignResult, type PlayedRun, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
+import type { Executor } from '../chaos/executor.ts';
 import { chaosDefinitions } from '../chaos/registry.ts';
 import type { SeedResult } from '../chaos/runSeed.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
@@ -13,12 +14,11 @@ import { onInterrupt } from './interrupt.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
 
-interface ChaosFlags {
+export interface ChaosFlags {
   readonly seeds: number;
   readonly seed: number;
   readonly shard: { readonly index: number; readonly of: number };
   readonly timeBudget?: number;
-  readonly jobs: number;
   readonly mutant?: string;
   readonly json?: string;
   readonly out: string;
@@ -32,13 +32,31 @@ const failuresMax = 5;
 /** fast-check, which draws from the seed, takes 31 bits. */
 const wholeNumberMax = 2 ** 31 - 1;
 
+/** Plays the runs of one call. `finish` is called when the campaign came to its end, `close` in any case. */
+export type ChaosExecutor = Executor & { readonly finish?: () => Promise<void> };
+
 /** `hotfire chaos`. */
 export function chaosCommand(): Command {
-  return new Command('chaos')
+  return withChaosOptions(new Command('chaos'))
     .summary('random clusters, loads and faults; failures shrink to a scenario file')
     .description(
       'Runs an engine in the simulator under random configurations, loads and faults, one run a seed. A run that violates a check is made smaller and written as a scenario that `hotfire replay` reproduces. Exits 0 when every run held, 1 when one was violated, 2 when one could not be decided, 130 when it was interrupted (the summary of what had ended is still printed and written). Seeds that the time budget left are counted as not begun and do not change the exit code.',
     )
+    .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ hotfire chaos stemedb --seeds 200\n  $ hotfire chaos stemedb --seeds 1000 --shard 1/4 --time-budget 20m --json chaos.json\n  $ hotfire chaos stemedb --seed 17 --seeds 1',
+    )
+    .action(async (engine: string, flags: ChaosFlags & { readonly jobs: number }) => {
+      process.exitCode = await chaos(engine, flags, async () =>
+        createThreadExecutor({ jobs: flags.jobs, packageRoot: packageRoot.href }),
+      );
+    });
+}
+
+/** Adds the engine and the options that every way of playing chaos has: what is drawn, when it ends, what is written. */
+export function withChaosOptions(command: Command): Command {
+  return command
     .argument('<engine>', `one of: ${[...chaosDefinitions.keys()].join(', ')}`)
     .option('--seeds <n>', 'how many seeds', positiveInteger, 200)
     .option('--seed <n>', 'the first seed', wholeNumber, 1)
@@ -48,22 +66,19 @@ export function chaosCommand(): Command {
         .default({ index: 1, of: 1 }, '1/1'),
     )
     .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
-    .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
     .option('--mutant <name>', 'plant this bug in the engine')
     .option('--json <file>', 'write a summary for machines')
     .option('--out <directory>', 'where scenarios of failures are written', 'reports/chaos')
     .option('--shrink <n>', 'runs that making a failure smaller may take', wholeNumber, 80)
-    .option('--keep-going', `do not stop after ${failuresMax} failures`)
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ hotfire chaos stemedb --seeds 200\n  $ hotfire chaos stemedb --seeds 1000 --shard 1/4 --time-budget 20m --json chaos.json\n  $ hotfire chaos stemedb --seed 17 --seeds 1',
-    )
-    .action(async (engine: string, flags: ChaosFlags) => {
-      process.exitCode = await chaos(engine, flags);
-    });
+    .option('--keep-going', `do not stop after ${failuresMax} failures`);
 }
 
-async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
+/**
+ * Plays chaos with the runs going to the executor that `open` makes, prints and writes what came of it.
+ *
+ * @returns the exit code
+ */
+export async function chaos(engine: string, flags: ChaosFlags, open: () => Promise<ChaosExecutor>): Promise<number> {
   const definition = definitionOf(engine);
   if (flags.mutant !== undefined) mutantNamed(engine, flags.mutant);
   if (flags.json !== undefined && !existsSync(dirname(flags.json)))
@@ -72,6 +87,7 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
     );
   const seeds = seedsOf(flags.seed, flags.seeds, flags.shard);
   const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
+  const executor = await open();
   const startedAt = Date.now();
   let done = 0;
   let interrupted: number | undefined;
@@ -82,7 +98,6 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
     );
   });
 
-  const executor = createThreadExecutor({ jobs: flags.jobs, packageRoot: packageRoot.href });
   const campaign = await runCampaign({
     engine: definition.engine,
     mutants: flags.mutant === undefined ? [] : [flags.mutant],
@@ -97,7 +112,12 @@ async function chaos(engine: string, flags: ChaosFlags): Promise<number> {
       if (process.stdout.isTTY === true) process.stdout.write(`\r${done}/${seeds.length} seeds`);
       else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
     },
-  }).finally(() => executor.close());
+  })
+    .then(async (ended) => {
+      if (interrupted === undefined) await executor.finish?.();
+      return ended;
+    })
+    .finally(() => executor.close());
   stopListening();
   if (process.stdout.isTTY === true) process.stdout.write('\r');
   const summary = {

@@ -4,6 +4,7 @@ import { packageVersion } from '../daemon/version.ts';
 /** The commands, each loaded when it is needed: a daemon does not load the simulator, nor a replay the HTTP server. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bisect: async () => (await import('./bisect.ts')).bisectCommand(),
+  campaign: async () => (await import('./campaign.ts')).campaignCommand(),
   chaos: async () => (await import('./chaos.ts')).chaosCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
   diff: async () => (await import('./diff.ts')).diffCommand(),
