@@ -1,5 +1,6 @@
 import type { FaultDefinition, Heal } from '../faults/fault.ts';
 import type { World } from '../sim/world.ts';
+import type { FaultWindow } from './faultLinks.ts';
 import { type NodeSpecContext, resolveNodes } from './nodeSpec.ts';
 import type { FaultLogEntry } from './runRecord.ts';
 import type { NodeSpec } from './scenario.ts';
@@ -15,6 +16,8 @@ export interface AppliedFault {
 
 export interface FaultRunner {
   readonly log: readonly FaultLogEntry[];
+  /** When each fault of the log was open, in its order. */
+  windows(): FaultWindow[];
   apply(definition: FaultDefinition, parameters: Record<string, unknown>, nodes: NodeSpec | undefined): AppliedFault;
   /** Heals whatever is left, the last first. */
   healAll(): Promise<void>;
@@ -35,6 +38,8 @@ export function createFaultRunner(
 ): FaultRunner {
   const log: OpenFault[] = [];
   const open = new Set<AppliedFault>();
+  /** Ids of those that were, or are, there to be healed. */
+  const lasting = new Set<number>();
 
   function apply(
     definition: FaultDefinition,
@@ -74,13 +79,21 @@ export function createFaultRunner(
         timeline.add('fault-end', `healed: ${text}`, targets.length === 1 ? targets[0] : undefined);
       },
     };
-    if (applied.lasting) open.add(applied);
-    else watch.ends(entry);
+    if (applied.lasting) {
+      open.add(applied);
+      lasting.add(entry.id);
+    } else watch.ends(entry);
     return applied;
   }
 
   return {
     log,
+    windows: () =>
+      log.map(({ id, startMs, endMs }) => ({
+        id,
+        fromMs: startMs,
+        toMs: endMs ?? (lasting.has(id) ? Number.POSITIVE_INFINITY : startMs),
+      })),
     apply,
     async healAll() {
       for (const fault of [...open].reverse()) await fault.heal();

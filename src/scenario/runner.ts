@@ -1,6 +1,7 @@
 import { SimulationError } from '../sim/scheduler.ts';
 import { coverageOf } from './coverage.ts';
 import { type Facts, judgeAll } from './expectations.ts';
+import { linkFaults } from './faultLinks.ts';
 import { reasonsOf, verdictOf } from './findings.ts';
 import { summarizeOperations } from './operations.ts';
 import type { RunOptions } from './runOptions.ts';
@@ -151,5 +152,13 @@ function compose(stage: Stage, options: RunOptions, realMs: number): RunRecord {
     violations: findings.violations,
     probes: world.probes.sometimesReached,
     coverage: coverageOf(world.probes, stage.coverage),
+    ...observed(stage),
   };
+}
+
+/** The history and what was seen, if somebody watched. */
+function observed({ observer, history, faults }: Stage): Pick<RunRecord, 'history' | 'observations'> {
+  if (observer === undefined) return {};
+  linkFaults(history.operations, faults.windows());
+  return { history: history.operations, observations: observer.observations() };
 }

@@ -9,6 +9,7 @@ import { createFaultRunner, type FaultRunner } from './faultRunner.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { createMonitor, type Monitor } from './monitor.ts';
 import { createNodes } from './nodes.ts';
+import { type Observer, observeWorld } from './observer.ts';
 import type { OperatorContext } from './operator.ts';
 import { SeriesStore } from './promql/seriesStore.ts';
 import type { RunOptions } from './runOptions.ts';
@@ -39,6 +40,8 @@ export interface Stage {
   readonly faults: FaultRunner;
   readonly coverage: Coverage;
   readonly operator: OperatorContext;
+  /** Only when the run is observed. */
+  readonly observer: Observer | undefined;
   /** The load that runs now. */
   readonly load: { current: Workload | undefined };
   /** Per log expectation, by its position: when lines with its text came. */
@@ -59,6 +62,7 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
     ...(options.record === undefined ? {} : { record: options.record }),
   });
   options.onWorld?.(world);
+  const observer = options.observe === true ? observeWorld(world) : undefined;
   const timeline = createTimeline(() => world.now, options.onEntry);
   const findings = createFindings(() => world.now, timeline);
   const signals = createSignals();
@@ -67,7 +71,7 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
   const sleep = (ms: number): Promise<void> =>
     new Promise((resolve) => void world.scheduler.after(ms, 'stand', undefined, resolve));
 
-  const { control, session } = openCluster(scenario, world, timeline, signals, findings);
+  const { control, session } = openCluster(scenario, world, timeline, signals, findings, observer);
   const operatorHost = bystander(world, 'operator');
   registerOperator(world, {
     stop: (node) => control.stop(node),
@@ -104,6 +108,7 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
     faults: createFaultRunner(world, timeline, nodes, coverage),
     coverage,
     operator: { world, stand, session, control, nodes, host: operatorHost },
+    observer,
     load,
     logTimes: watchLogs(scenario, world, timeline, signals),
     sleep,
@@ -118,6 +123,7 @@ function openCluster(
   timeline: Timeline,
   signals: Signals,
   findings: Findings,
+  observer: Observer | undefined,
 ): { readonly control: NodeControl; readonly session: StandSession } {
   const { stand } = scenario;
   let opened: StandSession | undefined;
@@ -131,7 +137,10 @@ function openCluster(
       return opened;
     },
     timeline,
-    onState: (node, state) => signals.emit({ kind: 'node', node, state }),
+    onState: (node, state) => {
+      observer?.state(node, state);
+      signals.emit({ kind: 'node', node, state });
+    },
     onDefect: findings.defect,
   });
   opened = stand.open({

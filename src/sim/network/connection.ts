@@ -4,6 +4,7 @@ import type { SimProcess } from '../process.ts';
 import type { World } from '../world.ts';
 import type { Links } from './links.ts';
 import { HIGH_MARK_BYTES, Pipe } from './pipe.ts';
+import type { PipeTap } from './tap.ts';
 
 interface Pending<T> {
   readonly resolve: (value: T) => void;
@@ -37,6 +38,7 @@ export class SimConnection implements Connection {
   #broken: NetworkErrorCode | undefined;
   #over = false;
   #stranded = false;
+  #tap: PipeTap | undefined;
 
   constructor(world: World, process: SimProcess, local: Address, remote: Address) {
     this.#world = world;
@@ -94,6 +96,7 @@ export class SimConnection implements Connection {
     const pipe = this.#out;
     if (pipe === undefined || pipe.ending) return Promise.reject(this.#error('write', 'EPIPE'));
     if (bytes.length === 0) return Promise.resolve();
+    this.#tap?.sent(bytes);
     pipe.send(bytes);
     if (pipe.pendingBytes < HIGH_MARK_BYTES) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -142,6 +145,8 @@ export class SimConnection implements Connection {
     this.#peer = peer;
     const here = this.process.machine;
     const there = peer.process.machine;
+    const tap = world.network.tap?.open(here.name, there.name);
+    this.#tap = tap;
     this.#out = new Pipe(world.scheduler, links.link(here.name, there.name), links.link(there.name, here.name), {
       farEnd: () => {
         if (this.silent || peer.silent || !there.powered) return 'silent';
@@ -151,7 +156,10 @@ export class SimConnection implements Connection {
       drained: () => this.#wakeWriter(),
       reset: (both) => this.#wasReset(both),
       timedOut: () => this.break('ETIMEDOUT'),
-      trace: (bytes) => world.trace.io('net bytes', peer.process.traceName, bytes),
+      trace: (bytes) => {
+        world.trace.io('net bytes', peer.process.traceName, bytes);
+        tap?.arrived(bytes);
+      },
     });
   }
 

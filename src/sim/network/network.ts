@@ -12,6 +12,7 @@ import type { World } from '../world.ts';
 import { ConnectAttempt, LOOPBACK } from './connectAttempt.ts';
 import { SimConnection } from './connection.ts';
 import { type LinkRule, Links } from './links.ts';
+import type { NetworkTap } from './tap.ts';
 
 const BACKLOG = 511;
 /** First port given to a listener that asks for any, and to the near end of a connection. */
@@ -35,6 +36,8 @@ export interface OpenListener {
 /** The network of a world: byte streams between machines, over links that rules disturb. Addresses are machines' names. */
 export class SimNetwork {
   readonly links: Links;
+  /** Sees every connection that is established from now on; nothing when nobody watches. */
+  tap: NetworkTap | undefined;
   readonly #world: World;
   /** By machine, then port. */
   readonly #listeners = new Map<string, Map<number, OpenListener>>();
