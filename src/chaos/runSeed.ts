@@ -1,23 +1,30 @@
 import fc from 'fast-check';
-import { stringify } from 'yaml';
-import { FaultError } from '../faults/fault.ts';
-import { loadScenario, type Vocabulary } from '../scenario/load.ts';
-import { runScenario } from '../scenario/runner.ts';
+import type { Vocabulary } from '../scenario/load.ts';
 import type { RunRecord } from '../scenario/runRecord.ts';
-import type { ChaosDefinition, ScenarioDocument } from './definition.ts';
+import type { ChaosDefinition, Draw, ScenarioDocument } from './definition.ts';
+import { describedBy } from './shrink/describe.ts';
+import { type ShrinkProgress, textOf } from './shrink/search.ts';
+import { type ShrinkExplanation, shrink } from './shrink/shrink.ts';
+import { playDocument, playersOf, trialOf } from './shrink/trial.ts';
 
-/** What one seed of a campaign came to: plain data. */
-export interface SeedResult {
-  readonly seed: number;
+/** What one run of a campaign came to: plain data. */
+export interface RunResult {
   readonly verdict: 'held' | 'violated' | 'undecided' | 'skipped';
-  /** Of the first run of this seed, before any shrinking. */
+  /** Of the run as it was drawn, before any shrinking. */
   readonly fingerprint: string;
   readonly events: number;
   readonly virtualMs: number;
   readonly probes: readonly { readonly name: string; readonly reached: boolean }[];
+  /** What the run reached: `RunRecord.coverage`. */
+  readonly coverage: readonly string[];
   /** Names of the faults that were applied. */
   readonly faults: readonly string[];
   readonly failure?: SeedFailure;
+}
+
+/** What one seed of a campaign came to. */
+export interface SeedResult extends RunResult {
+  readonly seed: number;
 }
 
 /** A failing run, made smaller. */
@@ -29,111 +36,95 @@ export interface SeedFailure {
   readonly scenario: string;
   /** How many runs the shrinking took. */
   readonly shrinkRuns: number;
-  /** fast-check's path to it: `--path` goes there at once. */
-  readonly path: string | undefined;
+  /** Before and after, and why what is left is needed; absent when nothing was shrunk. */
+  readonly explanation?: ShrinkExplanation;
 }
 
-export interface SeedOptions {
+export interface DrawOptions {
   readonly mutants?: readonly string[];
-  /** fast-check's path of an earlier failure of this seed. */
-  readonly path?: string;
-  /** Runs that shrinking may take. Default 80; 0: none. */
+  /** Runs that shrinking may take. Default 300; 0: none. */
   readonly shrinkRunsMax?: number;
+  /** After each run of the shrinking. */
+  readonly onShrink?: (progress: ShrinkProgress) => void;
+  /** Asked before each run of the shrinking: true ends it with the smallest so far. */
+  readonly mayStop?: () => boolean;
 }
 
-/** Beyond this number of events a run is undecided. */
-const eventsMax = 5_000_000;
+/** Runs that shrinking may take where nobody says. */
+export const shrinkRunsMaxDefault = 300;
 
-/** Draws one scenario from the seed, runs it, and when it fails looks for a smaller one that fails the same checks. */
+/** Draws one scenario from the seed, runs it, and when it fails looks for a smaller one that fails alike. */
 export async function runSeed(
   definition: ChaosDefinition,
   seed: number,
   vocabulary: Vocabulary,
-  options: SeedOptions = {},
+  options: DrawOptions = {},
 ): Promise<SeedResult> {
-  const shrinkRunsMax = options.shrinkRunsMax ?? 80;
-  let first: { readonly record: RunRecord | undefined } | undefined;
-  let wanted: readonly string[] = [];
-  let smallest: { readonly document: ScenarioDocument; readonly record: RunRecord } | undefined;
-  let runs = 0;
-  let defect: unknown;
+  const [draw] = fc.sample(definition.draws, { seed, numRuns: 1 });
+  if (draw === undefined) throw new Error('unreachable: one draw was asked for');
+  return { seed, ...(await runDraw(definition, draw, vocabulary, options)) };
+}
 
-  const property = fc.asyncProperty(definition.scenarios, async (document) => {
-    if (defect !== undefined || (runs > shrinkRunsMax && first !== undefined)) return true;
-    runs++;
-    let record: RunRecord | undefined;
-    try {
-      record = await play(document, vocabulary, options.mutants ?? []);
-    } catch (error) {
-      // fast-check would take it for a failure of the property: it is one of this code, and ends the campaign.
-      defect = error;
-      return false;
-    }
-    const isFirst = first === undefined;
-    first ??= { record };
-    if (record?.verdict !== 'violated') return true;
-    const seen = checksOf(record);
-    if (isFirst) wanted = seen;
-    // A smaller run that fails otherwise is another failure: it does not explain this one.
-    else if (!seen.some((check) => wanted.includes(check))) return true;
-    smallest = { document, record };
-    return false;
-  });
-  const details = await fc.check(property, {
-    seed,
-    numRuns: 1,
-    ...(options.path === undefined ? {} : { path: options.path }),
-    endOnFailure: shrinkRunsMax === 0,
-  });
-
-  if (defect !== undefined) throw defect;
-  const record = first?.record;
+/** Runs a draw, and when it fails looks for a smaller scenario that fails alike. */
+export async function runDraw(
+  definition: ChaosDefinition,
+  draw: Draw,
+  vocabulary: Vocabulary,
+  options: DrawOptions = {},
+): Promise<RunResult> {
+  const document = definition.scenarioOf(draw);
+  const record = await playDocument(document, vocabulary, options.mutants ?? []);
   if (record === undefined) {
-    return { seed, verdict: 'skipped', fingerprint: '', events: 0, virtualMs: 0, probes: [], faults: [] };
+    return {
+      verdict: 'skipped',
+      fingerprint: '',
+      events: 0,
+      virtualMs: 0,
+      probes: [],
+      coverage: [],
+      faults: [],
+    };
   }
   return {
-    seed,
     verdict: record.verdict,
     fingerprint: record.fingerprint,
     events: record.events,
     virtualMs: record.virtualMs,
     probes: record.probes,
+    coverage: record.coverage,
     faults: record.faults.map((fault) => fault.name),
-    ...(smallest === undefined
-      ? {}
-      : {
-          failure: {
-            checks: checksOf(smallest.record),
-            reasons: smallest.record.reasons,
-            scenario: stringify(smallest.document, { lineWidth: 0 }),
-            shrinkRuns: runs - 1,
-            path: details.counterexamplePath ?? undefined,
-          },
-        }),
+    ...(record.verdict === 'violated'
+      ? { failure: await failureOf(definition, document, record, vocabulary, options) }
+      : {}),
   };
 }
 
-/** Runs a drawn scenario exactly as `replay` would run its file. Undefined when a fault of it cannot be applied there. */
-async function play(
+async function failureOf(
+  definition: ChaosDefinition,
   document: ScenarioDocument,
+  record: RunRecord,
   vocabulary: Vocabulary,
-  mutants: readonly string[],
-): Promise<RunRecord | undefined> {
-  const scenario = loadScenario(stringify(document, { lineWidth: 0 }), vocabulary);
-  try {
-    return await runScenario(scenario, { mutants, eventsMax });
-  } catch (error) {
-    // Such as bit rot where no bytes are at rest: a draw that makes no sense, not a failure of the engine.
-    if (error instanceof FaultError) return undefined;
-    throw error;
+  options: DrawOptions,
+): Promise<SeedFailure> {
+  const trial = trialOf(document, record);
+  const runsMax = options.shrinkRunsMax ?? shrinkRunsMaxDefault;
+  if (runsMax === 0) {
+    return { checks: trial.checks, reasons: trial.reasons, scenario: textOf(document), shrinkRuns: 0 };
   }
-}
-
-/** Who saw that something is wrong: checks by name, else the expectation that did not hold. */
-function checksOf(record: RunRecord): string[] {
-  const names = new Set(record.violations.map((violation) => violation.check));
-  if (names.size === 0) {
-    for (const result of record.expectations) if (result.outcome === 'violated') names.add(result.text);
-  }
-  return [...names];
+  const shrunk = await shrink({
+    document,
+    trial,
+    runsMax,
+    complete: definition.complete,
+    ...playersOf(vocabulary, options.mutants ?? []),
+    ...(options.mayStop === undefined ? {} : { mayStop: options.mayStop }),
+    ...(options.onShrink === undefined ? {} : { onProgress: options.onShrink }),
+  });
+  return {
+    checks: shrunk.checks,
+    reasons: shrunk.reasons,
+    scenario: textOf(describedBy(shrunk.document, shrunk.explanation)),
+    shrinkRuns: shrunk.explanation.runs,
+    explanation: shrunk.explanation,
+  };
 }

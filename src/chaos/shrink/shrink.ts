@@ -1,0 +1,61 @@
+import type { ScenarioDocument } from '../definition.ts';
+import { counterfactuals, shrinkSteps } from './passSteps.ts';
+import { createSearch, type RunSize, type Search, type SearchOptions } from './search.ts';
+
+/** What shrinking came to, and why the rest is needed. */
+export interface ShrinkExplanation {
+  readonly before: RunSize;
+  readonly after: RunSize;
+  /** Runs that it took. */
+  readonly runs: number;
+  /** The steps that are left, each with what became of the run without it. */
+  readonly steps: readonly {
+    /** `disk.sync-error at 500ms`. */
+    readonly text: string;
+    /** True: without it the run does not fail alike. Undefined: there was no run left to try it. */
+    readonly necessary: boolean | undefined;
+  }[];
+  /** No single step can be left out. False: not shown, because the search ended before. */
+  readonly oneMinimal: boolean;
+  /** `minimal`: nothing more could be made smaller; `runs`: the budget was used up; `stopped`: told to end. */
+  readonly endedBy: 'minimal' | 'runs' | 'stopped';
+}
+
+/** A failing run, made smaller. */
+export interface Shrunk {
+  readonly document: ScenarioDocument;
+  readonly checks: readonly string[];
+  readonly reasons: readonly string[];
+  readonly explanation: ShrinkExplanation;
+}
+
+/** Passes from the one that takes the most away to those that polish. */
+const passes: readonly { readonly name: string; readonly run: (search: Search) => Promise<void> }[] = [
+  { name: 'faults', run: shrinkSteps },
+];
+
+/** Makes a failing document smaller, pass by pass, until no pass finds anything or the budget is used up. */
+export async function shrink(options: SearchOptions): Promise<Shrunk> {
+  const search = createSearch(options);
+  for (let before: ScenarioDocument | undefined; before !== search.document && search.ended === undefined; ) {
+    before = search.document;
+    for (const pass of passes) {
+      search.begin(pass.name);
+      await pass.run(search);
+    }
+  }
+  const steps = await counterfactuals(search);
+  return {
+    document: search.document,
+    checks: search.trial.checks,
+    reasons: search.trial.reasons,
+    explanation: {
+      before: options.trial.size,
+      after: search.trial.size,
+      runs: search.runs,
+      steps,
+      oneMinimal: steps.every(({ necessary }) => necessary === true),
+      endedBy: search.ended ?? 'minimal',
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { FaultError } from '../../faults/fault.ts';
+import { loadScenario, type Vocabulary } from '../../scenario/load.ts';
+import { ScenarioError } from '../../scenario/mistakes.ts';
+import { runScenario } from '../../scenario/runner.ts';
+import type { RunRecord } from '../../scenario/runRecord.ts';
+import { putRightId, type ScenarioDocument } from '../definition.ts';
+import { type SearchOptions, type Trial, textOf } from './search.ts';
+import { stepsOf } from './timeline.ts';
+
+/** Beyond this number of events a run is undecided. */
+export const eventsMax = 5_000_000;
+
+/**
+ * Plays a document exactly as `replay` would play its file. Undefined when it makes no sense: a mistake in it, or a fault
+ * that cannot be applied there, such as bit rot where no bytes are at rest. That is not the engine's failure.
+ */
+export async function playDocument(
+  document: ScenarioDocument,
+  vocabulary: Vocabulary,
+  mutants: readonly string[],
+): Promise<RunRecord | undefined> {
+  try {
+    return await runScenario(loadScenario(textOf(document), vocabulary), { mutants, eventsMax });
+  } catch (error) {
+    if (error instanceof FaultError || error instanceof ScenarioError) return undefined;
+    throw error;
+  }
+}
+
+/** What a search must know of a run. */
+export function trialOf(document: ScenarioDocument, record: RunRecord): Trial {
+  return {
+    size: {
+      faults: stepsOf(document).filter((step) => step.fault !== undefined && step.id !== putRightId).length,
+      nodes: record.nodes.filter((node) => node.role === 'engine').length,
+      operations: record.operations.total,
+      virtualMs: record.virtualMs,
+    },
+    checks: record.verdict === 'violated' ? checksOf(record) : [],
+    reasons: record.reasons,
+  };
+}
+
+/** Who saw that something is wrong: checks by name, else the expectations that did not hold. */
+export function checksOf(record: RunRecord): string[] {
+  const names = new Set(record.violations.map((violation) => violation.check));
+  if (names.size === 0) {
+    for (const result of record.expectations) if (result.outcome === 'violated') names.add(result.text);
+  }
+  return [...names];
+}
+
+/**
+ * How a search plays candidates. With planted bugs a candidate that fails alike without them too is refused: it would show
+ * another failure, or a demand that cannot be met.
+ */
+export function playersOf(
+  vocabulary: Vocabulary,
+  mutants: readonly string[],
+): Pick<SearchOptions, 'play'> & Partial<Pick<SearchOptions, 'confirm'>> {
+  const play = async (document: ScenarioDocument) => {
+    const record = await playDocument(document, vocabulary, mutants);
+    return record === undefined ? undefined : trialOf(document, record);
+  };
+  if (mutants.length === 0) return { play };
+  return {
+    play,
+    confirm: async (document) => (await playDocument(document, vocabulary, []))?.verdict === 'held',
+  };
+}

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { type Family, type FaultDraw, families } from './menu/entry.ts';
+import { faultMenu } from './menu/menu.ts';
+
+/** One drawn run before it becomes a scenario. */
+export type StemeDraw = {
+  readonly seed: number;
+  /** Which kind of run it is. */
+  readonly kind: 'faulty' | 'gathering' | 'long';
+  readonly faults: readonly FaultDraw[];
+  readonly buggify: boolean;
+  readonly config: {
+    readonly segmentKib: number;
+    readonly maxWaitMs: number;
+    readonly maxBatchKib: number;
+    readonly strictTail: boolean;
+    readonly exitOnFailure: boolean;
+    readonly snapshotKib: number;
+    readonly cacheKib: number;
+    readonly requestTimeoutMs: number;
+  };
+  readonly devices: {
+    readonly walMib: number;
+    readonly flushTenths: number;
+    readonly shared: boolean;
+  };
+  readonly load: {
+    readonly writers: number;
+    readonly thinkMs: number;
+    readonly batch: number;
+    readonly batches: number;
+    readonly votes: number;
+    readonly repeats: number;
+    readonly subjects: number;
+    readonly textBytes: number;
+    readonly resend: boolean;
+  };
+};
+
+/** Faults of most runs, and of the few big ones. */
+const faultsMax = 8;
+export const faultsOfBigRunMax = 40;
+
+const position = fc.nat({ max: 1_000 });
+
+const rawFault = fc.record({
+  at: position,
+  kind: fc.nat({ max: 1_000_000 }),
+  length: position,
+  a: position,
+  b: position,
+  where: position,
+});
+
+/** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
+export const draws: fc.Arbitrary<StemeDraw> = fc
+  .record({
+    seed: fc.nat({ max: 2 ** 31 - 1 }),
+    // Swarm testing (Groce et al., 2012): each run has a random subset of the families, so that some are absent.
+    families: fc.subarray([...families], { minLength: 1 }),
+    faults: fc.oneof(
+      { weight: 24, arbitrary: fc.array(rawFault, { maxLength: faultsMax }) },
+      { weight: 1, arbitrary: fc.array(rawFault, { minLength: faultsMax, maxLength: faultsOfBigRunMax, size: 'max' }) },
+    ),
+    // Rare paths are taken in a quarter of the runs: where they always are, they hide the usual ones.
+    buggify: fc.nat({ max: 3 }).map((value) => value === 0),
+    config: fc.record({
+      segmentKib: fc.constantFrom(256, 256, 256, 512, 1024),
+      maxWaitMs: fc.constantFrom(10, 0, 1, 50),
+      maxBatchKib: fc.constantFrom(1024, 4, 64),
+      strictTail: fc.constantFrom(false, false, false, true),
+      exitOnFailure: fc.constantFrom(false, false, false, true),
+      snapshotKib: fc.constantFrom(64, 256, 4096),
+      cacheKib: fc.constantFrom(1024, 0, 16),
+      requestTimeoutMs: fc.constantFrom(2_000, 500, 4_000),
+    }),
+    devices: fc.record({
+      walMib: fc.constantFrom(256, 192, 128),
+      flushTenths: fc.constantFrom(5, 20, 80),
+      shared: fc.constantFrom(false, false, false, true),
+    }),
+    load: fc.record({
+      writers: fc.integer({ min: 1, max: 6 }),
+      thinkMs: fc.constantFrom(300, 150, 80),
+      batch: fc.integer({ min: 2, max: 12 }),
+      batches: fc.constantFrom(0, 15, 40),
+      votes: fc.constantFrom(10, 30, 0),
+      repeats: fc.constantFrom(2, 20),
+      subjects: fc.constantFrom(10, 3, 40),
+      textBytes: fc.constantFrom(20, 200, 1_500),
+      resend: fc.constantFrom(true, true, false),
+    }),
+    kind: fc
+      .nat({ max: 24 })
+      .map((value) => (value === 0 ? 'gathering' : value === 1 ? 'long' : 'faulty') as StemeDraw['kind']),
+  })
+  .map(({ families: on, faults, ...draw }) => ({
+    ...draw,
+    faults: faults.map(({ kind, ...fault }) => ({ entry: pick(on, kind), ...fault })),
+  }));
+
+/** Name of the entry that a number stands for, by the weights of the families that are on. */
+function pick(on: readonly Family[], kind: number): string {
+  const menu = faultMenu.filter((entry) => on.includes(entry.family));
+  const total = menu.reduce((sum, entry) => sum + entry.weight, 0);
+  let left = kind % total;
+  for (const entry of menu) {
+    left -= entry.weight;
+    if (left < 0) return entry.name;
+  }
+  throw new Error('a menu without entries');
+}
