@@ -46,6 +46,9 @@ export function parseRedisUrl(text: string, password?: string): RedisAddress {
 /** How long the first connection may take, in milliseconds, before the address is taken for wrong. */
 const firstAnswerMs = 30_000;
 
+/** Answers of a Redis that will not change by asking again. */
+const refusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR .*(password|AUTH|DB index))/i;
+
 /** Longest pause between two attempts to connect again, in milliseconds. */
 const pauseMsMax = 2_000;
 
@@ -79,8 +82,11 @@ export async function openRedis(address: RedisAddress, say: (line: string) => vo
       });
     const onReady = () => settle(resolve);
     const onError = (error: Error) => {
+      const refused = refusal.test(error.message);
+      if (lastError === undefined && !refused)
+        say(`${address.label}: ${reasonOf(error)}; trying for ${firstAnswerMs / 1000} s`);
       lastError = error;
-      if (/^(WRONGPASS|NOAUTH|NOPERM|ERR .*(password|AUTH|DB index))/i.test(error.message))
+      if (refused)
         fail(new RedisError('refused', `${address.label} does not let us in: ${error.message}`, { cause: error }));
     };
     const timer = setTimeout(

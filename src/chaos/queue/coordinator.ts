@@ -229,10 +229,10 @@ function coordinate(
   ];
 
   async function end(last: () => Promise<void>): Promise<void> {
-    if (closed && redis.status === 'end') return;
     failAll((run) => new ExecutorError(run, 'the campaign was closed'));
     await Promise.all(loops);
     try {
+      // A Redis that is away keeps its things for the next coordinator, or until they run out.
       if (redis.status === 'ready') await last();
     } finally {
       await queue.close();
@@ -240,6 +240,7 @@ function coordinate(
     }
   }
 
+  let ended: Promise<void> | undefined;
   return {
     width: ahead,
     async run(task, onProgress) {
@@ -262,13 +263,18 @@ function coordinate(
         waiting.shift()?.();
       }
     },
-    close: () => end(() => lease.release()),
-    finish: () =>
-      end(async () => {
+    close() {
+      ended ??= end(() => lease.release());
+      return ended;
+    },
+    finish() {
+      ended ??= end(async () => {
         await redis.del(keys.card);
         await queue.obliterate({ force: true });
         await lease.release();
-      }),
+      });
+      return ended;
+    },
   };
 }
 

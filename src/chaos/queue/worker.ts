@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type Job, Worker as QueueWorker, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
@@ -117,6 +118,8 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
     {
       connection: redis,
       prefix: keys.prefix,
+      // Stands in each of its runs while it has them.
+      name: `${hostname()} pid ${process.pid}`,
       concurrency: executor.width,
       lockDuration: silenceMs,
       // Each check marks, the next one moves what is still marked and has no lock.
