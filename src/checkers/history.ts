@@ -39,6 +39,8 @@ export interface Violation {
   readonly message: string;
   /** Virtual time at which it became visible, in milliseconds, if it has one. */
   readonly atMs?: number;
+  /** The machine that it is about, where it is one's. */
+  readonly node?: string;
   /** Ids of the operations of the history that show it. */
   readonly operations?: readonly number[];
   /** Plain data that shows it. */

@@ -13,31 +13,36 @@ import type { StemeConfig } from '../../../engines/stemedb/config.ts';
 import type { FaultLogEntry } from '../../runRecord.ts';
 import type { RunFacts } from '../stand.ts';
 
-/** What the stand writes down during a run. */
+/** What the stand writes down of one node during a run. */
 export class EvidenceLog {
+  readonly node: string;
+  /** The next number of the run's one order, over all nodes. */
+  readonly order: () => number;
   readonly requests: ServerRequest[] = [];
   readonly lives: Life[] = [];
   readonly disk: DiskCall[] = [];
   readonly samples: StateSample[] = [];
   readonly powerLosses: { atMs: number; order: number }[] = [];
   readonly index: IndexAnswer[] = [];
-  #order = 0;
 
-  /** The next number of the run's one order. */
-  readonly order = (): number => this.#order++;
+  constructor(node: string, order: () => number) {
+    this.node = node;
+    this.order = order;
+  }
 
   /** The life of this process, if it has begun. */
-  lifeOf(node: string, incarnation: number): Life | undefined {
-    return this.lives.findLast((life) => life.node === node && life.incarnation === incarnation);
+  lifeOf(incarnation: number): Life | undefined {
+    return this.lives.findLast((life) => life.incarnation === incarnation);
   }
 
   /** A process has begun on this machine. */
   began(
-    life: Pick<Life, 'node' | 'incarnation' | 'device' | 'found' | 'indexedLsn' | 'logBytes' | 'settings'>,
+    life: Pick<Life, 'incarnation' | 'device' | 'found' | 'indexedLsn' | 'logBytes' | 'settings'>,
     atMs: number,
   ): void {
     this.lives.push({
       ...life,
+      node: this.node,
       startedAtMs: atMs,
       startedOrder: this.order(),
       servedAtMs: Number.POSITIVE_INFINITY,
@@ -48,31 +53,43 @@ export class EvidenceLog {
     });
   }
 
-  /** Everything, as the checks take it. */
+  /** Everything, as the checks take it: of the operations and the faults of the run those that concern this node. */
   evidence(
     config: StemeSettings,
     firedFaultPoints: readonly string[],
     operations: readonly Operation[],
-    run: RunFacts,
-    endedAtMs: number,
+    run: RunFacts & { readonly nodes: readonly string[]; readonly endedAtMs: number },
   ): StemeEvidence {
+    const { node } = this;
+    const own = operations.filter((operation) => operation.node === node);
     return {
       config,
       // The history is the stand's own clients': its inputs and outputs are theirs.
-      operations: operations as StemeEvidence['operations'],
+      operations: own as StemeEvidence['operations'],
       requests: this.requests,
       lives: this.lives,
       disk: this.disk,
       samples: this.samples,
-      faults: run.faults.map((fault) => windowOf(fault, run.healedAtMs)),
+      faults: run.faults
+        .filter((fault) => concerns(fault, node, run.nodes))
+        .map((fault) => windowOf(fault, run.healedAtMs)),
       powerLosses: this.powerLosses,
       acceptedLoss: [],
       firedFaultPoints,
       healedAtMs: run.healedAtMs,
-      endedAtMs,
+      endedAtMs: run.endedAtMs,
       index: this.index,
     };
   }
+}
+
+/**
+ * Whether a fault can be felt at a node: it hits that machine, or none of the engine's (a client's clock), or the network or
+ * the load, which are everybody's.
+ */
+function concerns({ name, nodes }: FaultLogEntry, node: string, all: readonly string[]): boolean {
+  if (nodes.includes(node) || /^(network|load)\./.test(name)) return true;
+  return !nodes.some((hit) => all.includes(hit));
 }
 
 /** A fault that leaves nothing to heal is a moment, but its damage stays: media faults have no end. */

@@ -46,6 +46,6 @@ export const stemeLoadSchema = z
     backoff: durationMs.default(200).describe('pause before a write is sent again'),
     clients: z.int().min(1).max(16).default(2).describe('client machines'),
   })
-  .describe('what the clients of stemedb do');
+  .describe('what the clients of stemedb do: the numbers are those of each node');
 
 export type StemeLoad = z.output<typeof stemeLoadSchema>;

@@ -9,7 +9,10 @@ import { openSession } from './session.ts';
 import { verbNames } from './verbs.ts';
 import { watchedEngine } from './watchedEngine.ts';
 
-/** The stand of stemedb: one node with a disk for the log and one for the store, clients that assert, vote and query. */
+/**
+ * The stand of stemedb: independent nodes, each with a disk for the log and one for the store, and with clients of its own that
+ * assert, vote and query.
+ */
 export const stemedbStand: Stand = {
   engine: watchedEngine(stemedb),
   alertsFile: 'alerts/stemedb.yaml',

@@ -19,7 +19,7 @@ const writersMax = 1_000;
 const lenses = ['recency', 'confidence', 'consensus'] as const;
 
 /** Numbers of the clients' processes; a client goes on under a new one after an operation in doubt. */
-interface Numbers {
+export interface Numbers {
   next: number;
 }
 
@@ -41,17 +41,28 @@ interface Write {
   readonly atomic: boolean;
 }
 
-/** Starts writers and readers; `requestTimeoutMs` is the server's. */
+/** Whose clients these are. */
+export interface WorkloadOptions {
+  /** The node that they speak to. */
+  readonly node: string;
+  /** Put before the names of their random streams and before what their contents are known by. */
+  readonly prefix: string;
+  /** Of all clients of the run. */
+  readonly numbers: Numbers;
+  /** The server's own time-out. */
+  readonly requestTimeoutMs: () => number;
+}
+
+/** Starts the writers and readers of one node. */
 export function startWorkload(
   context: LoadContext,
   initial: StemeLoad,
-  requestTimeoutMs: () => number,
+  { node, prefix, numbers, requestTimeoutMs }: WorkloadOptions,
 ): Workload & LoadControl {
   let ordered = initial;
   let load = initial;
   const factors = new Set<{ readonly factor: number }>();
   let stopped = false;
-  const numbers: Numbers = { next: 0 };
   const running: Promise<void>[] = [];
   let writers = 0;
   let readers = 0;
@@ -59,9 +70,7 @@ export function startWorkload(
   function client(role: string, index: number): Client {
     const host = context.clients[index % context.clients.length];
     if (host === undefined) throw new Error('a load needs at least one client machine');
-    const node = context.nodes[0];
-    if (node === undefined) throw new Error('a load needs a node');
-    const label = `${role}-${index}`;
+    const label = `${prefix}${role}-${index}`;
     const claims = createClaims(host.random.stream(label), {
       subjects: load.subjects,
       textBytes: () => load.text,
@@ -89,7 +98,7 @@ export function startWorkload(
   }
 
   async function writer(self: Client, index: number): Promise<void> {
-    const random = self.host.random.stream(`choices of writer ${index}`);
+    const random = self.host.random.stream(`${prefix}choices of writer ${index}`);
     const sent: Submission[] = [];
     while (!stopped) {
       if (index >= load.writers) {
@@ -195,7 +204,7 @@ export function startWorkload(
   }
 
   async function reader(self: Client, index: number): Promise<void> {
-    const random = self.host.random.stream(`choices of reader ${index}`);
+    const random = self.host.random.stream(`${prefix}choices of reader ${index}`);
     while (!stopped) {
       await self.host.clock.sleep(load['read every']);
       if (stopped || index >= load.readers) continue;
@@ -206,7 +215,7 @@ export function startWorkload(
   }
   /** Readers ask for what any writer was acknowledged. */
   const shared = createClaims(
-    (context.clients[0] as Host).random.stream('shared knowledge'), // a load has at least one client: see `client`
+    (context.clients[0] as Host).random.stream(`${prefix}shared knowledge`), // a load has at least one client: see `client`
     { subjects: initial.subjects, textBytes: () => 0, wall: () => 0, label: 'reader' },
   );
 
