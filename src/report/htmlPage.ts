@@ -8,6 +8,21 @@ import { pageData } from './pageData.ts';
 const SCRIPTS = [
   'format.js',
   'dom.js',
+  'timeWindow.js',
+  'observed.js',
+  'waterfall.js',
+  'operationDetail.js',
+  'diagram/layout.js',
+  'diagram/scene.js',
+  'diagram/drawLanes.js',
+  'diagram/drawMessages.js',
+  'diagram/drawOperations.js',
+  'diagram/items.js',
+  'diagram/details.js',
+  'diagram/search.js',
+  'diagram/filter.js',
+  'diagram/gestures.js',
+  'diagram/section.js',
   'chartData.js',
   'chartPlugins.js',
   'charts.js',
@@ -18,7 +33,16 @@ const SCRIPTS = [
 ];
 
 /** Its styles; the one for narrow screens goes last, over the others. */
-const STYLES = ['palette.css', 'base.css', 'story.css', 'charts.css', 'controls.css', 'timeline.css', 'narrow.css'];
+const STYLES = [
+  'palette.css',
+  'base.css',
+  'story.css',
+  'charts.css',
+  'controls.css',
+  'timeline.css',
+  'diagram.css',
+  'narrow.css',
+];
 
 /** The report of a run as one HTML file that needs nothing else: styles, scripts, uPlot and the data are in it. */
 export function htmlPage(record: RunRecord): string {

@@ -21,24 +21,20 @@
     };
   };
 
-  /** All charts that are drawn, and the zoom that they share. */
+  /** All charts that are drawn. */
   const plots = new Set();
-  let isZooming = false;
 
-  const zoomAll = (source) => {
-    if (isZooming) return;
-    isZooming = true;
-    const { min, max } = source.scales.x;
-    for (const plot of plots) if (plot !== source) plot.setScale('x', { min, max });
-    isZooming = false;
-    const isWhole = min <= 0 && max >= (hotfire.data.virtualMs / 1_000) * 0.999;
-    hotfire.byId('zoom-reset').hidden = isWhole;
+  /** A drag over one chart is a choice of the page's time window. */
+  const chooseWindow = (plot) => {
+    const { left, width } = plot.select;
+    hotfire.setTimeWindow(plot.posToVal(left, 'x') * 1_000, plot.posToVal(left + width, 'x') * 1_000);
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   };
 
-  /** Shows this stretch of time in every chart; without arguments the whole run. */
-  hotfire.zoom = (fromMs = 0, toMs = hotfire.data.virtualMs) => {
-    const [first] = plots;
-    first?.setScale('x', { min: fromMs / 1_000, max: toMs / 1_000 });
+  const follow = (plot) => {
+    const { fromMs, toMs } = hotfire.timeWindow();
+    const { min, max } = plot.scales.x;
+    if (min !== fromMs / 1_000 || max !== toMs / 1_000) plot.setScale('x', { min: fromMs / 1_000, max: toMs / 1_000 });
   };
 
   /** From zero, with room above; a limit is in the picture once the values come near it. */
@@ -78,7 +74,17 @@
         width: Math.max(box.clientWidth, 200),
         height: HEIGHT,
         legend: { live: true },
-        cursor: { sync: { key: 'run', setSeries: false }, drag: { x: true, y: false }, points: { size: 7 } },
+        cursor: {
+          sync: { key: 'run', setSeries: false },
+          drag: { x: true, y: false, setScale: false },
+          points: { size: 7 },
+          bind: {
+            dblclick: () => () => {
+              hotfire.setTimeWindow();
+              return null;
+            },
+          },
+        },
         scales: {
           x: { time: false, range: (_, min, max) => [min ?? 0, max ?? data.virtualMs / 1_000] },
           y: { range: rangeOf(chart) },
@@ -87,8 +93,11 @@
           {
             ...axis,
             size: 30,
-            values: (_, ticks) => ticks.map((tick) => hotfire.clock(tick * 1_000)),
-            incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400],
+            values: (_, ticks, __, ___, step) => ticks.map((tick) => hotfire.tickText(tick * 1_000, step * 1_000)),
+            incrs: [
+              0.0001, 0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400,
+              43_200, 86_400,
+            ],
           },
           {
             ...axis,
@@ -113,12 +122,12 @@
           hotfire.alertMarks(data.alerts, palette),
           hotfire.thresholdLines(chart.thresholds, palette),
         ],
-        hooks: { setScale: [(self, key) => key === 'x' && zoomAll(self)] },
+        hooks: { setSelect: [(self) => self.select.width > 0 && chooseWindow(self)] },
       },
       [chart.times.map((ms) => ms / 1_000), ...chart.lines.map(({ values }) => values)],
       box,
     );
-    plot.setScale('x', { min: 0, max: data.virtualMs / 1_000 });
+    follow(plot);
     legendKeys(plot);
     return plot;
   };
@@ -230,7 +239,7 @@
         ),
         el(
           'button',
-          { type: 'button', id: 'zoom-reset', hidden: true, onclick: () => hotfire.zoom() },
+          { type: 'button', id: 'zoom-reset', hidden: true, onclick: () => hotfire.setTimeWindow() },
           'Show the whole run',
         ),
         el(
@@ -250,6 +259,10 @@
     );
     const shown = charts.map((chart) => show(chart));
     if (shown.length === 0) grid.append(el('p', { class: 'empty' }, 'Pick a metric above.'));
+    hotfire.onTimeWindowSettled(() => {
+      for (const plot of plots) follow(plot);
+      hotfire.byId('zoom-reset').hidden = hotfire.isWholeRun();
+    });
     hotfire.redrawCharts = () => {
       for (const one of [...shown, ...cards.values()]) one.render();
     };

@@ -14,6 +14,23 @@
     return `${head}:${two(seconds)}${tenths ? `.${units % 10}` : ''}`;
   };
 
+  /** A clock with as many digits after the second as a window of `lengthMs` needs to tell its moments apart. */
+  hotfire.fineClock = (ms, lengthMs) => {
+    const digits = Math.min(6, Math.max(0, Math.ceil(5 - Math.log10(Math.max(lengthMs, 1e-4)))));
+    const unit = 10 ** digits;
+    const units = Math.round((ms / 1_000) * unit);
+    const seconds = Math.floor(units / unit);
+    const rest = digits > 0 ? `.${String(units - seconds * unit).padStart(digits, '0')}` : '';
+    return `${hotfire.clock(seconds * 1_000)}${rest}`;
+  };
+
+  /** A tick of an axis whose ticks are `stepMs` apart, without needless digits. */
+  hotfire.tickText = (ms, stepMs) => {
+    if (stepMs >= 1_000) return hotfire.clock(ms);
+    const text = hotfire.fineClock(ms, stepMs * 1_000);
+    return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  };
+
   /** A span of milliseconds in words that fit its size. */
   hotfire.span = (ms) => {
     if (ms < 1) return `${Number((ms * 1_000).toPrecision(3))} µs`;

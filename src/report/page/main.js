@@ -4,6 +4,8 @@
   const { el, byId, heading, moment } = hotfire;
   const data = JSON.parse(byId('run').textContent);
   hotfire.data = data;
+  hotfire.observed = hotfire.observe(data);
+  hotfire.setTimeWindow();
   const { story } = data;
 
   const fact = (name, value) => el('div', { class: 'fact' }, el('dt', {}, name), el('dd', {}, value));
@@ -127,6 +129,7 @@
   const setTheme = (theme) => {
     document.documentElement.dataset.theme = theme;
     button.textContent = theme === 'dark' ? 'Light' : 'Dark';
+    hotfire.redrawDiagram?.();
     hotfire.redrawCharts?.();
   };
   button.addEventListener('click', () =>
@@ -138,6 +141,8 @@
   renderHero(byId('hero'));
   hotfire.renderViolations(byId('violations'));
   renderStory(byId('story'));
+  hotfire.renderTimeWindow(byId('time'));
+  hotfire.renderDiagram(byId('diagram'));
   hotfire.renderCharts(byId('charts'));
   hotfire.renderExpectations(byId('expectations'));
   hotfire.renderAlerts(byId('alerts'));

@@ -1,0 +1,114 @@
+// Operations of the clients as bars, warnings of the logs as ticks, and what is chosen.
+(() => {
+  const { hotfire } = globalThis;
+  const { diagram } = hotfire;
+
+  const TONES = { ok: 'good', fail: 'warn', info: 'info' };
+
+  /** The box of an operation's bar, in pixels; undefined when the lane is hidden. */
+  diagram.operationBox = ({ observed: { operations }, place, scale }, index) => {
+    const lane = place.byKey.get('operations');
+    if (!lane) return undefined;
+    const x = Math.max(scale.x(operations.starts[index]), place.left - 2);
+    const to = Math.min(scale.x(operations.ends[index]), place.right + 2);
+    const y = lane.bodyTop + 5 + operations.packed.rows[index] * place.barPx;
+    return { x, y, width: Math.max(to - x, 1), height: place.barPx - 2 };
+  };
+
+  /** Bars of the window. Of bars of one colour that share a pixel of a row one is drawn; violating ones always, on top. */
+  diagram.drawOperations = (frame) => {
+    const { ctx, observed, scale, palette, place } = frame;
+    const { operations, violating } = observed;
+    if (!place.byKey.has('operations')) return;
+    const [first, last] = operations.touching(scale.fromMs, scale.toMs);
+    const covered = new Map();
+    const marked = [];
+    for (let index = first; index < last; index += 1) {
+      if (operations.ends[index] < scale.fromMs) continue;
+      const operation = operations.rows[index];
+      if (violating.has(operation.id)) {
+        marked.push(index);
+        continue;
+      }
+      const tone = TONES[operation.outcome] ?? 'muted';
+      const key = operations.packed.rows[index] * 4 + (tone === 'good' ? 0 : tone === 'warn' ? 1 : 2);
+      const box = diagram.operationBox(frame, index);
+      if (box.x + box.width <= (covered.get(key) ?? -9) + 0.5) continue;
+      covered.set(key, box.x + box.width);
+      ctx.fillStyle = palette[tone];
+      ctx.globalAlpha = 0.8;
+      ctx.fillRect(box.x, box.y, box.width, box.height);
+      if (box.width < 34) continue;
+      ctx.globalAlpha = 1;
+      ctx.font = diagram.font(9);
+      ctx.textBaseline = 'middle';
+      ctx.textAlign = 'left';
+      ctx.fillStyle = palette.card;
+      ctx.fillText(diagram.fitText(ctx, operation.f, box.width - 4), box.x + 2, box.y + box.height / 2 + 0.5);
+    }
+    ctx.globalAlpha = 1;
+    for (const index of marked) {
+      const box = diagram.operationBox(frame, index);
+      ctx.fillStyle = palette.bad;
+      ctx.fillRect(box.x - 1, box.y - 1, Math.max(box.width, 3) + 2, box.height + 2);
+      ctx.strokeStyle = palette.text;
+      ctx.lineWidth = 1.5;
+      ctx.strokeRect(box.x - 2, box.y - 2, Math.max(box.width, 3) + 4, box.height + 4);
+    }
+  };
+
+  /** Warnings and errors that were logged: ticks at the bottom of the lane, at most one for each pixel. */
+  diagram.drawLogs = ({ ctx, observed, place, scale, palette, logTimes }) => {
+    const last = new Map();
+    for (let index = hotfire.lowerBound(logTimes, scale.fromMs); index < observed.logs.length; index += 1) {
+      const { atMs, node, level } = observed.logs[index];
+      if (atMs > scale.toMs) break;
+      if (level !== 'warn' && level !== 'error') continue;
+      const lane = place.ofMachine(node);
+      const x = Math.round(scale.x(atMs));
+      if (!lane || last.get(node) === x) continue;
+      last.set(node, x);
+      ctx.fillStyle = level === 'error' ? palette.bad : palette.warn;
+      ctx.fillRect(x - 1, lane.bottom - 8, 2, 6);
+    }
+  };
+
+  /** The window of the guilt and the chosen thing, over everything else. */
+  diagram.drawChosen = (frame) => {
+    const { ctx, place, scale, palette, chosen } = frame;
+    if (!chosen) return;
+    const x = scale.x(chosen.atMs);
+    ctx.strokeStyle = palette.accent;
+    ctx.fillStyle = palette.accent;
+    if (chosen.kind === 'message') {
+      const at = diagram.arrow(frame, chosen.index);
+      if (at) diagram.drawArrows(ctx, [at], palette.accent, 3, true);
+    }
+    if (chosen.kind === 'operation') {
+      const box = diagram.operationBox(frame, chosen.index);
+      if (box) {
+        ctx.lineWidth = 2.5;
+        ctx.strokeRect(box.x - 2.5, box.y - 2.5, Math.max(box.width, 3) + 5, box.height + 5);
+      }
+    }
+    if (x < place.left || x > place.right) return;
+    ctx.globalAlpha = 0.7;
+    ctx.fillRect(Math.round(x), place.axis - 6, 1, place.height - place.axis);
+    ctx.globalAlpha = 1;
+  };
+
+  /** The stretch that the verdict blames. */
+  diagram.drawGuilt = (frame) => {
+    const { guilt } = hotfire.data;
+    if (!guilt) return;
+    const at = diagram.stretch(frame, guilt.fromMs, guilt.toMs);
+    if (!at) return;
+    const { ctx, place, palette } = frame;
+    ctx.fillStyle = palette.badBg;
+    ctx.globalAlpha = 0.55;
+    ctx.fillRect(at.from, place.axis - 6, Math.max(at.width, 2), place.height - place.axis);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = palette.bad;
+    ctx.fillRect(at.from, place.axis - 6, Math.max(at.width, 2), 3);
+  };
+})();
