@@ -5,6 +5,7 @@ import {
   type MessageRecord,
   type Observations,
   observationsMax,
+  type SpanRecord,
   type StateRecord,
 } from './observations.ts';
 import type { NodeState } from './stands/stand.ts';
@@ -21,6 +22,7 @@ export interface Observer {
 /** Begins to watch a world in which nothing has run yet. It changes nothing in it: neither events nor draws. */
 export function observeWorld(world: World): Observer {
   const messages: MessageRecord[] = [];
+  const spans: SpanRecord[] = [];
   const logs: LogRecord[] = [];
   const states: StateRecord[] = [];
   const dropped = { messages: 0, spans: 0, logs: 0 };
@@ -32,6 +34,10 @@ export function observeWorld(world: World): Observer {
       else dropped.messages++;
     },
   );
+  world.spanSink = (span) => {
+    if (spans.length < observationsMax.spans) spans.push(span);
+    else dropped.spans++;
+  };
   world.logs.subscribe((line) => {
     if (logs.length < observationsMax.logs) logs.push(logRecord(line));
     else dropped.logs++;
@@ -39,7 +45,7 @@ export function observeWorld(world: World): Observer {
 
   return {
     state: (node, state) => void states.push({ atMs: world.now, node, state }),
-    observations: () => ({ messages, spans: [], logs, states, dropped }),
+    observations: () => ({ messages, spans, logs, states, dropped }),
   };
 }
 

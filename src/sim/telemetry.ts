@@ -1,9 +1,9 @@
-import { ProxyTracerProvider } from '@opentelemetry/api';
 import { Registry } from 'prom-client';
 import type { LogFields, Logger, Telemetry } from '../host/telemetry.ts';
 import type { LogBook, LogLevel } from './logBook.ts';
 import type { Probes } from './probes.ts';
 import type { Trace } from './trace.ts';
+import { SimTracer, type SpanOrigin } from './tracer.ts';
 
 /** Who logs, and where to. */
 interface LogOrigin {
@@ -15,12 +15,12 @@ interface LogOrigin {
   readonly alive: () => boolean;
 }
 
-/** Telemetry of one simulated process: a registry of its own, a tracer that records nothing, a log in the world's book. */
-export function createSimTelemetry(origin: LogOrigin, probes: Probes): Telemetry {
+/** Telemetry of one simulated process: a registry and a tracer of its own, a log in the world's book. */
+export function createSimTelemetry(origin: LogOrigin & SpanOrigin, probes: Probes): Telemetry {
   return {
     registry: new Registry(),
-    // The provider's own default: never the global one, which the program around the simulator may have set.
-    tracer: new ProxyTracerProvider().getTracer('hotfire'),
+    // Never the global one, which the program around the simulator may have set.
+    tracer: new SimTracer(origin),
     logger: createLogger(origin, {}),
     sometimes: (name, condition) => probes.sometimes(name, condition),
     buggify: (name) => probes.buggify(name),

@@ -6,6 +6,7 @@ import { Probes } from './probes.ts';
 import { SimRandom } from './random.ts';
 import { type RunOptions, Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
+import type { SpanSink } from './tracer.ts';
 
 /** Wall time at which a world begins unless it says otherwise: 2026-01-01T00:00:00Z. */
 export const WALL_START: EpochMillis = 1_767_225_600_000;
@@ -33,6 +34,8 @@ export class World {
   readonly network: SimNetwork;
   readonly probes: Probes;
   readonly logs = new LogBook();
+  /** Takes the spans of every process from now on; nothing when nobody watches. */
+  spanSink: SpanSink | undefined;
   readonly #machines = new Map<string, Machine>();
 
   constructor(options: WorldOptions) {

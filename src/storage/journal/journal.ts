@@ -1,6 +1,7 @@
 import type { DiskFile } from '../../host/disk.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import { inSpan, type Context as TraceContext } from '../../host/tracing.ts';
 import { makeDirectoryDurably } from '../atomicFile.ts';
 import { type Context, closeQuietly, createContext, isNoSpace, messageOf } from './context.ts';
 import { JournalError, WalCorruption } from './errors.ts';
@@ -47,7 +48,22 @@ export async function openJournal(
   const context = createContext(host, options);
   const began = host.clock.now();
   try {
-    const { journal, recovery } = await open(context);
+    const { journal, recovery } = await inSpan(
+      host.telemetry.tracer,
+      'journal.recover',
+      options.trace,
+      async (trace, span) => {
+        const opened = await open(context, trace);
+        const { verdict, first, last, floor } = opened.recovery;
+        span.setAttributes({
+          'journal.verdict': verdict,
+          'journal.first_lsn': first,
+          'journal.last_lsn': last,
+          'journal.floor_lsn': floor,
+        });
+        return opened;
+      },
+    );
     context.metrics.recoverySeconds.set((host.clock.now() - began) / 1000);
     context.logger.info('journal open', { ...recovery, state: journal.state, ms: host.clock.now() - began });
     return { journal, recovery };
@@ -59,7 +75,10 @@ export async function openJournal(
   }
 }
 
-async function open(context: Context): Promise<{ journal: RunningJournal; recovery: RecoveryReport }> {
+async function open(
+  context: Context,
+  trace: TraceContext | undefined,
+): Promise<{ journal: RunningJournal; recovery: RecoveryReport }> {
   const { host, settings } = context;
   // Before anything is touched: a bare directory under a mount that is missing must stay as it is.
   const isNew = !(await holdsLog(context));
@@ -70,13 +89,13 @@ async function open(context: Context): Promise<{ journal: RunningJournal; recove
   const lock = await lockDirectory(host.disk, settings.directory, 'create');
   try {
     await host.disk.syncDirectory(settings.directory);
-    const recovered = await judgeJournal(context);
+    const recovered = await inSpan(host.telemetry.tracer, 'journal.survey', trace, () => judgeJournal(context));
     noteVerdict(context, recovered);
     const corruption = corruptionOf(context, recovered.survey);
     if (corruption !== undefined && settings.onCorruption === 'refuse') throw corruption;
     const journal = new RunningJournal(context, lock, recovered);
     try {
-      await journal.start();
+      await inSpan(host.telemetry.tracer, 'journal.settle', trace, () => journal.start());
     } catch (error) {
       await journal.abandon();
       throw error;
@@ -269,15 +288,15 @@ class RunningJournal implements Journal {
   }
 
   get isRotating(): boolean {
-    return this.#writer?.isRotating ?? false;
+    return this.#writer?.tail.isRotating ?? false;
   }
 
-  append(records: readonly RecordIn[]): Ticket {
+  append(records: readonly RecordIn[], trace?: TraceContext): Ticket {
     if (this.#closing !== undefined) throw new JournalError('JournalClosed', 'the journal is closing');
     const refusal = this.#states.refusal();
     if (refusal !== undefined) throw refusal;
     if (this.#writer === undefined) throw new Error('an open journal has a writer');
-    return this.#writer.append(records);
+    return this.#writer.append(records, trace);
   }
 
   flush(): Promise<void> {
@@ -340,7 +359,7 @@ class RunningJournal implements Journal {
     if (refusal !== undefined) throw refusal;
     if (writer === undefined) throw new Error('an open journal has a writer');
     await writer.flush();
-    if (await writer.exclusive(() => writer.rotate())) return;
+    if (await writer.exclusive(() => writer.tail.rotate())) return;
     throw this.#states.refusal() ?? new JournalError('JournalIo', 'the next segment could not be begun');
   }
 
@@ -379,8 +398,8 @@ class RunningJournal implements Journal {
       maxBatchBytes: writer?.queue.maxBatchBytes ?? this.#context.settings.maxBatchBytes,
       pendingBytes: writer?.queue.pendingBytes ?? 0,
       pendingRecords: writer?.queue.pendingRecords ?? 0,
-      inflightMs: writer?.inflightMs ?? 0,
-      lastBatch: writer?.lastBatch,
+      inflightMs: writer?.tail.inflightMs ?? 0,
+      lastBatch: writer?.tail.lastBatch,
       segments: this.#segments.all.length,
       diskBytes: this.#segments.diskBytes + this.#spare.bytes,
       freeBytes: this.#space.freeBytes,
@@ -404,7 +423,7 @@ class RunningJournal implements Journal {
     await writer?.exclusive(async () => {
       this.#witness?.quiet();
       await this.#spare.stop();
-      if (isWhole && this.#settled && (await writer.seal())) {
+      if (isWhole && this.#settled && (await writer.tail.seal())) {
         await writer.noteClean().catch((error: unknown) => {
           this.#context.logger.warn('witness did not note the end', { error: messageOf(error) });
         });

@@ -1,7 +1,9 @@
+import type { Context as TraceContext } from '../../host/tracing.ts';
 import { BatchBuffer, payloadBytes, recordBytes } from './batch.ts';
 import type { Context } from './context.ts';
 import { JournalError } from './errors.ts';
 import { batchHeaderBytes, firstReservedType, pageBytes, segmentHeaderBytes } from './format.ts';
+import { GroupTrace } from './groupTrace.ts';
 import { AppendTicket, BatchOutcome } from './tickets.ts';
 import type { Lsn, RecordIn, Ticket } from './types.ts';
 
@@ -58,7 +60,7 @@ export class AppendQueue {
     return this.#context.settings.segmentBytes - segmentHeaderBytes - pageBytes;
   }
 
-  append(records: readonly RecordIn[]): Ticket {
+  append(records: readonly RecordIn[], trace?: TraceContext): Ticket {
     if (records.length === 0) throw new RangeError('an append needs at least one record');
     const { settings, mutants, host } = this.#context;
     let bytes = 0;
@@ -98,6 +100,10 @@ export class AppendQueue {
       this.nextLsn = lsn + 1;
     }
     batch.appends += 1;
+    if (trace !== undefined) {
+      batch.outcome.trace ??= new GroupTrace(host.telemetry.tracer);
+      batch.outcome.trace.appended(trace, first, records.length);
+    }
     if (host.telemetry.buggify('tiny-batch')) batch.full = true;
     this.queuedAppends += 1;
     this.queuedBytes += bytes;
@@ -142,7 +148,8 @@ export class AppendQueue {
     this.#batches = [];
     this.queuedAppends = 0;
     this.queuedBytes = 0;
-    for (const batch of given) this.settled(batch);
+    // The planted bug keeps what the rejected batches had of the budget: back-pressure tightens with each of them.
+    if (!this.#context.mutants.has('leak-budget')) for (const batch of given) this.settled(batch);
     return given;
   }
 }

@@ -1,10 +1,13 @@
 import type { JournalError } from './errors.ts';
+import type { GroupTrace } from './groupTrace.ts';
 import type { Lsn, Ticket } from './types.ts';
 
 /**
  * What becomes of one batch, shared by the tickets of all appends in it: one promise a batch, made when first asked for.
  */
 export class BatchOutcome {
+  /** Set when one of the appends is traced. */
+  trace: GroupTrace | undefined;
   #state: 'pending' | 'durable' | 'rejected' = 'pending';
   #error: JournalError | undefined;
   #promise: Promise<void> | undefined;
@@ -32,6 +35,7 @@ export class BatchOutcome {
   acknowledge(): void {
     if (this.#state !== 'pending') throw new Error(`a batch that is ${this.#state} cannot be acknowledged`);
     this.#state = 'durable';
+    this.trace?.ended();
     this.#resolve?.();
   }
 
@@ -39,6 +43,7 @@ export class BatchOutcome {
     if (this.#state !== 'pending') throw new Error(`a batch that is ${this.#state} cannot be rejected`);
     this.#state = 'rejected';
     this.#error = error;
+    this.trace?.ended(error);
     this.#reject?.(error);
   }
 }

@@ -1,3 +1,4 @@
+import type { Context } from '../../host/tracing.ts';
 import type { ReadOnlyReason } from './errors.ts';
 
 /** Number of a record in one journal: 1, 2, 3 … without gaps. A safe integer. */
@@ -115,9 +116,10 @@ export interface Journal {
   /**
    * Copies the records into the filling batch and numbers them: synchronous, all of them in one batch. Throws
    * `JournalError` before anything is written: JournalReadOnly, JournalFailed, JournalFull (over maxPendingBytes),
-   * JournalDamaged, JournalClosed, RecordTooLarge (over maxAppendBytes, or what one segment holds).
+   * JournalDamaged, JournalClosed, RecordTooLarge (over maxAppendBytes, or what one segment holds). With `trace` its wait
+   * and its commit are spans under that.
    */
-  append(records: readonly RecordIn[]): Ticket;
+  append(records: readonly RecordIn[], trace?: Context): Ticket;
   /** Everything appended so far, without further waiting. Rejects as the last ticket would. */
   flush(): Promise<void>;
   /** Calls `fn` once a batch, in order, before the tickets' continuations run. Returns how to stop. */
@@ -194,6 +196,8 @@ export interface JournalOptions {
   readonly coveredTo?: Lsn;
   /** What else proves acknowledgement. Default none. */
   readonly proofs?: readonly ExternalProof[];
+  /** The trace that the start belongs to. Default: one of its own. */
+  readonly trace?: Context;
 }
 
 /** What was found at the start. */

@@ -1,32 +1,16 @@
 import type { Timer } from '../../host/clock.ts';
-import type { DiskFile } from '../../host/disk.ts';
 import { DiskError } from '../../host/disk.ts';
-import { BatchBuffer } from './batch.ts';
+import type { Context as TraceContext } from '../../host/tracing.ts';
 import { CommitPolicy } from './commit.ts';
-import { type Context, closeQuietly, isNoSpace, messageOf } from './context.ts';
+import { type Context, isNoSpace, messageOf } from './context.ts';
 import { JournalError, type Outcome } from './errors.ts';
-import { BatchFlag, pageBytes, segmentFileName } from './format.ts';
 import { AppendQueue, type PendingBatch } from './queue.ts';
-import { shortenSealed, startSegment } from './rotate.ts';
-import type { LogSegment, Segments } from './segments.ts';
-import { SlowLog } from './slowLog.ts';
+import type { Segments } from './segments.ts';
 import type { Spare } from './space.ts';
 import type { StateKeeper } from './state.ts';
+import { LogTail, type TailStart } from './tail.ts';
 import type { JournalTuning, Lsn, RecordIn, Ticket } from './types.ts';
-import type { Witness, WitnessNote } from './witness.ts';
-
-/** Where the log goes on. */
-export interface WriterStart {
-  readonly journalId: string;
-  readonly recordSalt: number;
-  readonly durableLsn: Lsn;
-  readonly previousCrc: number;
-  readonly wallMs: number;
-  /** Offset behind the last batch of the active segment. */
-  readonly offset: number;
-  /** Offset of that batch; 0 when there is none. */
-  readonly lastBatchOffset: number;
-}
+import type { Witness } from './witness.ts';
 
 /** How often a journal that is read-only for want of a witness looks whether it can be written again. */
 const witnessPollMs = 1_000;
@@ -38,47 +22,32 @@ const witnessPollMs = 1_000;
 export class Writer {
   readonly #context: Context;
   readonly #states: StateKeeper;
-  readonly #segments: Segments;
-  readonly #spare: Spare;
   readonly #witness: Witness;
+  readonly #tail: LogTail;
   readonly #policy: CommitPolicy;
   readonly #queue: AppendQueue;
-  readonly #start: WriterStart;
-  readonly #slowLog: SlowLog;
   readonly #listeners = new Set<(durable: Lsn) => void>();
-  #file: DiskFile | undefined;
-  #offset: number;
-  #previousCrc: number;
-  #wallMs: number;
-  #lastBatchOffset: number;
   #busy = false;
   #kicked = false;
   #waiters: (() => void)[] = [];
   #timer: Timer | undefined;
   #urgentLsn = 0;
   #inFlight: PendingBatch | undefined;
-  #inFlightSince: number | undefined;
   #ignoreTarget = false;
-  #hasErrors = false;
-  #isRotating = false;
   /** Aborted when the journal is closing: nothing waits for a witness that cannot be written. */
   readonly #end = new AbortController();
   maxWaitMs: number;
   durableLsn: Lsn;
-  lastBatch: { records: number; bytes: number; ms: number } | undefined;
 
   constructor(
     context: Context,
     parts: { states: StateKeeper; segments: Segments; spare: Spare; witness: Witness },
-    start: WriterStart,
+    start: TailStart,
   ) {
-    const { settings, mutants, metrics, host } = context;
+    const { settings, mutants, metrics } = context;
     this.#context = context;
     this.#states = parts.states;
-    this.#segments = parts.segments;
-    this.#spare = parts.spare;
     this.#witness = parts.witness;
-    this.#start = start;
     this.#queue = new AppendQueue(context, start.recordSalt, start.durableLsn + 1);
     this.#policy = new CommitPolicy({
       maxWaitMs: settings.maxWaitMs,
@@ -86,18 +55,24 @@ export class Writer {
       fixedWait: mutants.has('fixed-wait'),
       noGather: mutants.has('no-gather'),
     });
-    this.#offset = start.offset;
-    this.#lastBatchOffset = start.lastBatchOffset;
-    this.#previousCrc = start.previousCrc;
-    this.#wallMs = start.wallMs;
-    this.#slowLog = new SlowLog(context);
+    this.#tail = new LogTail(
+      context,
+      {
+        ...parts,
+        durableLsn: () => this.durableLsn,
+        averageMs: () => this.#policy.averageMs,
+        onRefusal: (error, during) => {
+          if (during === 'seal') this.#refuseAll(undefined, error);
+          else this.#refuseAfterRotation(error);
+        },
+      },
+      start,
+    );
     this.maxWaitMs = settings.maxWaitMs;
     this.durableLsn = start.durableLsn;
     metrics.setWatermark('durableLsn', start.durableLsn);
-    // A counter that is born at 1 has no increase: the alert on it would miss the first error after a restart.
-    metrics.fsyncErrors.inc({ segment: segmentFileName(this.#active().header.segmentId) }, 0);
     metrics.observe(
-      () => (this.#inFlightSince === undefined ? 0 : host.clock.now() - this.#inFlightSince),
+      () => this.#tail.inflightMs,
       () => ({ bytes: this.#queue.pendingBytes, records: this.#queue.pendingRecords }),
     );
   }
@@ -110,12 +85,8 @@ export class Writer {
     return this.#policy;
   }
 
-  get isRotating(): boolean {
-    return this.#isRotating;
-  }
-
-  get inflightMs(): number {
-    return this.#inFlightSince === undefined ? 0 : this.#context.host.clock.now() - this.#inFlightSince;
+  get tail(): LogTail {
+    return this.#tail;
   }
 
   onDurable(fn: (durable: Lsn) => void): () => void {
@@ -127,13 +98,13 @@ export class Writer {
     this.#policy.setLimits(tuning);
     if (tuning.maxWaitMs !== undefined) this.maxWaitMs = tuning.maxWaitMs;
     if (tuning.maxBatchBytes !== undefined) this.#queue.maxBatchBytes = tuning.maxBatchBytes;
-    if (tuning.slowFsyncMs !== undefined) this.#slowLog.limitMs = tuning.slowFsyncMs;
+    if (tuning.slowFsyncMs !== undefined) this.#tail.slowMs = tuning.slowFsyncMs;
   }
 
-  append(records: readonly RecordIn[]): Ticket {
+  append(records: readonly RecordIn[], trace?: TraceContext): Ticket {
     const refusal = this.#states.refusal();
     if (refusal !== undefined) throw refusal;
-    const ticket = this.#queue.append(records);
+    const ticket = this.#queue.append(records, trace);
     this.kick();
     return ticket;
   }
@@ -155,7 +126,7 @@ export class Writer {
 
   /** Nothing is durable that is not acknowledged: the log can be sealed. */
   get isWhole(): boolean {
-    return this.#active().lastLsn === this.durableLsn;
+    return this.#tail.active.lastLsn === this.durableLsn;
   }
 
   /** Asks, once this turn's appends are in, whether to write. */
@@ -221,25 +192,11 @@ export class Writer {
     const head = this.#queue.head;
     if (head === undefined) return;
     head.full = true;
-    const needed = Math.ceil(head.buffer.usedBytes / pageBytes) * pageBytes;
-    const active = this.#active();
-    const hasRoom = !active.sealed && this.#offset + needed + pageBytes <= active.fileBytes;
-    if (!hasRoom || telemetry.buggify('roll-now')) {
+    if (!this.#tail.hasRoomFor(head.buffer.usedBytes) || telemetry.buggify('roll-now')) {
       telemetry.sometimes('rotation under load', this.#queue.queuedAppends >= 2);
-      if (!(await this.rotate())) return;
+      if (!(await this.#tail.rotate())) return;
     }
     await this.#writeBatch(this.#queue.take());
-  }
-
-  #active(): LogSegment {
-    const active = this.#segments.active;
-    if (active === undefined) throw new Error('a running journal has a segment');
-    return active;
-  }
-
-  async #openActive(): Promise<DiskFile> {
-    this.#file ??= await this.#context.host.disk.open(this.#active().path, { mode: 'write' });
-    return this.#file;
   }
 
   async #writeBatch(batch: PendingBatch): Promise<void> {
@@ -249,8 +206,19 @@ export class Writer {
       throw new Error(`batch begins at LSN ${buffer.firstLsn} behind ${this.durableLsn}`);
     }
     this.#inFlight = batch;
-    const written = await this.#submit(buffer, 0, () => {
-      if (mutants.has('ack-before-sync')) this.#acknowledge(batch);
+    const written = await this.#tail.submit(buffer, {
+      flags: 0,
+      submitted: () => {
+        if (mutants.has('ack-before-sync')) this.#acknowledge(batch);
+      },
+      trace: batch.outcome.trace?.submitted({
+        firstLsn: buffer.firstLsn,
+        lastLsn: buffer.lastLsn,
+        records: buffer.recordCount,
+        bytes: buffer.usedBytes,
+        appends: batch.appends,
+        segmentId: this.#tail.active.header.segmentId,
+      }),
     });
     if (written !== undefined) {
       this.#inFlight = undefined;
@@ -264,83 +232,9 @@ export class Writer {
       this.#giveUp(batch);
       return;
     }
-    this.#policy.completed(this.lastBatch?.ms ?? 0, batch.appends, this.#queue.queuedAppends);
+    this.#policy.completed(this.#tail.lastBatch?.ms ?? 0, batch.appends, this.#queue.queuedAppends);
     if (!batch.outcome.settled) this.#acknowledge(batch);
     this.#queue.settled(batch);
-  }
-
-  /** Writes one batch durably; resolves to the disk's error, undefined when it is durable. */
-  async #submit(buffer: BatchBuffer, flags: number, submitted: () => void): Promise<unknown> {
-    const { host, mutants, metrics } = this.#context;
-    const segment = this.#active();
-    const { segmentId, salt } = segment.header;
-    this.#wallMs = Math.max(this.#wallMs, Math.floor(host.clock.wall()));
-    const { bytes, headerCrc } = buffer.finish({
-      flags,
-      segmentId,
-      salt,
-      fileOffset: this.#offset,
-      durableLsn: mutants.has('keep-lsn-after-reject') ? this.durableLsn : buffer.firstLsn - 1,
-      previousCrc: this.#previousCrc,
-      wallMs: this.#wallMs,
-      incarnation: host.incarnation,
-    });
-    const note: WitnessNote = {
-      segmentId,
-      batchOffset: this.#offset,
-      lastLsn: buffer.lastLsn,
-      batchHeaderCrc: headerCrc,
-      clean: false,
-    };
-    if (mutants.has('witness-before-sync')) await this.#witness.write(note).catch(() => undefined);
-    const began = host.clock.now();
-    this.#inFlightSince = began;
-    let failure: unknown;
-    try {
-      const file = await this.#openActive();
-      const write = file.write(this.#offset, [bytes], { durable: !mutants.has('ack-on-write') });
-      submitted();
-      await write;
-    } catch (error) {
-      failure = await this.#withPlantedRetry(error);
-    }
-    const ms = host.clock.now() - began;
-    this.#inFlightSince = undefined;
-    metrics.syncFinished(ms / 1000, failure === undefined);
-    metrics.batchBytes.observe(bytes.length);
-    if (failure !== undefined) {
-      metrics.fsyncErrors.inc({ segment: segmentFileName(segmentId) });
-      this.#hasErrors = true;
-      return failure;
-    }
-    this.#slowLog.note({ ms, bytes: bytes.length, records: buffer.recordCount, segmentId });
-    this.lastBatch = { records: buffer.recordCount, bytes: bytes.length, ms };
-    const place = {
-      first: buffer.firstLsn,
-      count: buffer.recordCount,
-      offset: this.#offset,
-      bytes: buffer.usedBytes,
-      wallMs: this.#wallMs,
-    };
-    if (buffer.lastLsn > (segment.index?.lastLsn ?? 0)) segment.index?.add(place, (i) => buffer.recordOffset(i));
-    this.#lastBatchOffset = this.#offset;
-    this.#offset += bytes.length;
-    this.#previousCrc = headerCrc;
-    segment.lastLsn = buffer.lastLsn;
-    segment.usedBytes = this.#offset;
-    this.#witness.noted(note, this.#policy.averageMs);
-    return undefined;
-  }
-
-  /** The planted bug: syncs again, and believes the answer. */
-  async #withPlantedRetry(error: unknown): Promise<unknown> {
-    if (!this.#context.mutants.has('retry-sync')) return error;
-    try {
-      await this.#file?.sync();
-      return undefined;
-    } catch (again) {
-      return again;
-    }
   }
 
   #acknowledge(batch: PendingBatch): void {
@@ -387,7 +281,7 @@ export class Writer {
     const { clock } = this.#context.host;
     for (let tries = 3; ; tries = 0) {
       try {
-        await this.#witness.write(this.#note(false), tries);
+        await this.#witness.write(this.#tail.note(false), tries);
         this.#states.release('witness');
         return true;
       } catch (error) {
@@ -407,59 +301,6 @@ export class Writer {
     for (const { outcome } of queued) outcome.reject(new JournalError('JournalClosed', `${what} before this one`));
   }
 
-  /** What the witness is to say of the last batch. */
-  #note(clean: boolean): WitnessNote {
-    return {
-      segmentId: this.#active().header.segmentId,
-      batchOffset: this.#lastBatchOffset,
-      lastLsn: this.#active().lastLsn,
-      batchHeaderCrc: this.#previousCrc,
-      clean,
-    };
-  }
-
-  /** Seals the active segment if it is not, and begins the next. False when that could not be done; all is rejected then. */
-  async rotate(): Promise<boolean> {
-    this.#isRotating = true;
-    try {
-      return await this.#rotate();
-    } finally {
-      this.#isRotating = false;
-    }
-  }
-
-  async #rotate(): Promise<boolean> {
-    const { host, metrics } = this.#context;
-    const began = host.clock.now();
-    if (!(await this.#writeSeal())) return false;
-    const sealedId = this.#active().header.segmentId;
-    // What the slot proves the successor's header proves too: neither has to wait for the other.
-    const noted = this.#noteNow();
-    try {
-      const begun = await startSegment(this.#context, this.#segments, this.#spare, {
-        journalId: this.#start.journalId,
-        recordSalt: this.#start.recordSalt,
-        previousLastLsn: this.#active().lastLsn,
-        previousBatchCrc: this.#previousCrc,
-      });
-      await closeQuietly(this.#file);
-      this.#file = begun.file;
-      this.#offset = pageBytes;
-    } catch (error) {
-      this.#refuseAfterRotation(error);
-      return false;
-    } finally {
-      await noted;
-    }
-    // A series for each segment would grow for ever: only those with errors stay.
-    if (!this.#hasErrors) metrics.fsyncErrors.remove({ segment: segmentFileName(sealedId) });
-    this.#hasErrors = false;
-    metrics.rotations.inc();
-    metrics.rotationSeconds.observe((host.clock.now() - began) / 1000);
-    this.#segments.drop();
-    return true;
-  }
-
   /** No successor: for lack of space it comes later; a rename or a directory sync that failed is the end. */
   #refuseAfterRotation(error: unknown): void {
     if (!(error instanceof JournalError) || error.reason === undefined) {
@@ -473,43 +314,14 @@ export class Writer {
     this.#policy.interrupt();
   }
 
-  /** Seals the active segment if it is not, and has the witness note it. False when the seal could not be written. */
-  async seal(): Promise<boolean> {
-    if (this.#active().sealed) return true;
-    if (!(await this.#writeSeal())) return false;
-    await this.#noteNow();
-    return true;
-  }
-
-  async #writeSeal(): Promise<boolean> {
-    const active = this.#active();
-    if (active.sealed) return true;
-    const failure = await this.#submit(new BatchBuffer(this.durableLsn + 1, pageBytes), BatchFlag.seal, () => {});
-    if (failure !== undefined) {
-      this.#refuseAll(undefined, failure);
-      return false;
-    }
-    active.sealed = true;
-    if (this.#file !== undefined) await shortenSealed(this.#context, active, this.#file, this.#offset);
-    return true;
-  }
-
-  async #noteNow(): Promise<void> {
-    try {
-      await this.#witness.write(this.#note(false), 0);
-    } catch (error) {
-      this.#context.logger.warn('witness did not note the last batch', { error: messageOf(error) });
-    }
-  }
-
   /** Tells the witness what recovery has made durable, so that it cannot be lost unseen. */
   async noteRecovered(): Promise<void> {
-    await this.#noteNow();
+    await this.#tail.noteNow();
   }
 
   /** Tells the witness that everything is durable and sealed. */
   async noteClean(): Promise<void> {
-    await this.#witness.write(this.#note(true), 0);
+    await this.#witness.write(this.#tail.note(true), 0);
   }
 
   /** Ends: rejects what is left, closes the file. */
@@ -519,7 +331,6 @@ export class Writer {
     for (const batch of this.#queue.clear()) {
       batch.outcome.reject(refusal ?? new JournalError('JournalClosed', 'the journal is closed'));
     }
-    await closeQuietly(this.#file);
-    this.#file = undefined;
+    await this.#tail.close();
   }
 }
