@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
   /** How many colours each chart has on its canvas. */
   const drawn = () => tab.page.evaluate<number[]>(COUNT_COLOURS);
 
-  const lines = () => tab.page.textContent('#counted');
+  const lines = () => tab.page.textContent('#timeline-counted');
 
   it('should say the verdict first, and tell what happened', async () => {
     expect(await tab.page.textContent('h1')).toBe('Slow WAL fsync');
@@ -88,17 +88,17 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
     await tab.page.fill('#timeline-search', '');
     await tab.page.selectOption('#timeline-node', 'stemedb-1');
     const ofNode = await lines();
-    await tab.page.click('.chip:text-is("log")');
+    await tab.page.click('#timeline .chip:text-is("log")');
     expect(Number.parseInt((await lines()) ?? '', 10)).toBe(Number.parseInt(ofNode ?? '', 10) - 40);
-    await tab.page.click('.chip:text-is("log")');
+    await tab.page.click('#timeline .chip:text-is("log")');
     await tab.page.selectOption('#timeline-node', '');
   });
 
   it('should be used by keyboard: arrows choose a line of the timeline and show all of it', async () => {
-    await tab.page.focus('#rows');
+    await tab.page.focus('#timeline-rows');
     for (let presses = 0; presses < 4; presses += 1) await tab.page.keyboard.press('ArrowDown');
-    expect(await tab.page.textContent('#detail')).toContain('fault-start on stemedb-1');
-    expect(await tab.page.textContent('#detail pre')).toContain('"p99Ms": 150');
+    expect(await tab.page.textContent('#timeline-detail')).toContain('fault-start on stemedb-1');
+    expect(await tab.page.textContent('#timeline-detail pre')).toContain('"p99Ms": 150');
   });
 
   it('should hide and show a line of a chart by keyboard', async () => {
@@ -112,7 +112,9 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
 
   it('should show a line of the log as text, whatever is in it', async () => {
     await tab.page.fill('#timeline-search', '<b>7</b>');
-    expect(await tab.page.textContent('.row-text')).toMatch(/^warn slow fsync <\/script><b>7<\/b> +durationMs=147 /);
+    expect(await tab.page.textContent('#timeline .row-text')).toMatch(
+      /^warn slow fsync <\/script><b>7<\/b> +durationMs=147 /,
+    );
     await tab.page.fill('#timeline-search', '');
   });
 
@@ -142,10 +144,10 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
     await tab.page.fill('#timeline-search', '<b>99999</b>');
     expect(await lines()).toMatch(/^1 of 100,0\d\d lines$/);
     await tab.page.fill('#timeline-search', '');
-    expect(await tab.page.$$eval('.row', (rows) => rows.length)).toBeLessThan(100);
-    await tab.page.focus('#rows');
+    expect(await tab.page.$$eval('#timeline .row', (rows) => rows.length)).toBeLessThan(100);
+    await tab.page.focus('#timeline-rows');
     await tab.page.keyboard.press('End');
-    expect(await tab.page.textContent('#detail')).toContain('40:00.0');
+    expect(await tab.page.textContent('#timeline-detail')).toContain('40:00.0');
   });
 
   it('should say nothing on the console and ask the network for nothing', () => {

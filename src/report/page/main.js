@@ -77,53 +77,6 @@
     );
   };
 
-  const renderReproduce = (section) => {
-    const said = el('output', { class: 'counted' });
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(data.command);
-        said.textContent = 'Copied.';
-      } catch {
-        getSelection().selectAllChildren(byId('command'));
-        said.textContent = 'Selected: copy it with the keyboard.';
-      }
-    };
-    const unreached = data.probes.filter(({ reached }) => !reached).map(({ name }) => name);
-    section.append(
-      ...heading(
-        'See it again',
-        'The run is a pure function of scenario, seed, commit and the major version of Node: the same events, in the same order.',
-      ),
-      el(
-        'div',
-        { class: 'card command' },
-        el('code', { id: 'command', tabindex: '0' }, data.command),
-        el('button', { type: 'button', onclick: copy }, 'Copy'),
-        said,
-      ),
-      el(
-        'details',
-        { class: 'card' },
-        el('summary', {}, `The scenario as it ran${data.file ? `: ${data.file}` : ''}`),
-        el('pre', { tabindex: '0' }, data.scenario),
-      ),
-      ...(data.probes.length === 0
-        ? []
-        : [
-            el(
-              'details',
-              { class: 'card' },
-              el('summary', {}, `Probes: ${data.probes.length - unreached.length} of ${data.probes.length} reached`),
-              el(
-                'p',
-                {},
-                unreached.length === 0 ? 'All were reached.' : `Not reached in this run: ${unreached.join(', ')}.`,
-              ),
-            ),
-          ]),
-    );
-  };
-
   const system = matchMedia('(prefers-color-scheme: dark)');
   const button = byId('theme');
   const setTheme = (theme) => {
@@ -147,6 +100,9 @@
   hotfire.renderExpectations(byId('expectations'));
   hotfire.renderAlerts(byId('alerts'));
   hotfire.renderOperations(byId('operations'));
+  hotfire.renderFaultLog(byId('faults'));
+  hotfire.renderHistory(byId('operations'));
+  hotfire.renderLogs(byId('logs'));
   hotfire.renderTimeline(byId('timeline'));
-  renderReproduce(byId('reproduce'));
+  hotfire.renderReproduce(byId('reproduce'));
 })();

@@ -10,15 +10,21 @@
   /** More of one check are left to report.json. */
   const SHOWN_MAX = 200;
 
+  /** Operations of one violation that are linked. */
+  const LINKS_MAX = 50;
+
   const article = (violation) => {
     const { operations = [], evidence, atMs } = violation;
-    const ids = operations.length > 50 ? `${operations.slice(0, 50).join(', ')} …` : operations.join(', ');
+    const ids = operations.slice(0, LINKS_MAX).flatMap((id) => [hotfire.operationLink(id), ' ']);
     return el(
       'article',
       { class: 'card breach' },
       el('h3', {}, violation.check, atMs === undefined ? undefined : el('span', {}, ' ', moment(atMs))),
       el('p', {}, violation.message),
-      operations.length > 0 ? el('p', { class: 'help' }, `Operations of the history: ${ids}`) : undefined,
+      operations.length > 0
+        ? el('p', { class: 'help' }, 'Operations of the history: ', ids, operations.length > LINKS_MAX ? '…' : '')
+        : undefined,
+      hotfire.linearization(violation),
       evidence === undefined ? undefined : el('details', {}, el('summary', {}, 'Evidence'), json(evidence)),
     );
   };
@@ -69,7 +75,7 @@
   };
 
   hotfire.renderAlerts = (section) => {
-    const { alerts, faults } = hotfire.data;
+    const { alerts } = hotfire.data;
     const at = (ms) => (ms === undefined ? '–' : moment(ms));
     const alertRows = alerts.map((alert) => [
       el('div', {}, el('strong', {}, alert.name), el('div', { class: 'muted' }, alert.annotations.summary ?? '')),
@@ -80,23 +86,12 @@
       at(alert.resolvedMs),
       el('code', {}, alert.expr),
     ]);
-    const faultRows = faults.map((fault) => [
-      el('strong', {}, fault.name),
-      fault.nodes.join(', '),
-      fault.text,
-      at(fault.startMs),
-      fault.endMs === undefined ? '–' : moment(fault.endMs),
-      el('details', {}, el('summary', {}, 'parameters'), json(fault.parameters)),
-    ]);
     section.append(
       ...heading(
-        'Alerts and faults',
+        'Alerts',
         'The alert rules are Prometheus rules, evaluated on what was scraped every 15 s of virtual time.',
       ),
-      el('h3', {}, 'Alerts that became pending'),
       table(['alert', 'severity', 'node', 'pending', 'fires', 'resolved', 'rule'], alertRows),
-      el('h3', {}, 'Faults that were injected'),
-      table(['fault', 'nodes', 'what it did', 'begins', 'healed', ''], faultRows),
     );
   };
 
