@@ -116,7 +116,7 @@ async function failureOf(
     trial,
     runsMax,
     complete: definition.complete,
-    ...playersOf(vocabulary, options.mutants ?? []),
+    ...playersOf(definition.engine, vocabulary, options.mutants ?? []),
     ...(options.mayStop === undefined ? {} : { mayStop: options.mayStop }),
     ...(options.onShrink === undefined ? {} : { onProgress: options.onShrink }),
   });

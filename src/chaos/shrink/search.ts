@@ -31,6 +31,16 @@ export interface ShrinkProgress {
   readonly operations: number;
 }
 
+/** What a search must know of the engine's stand. */
+export interface StandFacts {
+  /** Nodes of a cluster whose document does not say how many. */
+  readonly defaultNodes: number;
+  /** Name of the n-th node, from 1. */
+  readonly nodeName: (number: number) => string;
+  /** The load of a document that has an empty one. */
+  readonly loadDefaults: Readonly<Record<string, unknown>>;
+}
+
 export interface SearchOptions {
   /** What failed, and how. */
   readonly document: ScenarioDocument;
@@ -41,6 +51,8 @@ export interface SearchOptions {
   readonly confirm?: (document: ScenarioDocument) => Promise<boolean>;
   /** Derives what depends on the steps; undefined: no such run can be judged. Default: nothing is derived. */
   readonly complete?: (document: ScenarioDocument) => ScenarioDocument | undefined;
+  /** Without it nodes stay as they are. */
+  readonly stand?: StandFacts;
   /** Runs that the search may take. */
   readonly runsMax: number;
   /** Asked before each run: true ends the search. */
@@ -57,6 +69,11 @@ export interface Search {
   readonly runs: number;
   /** Why nothing more is tried. */
   readonly ended: 'runs' | 'stopped' | undefined;
+  readonly stand: StandFacts | undefined;
+  /** Demands are derived from the steps, and are not the search's to drop. */
+  readonly isCompleted: boolean;
+  /** Names of the nodes of the smallest so far; empty when the stand is not known. */
+  nodeNames(): string[];
   /** Names what is tried from now on. */
   begin(pass: string): void;
   /**
@@ -106,6 +123,12 @@ export function createSearch(options: SearchOptions): Search {
     },
     get ended() {
       return ended;
+    },
+    stand: options.stand,
+    isCompleted: options.complete !== undefined,
+    nodeNames() {
+      const { nodeName } = options.stand ?? {};
+      return nodeName === undefined ? [] : Array.from({ length: trial.size.nodes }, (_, index) => nodeName(index + 1));
     },
     begin(name) {
       pass = name;

@@ -1,5 +1,11 @@
 import type { ScenarioDocument } from '../definition.ts';
+import { shrinkDemands } from './passDemands.ts';
+import { shrinkLoad } from './passLoad.ts';
+import { shrinkNodes } from './passNodes.ts';
+import { shrinkParameters } from './passParameters.ts';
+import { shrinkBuggify, shrinkSettings } from './passSettings.ts';
 import { counterfactuals, shrinkSteps } from './passSteps.ts';
+import { shrinkTimes } from './passTimes.ts';
 import { createSearch, type RunSize, type Search, type SearchOptions } from './search.ts';
 
 /** What shrinking came to, and why the rest is needed. */
@@ -29,21 +35,30 @@ export interface Shrunk {
   readonly explanation: ShrinkExplanation;
 }
 
+interface Pass {
+  readonly name: string;
+  readonly run: (search: Search) => Promise<void>;
+}
+
 /** Passes from the one that takes the most away to those that polish. */
-const passes: readonly { readonly name: string; readonly run: (search: Search) => Promise<void> }[] = [
+const passes: readonly Pass[] = [
+  { name: 'nodes', run: shrinkNodes },
   { name: 'faults', run: shrinkSteps },
+  { name: 'demands', run: shrinkDemands },
+  { name: 'rare paths', run: shrinkBuggify },
+  { name: 'load', run: shrinkLoad },
+  { name: 'times', run: shrinkTimes },
+  { name: 'parameters', run: shrinkParameters },
 ];
+
+/** Last, on a run that is small by then: with default sizes of logs and disks a run may take much longer to play. */
+const settings: Pass = { name: 'settings', run: shrinkSettings };
 
 /** Makes a failing document smaller, pass by pass, until no pass finds anything or the budget is used up. */
 export async function shrink(options: SearchOptions): Promise<Shrunk> {
   const search = createSearch(options);
-  for (let before: ScenarioDocument | undefined; before !== search.document && search.ended === undefined; ) {
-    before = search.document;
-    for (const pass of passes) {
-      search.begin(pass.name);
-      await pass.run(search);
-    }
-  }
+  await toFixpoint(search, passes);
+  await toFixpoint(search, [settings]);
   const steps = await counterfactuals(search);
   return {
     document: search.document,
@@ -58,4 +73,14 @@ export async function shrink(options: SearchOptions): Promise<Shrunk> {
       endedBy: search.ended ?? 'minimal',
     },
   };
+}
+
+async function toFixpoint(search: Search, list: readonly Pass[]): Promise<void> {
+  for (let before: ScenarioDocument | undefined; before !== search.document && search.ended === undefined; ) {
+    before = search.document;
+    for (const pass of list) {
+      search.begin(pass.name);
+      await pass.run(search);
+    }
+  }
 }

@@ -51,20 +51,26 @@ export function checksOf(record: RunRecord): string[] {
 }
 
 /**
- * How a search plays candidates. With planted bugs a candidate that fails alike without them too is refused: it would show
+ * How a search plays candidates of an engine, and what it knows of its stand. With planted bugs a candidate that fails alike without them too is refused: it would show
  * another failure, or a demand that cannot be met.
  */
 export function playersOf(
+  engine: string,
   vocabulary: Vocabulary,
   mutants: readonly string[],
-): Pick<SearchOptions, 'play'> & Partial<Pick<SearchOptions, 'confirm'>> {
+): Pick<SearchOptions, 'play' | 'stand' | 'confirm'> {
+  const stand = vocabulary.stands.get(engine);
+  if (stand === undefined) throw new Error(`unreachable: a run of ${engine} was played`);
+  const { defaultNodes, nodeName } = stand;
+  const facts = { defaultNodes, nodeName, loadDefaults: stand.loadSchema.parse({}) as Record<string, unknown> }; // every key has a default or is absent
   const play = async (document: ScenarioDocument) => {
     const record = await playDocument(document, vocabulary, mutants);
     return record === undefined ? undefined : trialOf(document, record);
   };
-  if (mutants.length === 0) return { play };
+  if (mutants.length === 0) return { play, stand: facts };
   return {
     play,
+    stand: facts,
     confirm: async (document) => (await playDocument(document, vocabulary, []))?.verdict === 'held',
   };
 }
