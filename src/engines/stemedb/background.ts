@@ -1,6 +1,7 @@
 import type { Millis } from '../../host/clock.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import { inSpan } from '../../host/tracing.ts';
 import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 import type { IndexKeeper } from './index/keeper.ts';
 import type { StemeMetrics } from './metrics.ts';
@@ -82,10 +83,19 @@ export class Background {
   /** Writes a snapshot now, paused or not. Returns the last LSN in it. @throws DiskError */
   async snapshotNow(): Promise<number> {
     const counted = this.#foldedBytes;
-    const last = await this.#options.keeper().snapshot();
+    const last = await this.#snapshot(counted);
     this.#foldedBytes = Math.max(0, this.#foldedBytes - counted);
     this.#newestPartAt = this.#options.host.clock.now();
     return last;
+  }
+
+  #snapshot(payloadBytes: number): Promise<number> {
+    const { host, keeper } = this.#options;
+    return inSpan(host.telemetry.tracer, 'index.snapshot', undefined, async (_, span) => {
+      const last = await keeper().snapshot();
+      span.setAttributes({ 'index.last_lsn': last, 'index.payload_bytes': payloadBytes });
+      return last;
+    });
   }
 
   /** Waits until `bytes` more fit the budget: a token bucket that holds one second's worth. */

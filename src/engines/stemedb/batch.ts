@@ -1,5 +1,6 @@
 import type { Clock } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
+import type { Context } from '../../host/tracing.ts';
 import { parseAssertion } from './assertionInput.ts';
 import { type Prepared, prepareAssertion } from './content.ts';
 import { StemeError } from './errors.ts';
@@ -22,6 +23,7 @@ export async function writeEach(
   inputs: readonly AssertionInput[],
   writer: Writer,
   { clock, telemetry }: Host,
+  trace?: Context,
 ): Promise<WriteResult[]> {
   const parts: Promise<WriteResult[]>[] = [];
   let refusal: StemeError | undefined;
@@ -33,7 +35,7 @@ export async function writeEach(
     const good = parsed.filter((item): item is Prepared => !(item instanceof StemeError));
     try {
       // Placed before the next part is looked at: that may refer to this one.
-      const placing = good.length === 0 ? undefined : await writer.begin(good, false);
+      const placing = good.length === 0 ? undefined : await writer.begin(good, false, trace);
       isAnyTaken ||= placing !== undefined;
       parts.push(placing === undefined ? Promise.resolve(inPlace(parsed, [])) : settled(parsed, placing.settle()));
     } catch (error) {
@@ -58,13 +60,17 @@ export async function writeEach(
  *
  * @throws StemeError when none is written; in doubt as soon as one of them is
  */
-export async function writeAll(inputs: readonly AssertionInput[], writer: Writer): Promise<WriteResult[]> {
+export async function writeAll(
+  inputs: readonly AssertionInput[],
+  writer: Writer,
+  trace?: Context,
+): Promise<WriteResult[]> {
   const parsed = inputs.map(prepareOrRefuse);
   const firstBad = parsed.findIndex((item) => item instanceof StemeError);
   const bad = parsed[firstBad];
   if (bad instanceof StemeError) throw atomicRefusal(bad, firstBad);
   const good = parsed.filter((item): item is Prepared => !(item instanceof StemeError));
-  const written = good.length === 0 ? [] : await writer.write(good, true);
+  const written = good.length === 0 ? [] : await writer.write(good, true, trace);
   const failures = written.filter((result) => result instanceof StemeError);
   const failure = failures.find((error) => error.outcome === 'indeterminate') ?? failures[0];
   if (failure !== undefined) throw failure;

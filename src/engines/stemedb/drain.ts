@@ -1,5 +1,6 @@
 import type { Clock, Millis } from '../../host/clock.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
+import { type Context, inSpan } from '../../host/tracing.ts';
 import type { NodeState } from './metrics.ts';
 
 /** One step of a drain. */
@@ -104,7 +105,9 @@ export class Drainer {
     void stop.then(() => {
       stopped = true;
     });
-    await Promise.race([stop, this.#runSteps(() => stopped, end.signal)]);
+    await inSpan(this.#options.telemetry.tracer, 'drain', undefined, async (trace) => {
+      await Promise.race([stop, this.#runSteps(() => stopped, end.signal, trace)]);
+    });
     end.abort();
     if (isCancelled()) return { state: this.#state, unfinished: [] };
     const unfinished = this.#steps.filter(({ state }) => state !== 'done').map(({ name }) => name);
@@ -114,7 +117,7 @@ export class Drainer {
     return { state: this.#state, unfinished };
   }
 
-  async #runSteps(isStopped: () => boolean, signal: AbortSignal): Promise<void> {
+  async #runSteps(isStopped: () => boolean, signal: AbortSignal, trace: Context | undefined): Promise<void> {
     const { clock, telemetry, lameDuckMs, work } = this.#options;
     const steps = this.#steps;
     const lameDuck: DrainWork = {
@@ -128,8 +131,10 @@ export class Drainer {
       if (isStopped()) return;
       steps[i] = { name: step.name, state: 'running' };
       try {
-        if (telemetry.buggify('drain-slow-step')) await clock.sleep(SLOW_STEP_MS, signal);
-        await step.run();
+        await inSpan(telemetry.tracer, `drain.${step.name}`, trace, async () => {
+          if (telemetry.buggify('drain-slow-step')) await clock.sleep(SLOW_STEP_MS, signal);
+          await step.run();
+        });
         steps[i] = { name: step.name, state: 'done' };
       } catch (error) {
         if (isStopped()) return;

@@ -21,7 +21,7 @@ export interface RunningStemeDb extends RunningEngine {
 /** Starts a store and its routes. @throws EngineError */
 export async function startStemeDb(host: Host, config: StemeConfig): Promise<RunningStemeDb> {
   const db = await openStemeNode(host, config);
-  const context: HttpContext = { clock: host.clock, db };
+  const context: HttpContext = { clock: host.clock, tracer: host.telemetry.tracer, db };
   const jobs = new Jobs(host.clock, host.telemetry.logger);
   const routes = [
     ...writeRoutes(context),

@@ -1,4 +1,6 @@
+import type { Span } from '@opentelemetry/api';
 import type { Host } from '../../host/host.ts';
+import { inSpan } from '../../host/tracing.ts';
 import { type Journal, scrubSegment } from '../../storage/journal/index.ts';
 import type { Background } from './background.ts';
 import type { KnownDamage } from './knownDamage.ts';
@@ -34,14 +36,14 @@ export interface ScrubOptions {
  *
  * @throws DiskError if a file cannot be read at all
  */
-export async function scrubLog({
-  host,
-  journal,
-  directory,
-  background,
-  metrics,
-  known,
-}: ScrubOptions): Promise<ScrubReport> {
+export function scrubLog(options: ScrubOptions): Promise<ScrubReport> {
+  return inSpan(options.host.telemetry.tracer, 'scrub', undefined, (_, span) => scrubSegments(options, span));
+}
+
+async function scrubSegments(
+  { host, journal, directory, background, metrics, known }: ScrubOptions,
+  span: Span,
+): Promise<ScrubReport> {
   const damaged: { file: string; offset: number; lsn: number; why: string }[] = [];
   let segments = 0;
   let bytes = 0;
@@ -64,5 +66,6 @@ export async function scrubLog({
     metrics.corruptions.inc({ where: 'segment' });
     host.telemetry.logger.error('scrub found damage', { segment: file, offset, lsn: from, why });
   }
+  span.setAttributes({ 'scrub.segments': segments, 'scrub.bytes': bytes, 'scrub.damaged': damaged.length });
   return { segments, bytes, records, damaged };
 }

@@ -1,5 +1,6 @@
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import type { Context } from '../../host/tracing.ts';
 import {
   type Journal,
   JournalError,
@@ -24,6 +25,7 @@ export async function openTheJournal(
   host: Host,
   config: StemeConfig,
   manifest: Manifest | undefined,
+  trace: Context | undefined,
 ): Promise<{ journal: Journal; recovery: RecoveryReport }> {
   const { wal } = config;
   const indexed = manifest?.parts.at(-1)?.last;
@@ -44,6 +46,7 @@ export async function openTheJournal(
     create: config.store.create,
     // The log is the database: a first segment that begins behind LSN 1 has lost what was before it.
     coveredTo: 0,
+    ...(trace === undefined ? {} : { trace }),
     ...(manifest === undefined || indexed === undefined
       ? {}
       : {

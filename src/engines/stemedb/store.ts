@@ -1,5 +1,6 @@
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import { type Context, inSpan } from '../../host/tracing.ts';
 import type { Journal, JournalStatus, RecoveryReport } from '../../storage/journal/index.ts';
 import { EngineError, ExitCode } from '../engine.ts';
 import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
@@ -85,19 +86,27 @@ export interface NodeStatus {
   readonly steps: readonly DrainStep[];
 }
 
-/** A store of assertions. Everything that it throws on account of input or state is a `StemeError`. */
+/**
+ * A store of assertions. Everything that it throws on account of input or state is a `StemeError`. With `trace` a write's
+ * wait for the log and its commit are spans under that context.
+ */
 export interface StemeDb {
   /** Stores a claim; resolves when it is durable and every query sees it. */
-  assert(assertion: AssertionInput): Promise<Ack>;
+  assert(assertion: AssertionInput, trace?: Context): Promise<Ack>;
   /** Stores claims, in order; with `atomic` all of them or none. Default: the good ones, the bad ones by index. */
-  assertBatch(assertions: readonly AssertionInput[], options?: { atomic?: boolean }): Promise<BatchResult>;
-  vote(vote: VoteInput): Promise<Ack>;
-  epoch(epoch: EpochInput): Promise<Ack>;
+  assertBatch(
+    assertions: readonly AssertionInput[],
+    options?: { atomic?: boolean },
+    trace?: Context,
+  ): Promise<BatchResult>;
+  vote(vote: VoteInput, trace?: Context): Promise<Ack>;
+  epoch(epoch: EpochInput, trace?: Context): Promise<Ack>;
   /** Sets an agent's weight, as of `timestamp` (default now by the wall clock). */
   weigh(
     agent: string,
     weight: number,
     options?: { timestamp?: number; signatures?: readonly Signature[] },
+    trace?: Context,
   ): Promise<Ack>;
   get(hash: string): Promise<StoredRecord | undefined>;
   query(query: Query): Promise<QueryResult>;
@@ -154,16 +163,23 @@ export async function openStemeNode(rawHost: Host, initial: StemeConfig): Promis
   const metrics = createMetrics(rawHost);
   const host = watchDisk(rawHost, metrics);
   try {
-    return await open(host, initial, metrics);
+    return await inSpan(host.telemetry.tracer, 'stemedb.start', undefined, (trace) =>
+      open(host, initial, metrics, trace),
+    );
   } catch (error) {
     throw startError(error);
   }
 }
 
-async function open(host: Host, config: StemeConfig, metrics: StemeMetrics): Promise<StemeNode> {
+async function open(
+  host: Host,
+  config: StemeConfig,
+  metrics: StemeMetrics,
+  trace: Context | undefined,
+): Promise<StemeNode> {
   const lock = await StoreLock.take(host, config.store.dir);
   try {
-    return await openLocked(host, config, metrics, lock);
+    return await openLocked(host, config, metrics, lock, trace);
   } catch (error) {
     await lock.release();
     throw error;
@@ -175,6 +191,7 @@ async function openLocked(
   initial: StemeConfig,
   metrics: StemeMetrics,
   lock: StoreLock,
+  trace: Context | undefined,
 ): Promise<StemeNode> {
   let config = initial;
   const { clock, telemetry } = host;
@@ -185,7 +202,7 @@ async function openLocked(
     telemetry.logger.warn('index manifest damaged: the log is folded again', { directory });
   }
   const known: Manifest | undefined = typeof manifest === 'string' ? undefined : manifest;
-  const { journal, recovery } = await openTheJournal(host, config, known);
+  const { journal, recovery } = await openTheJournal(host, config, known, trace);
   try {
     await lock.complete();
     if (known !== undefined && known.journal !== journal.id) {
@@ -215,7 +232,7 @@ async function openLocked(
     bytesPerSecond: () => config.background.bytes_per_sec,
     writeMs: () => journal.status().averageWriteMs,
   });
-  keeper = new IndexKeeper({
+  const indexKeeper = new IndexKeeper({
     host,
     journal,
     index,
@@ -226,17 +243,22 @@ async function openLocked(
       telemetry.logger.warn('index part unusable: its rows are folded from the log', { reason: error.message });
     },
   });
+  keeper = indexKeeper;
   const began = clock.now();
   let loaded: { folded: number; bytes: number };
   try {
-    loaded = await keeper.load(known);
+    loaded = await inSpan(telemetry.tracer, 'index.load', trace, async (_, span) => {
+      const found = await indexKeeper.load(known);
+      span.setAttributes({ 'index.rows': index.rows, 'index.folded': found.folded });
+      return found;
+    });
   } catch (error) {
     await journal.close();
     throw error;
   }
   telemetry.logger.info('index open', {
     rows: index.rows,
-    parts: keeper.parts.length,
+    parts: indexKeeper.parts.length,
     folded: loaded.folded,
     ms: clock.now() - began,
   });
@@ -311,10 +333,10 @@ async function openLocked(
     if (error instanceof StemeError) metrics.rejections.inc({ code: error.code });
   }
 
-  async function writeOne(prepare: () => Prepared): Promise<Ack> {
+  async function writeOne(prepare: () => Prepared, context: Context | undefined): Promise<Ack> {
     const answered = metrics.beginWrite();
     try {
-      const [result] = await writer.write([prepare()], false);
+      const [result] = await writer.write([prepare()], false, context);
       if (result === undefined) throw new Error('a write of one record had no result');
       if (result instanceof StemeError) throw result;
       return result;
@@ -326,9 +348,9 @@ async function openLocked(
     }
   }
 
-  async function assert(input: AssertionInput): Promise<Ack> {
+  async function assert(input: AssertionInput, context?: Context): Promise<Ack> {
     try {
-      const ack = await writeOne(() => prepareAssertion(parseAssertion(input)));
+      const ack = await writeOne(() => prepareAssertion(parseAssertion(input)), context);
       metrics.assertions.inc({ status: ack.status });
       return ack;
     } catch (error) {
@@ -340,11 +362,12 @@ async function openLocked(
   async function assertBatch(
     inputs: readonly AssertionInput[],
     options: { atomic?: boolean } = {},
+    context?: Context,
   ): Promise<BatchResult> {
     const answered = metrics.beginWrite();
     try {
       const whole = options.atomic === true;
-      return tally(whole ? await writeAll(inputs, writer) : await writeEach(inputs, writer, host));
+      return tally(whole ? await writeAll(inputs, writer, context) : await writeEach(inputs, writer, host, context));
     } catch (error) {
       countRejection(error);
       metrics.assertions.inc({ status: 'rejected' }, inputs.length);
@@ -468,15 +491,15 @@ async function openLocked(
     },
     assert,
     assertBatch,
-    vote: (input) => writeOne(() => prepareVote(parseInput(voteSchema, input))),
-    epoch: (input) => writeOne(() => prepareEpoch(parseInput(epochSchema, input))),
-    weigh: (agent, weight, options = {}) =>
+    vote: (input, context) => writeOne(() => prepareVote(parseInput(voteSchema, input)), context),
+    epoch: (input, context) => writeOne(() => prepareEpoch(parseInput(epochSchema, input)), context),
+    weigh: (agent, weight, options = {}, context) =>
       writeOne(() => {
         const timestamp = options.timestamp ?? Math.floor(clock.wall());
         const input: AgentWeightInput = { agent, weight, timestamp };
         if (options.signatures !== undefined) input.signatures = [...options.signatures];
         return prepareAgentWeight(parseInput(agentWeightSchema, input));
-      }),
+      }, context),
     get,
     query,
     limit: (limit) => admission.limit(limit),

@@ -1,5 +1,7 @@
+import type { Span } from '@opentelemetry/api';
 import type { Clock } from '../../host/clock.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
+import type { Context } from '../../host/tracing.ts';
 import { type Journal, type RecordIn, recordBytes, type Ticket } from '../../storage/journal/index.ts';
 import { type Admission, appendRefusal, writeFailure } from './admission.ts';
 import { type Prepared, RecordType, TYPE_NAMES } from './content.ts';
@@ -100,18 +102,18 @@ export class Writer {
    *
    * @throws StemeError when none is: for the state of the node, the rate, or with `atomic` the first bad record
    */
-  async write(records: readonly Prepared[], atomic: boolean): Promise<WriteResult[]> {
-    const placing = await this.begin(records, atomic);
+  async write(records: readonly Prepared[], atomic: boolean, trace?: Context): Promise<WriteResult[]> {
+    const placing = await this.begin(records, atomic, trace);
     return placing.settle();
   }
 
   /** The first half of `write`: resolves when each record has its place in the log, or is refused. */
-  async begin(records: readonly Prepared[], atomic: boolean): Promise<Placing> {
+  async begin(records: readonly Prepared[], atomic: boolean, trace?: Context): Promise<Placing> {
     const { admission } = this.#parts;
     const { admitted, refusal } = admission.write(records.length, atomic);
     const entering = admitted === records.length ? records : records.slice(0, admitted);
-    const early = await this.#checkAlone(entering);
-    const placed = this.#place(entering, early, atomic);
+    const early = await this.#checkAlone(entering, trace);
+    const placed = this.#place(entering, early, atomic, trace);
     return {
       settle: async () => {
         const results = await this.#settle(entering, placed);
@@ -122,20 +124,30 @@ export class Writer {
   }
 
   /** What can be said of each record by itself; signatures are verified here, a few a turn of the event loop. */
-  async #checkAlone(records: readonly Prepared[]): Promise<(StemeError | undefined)[]> {
-    const { verifier, clock, clockSkewMs } = this.#parts;
+  async #checkAlone(records: readonly Prepared[], trace: Context | undefined): Promise<(StemeError | undefined)[]> {
+    const { verifier, clock, clockSkewMs, telemetry } = this.#parts;
     const latest = clock.wall() + clockSkewMs();
     const found: (StemeError | undefined)[] = [];
+    let span: Span | undefined;
     for (const record of records) {
       let error = checkTimestamp(record, latest);
-      if (error === undefined && verifier.needed(record)) error = await verifier.check(record);
+      if (error === undefined && verifier.needed(record)) {
+        if (trace !== undefined) span ??= telemetry.tracer.startSpan('signatures.verify', {}, trace);
+        error = await verifier.check(record);
+      }
       found.push(error);
     }
+    span?.end();
     return found;
   }
 
   /** Decides the place of every record and appends the new ones. Synchronous. */
-  #place(records: readonly Prepared[], early: readonly (StemeError | undefined)[], atomic: boolean): Placed[] {
+  #place(
+    records: readonly Prepared[],
+    early: readonly (StemeError | undefined)[],
+    atomic: boolean,
+    trace: Context | undefined,
+  ): Placed[] {
     this.#parts.admission.checkOpen(); // again: checking signatures may have taken a while
     const batch = new BatchBuilder(this.#parts.journal.nextLsn, this.#parts.maxAppendBytes, atomic);
     const placed: Placed[] = [];
@@ -147,7 +159,7 @@ export class Writer {
     }
     let refusal: StemeError | undefined;
     for (const group of batch.groups) {
-      refusal ??= this.#append(group);
+      refusal ??= this.#append(group, trace);
       // What comes later in the call may refer to what was just refused: it goes too.
       if (refusal !== undefined && atomic) throw refusal;
       group.refusal = refusal;
@@ -204,11 +216,11 @@ export class Writer {
   }
 
   /** Hands a group to the journal; returns why it would not take it. */
-  #append(group: AppendGroup): StemeError | undefined {
+  #append(group: AppendGroup, trace: Context | undefined): StemeError | undefined {
     const { entries } = group;
     let ticket: Ticket;
     try {
-      ticket = this.#parts.journal.append(entries);
+      ticket = this.#parts.journal.append(entries, trace);
     } catch (error) {
       const refusal = appendRefusal(error);
       if (refusal instanceof StemeError) return refusal;

@@ -27,9 +27,9 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       role: 'write',
       endpoint: 'assert',
       schema: { body: assertionSchema },
-      handler: async (request) => {
+      handler: async (request, trace) => {
         const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
-        return acknowledged(await withTimeout(context, db.assert(body as AssertionInput))); // assert() parses it
+        return acknowledged(await withTimeout(context, db.assert(body as AssertionInput, trace))); // assert() parses it
       },
     },
     {
@@ -39,9 +39,9 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       role: 'write',
       endpoint: 'vote',
       schema: { body: voteSchema },
-      handler: async (request) => {
+      handler: async (request, trace) => {
         const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
-        return acknowledged(await withTimeout(context, db.vote(body as VoteInput))); // vote() parses it
+        return acknowledged(await withTimeout(context, db.vote(body as VoteInput, trace))); // vote() parses it
       },
     },
     {
@@ -51,9 +51,9 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       role: 'write',
       endpoint: 'epoch',
       schema: { body: epochSchema },
-      handler: async (request) => {
+      handler: async (request, trace) => {
         const body = refusalCounted(context, () => parseDataBody(request, maxBytes()));
-        return acknowledged(await withTimeout(context, db.epoch(body as EpochInput))); // epoch() parses it
+        return acknowledged(await withTimeout(context, db.epoch(body as EpochInput, trace))); // epoch() parses it
       },
     },
     {
@@ -63,12 +63,14 @@ export function writeRoutes(context: HttpContext): PlainRoute[] {
       role: 'write',
       endpoint: 'assert',
       schema: { body: weightBodySchema },
-      handler: async (request) => {
+      handler: async (request, trace) => {
         const { weight, timestamp, signatures } = refusalCounted(context, () =>
           parseInput(weightBodySchema, parseDataBody(request, maxBytes())),
         );
         const options = signatures === undefined ? { timestamp } : { timestamp, signatures };
-        return acknowledged(await withTimeout(context, db.weigh(request.parameters.agent ?? '', weight, options)));
+        return acknowledged(
+          await withTimeout(context, db.weigh(request.parameters.agent ?? '', weight, options, trace)),
+        );
       },
     },
   ];

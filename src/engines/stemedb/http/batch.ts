@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Context } from '../../../host/tracing.ts';
 import type { RouteRequest, RouteResponse } from '../../route.ts';
 import { errorBody, StemeError } from '../errors.ts';
 import { type AssertionInput, LIMITS, parseInput } from '../model.ts';
@@ -26,7 +27,7 @@ const batchSchema = z.strictObject({
 export function batchRoutes(context: HttpContext): PlainRoute[] {
   const { db } = context;
 
-  async function document(request: RouteRequest): Promise<RouteResponse> {
+  async function document(request: RouteRequest, trace: Context | undefined): Promise<RouteResponse> {
     const { items, atomic } = refusalCounted(context, () => {
       const { assertions, atomic = false } = parseInput(batchSchema, parseJson(request.body, LIMITS.batchBodyBytes));
       if (assertions.length > LIMITS.batchItems) {
@@ -34,7 +35,7 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       }
       return { items: assertions as AssertionInput[], atomic }; // assertBatch() parses each
     });
-    const body = await withTimeout(context, db.assertBatch(items, { atomic }));
+    const body = await withTimeout(context, db.assertBatch(items, { atomic }, trace));
     countLimited(body.results);
     return { status: 200, body };
   }
@@ -47,20 +48,21 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
   }
 
   /** Writes what has come of the lines, answers it, and only then reads on: that is the back-pressure. */
-  async function* answers(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  async function* answers(stream: AsyncIterable<Uint8Array>, trace: Context | undefined): AsyncGenerator<string> {
     for await (const lines of readLines(stream, db.config.server.max_body_bytes, CHUNK_LINES)) {
-      yield await answerLines(lines);
+      yield await answerLines(lines, trace);
     }
   }
 
   async function answerLines(
     lines: readonly { readonly number: number; readonly bytes: Uint8Array | undefined }[],
+    trace: Context | undefined,
   ): Promise<string> {
     const parsed = lines.map(({ bytes }) => parseLine(bytes, db.config.server.max_body_bytes));
     const good = parsed.filter((line) => !(line instanceof StemeError)) as AssertionInput[]; // assertBatch() parses each
     let results: readonly object[];
     try {
-      results = good.length === 0 ? [] : (await withTimeout(context, db.assertBatch(good))).results;
+      results = good.length === 0 ? [] : (await withTimeout(context, db.assertBatch(good, {}, trace))).results;
     } catch (error) {
       if (!(error instanceof StemeError)) throw error;
       const refused = { status: 'rejected', ...errorBody(error) };
@@ -94,11 +96,11 @@ export function batchRoutes(context: HttpContext): PlainRoute[] {
       schema: { body: batchSchema },
       maxBodyBytes: LIMITS.batchBodyBytes,
       streaming: [NDJSON],
-      handler: async (request) => {
+      handler: async (request, trace) => {
         refusalCounted(context, () => requireContentType(request, ['application/json', NDJSON]));
-        if (contentType(request) !== NDJSON) return document(request);
+        if (contentType(request) !== NDJSON) return document(request, trace);
         const stream = request.stream ?? once(request.body);
-        return { status: 200, headers: { 'content-type': NDJSON }, body: answers(stream) };
+        return { status: 200, headers: { 'content-type': NDJSON }, body: answers(stream, trace) };
       },
     },
   ];

@@ -1,4 +1,6 @@
+import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
 import type { Clock, Millis } from '../../../host/clock.ts';
+import { type Context, callerContext, contextOf } from '../../../host/tracing.ts';
 import type { Refusal } from '../../engine.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
 import type { Endpoint } from '../admission.ts';
@@ -8,23 +10,31 @@ import type { StemeNode } from '../store.ts';
 /** What the handlers of a store work with. */
 export interface HttpContext {
   readonly clock: Clock;
+  readonly tracer: Tracer;
   readonly db: StemeNode;
 }
 
 /** A route before it is measured: its handler may throw `StemeError`. */
-export type PlainRoute = Route & {
+export type PlainRoute = Omit<Route, 'handler'> & {
   /** Whose request rate it counts against; none for health and metrics. */
   readonly endpoint?: Endpoint;
+  /** With the context of the request's span, if that is recorded. */
+  readonly handler: (request: RouteRequest, trace: Context | undefined) => Promise<RouteResponse>;
 };
 
-/** Puts measuring, the endpoint's rate and the answers to errors around a route's handler. */
-export function finishRoute({ clock, db }: HttpContext, { endpoint, ...route }: PlainRoute): Route {
+/** Puts measuring, a span, the endpoint's rate and the answers to errors around a route's handler. */
+export function finishRoute({ clock, db, tracer }: HttpContext, { endpoint, ...route }: PlainRoute): Route {
   const { metrics } = db;
+  const spanName = `${route.method} ${route.path}`;
+  const spanOptions = {
+    kind: SpanKind.SERVER,
+    attributes: { 'http.request.method': route.method, 'http.route': route.path },
+  };
 
-  async function answer(request: RouteRequest): Promise<RouteResponse> {
+  async function answer(request: RouteRequest, trace: Context | undefined): Promise<RouteResponse> {
     try {
       if (endpoint !== undefined) db.admit(endpoint);
-      return await route.handler(request);
+      return await route.handler(request, trace);
     } catch (error) {
       if (!(error instanceof StemeError)) throw error;
       if (error.code === 'RATE_LIMITED') metrics.rateLimited.inc({ endpoint: endpoint ?? 'none' });
@@ -32,11 +42,29 @@ export function finishRoute({ clock, db }: HttpContext, { endpoint, ...route }: 
     }
   }
 
+  async function traced(request: RouteRequest): Promise<RouteResponse> {
+    const caller = callerContext(request.headers.traceparent);
+    const span = tracer.startSpan(spanName, spanOptions, caller);
+    const trace = contextOf(span, caller);
+    if (trace === undefined) return answer(request, undefined);
+    let status = 500;
+    try {
+      const response = await answer(request, trace);
+      status = response.status;
+      return response;
+    } finally {
+      span.setAttribute('http.response.status_code', status);
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    }
+  }
+
   async function handler(request: RouteRequest): Promise<RouteResponse> {
     const began = clock.now();
     let status = 500;
     try {
-      const response = await answer(request);
+      // What monitoring asks for every few seconds tells nobody anything in a trace.
+      const response = await (endpoint === undefined ? answer(request, undefined) : traced(request));
       status = response.status;
       return response;
     } finally {
