@@ -4,6 +4,8 @@
  * list of calls and returns of porcupine. States are interned, so a configuration is a bit set and one number.
  */
 import type { Operation } from './history.ts';
+import { at } from './wgl/at.ts';
+import { search } from './wgl/search.ts';
 
 /** A sequential specification. States are immutable values; `step` is deterministic. */
 export interface Model<State> {
@@ -18,13 +20,26 @@ export interface Model<State> {
   key(state: State): string | number;
   /** Operations with different partitions do not touch each other. Default: all in one. */
   partition?(operation: Operation): string | number;
-  /** True for an operation that changes no state: without an answer it says nothing and is left out. Default: none. */
+  /**
+   * True for an operation that changes no state, whichever it meets: a read, or a compare-and-set that answered that the value
+   * differed. Without an answer it says nothing and is left out; with one it needs no choice of its place. Default: none.
+   */
   isRead?(operation: Operation): boolean;
+  /**
+   * Operations without an answer for which this is the same do the same in every state, so that it does not matter which of them
+   * did it. Default: undefined, which is nobody's twin.
+   */
+  effect?(operation: Operation): string | number | undefined;
+  /** A state in words, for reports. Default: its key. */
+  describe?(state: State): string;
 }
 
 /** Bounds of the search; beyond one the verdict is `unknown`. */
 export interface LinearizabilityLimits {
-  /** Configurations remembered in one partition. Default 1,000,000. */
+  /**
+   * Configurations remembered in one partition: n / 8 + 16 bytes each for n operations, and as much again while the tables grow.
+   * Default 1,000,000.
+   */
   readonly maxConfigurations?: number;
   /** Steps of the model in one partition. Default 20,000,000. */
   readonly maxSteps?: number;
@@ -32,17 +47,27 @@ export interface LinearizabilityLimits {
 
 export type LinearizabilityVerdict = 'linearizable' | 'illegal' | 'unknown';
 
+/** A partition that is not linearizable, or undecided: what a picture of it needs. Plain data; states in the model's words. */
+export interface LinearizabilityFailure {
+  readonly partition: string | number;
+  readonly verdict: 'illegal' | 'unknown';
+  /** Ids of the operations that could be put in order, in that order: the most answered ones that the search placed. */
+  readonly longestPrefix: readonly number[];
+  /** The state after each operation of `longestPrefix`. */
+  readonly statesAlong: readonly string[];
+  /** Every state in which the answered operations of `longestPrefix` may leave things; 16 at most. */
+  readonly statesBefore: readonly string[];
+  /** Ids of the answered operations of which one had to come next: none can follow in any of `statesBefore`. */
+  readonly stuck: readonly number[];
+}
+
 export interface LinearizabilityResult {
   readonly verdict: LinearizabilityVerdict;
   /** One for each partition that is not linearizable, or undecided. */
-  readonly failures: readonly {
-    readonly partition: string | number;
-    readonly verdict: 'illegal' | 'unknown';
-    /** Ids of the longest sequence of operations that could be put in order. */
-    readonly longestPrefix: readonly number[];
-    /** Ids of the answered operations that could not follow it. */
-    readonly stuck: readonly number[];
-  }[];
+  readonly failures: readonly LinearizabilityFailure[];
+  /** Most configurations that a partition remembered, and the most memory that its tables took, in bytes. */
+  readonly configurations: number;
+  readonly tableBytes: number;
 }
 
 /** Decides a whole history. `illegal` in any partition wins over `unknown`. `fail` operations took no effect: left out. */
@@ -51,6 +76,31 @@ export function checkLinearizability<State>(
   model: Model<State>,
   limits: LinearizabilityLimits = {},
 ): LinearizabilityResult {
+  const { maxConfigurations = 1_000_000, maxSteps = 20_000_000 } = limits;
+  const failures: LinearizabilityFailure[] = [];
+  let configurations = 0;
+  let tableBytes = 0;
+  for (const [partition, own] of partitionsOf(operations, model)) {
+    const result = search(own, model, { maxConfigurations, maxSteps });
+    configurations = Math.max(configurations, result.configurations);
+    tableBytes = Math.max(tableBytes, result.bytes);
+    if (result.verdict === 'linearizable') continue;
+    const { path, ends, verdict } = result;
+    failures.push({ partition, verdict, ...picture(own, model, path, ends) });
+  }
+  const verdict = failures.some((failure) => failure.verdict === 'illegal')
+    ? 'illegal'
+    : failures.length === 0
+      ? 'linearizable'
+      : 'unknown';
+  return { verdict, failures, configurations, tableBytes };
+}
+
+/** What can be put in order at all, partition by partition. */
+function partitionsOf<State>(
+  operations: readonly Operation[],
+  model: Model<State>,
+): ReadonlyMap<string | number, readonly Operation[]> {
   const partitions = new Map<string | number, Operation[]>();
   for (const operation of operations) {
     if (operation.outcome === 'fail') continue;
@@ -60,226 +110,33 @@ export function checkLinearizability<State>(
     if (list === undefined) partitions.set(key, [operation]);
     else list.push(operation);
   }
-  const failures: LinearizabilityResult['failures'][number][] = [];
-  for (const [partition, list] of partitions) {
-    const result = checkPartition(list, model, limits);
-    if (result.verdict !== 'linearizable') failures.push({ partition, ...result, verdict: result.verdict });
-  }
-  if (failures.some((failure) => failure.verdict === 'illegal')) return { verdict: 'illegal', failures };
-  return { verdict: failures.length === 0 ? 'linearizable' : 'unknown', failures };
+  return partitions;
 }
 
-interface PartitionResult {
-  readonly verdict: LinearizabilityVerdict;
-  readonly longestPrefix: readonly number[];
-  readonly stuck: readonly number[];
-}
-
-function checkPartition<State>(
+function picture<State>(
   operations: readonly Operation[],
   model: Model<State>,
-  limits: LinearizabilityLimits,
-): PartitionResult {
-  const maxConfigurations = limits.maxConfigurations ?? 1_000_000;
-  const maxSteps = limits.maxSteps ?? 20_000_000;
-  const list = new CallList(operations);
-  const seen = new Configurations(operations.length);
-  const states = new Interner(model);
-  const path: { operation: number; state: number }[] = [];
-  let state = states.intern(model.initial);
-  let unanswered = operations.filter((operation) => operation.outcome === 'ok').length;
-  let longest: number[] = [];
-  let steps = 0;
-  let node = list.first();
-
-  while (unanswered > 0) {
-    if (list.isCall(node)) {
-      const index = list.operationOf(node);
-      const operation = at(operations, index);
-      if (++steps > maxSteps) return result('unknown');
-      const next = model.step(states.value(state), operation);
-      if (next !== undefined) {
-        const nextState = states.intern(next);
-        if (seen.add(index, nextState)) {
-          if (seen.size > maxConfigurations) return result('unknown');
-          path.push({ operation: index, state });
-          if (path.length > longest.length) longest = path.map((step) => step.operation);
-          state = nextState;
-          if (operation.outcome === 'ok') unanswered--;
-          list.lift(index);
-          node = list.first();
-          continue;
-        }
-      }
-      node = list.after(node);
-      continue;
-    }
-    // A return: its call was not put in order before it, so the last choice was wrong. Or the end of the list.
-    const last = path.pop();
-    if (last === undefined) return result('illegal');
-    state = last.state;
-    seen.remove(last.operation);
-    if (at(operations, last.operation).outcome === 'ok') unanswered++;
-    list.unlift(last.operation);
-    node = list.after(list.callOf(last.operation));
+  path: readonly number[],
+  ends: readonly State[],
+): Omit<LinearizabilityFailure, 'partition' | 'verdict'> {
+  const describe = (state: State): string => model.describe?.(state) ?? String(model.key(state));
+  const placed = new Set(path);
+  const prefix = path.map((index) => at(operations, index));
+  const missing = operations.filter((operation, index) => !placed.has(index) && operation.outcome === 'ok');
+  const firstReturn = missing.reduce((order, { completedOrder }) => Math.min(order, completedOrder), Infinity);
+  const statesAlong: string[] = [];
+  let state = model.initial;
+  for (const operation of prefix) {
+    const next = model.step(state, operation);
+    if (next === undefined)
+      throw new Error(`the model ${model.name} is not deterministic at operation ${operation.id}`);
+    state = next;
+    statesAlong.push(describe(state));
   }
-  return { verdict: 'linearizable', longestPrefix: path.map((step) => at(operations, step.operation).id), stuck: [] };
-
-  function result(verdict: 'illegal' | 'unknown'): PartitionResult {
-    const inPrefix = new Set(longest);
-    const firstReturn = operations.reduce(
-      (order, operation, index) => (inPrefix.has(index) ? order : Math.min(order, operation.completedOrder)),
-      Number.POSITIVE_INFINITY,
-    );
-    const stuck = operations.filter(
-      (operation, index) => !inPrefix.has(index) && operation.outcome === 'ok' && operation.invokedOrder <= firstReturn,
-    );
-    return {
-      verdict,
-      longestPrefix: longest.map((index) => at(operations, index).id),
-      stuck: stuck.map((operation) => operation.id),
-    };
-  }
-}
-
-/** Calls and returns in order of time, doubly linked, so that an operation leaves and comes back in constant time. */
-class CallList {
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
-  readonly #count: number;
-
-  /** Node 2i + 1 is the call of operation i, 2i + 2 its return; 0 is the head, -1 the end. */
-  constructor(operations: readonly Operation[]) {
-    this.#count = operations.length;
-    this.#next = new Int32Array(2 * operations.length + 1).fill(-1);
-    this.#previous = new Int32Array(2 * operations.length + 1).fill(-1);
-    const nodes = operations.flatMap((operation, index) => {
-      const call = { node: 2 * index + 1, order: operation.invokedOrder };
-      return operation.outcome === 'ok' ? [call, { node: 2 * index + 2, order: operation.completedOrder }] : [call];
-    });
-    nodes.sort((a, b) => a.order - b.order || a.node - b.node);
-    let last = 0;
-    for (const { node } of nodes) {
-      this.#next[last] = node;
-      this.#previous[node] = last;
-      last = node;
-    }
-  }
-  first(): number {
-    return at(this.#next, 0);
-  }
-  after(node: number): number {
-    return at(this.#next, node);
-  }
-  isCall(node: number): boolean {
-    return node > 0 && node % 2 === 1;
-  }
-  operationOf(node: number): number {
-    return (node - 1) >> 1;
-  }
-  callOf(index: number): number {
-    return 2 * index + 1;
-  }
-  lift(index: number): void {
-    this.#unlink(2 * index + 1);
-    if (this.#hasReturn(index)) this.#unlink(2 * index + 2);
-  }
-  /** Undoes the last `lift` that has not been undone. */
-  unlift(index: number): void {
-    if (this.#hasReturn(index)) this.#relink(2 * index + 2);
-    this.#relink(2 * index + 1);
-  }
-  #hasReturn(index: number): boolean {
-    return index < this.#count && at(this.#previous, 2 * index + 2) !== -1;
-  }
-  #unlink(node: number): void {
-    const before = at(this.#previous, node);
-    const after = at(this.#next, node);
-    this.#next[before] = after;
-    if (after !== -1) this.#previous[after] = before;
-  }
-  #relink(node: number): void {
-    this.#next[at(this.#previous, node)] = node;
-    const after = at(this.#next, node);
-    if (after !== -1) this.#previous[after] = node;
-  }
-}
-
-/** Configurations that have been visited: which operations are in order, and the state after them. */
-class Configurations {
-  readonly #bits: Uint32Array;
-  readonly #weights: Uint32Array;
-  readonly #seen = new Map<number, { bits: Uint32Array; state: number }[]>();
-  #hash = 0;
-  size = 0;
-
-  constructor(operations: number) {
-    this.#bits = new Uint32Array((operations + 31) >> 5);
-    this.#weights = new Uint32Array(operations);
-    for (let index = 0; index < operations; index++) this.#weights[index] = scramble(index + 1);
-  }
-  /** Adds the operation to the set; false (and nothing changed) if that configuration was visited before. */
-  add(index: number, state: number): boolean {
-    this.#flip(index);
-    const key = (this.#hash ^ scramble(state)) >>> 0;
-    const bucket = this.#seen.get(key);
-    if (bucket?.some((entry) => entry.state === state && equalBits(entry.bits, this.#bits)) === true) {
-      this.#flip(index);
-      return false;
-    }
-    const entry = { bits: this.#bits.slice(), state };
-    if (bucket === undefined) this.#seen.set(key, [entry]);
-    else bucket.push(entry);
-    this.size++;
-    return true;
-  }
-  remove(index: number): void {
-    this.#flip(index);
-  }
-  #flip(index: number): void {
-    const word = index >> 5;
-    this.#bits[word] = at(this.#bits, word) ^ (1 << (index & 31));
-    this.#hash ^= at(this.#weights, index);
-  }
-}
-
-class Interner<State> {
-  readonly #numbers = new Map<string | number, number>();
-  readonly #values: State[] = [];
-  readonly #model: Model<State>;
-
-  constructor(model: Model<State>) {
-    this.#model = model;
-  }
-  intern(state: State): number {
-    const key = this.#model.key(state);
-    let number = this.#numbers.get(key);
-    if (number === undefined) {
-      number = this.#values.length;
-      this.#values.push(state);
-      this.#numbers.set(key, number);
-    }
-    return number;
-  }
-  value(number: number): State {
-    return at(this.#values, number);
-  }
-}
-
-function equalBits(a: Uint32Array, b: Uint32Array): boolean {
-  for (let word = 0; word < a.length; word++) if (a[word] !== b[word]) return false;
-  return true;
-}
-
-/** The finalizer of MurmurHash3: spreads small numbers over 32 bits. */
-function scramble(value: number): number {
-  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function at<T>(list: { readonly [index: number]: T; readonly length: number }, index: number): T {
-  const value = list[index];
-  if (value === undefined) throw new Error(`index ${index} is outside 0..${list.length - 1}`);
-  return value;
+  return {
+    longestPrefix: prefix.map(({ id }) => id),
+    statesAlong,
+    statesBefore: ends.map(describe),
+    stuck: missing.filter(({ invokedOrder }) => invokedOrder <= firstReturn).map(({ id }) => id),
+  };
 }

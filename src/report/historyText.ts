@@ -34,7 +34,8 @@ export function drawFailure(
   const { length } = failure.longestPrefix;
   const hidden = failure.stuck.length - shownStuck;
   return [
-    `partition ${failure.partition}: ${length} operations in order, then none of ${failure.stuck.length} can follow`,
+    `partition ${failure.partition}: ${length} operations in order, then none of ${failure.stuck.length} can follow` +
+      (failure.statesBefore.length === 0 ? '' : ` in ${shortened(failure.statesBefore.join(' or '))}`),
     ...named.map(
       ({ operation, mark, words }) =>
         `${mark.padStart(markWidth)} ${words.padEnd(wordWidth)} ${barOf(operation, columnOf)}`,
@@ -43,11 +44,15 @@ export function drawFailure(
   ];
 }
 
-/** `p3 write 4 → ok`, cut where it is long. */
+/** `p3 write 4 → ok`. */
 function wordsOf({ process, f, input, output, outcome }: Operation): string {
   const asked = input === undefined ? '' : ` ${JSON.stringify(input)}`;
   const answered = outcome === 'info' ? '?' : output === undefined ? 'ok' : JSON.stringify(output);
   const words = `p${process} ${f}${asked} → ${answered}`;
+  return shortened(words);
+}
+
+function shortened(words: string): string {
   return words.length <= longestWord ? words : `${words.slice(0, longestWord - 1)}…`;
 }
 

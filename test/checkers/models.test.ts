@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Operation } from '../../src/checkers/history.ts';
 import { checkLinearizability, type Model } from '../../src/checkers/linearizability.ts';
+import { keyValueModel } from '../../src/checkers/models/keyValue.ts';
 import { lockModel } from '../../src/checkers/models/lock.ts';
 import { queueModel } from '../../src/checkers/models/queue.ts';
+import { casRegisterModel } from '../../src/checkers/models/register.ts';
 import { bruteForce, op } from './histories.ts';
 
 const never = Number.POSITIVE_INFINITY;
@@ -104,8 +106,53 @@ const lockOperations = fc.oneof(
   fc.constant({ f: 'expire', output: true }),
 );
 
+const key = fc.constantFrom('x', 'y');
+const text = fc.constantFrom('', 'a', 'b', 'ab');
+const keyValueOperations = fc.oneof(
+  fc.tuple(key, text).map(([of, output]) => ({ f: 'get', input: { key: of }, output })),
+  fc
+    .tuple(fc.constantFrom('put', 'append'), key, text)
+    .map(([f, of, value]) => ({ f, input: { key: of, value }, output: true })),
+);
+const casOperations = fc.oneof(
+  fc.option(small, { nil: undefined }).map((output) => ({ f: 'read', output })),
+  small.map((input) => ({ f: 'write', input, output: true })),
+  fc
+    .tuple(small, small, fc.boolean())
+    .map(([expected, value, output]) => ({ f: 'cas', input: { expected, value }, output })),
+);
+
+/** The map of the key-value model as a whole, without its partitions. */
+const wholeMap: Model<string> = {
+  name: 'map',
+  initial: '{}',
+  key: (state) => state,
+  step(state, operation) {
+    const map = JSON.parse(state) as Record<string, string>;
+    const { key: of, value = '' } = operation.input as { key: string; value?: string };
+    if (operation.f === 'get')
+      return operation.outcome === 'info' || (map[of] ?? '') === operation.output ? state : undefined;
+    return JSON.stringify({ x: '', y: '', ...map, [of]: (operation.f === 'append' ? (map[of] ?? '') : '') + value });
+  },
+};
+
 describe('the dumb twin', () => {
+  test('should agree with trying every order on histories of a key-value store as a whole', () => {
+    const verdicts = { linearizable: 0, illegal: 0, unknown: 0 };
+    fc.assert(
+      fc.property(histories(keyValueOperations), (operations) => {
+        const { verdict } = checkLinearizability(operations, keyValueModel);
+        expect(verdict).toBe(bruteForce(operations, wholeMap) ? 'linearizable' : 'illegal');
+        verdicts[verdict]++;
+      }),
+      { numRuns: 1500 },
+    );
+    expect(verdicts.linearizable).toBeGreaterThan(100);
+    expect(verdicts.illegal).toBeGreaterThan(100);
+  });
+
   test.each([
+    ['register', casRegisterModel() as Model<unknown>, histories(casOperations)],
     ['queue', queueModel as Model<unknown>, histories(queueOperations)],
     ['lock', lockModel as Model<unknown>, histories(lockOperations)],
   ])('should agree with trying every order on histories of a %s', (_, model, drawn) => {

@@ -62,7 +62,7 @@ test('should end with 2 for a history without operations: nothing was checked', 
 test('should end with 1, and draw where it stopped, for one that is not', async () => {
   expect((await check(register(1), '--model', 'register')).code).toBe(1);
   expect(printed.split('\n')).toEqual([
-    'partition 0: 2 operations in order, then none of 1 can follow',
+    'partition 0: 2 operations in order, then none of 1 can follow in 2',
     '1. p0 write 1 → null ├───────────┤',
     '2. p0 write 2 → null                         ├──────────┤',
     ` ✗ ${'p1 read → 1'.padEnd(17)} ${' '.repeat(47)}├───────────┤`,

@@ -14,6 +14,8 @@ export const keyValueModel: Model<string> = {
   key: (state) => state,
   partition: (operation) => inputOf(operation).key,
   isRead: (operation) => operation.f === 'get',
+  effect: (operation) => `${operation.f} ${inputOf(operation).value ?? ''}`,
+  describe: (state) => JSON.stringify(state),
   step(state, operation) {
     const { value = '' } = inputOf(operation);
     switch (operation.f) {

@@ -27,6 +27,8 @@ export const lockModel: Model<LockState> = {
   initial: { token: 0, held: false },
   key: (state) => `${state.token} ${state.held}`,
   isRead: (operation) => operation.f === 'use',
+  effect: (operation) => (operation.f === 'release' ? `release ${tokenOf(operation)}` : operation.f),
+  describe: ({ token, held }) => (held ? `held with token ${token}` : `free, last token ${token}`),
   step(state, operation) {
     switch (operation.f) {
       case 'acquire':

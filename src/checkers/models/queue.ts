@@ -12,6 +12,7 @@ export const queueModel: Model<readonly QueueValue[]> = {
   name: 'queue',
   initial: [],
   key: (state) => JSON.stringify(state),
+  effect: ({ f, input }) => `${f} ${JSON.stringify(input)}`,
   step(state, operation) {
     switch (operation.f) {
       case 'enqueue':

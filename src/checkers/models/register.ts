@@ -20,6 +20,8 @@ export function registerModel(initial?: RegisterValue): Model<{ readonly value: 
     initial: { value: initial },
     key: (state) => keyOf(state.value),
     isRead: (operation) => operation.f === 'read',
+    effect: ({ f, input }) => `${f} ${keyOf(input as RegisterValue)}`, // a write: what did not answer and reads is left out
+    describe: ({ value }) => (value === undefined ? 'empty' : JSON.stringify(value)),
     step: readOrWrite,
   };
 }
@@ -32,6 +34,12 @@ export function casRegisterModel(initial?: RegisterValue): Model<{ readonly valu
   return {
     ...registerModel(initial),
     name: 'cas-register',
+    isRead: ({ f, outcome, output }) => f === 'read' || (f === 'cas' && outcome === 'ok' && output === false),
+    effect({ f, input }) {
+      if (f !== 'cas') return `${f} ${keyOf(input as RegisterValue)}`; // a write, by the contract of this model
+      const { expected, value } = input as CompareAndSet; // by the contract of this model
+      return `cas ${keyOf(expected)} ${keyOf(value)}`;
+    },
     step(state, operation) {
       if (operation.f !== 'cas') return readOrWrite(state, operation);
       const { expected, value } = operation.input as CompareAndSet; // by the contract of this model
