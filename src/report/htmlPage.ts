@@ -35,6 +35,7 @@ const SCRIPTS = [
   'linearization.js',
   'faultLog.js',
   'reproduce.js',
+  'guilt.js',
   'tables.js',
   'main.js',
 ];
@@ -49,6 +50,7 @@ const STYLES = [
   'timeline.css',
   'diagram.css',
   'narrow.css',
+  'print.css',
 ];
 
 /** The report of a run as one HTML file that needs nothing else: styles, scripts, uPlot and the data are in it. */

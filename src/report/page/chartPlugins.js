@@ -13,19 +13,36 @@
   };
 
   /** Shades the time in which a fault was active. */
-  hotfire.faultShading = (faults, endMs, colours) => ({
+  hotfire.faultShading = (faults, colours) => ({
     hooks: {
       drawClear: (plot) =>
         inPlot(plot, (ctx, bbox) => {
           for (const fault of faults) {
             const from = plot.valToPos(fault.startMs / 1_000, 'x', true);
-            const to = plot.valToPos((fault.endMs ?? endMs) / 1_000, 'x', true);
+            const to = plot.valToPos(hotfire.faultEnd(fault) / 1_000, 'x', true);
             ctx.fillStyle = colours.faultShade;
             ctx.fillRect(from, bbox.top, Math.max(to - from, 1), bbox.height);
             ctx.fillStyle = colours.fault;
             ctx.fillRect(from, bbox.top, Math.max(to - from, 1), 2 * devicePixelRatio);
           }
         }),
+    },
+  });
+
+  /** Shades the stretch that the verdict blames. */
+  hotfire.guiltShading = (guilt, colours) => ({
+    hooks: {
+      drawClear: (plot) => {
+        if (!guilt) return;
+        inPlot(plot, (ctx, bbox) => {
+          const from = plot.valToPos(guilt.fromMs / 1_000, 'x', true);
+          const width = Math.max(plot.valToPos(guilt.toMs / 1_000, 'x', true) - from, 2 * devicePixelRatio);
+          ctx.fillStyle = colours.badBg;
+          ctx.fillRect(from, bbox.top, width, bbox.height);
+          ctx.fillStyle = colours.bad;
+          ctx.fillRect(from, bbox.top + bbox.height - 3 * devicePixelRatio, width, 3 * devicePixelRatio);
+        });
+      },
     },
   });
 

@@ -15,6 +15,7 @@
       faultShade: get('fault-shade'),
       warn: get('warn'),
       bad: get('bad'),
+      badBg: get('bad-bg'),
       good: get('good'),
       lines: Array.from({ length: 10 }, (_, index) => get(`line-${index + 1}`)),
       tones: { ok: get('good'), fail: get('warn'), info: get('bad') },
@@ -118,7 +119,8 @@
           })),
         ],
         plugins: [
-          hotfire.faultShading(data.faults, data.virtualMs, palette),
+          hotfire.guiltShading(data.guilt, palette),
+          hotfire.faultShading(data.faults, palette),
           hotfire.alertMarks(data.alerts, palette),
           hotfire.thresholdLines(chart.thresholds, palette),
         ],

@@ -12,7 +12,9 @@
     fault.nodes.join(', ') || '–',
     el('div', {}, fault.text, el('div', {}, el('code', { class: 'muted' }, hotfire.shortFields(fault.parameters)))),
     moment(fault.startMs),
-    fault.endMs === undefined ? el('span', { class: 'muted' }, 'not healed') : moment(fault.endMs),
+    fault.endMs === undefined
+      ? el('span', { class: 'muted' }, hotfire.isMomentary(fault) ? 'at once' : 'not healed')
+      : moment(fault.endMs),
     fault.endMs === undefined ? '–' : el('span', { class: 'nowrap' }, hotfire.span(fault.endMs - fault.startMs)),
     el(
       'button',

@@ -27,7 +27,7 @@
   /** A tick of an axis whose ticks are `stepMs` apart, without needless digits. */
   hotfire.tickText = (ms, stepMs) => {
     if (stepMs >= 1_000) return hotfire.clock(ms);
-    const text = hotfire.fineClock(ms, stepMs * 1_000);
+    const text = hotfire.fineClock(ms, stepMs * 100);
     return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
   };
 

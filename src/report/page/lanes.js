@@ -83,7 +83,7 @@
         name,
         'fault',
         group.map((fault) =>
-          bar(fault.startMs, fault.endMs ?? virtualMs, 'fault', `${hotfire.clock(fault.startMs, true)} ${fault.text}`),
+          bar(fault.startMs, hotfire.faultEnd(fault), 'fault', `${hotfire.clock(fault.startMs, true)} ${fault.text}`),
         ),
       ),
     );

@@ -92,6 +92,7 @@
 
   setTheme(system.matches ? 'dark' : 'light');
   renderHero(byId('hero'));
+  hotfire.renderGuilt(byId('guilt'));
   hotfire.renderViolations(byId('violations'));
   renderStory(byId('story'));
   hotfire.renderTimeWindow(byId('time'));

@@ -42,31 +42,44 @@
       ];
     });
 
+  /** Times of messages are whole microseconds, those of spans and operations are finer. */
+  const SAME_MS = 0.002;
+
+  /** When requests arrived that may be this operation's: sent at the very moment of its call, to the machine that it asked. */
+  const arrivals = (operation) => {
+    const { messages } = hotfire.observed;
+    const node = messages.nodes.indexOf(operation.node);
+    const first = hotfire.lowerBound(messages.starts, operation.invokedMs - SAME_MS);
+    const found = [];
+    for (
+      let index = first;
+      index < messages.count && messages.starts[index] <= operation.invokedMs + SAME_MS;
+      index += 1
+    )
+      if (messages.to[index] === node && messages.lost[index] === 0) found.push(messages.ends[index]);
+    return found;
+  };
+
   /**
-   * The root spans of an operation: of the machine that was asked, begun while the operation ran, in a trace that no other
-   * operation could have begun as well. Without trace ids in the history that is all that can be said for certain.
+   * The spans of an operation: those of the traces that begin where and when its request arrived, and the spans of other
+   * traces that are linked with them, as a write is that several requests waited for together. None when two operations
+   * began at one moment: then nobody can tell whose they are.
    */
-  const spansOf = (operation, endMs) => {
-    const { spans, operations } = hotfire.observed;
-    const ids = new Set(spans.map(({ id }) => id));
+  const spansOf = (operation) => {
+    const { spans } = hotfire.observed;
+    const arrived = arrivals(operation);
     const roots = spans.filter(
       ({ node, startMs, parentId }) =>
-        (parentId === '' || !ids.has(parentId)) &&
-        node === operation.node &&
-        startMs >= operation.invokedMs &&
-        startMs <= endMs,
+        parentId === '' && node === operation.node && arrived.some((ms) => Math.abs(startMs - ms) <= SAME_MS),
     );
-    const alone = roots.filter(({ startMs }) => {
-      const [first, last] = operations.touching(startMs, startMs);
-      for (let index = first; index < last; index += 1) {
-        const other = operations.rows[index];
-        if (other.id !== operation.id && other.node === operation.node && operations.ends[index] >= startMs)
-          return false;
-      }
-      return true;
-    });
-    const traces = new Set((alone.length > 0 ? alone : roots.length === 1 ? roots : []).map(({ traceId }) => traceId));
-    return spans.filter(({ traceId }) => traces.has(traceId));
+    if (roots.length !== 1) return [];
+    const own = spans.filter(({ traceId }) => traceId === roots[0].traceId);
+    const ids = new Set(own.map(({ id }) => id));
+    const linked = new Set(own.flatMap(({ links }) => links));
+    const others = spans.filter(
+      ({ id, links }) => !ids.has(id) && (linked.has(id) || links.some((link) => ids.has(link))),
+    );
+    return [...own, ...others];
   };
 
   /** What is known of the operation at this place of the columns, as elements. */
@@ -101,7 +114,7 @@
         hotfire.pair('asked', pretty(input)),
         hotfire.pair('answer', pretty(output)),
       ),
-      hotfire.waterfall(spansOf(operation, endMs), invokedMs, endMs),
+      hotfire.waterfall(spansOf(operation), invokedMs, endMs),
     ];
   };
 })();

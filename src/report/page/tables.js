@@ -13,13 +13,28 @@
   /** Operations of one violation that are linked. */
   const LINKS_MAX = 50;
 
+  /** How much is shown before and after a violation. */
+  const AROUND_MS = 100;
+
+  const around = (ms) =>
+    el(
+      'button',
+      { type: 'button', class: 'moment', onclick: () => hotfire.showStretch(ms - AROUND_MS, ms + AROUND_MS) },
+      'diagram',
+    );
+
   const article = (violation) => {
     const { operations = [], evidence, atMs } = violation;
     const ids = operations.slice(0, LINKS_MAX).flatMap((id) => [hotfire.operationLink(id), ' ']);
     return el(
       'article',
       { class: 'card breach' },
-      el('h3', {}, violation.check, atMs === undefined ? undefined : el('span', {}, ' ', moment(atMs))),
+      el(
+        'h3',
+        {},
+        violation.check,
+        atMs === undefined ? undefined : el('span', {}, ' ', moment(atMs), ' ', around(atMs)),
+      ),
       el('p', {}, violation.message),
       operations.length > 0
         ? el('p', { class: 'help' }, 'Operations of the history: ', ids, operations.length > LINKS_MAX ? '…' : '')

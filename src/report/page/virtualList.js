@@ -76,6 +76,9 @@
     });
     list.addEventListener('scroll', () => requestAnimationFrame(paint), { passive: true });
 
+    // Its height is known only once it is on the page.
+    new ResizeObserver(paint).observe(list);
+
     return {
       list,
       choose,

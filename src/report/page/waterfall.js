@@ -69,6 +69,13 @@
       rows.length > SPANS_MAX
         ? el('p', { class: 'help' }, `${rows.length - SPANS_MAX} more are in trace.perfetto.json.`)
         : undefined,
+      hotfire.data.leftOut.spans > 0
+        ? el(
+            'p',
+            { class: 'help' },
+            `${hotfire.count(hotfire.data.leftOut.spans)} spans of the run are not on this page; some of them may belong here.`,
+          )
+        : undefined,
     );
   };
 })();

@@ -40,7 +40,9 @@
       hotfire.pair(
         'ends',
         fault.endMs === undefined
-          ? 'nothing healed it'
+          ? hotfire.isMomentary(fault)
+            ? 'at once'
+            : 'nothing healed it'
           : `${hotfire.fineClock(fault.endMs, 1)}, after ${hotfire.span(fault.endMs - fault.startMs)}`,
       ),
       hotfire.pair('parameters', fields(fault.parameters)),

@@ -120,8 +120,8 @@
     }
   };
 
-  /** The end of a fault in the picture: one that nothing heals is drawn as a moment with a short tail. */
-  diagram.faultEnd = ({ scale }, { startMs, endMs, isOpen }) => (isOpen ? startMs + 14 / scale.perMs : endMs);
+  /** The end of a fault in the picture: a moment is drawn wide enough to be pointed at. */
+  diagram.faultEnd = ({ scale }, { startMs, endMs, isMoment }) => (isMoment ? startMs + 14 / scale.perMs : endMs);
 
   const FAULT_TONES = { network: 'cut', process: 'bad' };
 

@@ -36,17 +36,14 @@
       if (box.x + box.width <= (covered.get(key) ?? -9) + 0.5) continue;
       covered.set(key, box.x + box.width);
       ctx.fillStyle = palette[tone];
-      ctx.globalAlpha = 0.8;
       ctx.fillRect(box.x, box.y, box.width, box.height);
       if (box.width < 34) continue;
-      ctx.globalAlpha = 1;
       ctx.font = diagram.font(9);
       ctx.textBaseline = 'middle';
       ctx.textAlign = 'left';
       ctx.fillStyle = palette.card;
       ctx.fillText(diagram.fitText(ctx, operation.f, box.width - 4), box.x + 2, box.y + box.height / 2 + 0.5);
     }
-    ctx.globalAlpha = 1;
     for (const index of marked) {
       const box = diagram.operationBox(frame, index);
       ctx.fillStyle = palette.bad;

@@ -108,7 +108,7 @@
     atMs: scene.marks[index].atMs,
     endMs: scene.marks[index].atMs,
   });
-  diagram.faultItem = (fault) => ({ kind: 'fault', fault, atMs: fault.startMs, endMs: fault.endMs ?? fault.startMs });
+  diagram.faultItem = (fault) => ({ kind: 'fault', fault, atMs: fault.startMs, endMs: hotfire.faultEnd(fault) });
   diagram.logItem = (index) => ({
     kind: 'log',
     index,

@@ -29,7 +29,7 @@
       machines.unshift({ name: 'operator', role: 'operator' });
     const faults = hotfire.packRows(
       data.faults.map(({ startMs }) => startMs),
-      data.faults.map(({ startMs, endMs }) => endMs ?? startMs + hotfire.runMs() / 200),
+      data.faults.map((fault) => Math.max(hotfire.faultEnd(fault), fault.startMs + hotfire.runMs() / 80)),
       5,
     );
     const bars = observed.operations.packed.count;

@@ -52,8 +52,8 @@
       index,
       fault,
       startMs: fault.startMs,
-      endMs: fault.endMs ?? fault.startMs,
-      isOpen: fault.endMs === undefined,
+      endMs: hotfire.faultEnd(fault),
+      isMoment: hotfire.isMomentary(fault),
     })),
     marks: data.timeline
       .map(([atMs, kind, node, text], line) => ({

@@ -4,6 +4,9 @@
   const { el } = hotfire;
   const { diagram } = hotfire;
 
+  /** On a narrower screen the filters would fill all of it: they are opened on demand. */
+  const FILTERS_OPEN_PX = 720;
+
   const KEYS =
     'Arrow left and right pan, + and − zoom, 0 shows the whole run, arrow down and up go from one thing to the next, Enter zooms to it, slash searches, n and Shift n go from hit to hit, Escape leaves.';
 
@@ -167,9 +170,9 @@
       schedule();
     };
 
-    /** Shows a thing with as much around it as it is long, and at least 5 ms. */
+    /** Shows a thing with a quarter of its length on each side, and at least 5 ms. */
     const zoomTo = (item) => {
-      const around = Math.max(item.endMs - item.atMs, 5);
+      const around = Math.max((item.endMs - item.atMs) / 4, 5);
       hotfire.setTimeWindow(item.atMs - around, item.endMs + around);
       choose(item);
     };
@@ -283,7 +286,12 @@
         ),
         counted,
       ),
-      ...filter.controls,
+      el(
+        'details',
+        { class: 'filters', open: innerWidth > FILTERS_OPEN_PX },
+        el('summary', {}, 'Lanes and messages that are shown'),
+        filter.controls,
+      ),
       box,
       detail,
       el('details', { class: 'keys' }, el('summary', {}, 'Keys'), el('p', { class: 'help' }, KEYS)),
@@ -304,6 +312,13 @@
     hotfire.redrawDiagram = () => {
       palette = paletteNow();
       draw();
+    };
+    /** Leads to a stretch of time in the diagram, with a tenth of it around it. */
+    hotfire.showStretch = (fromMs, toMs) => {
+      const around = Math.max((toMs - fromMs) * 0.1, 5);
+      section.scrollIntoView({ block: 'start' });
+      canvas.focus({ preventScroll: true });
+      hotfire.setTimeWindow(fromMs - around, toMs + around);
     };
     /** Leads to a thing in the diagram. */
     hotfire.showItem = (item) => {

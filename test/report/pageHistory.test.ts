@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { writeReport } from '../../src/report/writeReport.ts';
+import { hasChromium, openTab, type Tab } from './browser.ts';
+import { observedSample } from './sampleObservations.ts';
+import { sampleRecord } from './sampleRecord.ts';
+
+describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser (skipped without Chromium)', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'history-'));
+  let tab: Tab;
+
+  beforeAll(async () => {
+    const record = observedSample(sampleRecord({ violated: true }));
+    const prefix = Array.from({ length: 30 }, (_, index) => index);
+    await writeReport(
+      {
+        ...record,
+        violations: [
+          {
+            check: 'C10 read-your-writes',
+            message: 'writes and reads of one key are not linearizable',
+            atMs: 400_000,
+            operations: [31, 33],
+            evidence: { partition: 'k', longestPrefix: prefix, stuck: [31, 33] },
+          },
+        ],
+      },
+      join(directory, 'run'),
+    );
+    tab = await openTab();
+    await tab.page.goto(pathToFileURL(join(directory, 'run', 'index.html')).href);
+  }, 30_000);
+
+  beforeEach(async () => {
+    await tab.page.evaluate('hotfire.setTimeWindow()');
+  });
+
+  afterAll(async () => {
+    await tab?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const counted = (list: string) => tab.page.textContent(`#${list}-counted`);
+  const firstRow = (list: string) => tab.page.textContent(`#${list}-row-0`);
+  const detail = (list: string) => tab.page.textContent(`#${list}-detail`);
+
+  it('should filter the history by outcome, operation, process, text and fault', async () => {
+    expect(await counted('history')).toBe('200 of 200 operations');
+    await tab.page.click('#operations .chip:text-is("ok")');
+    expect(await counted('history')).toBe('5 of 200 operations');
+    await tab.page.click('#operations .chip:text-is("ok")');
+    await tab.page.selectOption('#history-operation', 'query');
+    expect(await counted('history')).toBe('40 of 200 operations');
+    await tab.page.selectOption('#history-operation', '');
+    await tab.page.selectOption('#history-process', '3');
+    expect(await counted('history')).toBe('50 of 200 operations');
+    await tab.page.selectOption('#history-process', '');
+    await tab.page.fill('#history-search', '"s-17"');
+    expect(await counted('history')).toBe('1 of 200 operations');
+    await tab.page.fill('#history-search', '');
+    await tab.page.click('#operations .chip:text-is("met a fault")');
+    expect(await counted('history')).toBe('126 of 200 operations');
+    await tab.page.click('#operations .chip:text-is("met a fault")');
+  });
+
+  it('should put violating operations first, or show them alone', async () => {
+    await tab.page.click('#operations .chip:text-is("violating first")');
+    expect(await firstRow('history')).toContain('#31');
+    expect(await firstRow('history')).toContain('✗');
+    expect(await counted('history')).toBe('200 of 200 operations');
+    await tab.page.click('#operations .chip:text-is("violating first")');
+    expect(await firstRow('history')).toContain('#0');
+    await tab.page.click('#operations .chip:text-is("only violating (2)")');
+    expect(await counted('history')).toBe('2 of 200 operations');
+    await tab.page.click('#operations .chip:text-is("only violating (2)")');
+  });
+
+  it('should lead from an operation to its fault and to its place in the diagram', async () => {
+    await tab.page.fill('#history-search', '#50');
+    await tab.page.focus('#history-rows');
+    await tab.page.keyboard.press('ArrowDown');
+    expect(await detail('history')).toContain('Operation 50');
+    await tab.page.click('#history-detail button:text("Show in the diagram")');
+    expect(await tab.page.textContent('#diagram-detail')).toContain('Operation 50');
+    await tab.page.click('#diagram-detail button:text("disk.slow-sync")');
+    expect(await tab.page.textContent('#diagram-detail')).toContain('fsync on stemedb-1 takes 150 ms at p99');
+    await tab.page.evaluate('hotfire.setTimeWindow()');
+    await tab.page.fill('#history-search', '');
+  });
+
+  it('should list only what happens in the time window', async () => {
+    await tab.page.evaluate('hotfire.setTimeWindow(600_000, 660_000)');
+    await expect.poll(() => counted('history')).toBe('5 of 200 operations (those in the time window)');
+    await expect.poll(() => counted('logs')).toBe('6 of 200 lines (those in the time window)');
+  });
+
+  it('should draw the longest order of a history that is not linearizable, and what cannot follow', async () => {
+    const rows = await tab.page.$$eval('.linearization .lin', (all) => all.map((row) => row.textContent));
+    expect(rows).toHaveLength(16);
+    expect(rows[0]).toContain('17.16 p0 assert');
+    expect(rows.filter((row) => row?.startsWith('✗'))).toHaveLength(2);
+    await tab.page.click('.linearization .stuck .moment');
+    expect(await detail('history')).toContain('Operation 31');
+    expect(await detail('history')).toContain('C10 read-your-writes');
+  });
+
+  it('should filter the logs by level and text', async () => {
+    await tab.page.click('#logs .chip:text-is("info")');
+    expect(await counted('logs')).toBe('20 of 200 lines');
+    await tab.page.click('#logs .chip:text-is("warn")');
+    expect(await counted('logs')).toBe('5 of 200 lines');
+    await tab.page.fill('#logs-search', 'segment=39');
+    expect(await counted('logs')).toBe('1 of 200 lines');
+    await tab.page.click('#logs-row-0');
+    expect(await detail('logs')).toContain('"segment": 39');
+  });
+
+  it('should tell every fault with its parameters, and lead to it', async () => {
+    expect(await tab.page.textContent('#faults')).toContain('p50Ms=110 p99Ms=150');
+    await tab.page.click('#faults button:text("diagram")');
+    expect(await tab.page.textContent('#time-window')).not.toBe('whole run');
+  });
+
+  it('should give the scenario and the probes', async () => {
+    expect(await tab.page.textContent('#scenario')).toContain('fault: disk.slow-sync');
+    expect(await tab.page.textContent('#probes')).toContain('2 of 3 reached');
+    expect(await tab.page.textContent('#probes ul:last-of-type')).toContain('torn tail dropped');
+    await tab.page.click('#reproduce .command button');
+    await expect.poll(() => tab.page.textContent('#reproduce .command output')).toMatch(/Copied|Selected/);
+  });
+
+  it('should say nothing on the console', () => {
+    expect(tab.said).toEqual([]);
+  });
+});
