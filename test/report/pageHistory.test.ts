@@ -24,7 +24,13 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
             message: 'writes and reads of one key are not linearizable',
             atMs: 400_000,
             operations: [31, 33],
-            evidence: { partition: 'k', longestPrefix: prefix, stuck: [31, 33] },
+            evidence: {
+              partition: 'k',
+              longestPrefix: prefix,
+              stuck: [31, 33],
+              statesAlong: prefix.map((id) => `value ${id}`),
+              statesBefore: ['value 29'],
+            },
           },
         ],
       },
@@ -101,6 +107,8 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
     const rows = await tab.page.$$eval('.linearization .lin', (all) => all.map((row) => row.textContent));
     expect(rows).toHaveLength(16);
     expect(rows[0]).toContain('17.16 p0 assert');
+    expect(rows[0]).toContain('→ value 16');
+    expect(await tab.page.textContent('.linearization figcaption')).toContain('none of 2 can follow in value 29');
     expect(rows.filter((row) => row?.startsWith('✗'))).toHaveLength(2);
     await tab.page.click('.linearization .stuck .moment');
     expect(await detail('history')).toContain('Operation 31');

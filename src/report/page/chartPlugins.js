@@ -23,7 +23,9 @@
             ctx.fillStyle = colours.faultShade;
             ctx.fillRect(from, bbox.top, Math.max(to - from, 1), bbox.height);
             ctx.fillStyle = colours.fault;
-            ctx.fillRect(from, bbox.top, Math.max(to - from, 1), 2 * devicePixelRatio);
+            // A moment is a line, a stretch has an edge above it.
+            if (hotfire.isMomentary(fault)) ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
+            else ctx.fillRect(from, bbox.top, Math.max(to - from, 1), 2 * devicePixelRatio);
           }
         }),
     },

@@ -22,7 +22,7 @@
     return (ms) => place.get(ms);
   };
 
-  const row = ({ operation, rank }, percent) => {
+  const row = ({ operation, rank, state }, percent) => {
     const { id, process, f, input, output, outcome, completedMs, invokedMs } = operation;
     const from = percent(invokedMs);
     const to = completedMs === null ? 100 : percent(completedMs);
@@ -41,6 +41,7 @@
           style: `left:${from}%;width:max(3px,${to - from}%)`,
         }),
       ),
+      el('span', { class: 'lin-state', title: state ?? '' }, state === undefined ? '' : `→ ${state}`),
     );
   };
 
@@ -57,9 +58,14 @@
       ...stuck.filter((id) => !ranks.has(id)).slice(0, STUCK_SHOWN),
     ]
       .filter((id) => known(id) !== undefined)
-      .map((id) => ({ operation: known(id), rank: ranks.get(id) }))
+      .map((id) => ({
+        operation: known(id),
+        rank: ranks.get(id),
+        state: evidence.statesAlong?.[(ranks.get(id) ?? 0) - 1],
+      }))
       .sort((a, b) => a.operation.invokedMs - b.operation.invokedMs || a.operation.id - b.operation.id);
     if (shown.length === 0) return undefined;
+    const before = evidence.statesBefore?.length > 0 ? ` in ${evidence.statesBefore.join(' or ')}` : '';
     const percent = evenly(shown.map(({ operation }) => operation));
     return el(
       'figure',
@@ -67,7 +73,7 @@
       el(
         'figcaption',
         { class: 'help' },
-        `${hotfire.count(evidence.longestPrefix.length)} operations can be put in order, then none of ${hotfire.count(stuck.length)} can follow. Shown are the last of that order, with their numbers in it, and (✗) those that cannot follow; each from its call to its answer.`,
+        `${hotfire.count(evidence.longestPrefix.length)} operations can be put in order, then none of ${hotfire.count(stuck.length)} can follow${before}. Shown are the last of that order, with their numbers in it, and (✗) those that cannot follow; each from its call to its answer${evidence.statesAlong ? ', with the state after it' : ''}.`,
       ),
       el(
         'ol',

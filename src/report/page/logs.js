@@ -10,6 +10,7 @@
     const { logs } = hotfire.observed;
     if (logs.length === 0) return;
     section.hidden = false;
+    hotfire.byId('logs-link').hidden = false;
     const levels = LEVELS.filter((level) => logs.some((line) => line.level === level));
     const list = hotfire.explorer({
       id: 'logs',
