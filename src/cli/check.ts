@@ -1,20 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { z } from 'zod';
+import type { Delivery } from '../checkers/conservation/messages.ts';
 import type { Operation, Violation } from '../checkers/history.ts';
 import { checkLinearizability, type Model } from '../checkers/linearizability.ts';
-import { checkLog, type LogCheckOptions } from '../checkers/log/checkLog.ts';
+import { checkLog, type LogCheckOptions, logAnomalies } from '../checkers/log/checkLog.ts';
 import { keyValueModel } from '../checkers/models/keyValue.ts';
 import { lockModel } from '../checkers/models/lock.ts';
 import { queueModel } from '../checkers/models/queue.ts';
 import { casRegisterModel, registerModel } from '../checkers/models/register.ts';
 import { historyFromNdjson } from '../checkers/recorder.ts';
 import { drawFailure } from '../report/historyText.ts';
+import { duration } from './arguments.ts';
 import { UsageError } from './exit.ts';
+import { type HistoryCheck, historyChecks } from './historyChecks.ts';
 
 interface CheckFlags {
   readonly model: string;
+  readonly final?: string;
+  readonly only?: string;
   readonly consumers: 'assign' | 'subscribe';
   readonly polledToEnd: boolean;
+  readonly staleReads?: boolean;
+  readonly delivery: Delivery;
+  readonly clockError: number;
   readonly json?: boolean;
 }
 
@@ -45,27 +54,40 @@ export function checkCommand(): Command {
     .argument('<file>', 'the history, NDJSON')
     .addOption(
       new Option('--model <name>', 'what the operations were done on')
-        .choices([...models.keys(), 'log'])
+        .choices([...models.keys(), 'log', ...historyChecks.keys()])
         .makeOptionMandatory(),
     )
+    .option('--final <file>', 'set, list, messages, sums, replicas: the state at the end, JSON')
+    .option('--only <checks>', 'of the checks of the model only these, with commas between them')
     .addOption(
       new Option('--consumers <how>', 'log: how consumers got their keys')
         .choices(['assign', 'subscribe'])
         .default('assign'),
     )
     .option('--no-polled-to-end', 'log: nobody read to the end, so what was not seen may still come')
+    .option('--stale-reads', 'set, list: reads may be old; only the state at the end must hold what was acknowledged')
+    .addOption(
+      new Option('--delivery <promise>', 'messages: how often each comes out')
+        .choices(['exactly-once', 'at-least-once', 'at-most-once'])
+        .default('exactly-once'),
+    )
+    .option('--clock-error <duration>', 'lease: how far the clocks of holders may be wrong', duration, 0)
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
       `
 Models: register, cas-register, key-value, queue and lock are checked for linearizability; log for the anomalies of
-Jepsen's Kafka workload.
+Jepsen's Kafka workload; the others for
+${[...historyChecks].map(([name, { checks }]) => `  ${name.padEnd(10)}${checks.join(', ')}`).join('\n')}
+docs/checkers.md has the words of each: its operations, its state at the end, and what its checks mean.
 
-Exit codes: 0 held, 1 violated, 2 could not decide (also: no operations), 64 usage.
+Exit codes: 0 held, 1 violated, 2 could not decide (also: nothing to look at), 64 usage.
 
 Examples:
   $ hotfire check history.ndjson --model cas-register
-  $ hotfire check history.ndjson --model log --consumers subscribe --json`,
+  $ hotfire check history.ndjson --model log --consumers subscribe --json
+  $ hotfire check history.ndjson --model set --final final.json
+  $ hotfire check history.ndjson --model list --final final.json --only prefix,no-phantom`,
     )
     .action((file: string, flags: CheckFlags) => {
       const finding = check(readHistory(file), flags);
@@ -84,28 +106,61 @@ function readHistory(file: string): Operation[] {
   try {
     return historyFromNdjson(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${file}: ${messageOf(error)}`);
   }
 }
 
 function check(operations: readonly Operation[], flags: CheckFlags): Finding {
+  const named = historyChecks.get(flags.model);
+  const final = finalOf(flags, named);
+  const only = onlyOf(flags, named);
   // Every model holds for nothing; a recorder that wrote nothing must not look like success.
-  if (operations.length === 0) {
-    return {
-      verdict: 'undecided',
-      lines: ['the history has no operations: there is nothing to check'],
-      violations: [],
-    };
+  if (operations.length === 0 && named?.final !== 'required') {
+    return nothingToCheck('the history has no operations: there is nothing to check');
   }
   const model = models.get(flags.model);
   try {
-    return model === undefined ? checkAsLog(operations, flags) : checkAgainst(operations, model);
+    if (model !== undefined) return checkAgainst(operations, model);
+    if (named === undefined) return checkAsLog(operations, flags, only);
+    const { staleReads = false, delivery, clockError } = flags;
+    const violations = named.run(operations, final, { staleReads, delivery, clockErrorMs: clockError });
+    return violations === undefined
+      ? nothingToCheck(`nobody looked at the ${flags.model}: expected an answered read, or --final`)
+      : findingOf(violations, only);
   } catch (error) {
+    if (error instanceof z.ZodError) {
+      throw new UsageError(`${flags.final} is no final state of ${flags.model}: ${z.prettifyError(error)}`);
+    }
     // A model throws for an operation that it does not know, and says which.
-    throw new UsageError(
-      `this is no history of a ${flags.model}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new UsageError(`this is no history of a ${flags.model}: ${messageOf(error)}`);
   }
+}
+
+/** What the file of `--final` holds. */
+function finalOf({ model, final }: CheckFlags, named: HistoryCheck | undefined): unknown {
+  const takes = named?.final ?? 'none';
+  if (final === undefined) {
+    if (takes === 'required') throw new UsageError(`--model ${model} expects --final with the state at the end`);
+    return undefined;
+  }
+  if (takes === 'none') throw new UsageError(`--model ${model} takes no --final: its checks need the history alone`);
+  try {
+    return JSON.parse(readFileSync(final, 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${final}: ${messageOf(error)}`);
+  }
+}
+
+/** The checks that `--only` leaves; undefined: all. */
+function onlyOf({ model, only }: CheckFlags, named: HistoryCheck | undefined): ReadonlySet<string> | undefined {
+  if (only === undefined) return undefined;
+  const known: readonly string[] = named?.checks ?? (model === 'log' ? logAnomalies : ['linearizable']);
+  const wanted = only.split(',').map((name) => name.trim());
+  const unknown = wanted.find((name) => !known.includes(name));
+  if (unknown === undefined) return new Set(wanted);
+  throw new UsageError(
+    `--only: ${model} has no check ${JSON.stringify(unknown)}, expected some of ${known.join(', ')}`,
+  );
 }
 
 function checkAgainst(operations: readonly Operation[], model: Model<unknown>): Finding {
@@ -119,21 +174,40 @@ function checkAgainst(operations: readonly Operation[], model: Model<unknown>): 
     ),
     violations: failures
       .filter((failure) => failure.verdict === 'illegal')
-      .map(({ partition, longestPrefix, stuck }) => ({
+      .map((failure) => ({
         check: 'linearizable',
-        message: `partition ${partition}: ${longestPrefix.length} operations can be put in order, then none of ${stuck.length}`,
-        operations: stuck,
-        evidence: { partition, longestPrefix, stuck },
+        message: `partition ${failure.partition}: ${failure.longestPrefix.length} operations can be put in order, then none of ${failure.stuck.length}`,
+        operations: failure.stuck,
+        evidence: failure,
       })),
   };
 }
 
-function checkAsLog(operations: readonly Operation[], { consumers, polledToEnd }: CheckFlags): Finding {
+function checkAsLog(
+  operations: readonly Operation[],
+  { consumers, polledToEnd }: CheckFlags,
+  only: ReadonlySet<string> | undefined,
+): Finding {
   const options: LogCheckOptions = { consumers, polledToEnd };
-  const violations = checkLog(operations, options);
+  return findingOf(checkLog(operations, options), only);
+}
+
+function findingOf(found: readonly Violation[], only: ReadonlySet<string> | undefined): Finding {
+  const violations = found.filter(({ check: name }) => only?.has(name) !== false);
   return {
     verdict: violations.length === 0 ? 'held' : 'violated',
-    lines: violations.map(({ check: name, message }) => `${name}: ${message}`),
+    lines: violations.flatMap(({ check: name, message, operations = [] }) => [
+      `${name}: ${message}`,
+      ...(operations.length === 0 ? [] : [`  operations ${operations.join(', ')}`]),
+    ]),
     violations,
   };
+}
+
+function nothingToCheck(why: string): Finding {
+  return { verdict: 'undecided', lines: [why], violations: [] };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -108,3 +108,102 @@ test('should end with 64 and say what was expected of a line, or of an operation
   });
   expect((await check(register(1), '--model', 'regster')).code).toBe(64);
 });
+
+/** Operations one after the other, each answered as it says. */
+function told(...lines: readonly (readonly [f: string, input: unknown, output?: unknown, process?: number])[]): string {
+  let now = 0;
+  const history = createHistory(() => now++);
+  for (const [f, input, output = null, client = 0] of lines) history.invoke({ process: client, f, input }).ok(output);
+  return historyToNdjson(history.operations);
+}
+
+function final(state: unknown): readonly string[] {
+  const file = join(folder, 'final.json');
+  writeFileSync(file, JSON.stringify(state));
+  return ['--final', file];
+}
+
+test('should check a set by its reads, and by the state at the end', async () => {
+  const history = told(['add', 'a'], ['add', 'b'], ['read', null, ['a']]);
+  expect((await check(history, '--model', 'set')).code).toBe(1);
+  expect(printed).toContain(
+    'durable: b was acknowledged and nobody removed it, but it is not in read 2\n  operations 1, 2\n',
+  );
+  expect(printed).toContain('read-your-writes: ');
+  expect((await check(history, '--model', 'set', '--stale-reads', '--only', 'durable,no-phantom')).code).toBe(0);
+  const ended = final({ elements: ['a', 'c'] });
+  printed = '';
+  expect((await check(told(['add', 'a'], ['add', 'b']), '--model', 'set', ...ended)).code).toBe(1);
+  expect(printed).toMatch(
+    /^durable: b .*\n {2}operations 1\nno-phantom: c is in the final state, but nobody had added it\nviolated/,
+  );
+});
+
+test('should end with 2 when nobody looked at a set', async () => {
+  expect((await check(told(['add', 'a']), '--model', 'set')).code).toBe(2);
+  expect(printed).toMatch(/^nobody looked at the set: expected an answered read, or --final\nundecided/);
+});
+
+test('should check a list for its prefix', async () => {
+  const history = told(['append', 'a'], ['append', 'b'], ['append', 'c']);
+  const lost = await check(history, '--model', 'list', ...final({ elements: ['a'] }), '--only', 'prefix,no-phantom');
+  expect(lost.code).toBe(0);
+  const torn = await check(
+    history,
+    '--model',
+    'list',
+    ...final({ elements: ['a', 'c'] }),
+    '--only',
+    'prefix,no-phantom',
+  );
+  expect(torn.code).toBe(1);
+  expect(printed).toContain('prefix: b is missing in the final state, but c, which comes after it, is there\n');
+});
+
+test('should check versions, messages, sums and leases', async () => {
+  const versions = told(['write', { key: 'x' }, { version: 2 }], ['read', { key: 'x' }, { version: 1 }]);
+  expect((await check(versions, '--model', 'versions')).code).toBe(1);
+  expect(printed).toContain(
+    'read-your-writes: session 0 was told version 2 of x by a write, then version 1 by a read\n',
+  );
+  const messages = told(['send', 'm'], ['receive', null, 'm'], ['receive', null, 'm']);
+  expect((await check(messages, '--model', 'messages')).code).toBe(1);
+  expect((await check(messages, '--model', 'messages', '--delivery', 'at-least-once')).code).toBe(0);
+  expect((await check(told(['send', 'm']), '--model', 'messages', ...final({ held: ['m'] }))).code).toBe(0);
+  const sums = told(
+    ['open', { a: 5, b: 5 }],
+    ['transfer', { from: 'a', to: 'b', amount: 2 }],
+    ['read', null, { a: 3, b: 7 }],
+  );
+  expect((await check(sums, '--model', 'sums', ...final({ balances: { a: 3, b: 7 } }))).code).toBe(0);
+  expect((await check(sums, '--model', 'sums', ...final({ balances: { a: 5, b: 5 } }))).code).toBe(1);
+  // The clock of this history ticks once an event: granted at 1 until 9, and again at 3.
+  const lease = told(['acquire', null, { token: 1, untilMs: 9 }, 1], ['acquire', null, { token: 2, untilMs: 12 }, 2]);
+  expect((await check(lease, '--model', 'lease')).code).toBe(1);
+  expect((await check(lease, '--model', 'lease', '--clock-error', '6ms')).code).toBe(0);
+});
+
+test('should compare replicas, without a history too', async () => {
+  const replicas = final({ replicas: { n1: { x: 1 }, n2: { x: 2 } } });
+  expect((await check('', '--model', 'replicas', ...replicas)).code).toBe(1);
+  expect(printed).toMatch(/^converged: replicas differ at x: 1 on n1; 2 on n2\nviolated/);
+  printed = '';
+  expect((await check(told(['write', { key: 'x', value: 2 }]), '--model', 'replicas', ...replicas)).code).toBe(1);
+  expect(printed).toContain('\n  operations 0\n');
+});
+
+test('should end with 64 for a state at the end that is missing, foreign or not wanted, and for checks that are not there', async () => {
+  const history = told(['add', 'a']);
+  expect((await check(history, '--model', 'replicas')).complaint).toContain('--model replicas expects --final');
+  expect((await check(history, '--model', 'lease', ...final({}))).complaint).toContain(
+    '--model lease takes no --final',
+  );
+  expect((await check(history, '--model', 'set', ...final({ elements: [{}] }))).complaint).toContain(
+    'is no final state of set',
+  );
+  expect((await check(history, '--model', 'set', '--final', join(folder, 'none.json'))).complaint).toContain(
+    'none.json',
+  );
+  expect((await check(history, '--model', 'set', '--only', 'prefix')).complaint).toContain('set has no check "prefix"');
+  expect((await check(history, '--model', 'sums')).complaint).toContain('operation 0');
+});

@@ -125,15 +125,15 @@ function unexplained(
 }
 
 function openedBy(operations: readonly Operation[]): Balances {
-  const open = operations.filter(({ f, outcome }) => f === 'open' && outcome === 'ok');
-  const [first, ...others] = open;
-  if (first === undefined || others.length > 0) {
-    throw new Error(`expected one answered operation open with the balances of the beginning, got ${open.length}`);
-  }
   for (const { id, f } of operations) {
     if (f !== 'open' && f !== 'transfer' && f !== 'read') {
       throw new Error(`operation ${id}: sums know open, transfer and read, not ${f}`);
     }
+  }
+  const open = operations.filter(({ f, outcome }) => f === 'open' && outcome === 'ok');
+  const [first, ...others] = open;
+  if (first === undefined || others.length > 0) {
+    throw new Error(`expected one answered operation open with the balances of the beginning, got ${open.length}`);
   }
   return balancesOf(first, first.input);
 }
