@@ -56,7 +56,10 @@ export function sameBuild(a: Build, b: Build): boolean {
   return a.commit === b.commit && a.nodeMajor === b.nodeMajor;
 }
 
-/** What BullMQ keeps of a queue beside its jobs. Lists and sets that run empty vanish, and come back without their TTL. */
+/**
+ * What BullMQ keeps of a queue beside its jobs. Lists and sets that run empty vanish, and come back without their TTL.
+ * `stalled-check` is left alone: its own short life is the interval of the checks for silent workers.
+ */
 const queueParts: readonly string[] = [
   'id',
   'meta',
@@ -69,7 +72,6 @@ const queueParts: readonly string[] = [
   'completed',
   'failed',
   'stalled',
-  'stalled-check',
   'marker',
   'events',
 ];
@@ -80,4 +82,11 @@ export async function renewTtl(redis: Redis, keys: CampaignKeys, build: Build): 
   const pipeline = redis.pipeline().pexpire(keys.card, keptMs);
   for (const part of queueParts) pipeline.pexpire(`${queue}:${part}`, keptMs);
   await pipeline.exec();
+}
+
+/** Removes what a worker may have written after the coordinator had removed the campaign: BullMQ keeps settings, events. */
+export async function sweep(redis: Redis, keys: CampaignKeys, build: Build): Promise<void> {
+  const queue = `${keys.prefix}:${queueNameOf(build)}`;
+  if ((await redis.exists(keys.card)) === 0) await redis.del(`${queue}:meta`, `${queue}:events`, `${queue}:marker`);
+  else await renewTtl(redis, keys, build);
 }

@@ -3,7 +3,7 @@ import { type Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type Executor, ExecutorError, type RunProgress, type RunTask } from '../executor.ts';
-import type { SeedResult } from '../runSeed.ts';
+import type { RunResult } from '../runSeed.ts';
 import {
   type Build,
   type CampaignKeys,
@@ -56,7 +56,7 @@ const loneMs = 20_000;
 interface Pending {
   readonly task: RunTask;
   readonly onProgress: ((progress: RunProgress) => void) | undefined;
-  readonly resolve: (result: SeedResult) => void;
+  readonly resolve: (result: RunResult) => void;
   readonly reject: (error: Error) => void;
   /** JSON of the progress that was told last. */
   told: string;
@@ -166,7 +166,7 @@ function coordinate(
       return entry.reject(new ExecutorError(entry.task.run, reasonOf(entry.task.run, job.failedReason)));
     const checked = resultSchema.safeParse(job.returnvalue);
     if (checked.success)
-      entry.resolve(job.returnvalue as SeedResult); // put in by a worker of this build
+      entry.resolve(job.returnvalue as RunResult); // put in by a worker of this build
     else entry.reject(new ExecutorError(entry.task.run, `its result in Redis is damaged: ${checked.error.message}`));
   }
 
@@ -255,7 +255,7 @@ function coordinate(
         if (left?.finishedOn !== undefined && left.failedReason) await left.remove();
         await put(id, task);
         if (closed) throw new ExecutorError(task.run, 'the campaign was closed');
-        return await new Promise<SeedResult>((resolve, reject) => {
+        return await new Promise<RunResult>((resolve, reject) => {
           pending.set(id, { task, onProgress, resolve, reject, told: '' });
         });
       } finally {

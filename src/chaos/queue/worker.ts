@@ -3,7 +3,7 @@ import { type Job, Worker as QueueWorker, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Executor, RunProgress, RunTask } from '../executor.ts';
-import type { SeedResult } from '../runSeed.ts';
+import type { RunResult } from '../runSeed.ts';
 import {
   type Build,
   type CampaignKeys,
@@ -14,6 +14,7 @@ import {
   readCard,
   renewTtl,
   sameBuild,
+  sweep,
 } from './card.ts';
 import { openRedis, type RedisAddress } from './connection.ts';
 
@@ -108,7 +109,7 @@ async function cardIsThere(redis: Redis, keys: CampaignKeys, { campaign, build }
 async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWorkerOptions): Promise<number> {
   const { build, executor, silenceMs, stop, giveBack, say } = options;
   let played = 0;
-  const worker = new QueueWorker<RunTask, SeedResult>(
+  const worker = new QueueWorker<RunTask, RunResult>(
     queueNameOf(build),
     async (job, token) => {
       const result = await play(job, token, redis, keys, options);
@@ -147,6 +148,7 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
   } finally {
     // Waits for the runs under way: they end, or are given back.
     await Promise.race([worker.close(), closedWhileAway(redis, giveBack)]);
+    if (redis.status === 'ready') await sweep(redis, keys, build);
   }
   return played;
 }
@@ -161,12 +163,12 @@ async function closedWhileAway(redis: Redis, giveBack: AbortSignal): Promise<voi
 }
 
 async function play(
-  job: Job<RunTask, SeedResult>,
+  job: Job<RunTask, RunResult>,
   token: string | undefined,
   redis: Redis,
   keys: CampaignKeys,
   { build, executor, giveBack }: CampaignWorkerOptions,
-): Promise<SeedResult> {
+): Promise<RunResult> {
   const task = taskSchema.parse(job.data) as RunTask; // the rest of its shape is vouched for by the build
   if (job.id !== undefined) await redis.pexpire(`${keys.prefix}:${queueNameOf(build)}:${job.id}`, keptMs);
   let toldAt = 0;
