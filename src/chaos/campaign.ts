@@ -1,5 +1,5 @@
 import type { Executor, RunProgress } from './executor.ts';
-import type { SeedResult } from './runSeed.ts';
+import type { RunResult } from './runSeed.ts';
 
 export interface CampaignOptions {
   readonly engine: string;
@@ -39,7 +39,7 @@ export interface CampaignPlan {
 }
 
 /** What one run came to, under its identity. */
-export interface PlayedRun extends SeedResult {
+export interface PlayedRun extends RunResult {
   readonly run: string;
 }
 
@@ -47,8 +47,6 @@ export interface PlayedRun extends SeedResult {
 export interface CampaignResult {
   /** In the order of runs. */
   readonly results: readonly PlayedRun[];
-  /** Probes that were registered in some run and reached in none. */
-  readonly neverReached: readonly string[];
   /** Runs that were not begun, or dropped, because the campaign was stopped. */
   readonly left: number;
 }
@@ -67,7 +65,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (generation.length === 0) break;
     ended = await playGeneration(generation, results, options);
   }
-  return { results, neverReached: neverReached(results), left: Math.max(0, options.plan.length - results.length) };
+  return { results, left: Math.max(0, options.plan.length - results.length) };
 }
 
 /** Plays the runs of one generation and merges their results in order. True when the campaign has come to its end. */
@@ -118,23 +116,15 @@ function playGeneration(
   return promise;
 }
 
-/** Runs `numbers` in order, each exactly the plain draw of its number. */
-export function plainPlan(numbers: readonly number[]): CampaignPlan {
-  return { length: numbers.length, next: (results) => (results.length === 0 ? numbers.map(String) : []) };
+/** Runs `numbers` in order, each exactly the plain draw of its number; in generations only if somebody looks in between. */
+export function plainPlan(numbers: readonly number[], generation: number = numbers.length): CampaignPlan {
+  return {
+    length: numbers.length,
+    next: (results) => numbers.slice(results.length, results.length + generation).map(String),
+  };
 }
 
 /** The seeds of shard `index` (from 1) of `of`: every `of`-th, so that shards take equally long. */
 export function seedsOf(from: number, count: number, shard: { readonly index: number; readonly of: number }): number[] {
   return Array.from({ length: count }, (_, n) => from + n).filter((_, n) => n % shard.of === shard.index - 1);
-}
-
-function neverReached(results: readonly SeedResult[]): string[] {
-  const reached = new Map<string, boolean>();
-  for (const { probes } of results) {
-    for (const probe of probes) reached.set(probe.name, (reached.get(probe.name) ?? false) || probe.reached);
-  }
-  return [...reached]
-    .filter(([, was]) => !was)
-    .map(([name]) => name)
-    .sort();
 }

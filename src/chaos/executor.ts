@@ -1,4 +1,5 @@
-import type { SeedResult } from './runSeed.ts';
+import type { RunResult } from './runSeed.ts';
+import type { ShrinkProgress } from './shrink/search.ts';
 
 /** One run of a campaign, as plain data: all that whoever plays it needs to know. */
 export interface RunTask {
@@ -12,13 +13,7 @@ export interface RunTask {
 }
 
 /** How far the shrinking of a failed run has come. */
-export interface RunProgress {
-  /** Smaller runs that were played. */
-  readonly shrinkRuns: number;
-  readonly shrinkRunsMax: number;
-  /** What the smallest failing scenario that is known has left, in a few words. */
-  readonly smallest?: string;
-}
+export type RunProgress = ShrinkProgress;
 
 /**
  * Plays runs somewhere: in threads of this process, or on other machines. What a run comes to does not depend on who plays
@@ -32,7 +27,7 @@ export interface Executor {
    *
    * @throws ExecutorError when the run could not be played to its end; what the engine does wrong is a result
    */
-  run(task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<SeedResult>;
+  run(task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<RunResult>;
   /** Ends what it has begun, and lets go of what it holds. Runs under way fail. */
   close(): Promise<void>;
 }

@@ -4,10 +4,11 @@ import type { Vocabulary } from '../scenario/load.ts';
 import { stands } from '../scenario/stands/registry.ts';
 import type { RunProgress, RunTask } from './executor.ts';
 import { chaosDefinitions } from './registry.ts';
-import { runSeed, type SeedResult } from './runSeed.ts';
+import { drawRun } from './runId.ts';
+import { type RunResult, runDraw } from './runSeed.ts';
 
 /** Plays the run that a task names. */
-export type TaskPlayer = (task: RunTask, onProgress?: (progress: RunProgress) => void) => Promise<SeedResult>;
+export type TaskPlayer = (task: RunTask, onProgress?: (progress: RunProgress) => void) => Promise<RunResult>;
 
 /**
  * Makes a player of tasks in this very thread, with the rule files of the package at `packageRoot` (a file URL). Whoever has
@@ -27,10 +28,13 @@ export function createTaskPlayer(packageRoot: string): TaskPlayer {
       return text;
     },
   };
-  return (task) => {
-    const definition = chaosDefinitions.get(task.engine);
-    if (definition === undefined) throw new Error(`expected an engine that chaos knows, got ${task.engine}`);
-    const { mutants, shrinkRunsMax } = task;
-    return runSeed(definition, Number(task.run), vocabulary, { mutants, shrinkRunsMax });
+  return async ({ engine, run, mutants, shrinkRunsMax }, onProgress) => {
+    const definition = chaosDefinitions.get(engine);
+    if (definition === undefined) throw new Error(`expected an engine that chaos knows, got ${engine}`);
+    return runDraw(definition, drawRun(definition, run), vocabulary, {
+      mutants,
+      shrinkRunsMax,
+      ...(onProgress === undefined ? {} : { onShrink: onProgress }),
+    });
   };
 }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type Executor, ExecutorError, type RunProgress, type RunTask } from './executor.ts';
-import type { SeedResult } from './runSeed.ts';
+import type { RunResult } from './runSeed.ts';
 
 export interface ThreadExecutorOptions {
   /** Worker threads at a time; each is started when it is first needed. */
@@ -19,7 +19,7 @@ export interface WorkerSettings {
 /** What a worker thread answers to a task: any number of `progress`, then one of the others. */
 export type WorkerAnswer =
   | { readonly kind: 'progress'; readonly progress: RunProgress }
-  | { readonly kind: 'result'; readonly result: SeedResult }
+  | { readonly kind: 'result'; readonly result: RunResult }
   | { readonly kind: 'defect'; readonly message: string };
 
 /**
@@ -79,7 +79,7 @@ function workerModule(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 }
 
-function ask(worker: Worker, task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<SeedResult> {
+function ask(worker: Worker, task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);

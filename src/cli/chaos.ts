@@ -1,36 +1,26 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CampaignResult, type PlayedRun, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
+import { dirname } from 'node:path';
+import { Command } from 'commander';
+import { type CampaignPlan, type PlayedRun, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
+import { keepFailure } from '../chaos/corpus.ts';
 import type { Executor } from '../chaos/executor.ts';
-import { chaosDefinitions } from '../chaos/registry.ts';
-import type { SeedResult } from '../chaos/runSeed.ts';
+import { generationRuns, guidedPlan, untilProbes } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
-import { parseDuration } from '../faults/units.ts';
+import { packageCommit } from '../daemon/version.ts';
 import { positiveInteger } from './arguments.ts';
+import { leaveFailure, reportsMax } from './chaos/failureFolder.ts';
+import { findingsText, openFindings } from './chaos/findings.ts';
+import { type ChaosFlags, failuresMax, withChaosOptions } from './chaos/options.ts';
+import { type CampaignProgress, createCampaignProgress } from './chaos/progress.ts';
+import { type ChaosSummary, failuresOf, summarizeCampaign, summaryText } from './chaos/summary.ts';
 import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
+import { prepareReportDirectory } from './reportDirectory.ts';
 import { packageRoot } from './vocabulary.ts';
 
-export interface ChaosFlags {
-  readonly seeds: number;
-  readonly seed: number;
-  readonly shard: { readonly index: number; readonly of: number };
-  readonly timeBudget?: number;
-  readonly mutant?: string;
-  readonly json?: string;
-  readonly out: string;
-  readonly shrink: number;
-  readonly keepGoing?: boolean;
-}
-
-/** Failures after which a campaign stops unless it is told to go on: the first ones tell the most. */
-const failuresMax = 5;
-
-/** fast-check, which draws from the seed, takes 31 bits. */
-const wholeNumberMax = 2 ** 31 - 1;
+export { type ChaosFlags, withChaosOptions } from './chaos/options.ts';
 
 /** Plays the runs of one call. `finish` is called when the campaign came to its end, `close` in any case. */
 export type ChaosExecutor = Executor & { readonly finish?: () => Promise<void> };
@@ -40,37 +30,27 @@ export function chaosCommand(): Command {
   return withChaosOptions(new Command('chaos'))
     .summary('random clusters, loads and faults; failures shrink to a scenario file')
     .description(
-      'Runs an engine in the simulator under random configurations, loads and faults, one run a seed. A run that violates a check is made smaller and written as a scenario that `hotfire replay` reproduces. Exits 0 when every run held, 1 when one was violated, 2 when one could not be decided, 130 when it was interrupted (the summary of what had ended is still printed and written). Seeds that the time budget left are counted as not begun and do not change the exit code.',
+      'Runs an engine in the simulator under random configurations, loads and faults. After the first generation half of the runs are drawn near those that reached what few runs reach. A run that violates a check is made smaller and left as a folder with its scenario, which `hotfire replay` reproduces, and a report. The same --seed gives the same runs and finds the same failures for every number of jobs.',
     )
     .option('--jobs <n>', 'worker threads', positiveInteger, availableParallelism())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ hotfire chaos stemedb --seeds 200\n  $ hotfire chaos stemedb --seeds 1000 --shard 1/4 --time-budget 20m --json chaos.json\n  $ hotfire chaos stemedb --seed 17 --seeds 1',
+      `
+Exit codes: 0 every run held (and with --until-probes every probe has fired), 1 a run or a replayed finding was violated,
+2 a run could not be decided or a probe has never fired, 64 usage, 130 interrupted (the summary of what had ended is still
+printed and written). Runs that the time budget left are counted as not begun and do not change the exit code.
+
+Examples:
+  $ hotfire chaos stemedb --seeds 200
+  $ hotfire chaos stemedb --run 17.60
+  $ hotfire chaos stemedb --seeds 2000 --until-probes
+  $ hotfire chaos stemedb --seeds 1000 --shard 1/4 --time-budget 20m --json chaos.json --findings findings.json`,
     )
     .action(async (engine: string, flags: ChaosFlags & { readonly jobs: number }) => {
       process.exitCode = await chaos(engine, flags, async () =>
         createThreadExecutor({ jobs: flags.jobs, packageRoot: packageRoot.href }),
       );
     });
-}
-
-/** Adds the engine and the options that every way of playing chaos has: what is drawn, when it ends, what is written. */
-export function withChaosOptions(command: Command): Command {
-  return command
-    .argument('<engine>', `one of: ${[...chaosDefinitions.keys()].join(', ')}`)
-    .option('--seeds <n>', 'how many seeds', positiveInteger, 200)
-    .option('--seed <n>', 'the first seed', wholeNumber, 1)
-    .addOption(
-      new Option('--shard <i/n>', 'only every n-th seed, beginning with the i-th')
-        .argParser(shard)
-        .default({ index: 1, of: 1 }, '1/1'),
-    )
-    .option('--time-budget <duration>', 'begin no further seed after this much real time, such as 10m', duration)
-    .option('--mutant <name>', 'plant this bug in the engine')
-    .option('--json <file>', 'write a summary for machines')
-    .option('--out <directory>', 'where scenarios of failures are written', 'reports/chaos')
-    .option('--shrink <n>', 'runs that making a failure smaller may take', wholeNumber, 80)
-    .option('--keep-going', `do not stop after ${failuresMax} failures`);
 }
 
 /**
@@ -85,11 +65,15 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     throw new UsageError(
       `expected --json in a directory that is there, got ${flags.json}; make ${dirname(flags.json)} first`,
     );
-  const seeds = seedsOf(flags.seed, flags.seeds, flags.shard);
+  const commit = packageCommit();
+  const book = flags.findings === undefined ? undefined : openFindings(flags.findings, engine, flags.mutant, commit);
+  prepareReportDirectory(flags.out, '--out');
+  const plan = planOf(flags);
   const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
   const executor = await open();
   const startedAt = Date.now();
-  let done = 0;
+  const progress = createCampaignProgress(process.stdout, plan.length);
+  const failures = createFailureDesk(engine, flags, commit, progress);
   let interrupted: number | undefined;
   const stopListening = onInterrupt((exitCode) => {
     interrupted = exitCode;
@@ -103,119 +87,87 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     mutants: flags.mutant === undefined ? [] : [flags.mutant],
     shrinkRunsMax: flags.shrink,
     executor,
-    plan: plainPlan(seeds),
+    plan,
     mayStop: () => interrupted !== undefined || Date.now() > deadline,
     isEnough: (results) => flags.keepGoing !== true && failuresOf(results).length >= failuresMax,
     onResult(result) {
-      done++;
-      if (result.failure !== undefined) printFailure(engine, result, flags);
-      if (process.stdout.isTTY === true) process.stdout.write(`\r${done}/${seeds.length} seeds`);
-      else if (done % 50 === 0) process.stdout.write(`${done}/${seeds.length} seeds\n`);
+      progress.ended(result.run);
+      failures.take(result);
     },
+    onProgress: progress.shrinking,
   })
     .then(async (ended) => {
       if (interrupted === undefined) await executor.finish?.();
       return ended;
     })
     .finally(() => executor.close());
-  stopListening();
-  if (process.stdout.isTTY === true) process.stdout.write('\r');
-  const summary = {
-    ...summarize(engine, flags, campaign, Date.now() - startedAt),
+  await failures.written();
+  progress.clear();
+  const summary: ChaosSummary = {
+    ...summarizeCampaign(engine, flags, campaign, Date.now() - startedAt),
     ...(interrupted === undefined ? {} : { interrupted: true }),
   };
   if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
-  printSummary(summary);
+  process.stdout.write(summaryText(summary));
+  const findings = await book?.close(campaign.results, interrupted === undefined);
+  if (findings !== undefined && flags.findings !== undefined)
+    process.stdout.write(findingsText(findings, flags.findings));
+  stopListening();
   if (interrupted !== undefined) return interrupted;
-  return summary.violated > 0 ? 1 : summary.undecided > 0 ? 2 : 0;
+  if (summary.violated > 0 || findings?.some(({ replayed }) => replayed === 'violated') === true) return 1;
+  return summary.undecided > 0 || summary.probesReached === false ? 2 : 0;
 }
 
-function failuresOf(results: readonly PlayedRun[]): PlayedRun[] {
-  return results.filter((result) => result.failure !== undefined);
+function planOf(flags: ChaosFlags): CampaignPlan {
+  const { run } = flags;
+  if (run !== undefined) return { length: 1, next: (results) => (results.length === 0 ? [run] : []) };
+  const numbers = seedsOf(flags.seed, flags.seeds, flags.shard);
+  const plan = flags.blind === true ? plainPlan(numbers, generationRuns) : guidedPlan(numbers);
+  return flags.untilProbes === true ? untilProbes(plan) : plan;
 }
 
-function printFailure(engine: string, { run: seed, failure }: PlayedRun, flags: ChaosFlags): void {
-  if (failure === undefined) return;
-  const file = join(flags.out, `${engine}-${seed}${flags.mutant === undefined ? '' : `-${flags.mutant}`}.yaml`);
-  const again = `npx hotfire chaos ${engine} --seed ${seed} --seeds 1${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
-  const replayed = `npx hotfire replay ${file}${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
-  const notes = [
-    `# Chaos, seed ${seed}: ${failure.checks.join(', ')}`,
-    ...failure.reasons.slice(0, 5).map((reason) => `#   ${reason}`),
-    ...(flags.mutant === undefined
-      ? []
-      : [`# Seen with the planted bug ${flags.mutant}, not without it. See it again: ${replayed}`]),
-  ];
-  write(file, `${notes.join('\n')}\n${failure.scenario}`);
-  process.stdout.write(
-    `\nseed ${seed}: ${failure.checks.join(', ')}\n${failure.reasons
-      .slice(0, 3)
-      .map((reason) => `  ${reason}\n`)
-      .join(
-        '',
-      )}  file:    ${file} (after ${failure.shrinkRuns} smaller runs)\n  replay:  ${replayed}\n  again:   ${again}\n`,
-  );
-}
+/** Takes failures as they come, and leaves and prints them one after another. */
+function createFailureDesk(engine: string, flags: ChaosFlags, commit: string, progress: CampaignProgress) {
+  let reports = 0;
+  let last: Promise<void> = Promise.resolve();
 
-function summarize(engine: string, flags: ChaosFlags, campaign: CampaignResult, realMs: number) {
-  const count = (verdict: SeedResult['verdict']) =>
-    campaign.results.filter((result) => result.verdict === verdict).length;
+  async function leave({ run, failure }: PlayedRun): Promise<void> {
+    if (failure === undefined) return;
+    const withReport = reports++ < reportsMax;
+    const left = await leaveFailure(
+      { run, failure },
+      { engine, mutant: flags.mutant, out: flags.out, commit, withReport },
+    );
+    const again = `npx hotfire chaos ${engine} --run ${run}${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
+    const { checks, reasons } = failure;
+    const kept =
+      flags.keep === true
+        ? keepFailure('.', failure.scenario, { engine, run, checks, commit, command: again })
+        : undefined;
+    progress.clear();
+    const lines = [
+      `run ${run}: ${checks.join(', ')}`,
+      ...reasons.slice(0, 3).map((reason) => `  ${reason}`),
+      `  file:    ${left.scenario} (after ${failure.shrinkRuns} smaller runs)`,
+      `  report:  ${left.page ?? 'none'}${left.trouble === undefined ? '' : ` (${left.trouble})`}`,
+      `  replay:  ${left.replay}`,
+      `  again:   ${again}`,
+      ...(kept === undefined ? [] : [`  kept:    ${kept.file}${kept.isNew ? '' : ' (was there)'}`]),
+    ];
+    process.stdout.write(`\n${lines.join('\n')}\n`);
+  }
+
   return {
-    engine,
-    firstSeed: flags.seed,
-    shard: `${flags.shard.index}/${flags.shard.of}`,
-    ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
-    nodeVersion: process.versions.node,
-    seeds: campaign.results.length,
-    held: count('held'),
-    violated: count('violated'),
-    undecided: count('undecided'),
-    skipped: count('skipped'),
-    notBegun: campaign.left,
-    realMs,
-    virtualMs: campaign.results.reduce((sum, result) => sum + result.virtualMs, 0),
-    events: campaign.results.reduce((sum, result) => sum + result.events, 0),
-    neverReached: campaign.neverReached,
-    failures: failuresOf(campaign.results).map(({ run, failure }) => ({ run, ...failure })),
-    fingerprints: Object.fromEntries(campaign.results.map((result) => [result.run, result.fingerprint])),
+    take(result: PlayedRun): void {
+      last = last.then(() => leave(result));
+      // Whoever waits for `written` gets the error; until then it is nobody's.
+      last.catch(() => {});
+    },
+    written: () => last,
   };
-}
-
-function printSummary(summary: ReturnType<typeof summarize>): void {
-  const parts = [
-    `${summary.seeds} seeds: ${summary.held} held, ${summary.violated} violated, ${summary.undecided} undecided`,
-    summary.skipped > 0 ? `, ${summary.skipped} skipped` : '',
-    summary.notBegun > 0 ? `, ${summary.notBegun} not begun` : '',
-    `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
-  ];
-  process.stdout.write(parts.join(''));
-  if (summary.neverReached.length > 0)
-    process.stdout.write(`probes never reached: ${summary.neverReached.join('; ')}\n`);
 }
 
 function write(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > wholeNumberMax)
-    throw new InvalidArgumentError(`expected a whole number from 0 to ${wholeNumberMax}, got ${JSON.stringify(text)}.`);
-  return value;
-}
-
-function shard(text: string): { readonly index: number; readonly of: number } {
-  const match = /^(\d+)\/(\d+)$/.exec(text);
-  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
-  if (!(index >= 1 && index <= of))
-    throw new InvalidArgumentError(`expected a shard such as 1/4, got ${JSON.stringify(text)}.`);
-  return { index, of };
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined)
-    throw new InvalidArgumentError(`expected a duration such as 90s or 10m, got ${JSON.stringify(text)}.`);
-  return ms;
 }

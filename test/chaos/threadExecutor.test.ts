@@ -14,7 +14,7 @@ parentPort.on('message', ({ run }) => {
   if (run === 'exits') process.exit(7);
   if (run === 'defect') return parentPort.postMessage({ kind: 'defect', message: 'a broken check' });
   if (run === 'never') return;
-  parentPort.postMessage({ kind: 'progress', progress: { shrinkRuns: 1, shrinkRunsMax: 2 } });
+  parentPort.postMessage({ kind: 'progress', progress: { pass: 'faults', runs: 1, runsMax: 2, faults: 3, nodes: 1, operations: 9 } });
   parentPort.postMessage({ kind: 'result', result: { fingerprint: run + '@' + threadId } });
 });
 `;
@@ -45,7 +45,7 @@ test('should hand on the progress of a run', () =>
   using(1, async (executor) => {
     const seen: RunProgress[] = [];
     await executor.run(task('1'), (progress) => seen.push(progress));
-    expect(seen).toEqual([{ shrinkRuns: 1, shrinkRunsMax: 2 }]);
+    expect(seen).toEqual([{ pass: 'faults', runs: 1, runsMax: 2, faults: 3, nodes: 1, operations: 9 }]);
   }));
 
 test.each([

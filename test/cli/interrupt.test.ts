@@ -37,7 +37,7 @@ test('should say of an interrupted replay at which virtual time it was', async (
 
 test('should keep what an interrupted campaign has found, on the terminal and as JSON', async () => {
   const words = ['chaos', 'stemedb', '--seeds', '500', '--jobs', '1', '--shrink', '0', '--mutant', 'ack-on-write'];
-  const { code, stdout } = await interrupted(/^seed \d+:/m, ...words, '--keep-going', '--json', 'found.json');
+  const { code, stdout } = await interrupted(/^run \d+:/m, ...words, '--keep-going', '--json', 'found.json');
   expect(code).toBe(130);
   const summary = JSON.parse(readFileSync(join(folder, 'found.json'), 'utf8'));
   expect(summary).toMatchObject({ interrupted: true });

@@ -1,0 +1,84 @@
+import seedrandom from 'seedrandom';
+import { createDrawing } from '../../host/drawing.ts';
+import type { RandomStream } from '../../host/random.ts';
+import { deriveSeed } from '../../sim/hash.ts';
+import type { CampaignPlan, PlayedRun } from '../campaign.ts';
+import { nearRunId } from '../runId.ts';
+import { type CoverageItem, createCoverageMap } from './coverageMap.ts';
+
+/** Runs whose results are merged before the next ones are chosen. A part of what a campaign is: it never follows its width. */
+export const generationRuns = 50;
+
+/** Every so-many-th run of a generation after the first is drawn near an earlier one; the others stay blind. */
+const nearEvery = 2;
+
+/** Items that are as rare as this, and the rarest ones in any case, are worth more runs near them. */
+const rareShare = 0.1;
+const rareMin = 10;
+
+/**
+ * Coverage that guides. The first generation is blind: run `n` is the plain draw of seed `n`. In each later one every second run
+ * is drawn near a run that reached what few runs reached: an item is picked with a weight that falls with how often it was
+ * reached, then one of the runs that reached it (as AFLFast spends its energy on rare paths: Böhme et al., CCS 2016). What is
+ * picked depends on the numbers of the runs and on the results before, and on nothing else.
+ *
+ * @param numbers the runs' own numbers, in order
+ */
+export function guidedPlan(numbers: readonly number[]): CampaignPlan {
+  const map = createCoverageMap();
+  return {
+    length: numbers.length,
+    next(results) {
+      for (const { run, coverage } of results.slice(map.runs)) map.add(run, coverage);
+      const generation = numbers.slice(results.length, results.length + generationRuns);
+      if (results.length === 0) return generation.map(String);
+      const rare = rareItems(map.rarest(), map.runs);
+      return generation.map((number, at) => (at % nearEvery === 1 ? nearRare(number, rare) : String(number)));
+    },
+  };
+}
+
+/** What is worth more runs, in an order that does not depend on when it was found. */
+function rareItems(rarest: readonly CoverageItem[], runs: number): readonly CoverageItem[] {
+  return rarest.filter((item, at) => at < rareMin || item.runs <= runs * rareShare);
+}
+
+function nearRare(number: number, rare: readonly CoverageItem[]): string {
+  // Runs that reached nothing at all: there is nothing to be near to.
+  if (rare.length === 0) return String(number);
+  const random = streamOf(number);
+  const chosen = pickByWeight(rare, (item) => 1 / item.runs, random);
+  if (chosen === undefined) throw new Error('unreachable: the list is not empty');
+  return nearRunId(random.pick(chosen.examples), number);
+}
+
+function pickByWeight<T>(values: readonly T[], weightOf: (value: T) => number, random: RandomStream): T | undefined {
+  let left = random.float() * values.reduce((sum, value) => sum + weightOf(value), 0);
+  for (const value of values) {
+    left -= weightOf(value);
+    if (left < 0) return value;
+  }
+  // Rounding alone leaves anything.
+  return values.at(-1);
+}
+
+/** The draws of one run's choice of a parent. */
+function streamOf(number: number): RandomStream {
+  const generator = seedrandom.alea(deriveSeed(number, 'chaos/parent'));
+  return createDrawing(() => generator.int32() >>> 0);
+}
+
+/** A plan that ends with the generation after which every probe that any run registered has fired. */
+export function untilProbes(plan: CampaignPlan): CampaignPlan {
+  return {
+    length: plan.length,
+    next: (results) => (results.length > 0 && isAllReached(results) ? [] : plan.next(results)),
+  };
+}
+
+function isAllReached(results: readonly PlayedRun[]): boolean {
+  const reached = new Set(
+    results.flatMap(({ probes }) => probes.filter((probe) => probe.reached).map(({ name }) => name)),
+  );
+  return results.every(({ probes }) => probes.every(({ name }) => reached.has(name)));
+}

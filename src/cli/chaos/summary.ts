@@ -1,0 +1,118 @@
+import type { CampaignResult, PlayedRun } from '../../chaos/campaign.ts';
+import type { CoverageSummary } from '../../chaos/guidance/summary.ts';
+import { summarizeCoverage } from '../../chaos/guidance/summary.ts';
+import { formatTable } from '../format.ts';
+import type { ChaosFlags } from './options.ts';
+
+/** What a campaign came to, for machines (`--json`) and for people. */
+export interface ChaosSummary {
+  readonly engine: string;
+  readonly firstSeed: number;
+  readonly shard: string;
+  /** The one run that was asked for, with `--run`. */
+  readonly run?: string;
+  readonly mutant?: string;
+  readonly nodeVersion: string;
+  /** False: every run was drawn from its own number alone. */
+  readonly guided: boolean;
+  /** Runs that were played, and how they ended. */
+  readonly seeds: number;
+  readonly held: number;
+  readonly violated: number;
+  readonly undecided: number;
+  readonly skipped: number;
+  readonly notBegun: number;
+  /** Runs that were drawn near an earlier one. */
+  readonly near: number;
+  readonly realMs: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly coverage: Pick<CoverageSummary, 'items' | 'rarest'>;
+  readonly probes: CoverageSummary['probes'];
+  readonly neverReached: readonly string[];
+  /** Only with `--until-probes`: whether every probe has fired. */
+  readonly probesReached?: boolean;
+  readonly failures: readonly ({ readonly run: string } & Partial<NonNullable<PlayedRun['failure']>>)[];
+  /** Of each run as it was drawn, by its identity. */
+  readonly fingerprints: Readonly<Record<string, string>>;
+  readonly interrupted?: true;
+}
+
+export function summarizeCampaign(
+  engine: string,
+  flags: ChaosFlags,
+  { results, left }: CampaignResult,
+  realMs: number,
+): ChaosSummary {
+  const count = (verdict: PlayedRun['verdict']) => results.filter((result) => result.verdict === verdict).length;
+  const { items, rarest, probes, neverReached } = summarizeCoverage(results);
+  const isEnded = flags.untilProbes === true && neverReached.length === 0 && results.length > 0;
+  return {
+    engine,
+    firstSeed: flags.seed,
+    shard: `${flags.shard.index}/${flags.shard.of}`,
+    ...(flags.run === undefined ? {} : { run: flags.run }),
+    ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
+    nodeVersion: process.versions.node,
+    guided: flags.blind !== true,
+    seeds: results.length,
+    held: count('held'),
+    violated: count('violated'),
+    undecided: count('undecided'),
+    skipped: count('skipped'),
+    // Nobody wanted the rest of a campaign whose probes have all fired.
+    notBegun: isEnded ? 0 : left,
+    near: results.filter(({ run }) => run.includes('.')).length,
+    realMs,
+    virtualMs: results.reduce((sum, result) => sum + result.virtualMs, 0),
+    events: results.reduce((sum, result) => sum + result.events, 0),
+    coverage: { items, rarest },
+    probes,
+    neverReached,
+    ...(flags.untilProbes === true ? { probesReached: isEnded } : {}),
+    failures: failuresOf(results).map(({ run, failure }) => ({ run, ...failure })),
+    fingerprints: Object.fromEntries(results.map((result) => [result.run, result.fingerprint])),
+  };
+}
+
+export function failuresOf(results: readonly PlayedRun[]): PlayedRun[] {
+  return results.filter((result) => result.failure !== undefined);
+}
+
+/** The summary for people. */
+export function summaryText(summary: ChaosSummary): string {
+  const { seeds, held, violated, undecided, skipped, notBegun, near, coverage, neverReached, probesReached } = summary;
+  const parts = [
+    `${seeds} seeds: ${held} held, ${violated} violated, ${undecided} undecided`,
+    skipped > 0 ? `, ${skipped} skipped` : '',
+    notBegun > 0 ? `, ${notBegun} not begun` : '',
+    near > 0 ? `; ${near} of them near rare ones` : '',
+    `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
+    // Of one run everything is rare.
+    seeds > 1 && coverage.items > 0 ? `${rareText(summary)}\n` : '',
+    probesReached === undefined ? '' : `${reachedText(summary)}\n`,
+    neverReached.length > 0 ? `probes never reached: ${neverReached.join('; ')}\n` : '',
+  ];
+  return parts.join('');
+}
+
+function rareText({ coverage: { items, rarest } }: ChaosSummary): string {
+  const rows = rarest.map(({ item, runs, examples: [first = ''] }) => [String(runs), item, first]);
+  return `rarest of the ${items} coverage items that were reached:\n${indent(formatTable([['runs', 'item', 'first in run'], ...rows], [0]))}`;
+}
+
+function reachedText({ probes, probesReached, seeds }: ChaosSummary): string {
+  const rows = probes.flatMap(({ name, runs, first }) =>
+    first === undefined ? [] : [[String(first.after), first.run, String(runs), name]],
+  );
+  const table = indent(formatTable([['after', 'in run', 'runs', 'probe'], ...rows], [0, 2]));
+  const words =
+    probesReached === true
+      ? `every probe has fired within ${seeds} seeds`
+      : `not every probe has fired within ${seeds} seeds`;
+  return `probes as they were reached:\n${table}\n${words}`;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '  ');
+}
