@@ -29,4 +29,6 @@ export const stemedbMutants: readonly Mutant[] = [
   { name: 'count-ok-syncs-only', breaks: 'failed syncs are not counted' },
   { name: 'quantile-of-all-time', breaks: 'old durations stay in the quantiles' },
   { name: 'limit-by-request', breaks: 'a batch counts as one write' },
+  { name: 'leak-handle', breaks: 'a segment that was found torn or damaged stays open' },
+  { name: 'leak-budget', breaks: 'a rejected write keeps its share of what may wait' },
 ];

@@ -226,8 +226,20 @@ export interface StateSample {
   readonly fsyncErrors?: number;
   readonly recordsTotal?: number;
   readonly fsyncQuantiles?: Readonly<Record<string, number>>;
+  /** Files that the process has open. */
+  readonly openFiles?: readonly OpenFile[];
+  /** Work that it does beside its requests: `snapshotting`, `rotating`. */
+  readonly activities?: readonly string[];
   /** Limit of the writes, records a second; 0: off. */
   readonly rateLimit?: number;
+}
+
+/** One file that a process has open. A file that was renamed is there under its new name. */
+export interface OpenFile {
+  readonly path: string;
+  /** Opened for reading alone. */
+  readonly isReader: boolean;
+  readonly openedAtMs: number;
 }
 
 /** One fault as it was applied. */

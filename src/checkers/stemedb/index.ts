@@ -17,6 +17,7 @@ import { prefix } from './prefix.ts';
 import { rate } from './rate.ts';
 import { readYourWrites } from './readYourWrites.ts';
 import { recoveryIdempotent } from './recoveryIdempotent.ts';
+import { resources } from './resources.ts';
 import { space } from './space.ts';
 import { tailVerdict } from './tailVerdict.ts';
 
@@ -43,4 +44,5 @@ export const stemeChecks: readonly StemeCheck[] = [
   rate,
   lensIsPure,
   outcomes,
+  resources,
 ];

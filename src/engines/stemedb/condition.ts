@@ -25,6 +25,9 @@ export type Condition =
   | 'degraded'
   | 'ok';
 
+/** Work of a store that is under way beside its requests, each of which has files open of its own. */
+export type Activity = 'recovering' | 'rotating' | 'making-spare' | 'snapshotting' | 'scrubbing';
+
 /** What the condition is read from. Nothing here does I/O. */
 export interface ConditionSource {
   readonly journal: Journal;
@@ -50,6 +53,17 @@ export function conditionOf(source: ConditionSource): Condition {
   if (pendingBytes * 2 >= source.maxPendingBytes) return 'backlogged';
   if (Math.max(averageWriteMs, inflightMs) > SLOW_WRITE_MS) return 'slow';
   return source.isDamageKnown() ? 'degraded' : 'ok';
+}
+
+/** What is under way now; empty when there are only requests. */
+export function activitiesOf({ journal, snapshotting, scrubbing }: ConditionSource): Activity[] {
+  const found: Activity[] = [];
+  if (journal.state === 'damaged' || journal.status().readOnlyReasons.includes('recovering')) found.push('recovering');
+  if (journal.isRotating) found.push('rotating');
+  if (journal.isMakingSpare) found.push('making-spare');
+  if (snapshotting()) found.push('snapshotting');
+  if (scrubbing()) found.push('scrubbing');
+  return found;
 }
 
 function readOnlyCondition(journal: Journal): Condition {

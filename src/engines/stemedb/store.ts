@@ -8,7 +8,7 @@ import { parseAssertion } from './assertionInput.ts';
 import { Background, type PauseRequest } from './background.ts';
 import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
 import { writeAll, writeEach } from './batch.ts';
-import { type Condition, conditionOf } from './condition.ts';
+import { type Activity, activitiesOf, type Condition, conditionOf } from './condition.ts';
 import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
 import {
   type Content,
@@ -138,6 +138,8 @@ export interface StemeNode extends StemeDb {
   damage(): readonly string[];
   /** What the store is doing, in one word; asked without I/O. */
   condition(): Condition;
+  /** Work under way beside the requests; asked without I/O. */
+  activities(): readonly Activity[];
   /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
   admit(endpoint: Endpoint): void;
   /** Background tasks that are paused now. */
@@ -517,6 +519,7 @@ async function openLocked(
     rateLimit: () => admission.status(),
     damage: () => knownDamage.reasons,
     condition: () => conditionOf(conditionSource),
+    activities: () => activitiesOf(conditionSource),
     admit: (endpoint) => admission.request(endpoint),
     pausedTasks: () => BACKGROUND_TASKS.filter((task) => background.isPaused(task)),
     indexRows: () => index.rows,

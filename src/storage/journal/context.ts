@@ -50,6 +50,7 @@ const mutantNames = [
   'no-gather',
   'count-ok-syncs-only',
   'quantile-of-all-time',
+  'leak-budget',
 ] as const;
 
 /** A bug of the journal that the simulator can plant. */

@@ -287,6 +287,10 @@ class RunningJournal implements Journal {
     return Math.max(this.#recovered.report.last, this.#recovered.report.floor);
   }
 
+  get isMakingSpare(): boolean {
+    return this.#spare.isMaking;
+  }
+
   get isRotating(): boolean {
     return this.#writer?.tail.isRotating ?? false;
   }

@@ -129,10 +129,14 @@ export async function scanSegment(
   options: ScanOptions,
 ): Promise<SegmentScan> {
   const file = await host.disk.open(path, { mode: 'read', uncached: options.uncached ?? false });
+  let isLeaked = false;
   try {
-    return await scanFile(new Window(host, file, await file.size()), segment, options);
+    const scan = await scanFile(new Window(host, file, await file.size()), segment, options);
+    // The planted bug: what was found damaged stays open.
+    isLeaked = scan.holes.length > 0 && host.telemetry.mutant('leak-handle');
+    return scan;
   } finally {
-    await closeQuietly(file);
+    if (!isLeaked) await closeQuietly(file);
   }
 }
 

@@ -32,6 +32,10 @@ export class Spare {
     return this.#ready;
   }
 
+  get isMaking(): boolean {
+    return this.#making !== undefined;
+  }
+
   /** Takes over the spare that a clean close has left, if it is whole. */
   async adopt(): Promise<void> {
     const { disk } = this.#context.host;

@@ -113,6 +113,8 @@ export interface Journal {
   readonly durableLsn: Lsn;
   /** A segment is being sealed and its successor begun: what is appended meanwhile waits. */
   readonly isRotating: boolean;
+  /** The file of the next segment is being made, beside everything else. */
+  readonly isMakingSpare: boolean;
   /**
    * Copies the records into the filling batch and numbers them: synchronous, all of them in one batch. Throws
    * `JournalError` before anything is written: JournalReadOnly, JournalFailed, JournalFull (over maxPendingBytes),

@@ -1,5 +1,5 @@
 import type { Operation } from '../../../checkers/history.ts';
-import type { JournalImage, StateSample, StemeEvidence } from '../../../checkers/stemedb/evidence.ts';
+import type { JournalImage, StemeEvidence } from '../../../checkers/stemedb/evidence.ts';
 import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../engines/stemedb/config.ts';
 import type { RunningStemeDb } from '../../../engines/stemedb/engine.ts';
 import type { Host } from '../../../host/host.ts';
@@ -12,7 +12,7 @@ import { readSegmentHeader } from './journalFormat.ts';
 import { type FileSeen, readJournalImage } from './journalImage.ts';
 import { startNeighbours } from './neighbours.ts';
 import { readState } from './stateSamples.ts';
-import { watchDisk } from './watchedDisk.ts';
+import { type WatchedDisk, watchDisk } from './watchedDisk.ts';
 import { watchRequests } from './watchedEngine.ts';
 
 /** How often the process is looked at from outside, in virtual milliseconds. */
@@ -43,6 +43,7 @@ export class NodeRecord {
   readonly #log: EvidenceLog;
   #config: StemeConfig | undefined;
   #host: Host | undefined;
+  #disk: WatchedDisk | undefined;
   #running: RunningStemeDb | undefined;
 
   constructor(options: NodeRecordOptions) {
@@ -94,16 +95,14 @@ export class NodeRecord {
       world.now,
     );
     this.#host = host;
-    const decorated: Host = {
-      ...host,
-      disk: watchDisk(host.disk, incarnation, {
-        now: () => world.now,
-        order,
-        began: (call) => void this.#log.disk.push(call),
-        walDirectory: directory,
-        salts: this.#salts(files),
-      }),
-    };
+    this.#disk = watchDisk(host.disk, incarnation, {
+      now: () => world.now,
+      order,
+      began: (call) => void this.#log.disk.push(call),
+      walDirectory: directory,
+      salts: this.#salts(files),
+    });
+    const decorated: Host = { ...host, disk: this.#disk };
     watchRequests(decorated, {
       now: () => world.now,
       order,
@@ -227,8 +226,9 @@ export class NodeRecord {
     const order = this.#options.order();
     // Space as it is, not as the process last saw it: its gauge is read every few seconds.
     const { freeBytes, freeInodes } = this.disks.table.deviceAt(this.config.wal.dir).usage();
+    // Before the await: all of a sample is of one moment.
+    const within = { openFiles: this.#disk?.openFiles() ?? [], activities: this.#running?.db.activities() ?? [] };
     const fields = await readState(host.telemetry.registry);
-    const entry: StateSample = { ...fields, freeBytes, freeInodes, atMs, order, node, incarnation };
-    this.#log.samples.push(entry);
+    this.#log.samples.push({ ...fields, ...within, freeBytes, freeInodes, atMs, order, node, incarnation });
   }
 }

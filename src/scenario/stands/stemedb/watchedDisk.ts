@@ -1,4 +1,4 @@
-import type { DiskCall } from '../../../checkers/stemedb/evidence.ts';
+import type { DiskCall, OpenFile } from '../../../checkers/stemedb/evidence.ts';
 import { type Disk, DiskError, type DiskFile } from '../../../host/disk.ts';
 import { headerBytes, type ParsedBatch, readBatch, readSegmentHeader } from './journalFormat.ts';
 
@@ -15,11 +15,17 @@ export interface DiskWatch {
   readonly salts: ReadonlyMap<string, number>;
 }
 
+/** A watched disk knows what its process has open. */
+export interface WatchedDisk extends Disk {
+  /** The same list as before unless something has changed. */
+  openFiles(): readonly OpenFile[];
+}
+
 /**
  * A disk that writes down every call of one process, with the batches that it writes, and passes it on unchanged. Reads are
  * not written down: nothing is judged by them, and they are many.
  */
-export function watchDisk(disk: Disk, incarnation: number, watch: DiskWatch): Disk {
+export function watchDisk(disk: Disk, incarnation: number, watch: DiskWatch): WatchedDisk {
   const salts = new Map(watch.salts);
 
   async function record<T>(
@@ -99,26 +105,30 @@ export function watchDisk(disk: Disk, incarnation: number, watch: DiskWatch): Di
       lock: () => file.lock(),
       close: () => {
         open.delete(file);
+        listed = undefined;
         return file.close();
       },
     };
   }
 
   /** An open file keeps its handle when its name changes: the spare becomes a segment. */
-  const open = new Map<DiskFile, string>();
-  const currentPath = (file: DiskFile): string => open.get(file) ?? file.path;
+  const open = new Map<DiskFile, OpenFile>();
+  let listed: readonly OpenFile[] | undefined;
+  const currentPath = (file: DiskFile): string => open.get(file)?.path ?? file.path;
 
   function renamed(from: string, to: string): void {
     const salt = salts.get(from);
     if (salt !== undefined) salts.set(to, salt);
     salts.delete(from);
-    for (const [file, path] of open) if (path === from) open.set(file, to);
+    for (const [file, seen] of open) if (seen.path === from) open.set(file, { ...seen, path: to });
+    listed = undefined;
   }
 
   return {
     async open(path, options) {
       const file = await disk.open(path, options);
-      open.set(file, path);
+      open.set(file, { path, isReader: options.mode === 'read', openedAtMs: watch.now() });
+      listed = undefined;
       return watchFile(file);
     },
     rename: (from, to) =>
@@ -132,6 +142,10 @@ export function watchDisk(disk: Disk, incarnation: number, watch: DiskWatch): Di
     makeDirectory: (path) => disk.makeDirectory(path),
     syncDirectory: (path) => record({ operation: 'syncDirectory', path }, () => disk.syncDirectory(path)),
     usage: (path) => disk.usage(path),
+    openFiles() {
+      listed ??= [...open.values()];
+      return listed;
+    },
   };
 }
 
