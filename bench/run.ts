@@ -13,6 +13,8 @@ const benches: Readonly<Record<string, string>> = {
   journal: 'the journal beside the raw disk, classic-level, sqlite, lmdb',
   stemedb: 'the store beside the same, HTTP, queries, index',
   growth: 'what may grow with the number of records, and what may not',
+  linearizability: "the checker beside Porcupine on Jepsen's logs",
+  stand: 'seeds a minute, and where their time goes',
   soak: 'ten minutes of load: does the memory stay flat?',
 };
 
