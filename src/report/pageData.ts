@@ -1,3 +1,4 @@
+import { nearestTo } from '../scenario/moments.ts';
 import type { MetricRecord, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { type ChartPreset, chartPresets } from './chartPresets.ts';
 import {
@@ -11,10 +12,10 @@ import {
   type PageSpanRow,
   type PageStateRow,
   pageRowsMax,
+  recordedMoments,
   spanRow,
   stateRow,
 } from './pageObservations.ts';
-import { spread } from './spread.ts';
 import { type Story, tellStory } from './story.ts';
 
 /** A metric in columns: for each series one value for each time of its axis, null where it was not scraped. */
@@ -60,11 +61,12 @@ export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'hist
 export function pageData(record: RunRecord): PageData {
   const { metrics, timeline, history = [], observations, ...rest } = record;
   const { messages = [], spans = [], logs = [], states = [], dropped } = observations ?? {};
+  const moments = recordedMoments(record);
   const shown = {
-    messages: spread(messages, pageRowsMax.messages),
-    spans: spread(spans, pageRowsMax.spans),
-    logs: spread(logs, pageRowsMax.logs),
-    history: chooseOperations(history, record.violations, pageRowsMax.history),
+    messages: nearestTo(moments, messages, ({ sentMs }) => sentMs, pageRowsMax.messages),
+    spans: nearestTo(moments, spans, ({ startMs }) => startMs, pageRowsMax.spans),
+    logs: nearestTo(moments, logs, ({ atMs }) => atMs, pageRowsMax.logs),
+    history: chooseOperations(history, record.violations, moments, pageRowsMax.history),
   };
   const axes = new Map<string, { readonly index: number; readonly times: readonly number[] }>();
   return {

@@ -1,6 +1,7 @@
 import type { Operation, Violation } from '../checkers/history.ts';
+import { momentsOf, nearestTo } from '../scenario/moments.ts';
 import type { LogRecord, MessageRecord, SpanRecord, StateRecord } from '../scenario/observations.ts';
-import { spread } from './spread.ts';
+import type { RunRecord } from '../scenario/runRecord.ts';
 
 /** Rows that a page gets of each kind; more would make it slow to open. */
 export const pageRowsMax = { messages: 100_000, spans: 20_000, logs: 20_000, history: 20_000 } as const;
@@ -129,26 +130,28 @@ export function stateRow({ atMs, node, state }: StateRecord): PageStateRow {
 }
 
 /**
- * At most `max` operations for a page, by id: all that violations name, then as many as fit of those that did not succeed,
- * of those that met a fault, and of the rest; of each class evenly over the run.
+ * At most `max` operations for a page, by id: all that violations name, however many, then those that were invoked nearest to
+ * the moments of the run.
+ *
+ * @param moments as of `momentsOf`
  */
 export function chooseOperations(
   operations: readonly Operation[],
   violations: readonly Violation[],
+  moments: readonly number[],
   max: number,
 ): readonly Operation[] {
   if (operations.length <= max) return operations;
   const named = new Set(violations.flatMap((violation) => violation.operations ?? []));
-  const classOf = ({ id, outcome, faults = [] }: Operation): number =>
-    named.has(id) ? 0 : outcome !== 'ok' ? 1 : faults.length > 0 ? 2 : 3;
-  const classes: Operation[][] = [[], [], [], []];
-  for (const operation of operations) classes[classOf(operation)]?.push(operation);
-  const chosen: Operation[] = [];
-  for (const [rank, members] of classes.entries()) {
-    // What a violation names is always there, however much it is.
-    chosen.push(...(rank === 0 ? members : spread(members, max - chosen.length)));
-  }
-  return chosen.sort((a, b) => a.id - b.id);
+  const always = operations.filter(({ id }) => named.has(id));
+  const others = operations.filter(({ id }) => !named.has(id));
+  const chosen = nearestTo(moments, others, ({ invokedAt }) => invokedAt, Math.max(0, max - always.length));
+  return [...always, ...chosen].sort((a, b) => a.id - b.id);
+}
+
+/** The moments of a run that was recorded. */
+export function recordedMoments({ faults, alerts, violations, history = [], observations }: RunRecord): number[] {
+  return momentsOf({ faults, alerts, violations, states: observations?.states ?? [], operations: history });
 }
 
 export function operationRow(operation: Operation): PageOperationRow {

@@ -1,29 +1,39 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunRecord } from '../scenario/runRecord.ts';
+import { writeHistory } from './historyFile.ts';
 import { htmlPage } from './htmlPage.ts';
 import { junitXml } from './junit.ts';
+import { perfettoFileName, perfettoTrace } from './perfetto.ts';
 import { postmortemMarkdown } from './postmortem.ts';
 import { timelineMarkdown } from './timelineMarkdown.ts';
 
 /**
- * Writes `report.json`, `timeline.md`, `postmortem.md`, `junit.xml` and `index.html` of a run into a directory, which is made if it
- * is not there. Gives the paths of the files, in that order. Throws what the file system throws.
+ * Writes `report.json`, `timeline.md`, `postmortem.md`, `junit.xml`, `index.html` and `trace.perfetto.json` of a run into a
+ * directory, which is made if it is not there, and of a run that was observed `history.ndjson`. Gives the paths of the files,
+ * in that order. Throws what the file system throws.
  */
 export async function writeReport(record: RunRecord, directory: string): Promise<string[]> {
   await mkdir(directory, { recursive: true });
   const files = [
-    ['report.json', `${JSON.stringify(record)}\n`],
+    ['report.json', reportJson(record)],
     ['timeline.md', timelineMarkdown(record)],
     ['postmortem.md', postmortemMarkdown(record)],
     ['junit.xml', junitXml(record)],
     ['index.html', htmlPage(record)],
+    [perfettoFileName, perfettoTrace(record)],
   ] as const;
-  return Promise.all(
+  const paths = await Promise.all(
     files.map(async ([name, text]) => {
       const path = join(directory, name);
       await writeFile(path, text);
       return path;
     }),
   );
+  return record.history === undefined ? paths : [...paths, await writeHistory(record.history, directory)];
+}
+
+/** The record but for the history, which is longer than all the rest and has a file of its own. */
+function reportJson({ history: _, ...record }: RunRecord): string {
+  return `${JSON.stringify(record)}\n`;
 }

@@ -71,5 +71,8 @@ export interface StateRecord {
   readonly state: NodeState;
 }
 
-/** How many of each kind are kept; the first ones, so that the beginning of an incident is there. */
+/** How many of each kind a record keeps: those nearest to faults, alerts, changes of state and violations (`moments.ts`). */
 export const observationsMax = { messages: 100_000, spans: 100_000, logs: 50_000 } as const;
+
+/** How many are gathered while a run goes on, before it is known what is worth keeping; the first ones. */
+export const gatheredMax = { messages: 500_000, spans: 300_000, logs: 200_000 } as const;

@@ -103,7 +103,10 @@ export interface ExpectationResult {
   readonly detail: string;
 }
 
-/** All that a run leaves behind, as plain JSON: `report.json`, from which every other report is made. */
+/**
+ * All that a run leaves behind, as plain data, from which every report is made. `report.json` is all of it but the history,
+ * which is `history.ndjson`.
+ */
 export interface RunRecord {
   readonly version: 1;
   readonly title: string;

@@ -3,6 +3,7 @@ import { coverageOf } from './coverage.ts';
 import { type Facts, judgeAll } from './expectations.ts';
 import { linkFaults } from './faultLinks.ts';
 import { reasonsOf, verdictOf } from './findings.ts';
+import { momentsOf } from './moments.ts';
 import { summarizeOperations } from './operations.ts';
 import type { RunOptions } from './runOptions.ts';
 import type { RunRecord } from './runRecord.ts';
@@ -157,8 +158,17 @@ function compose(stage: Stage, options: RunOptions, realMs: number): RunRecord {
 }
 
 /** The history and what was seen, if somebody watched. */
-function observed({ observer, history, faults }: Stage): Pick<RunRecord, 'history' | 'observations'> {
+function observed(stage: Stage): Pick<RunRecord, 'history' | 'observations'> {
+  const { observer, history, faults, monitor, findings } = stage;
   if (observer === undefined) return {};
-  linkFaults(history.operations, faults.windows());
-  return { history: history.operations, observations: observer.observations() };
+  const { operations } = history;
+  linkFaults(operations, faults.windows());
+  const moments = momentsOf({
+    faults: faults.log,
+    alerts: monitor.alerts,
+    states: observer.states,
+    violations: findings.violations,
+    operations,
+  });
+  return { history: operations, observations: observer.observations(moments) };
 }

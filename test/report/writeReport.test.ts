@@ -2,10 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { historyFromNdjson } from '../../src/checkers/recorder.ts';
 import { formatClock, formatSpan } from '../../src/report/formatTime.ts';
 import { htmlPage } from '../../src/report/htmlPage.ts';
 import { tellStory } from '../../src/report/story.ts';
 import { writeReport } from '../../src/report/writeReport.ts';
+import { observedRun, weather } from './observedRun.ts';
 import { sampleRecord } from './sampleRecord.ts';
 
 const made: string[] = [];
@@ -15,17 +17,38 @@ afterEach(() => {
 });
 
 describe('a report', () => {
-  it('should be five files in a directory that is made for it', async () => {
+  it('should be seven files in a directory that is made for it', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'report-'));
     made.push(directory);
-    const record = sampleRecord();
+    const record = await observedRun(weather.process);
+    const { history = [], ...rest } = record;
 
     const files = await writeReport(record, join(directory, 'deep', 'er'));
 
     expect(files.map((file) => file.slice(directory.length))).toEqual(
-      ['report.json', 'timeline.md', 'postmortem.md', 'junit.xml', 'index.html'].map((name) => `/deep/er/${name}`),
+      [
+        'report.json',
+        'timeline.md',
+        'postmortem.md',
+        'junit.xml',
+        'index.html',
+        'trace.perfetto.json',
+        'history.ndjson',
+      ].map((name) => `/deep/er/${name}`),
     );
-    expect(JSON.parse(readFileSync(files[0] ?? '', 'utf8'))).toEqual(JSON.parse(JSON.stringify(record)));
+    expect(JSON.parse(readFileSync(files[0] ?? '', 'utf8'))).toEqual(JSON.parse(JSON.stringify(rest)));
+    const readBack = historyFromNdjson(readFileSync(files.at(-1) ?? '', 'utf8'));
+    expect(readBack).toEqual(history);
+    expect(readBack.some(({ faults = [] }) => faults.length > 0)).toBe(true);
+    expect(readBack.some(({ outcome }) => outcome !== 'ok')).toBe(true);
+  });
+
+  it('should have no history of a run that nobody observed', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'report-'));
+    made.push(directory);
+    const files = await writeReport(sampleRecord(), directory);
+    expect(files.map((file) => file.slice(directory.length + 1))).not.toContain('history.ndjson');
+    expect(files).toHaveLength(6);
   });
 
   it('should tell in Markdown the verdict, the story, every expectation and every line', async () => {
