@@ -3,6 +3,9 @@
   const { hotfire } = globalThis;
   const { el } = hotfire;
 
+  /** How much is shown before and after a line in the diagram. */
+  const AROUND_MS = 100;
+
   const TONES = {
     'fault-start': 'fault',
     'fault-end': 'good',
@@ -44,6 +47,11 @@
     el('p', {}, el('strong', {}, hotfire.clock(ms, true)), ` ${kind}${node ? ` on ${node}` : ''}`),
     el('p', { class: 'detail-text' }, text),
     data === undefined ? undefined : el('pre', { tabindex: '0' }, JSON.stringify(data, null, 2)),
+    el(
+      'button',
+      { type: 'button', class: 'to-it', onclick: () => hotfire.showStretch(ms - AROUND_MS, ms + AROUND_MS) },
+      'Show in the diagram',
+    ),
   ];
 
   hotfire.renderTimeline = (section) => {
