@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   mutants: async () => (await import('./mutants.ts')).mutantsCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),
+  schema: async () => (await import('./schema.ts')).schemaCommand(),
   serve: async () => (await import('./serve.ts')).serveCommand(),
   stemedb: async () => (await import('./stemedb/command.ts')).stemedbCommand(),
 };
