@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Mutant } from '../chaos/definition.ts';
+import { guidedPlan } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { positiveInteger } from './arguments.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
@@ -10,6 +11,7 @@ import { packageRoot } from './vocabulary.ts';
 interface MutantsFlags {
   readonly seeds?: number;
   readonly jobs: number;
+  readonly guided?: boolean;
 }
 
 /** What became of one planted bug. */
@@ -30,10 +32,11 @@ export function mutantsCommand(): Command {
     .argument('<engine>', 'engine')
     .argument('[mutant...]', 'only these')
     .option('--seeds <n>', "seeds within which each must be caught; default: the engine's own number", positiveInteger)
+    .option('--guided', 'hunt as chaos does, near what few runs reached, instead of by plain seeds')
     .option('--jobs <n>', 'hunts at a time', positiveInteger, availableParallelism())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ hotfire mutants stemedb\n  $ hotfire mutants stemedb retry-sync no-chain --seeds 50',
+      '\nExamples:\n  $ hotfire mutants stemedb\n  $ hotfire mutants stemedb retry-sync no-chain --seeds 50\n  $ hotfire mutants stemedb --guided',
     )
     .action(async (engine: string, names: readonly string[], flags: MutantsFlags) => {
       process.exitCode = await mutants(engine, names, flags);
@@ -54,7 +57,7 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
     for (let at = next++; at < chosen.length; at = next++) {
       const mutant = chosen[at];
       if (mutant === undefined) throw new Error('unreachable: the index is below the length');
-      caught[at] = await hunt(engine, mutant, seedsMax);
+      caught[at] = await hunt(engine, mutant, seedsMax, flags.guided === true);
       for (let done = caught[printed]; done !== undefined; done = caught[++printed]) print(done);
     }
   }
@@ -72,14 +75,15 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
 }
 
 /** Seed by seed, until a check sees it: so the number of seeds does not depend on how many hunts run beside it. */
-async function hunt(engine: string, mutant: Mutant, seedsMax: number): Promise<Caught> {
+async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: boolean): Promise<Caught> {
+  const numbers = seedsOf(1, seedsMax, { index: 1, of: 1 });
   const executor = createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href });
   const campaign = await runCampaign({
     engine,
     mutants: [mutant.name],
     shrinkRunsMax: 0,
     executor,
-    plan: plainPlan(seedsOf(1, seedsMax, { index: 1, of: 1 })),
+    plan: guided ? guidedPlan(numbers) : plainPlan(numbers),
     isEnough: (results) => results.some((result) => result.failure !== undefined),
   }).finally(() => executor.close());
   const first = campaign.results.find((result) => result.failure !== undefined);

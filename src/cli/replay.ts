@@ -261,6 +261,8 @@ export function summaryOf(record: RunRecord, files: readonly string[]): string {
     '',
     `${record.verdict}: ${record.title}, seed ${record.seed}${plantedIn(record)}`,
     ...record.reasons.slice(0, 20).map((reason) => `  ${reason}`),
+    // Of a regression that is back, whoever reads this asks first where it came from.
+    ...(record.verdict === 'held' || record.source === undefined ? [] : [`  source       ${record.source}`]),
     `  ${held} of ${record.expectations.length} expectations held${othersOf(record)}; ${foundBy(record)}`,
     `  ${total} operations: ${ok} ok, ${fail} refused, ${info} in doubt`,
     `  ${(record.virtualMs / 60_000).toFixed(1)} min of virtual time in ${(record.realMs / 1000).toFixed(1)} s (${speed} × real time), ${record.events} events`,

@@ -6,7 +6,7 @@ import type { CampaignPlan, PlayedRun } from '../campaign.ts';
 import { nearRunId } from '../runId.ts';
 import { type CoverageItem, createCoverageMap } from './coverageMap.ts';
 
-/** Runs whose results are merged before the next ones are chosen. A part of what a campaign is: it never follows its width. */
+/** Runs whose results are merged before the next ones are chosen. */
 export const generationRuns = 50;
 
 /** Every so-many-th run of a generation after the first is drawn near an earlier one; the others stay blind. */
@@ -23,14 +23,15 @@ const rareMin = 10;
  * picked depends on the numbers of the runs and on the results before, and on nothing else.
  *
  * @param numbers the runs' own numbers, in order
+ * @param size runs of a generation: part of what the campaign is, so it never follows the number of workers
  */
-export function guidedPlan(numbers: readonly number[]): CampaignPlan {
+export function guidedPlan(numbers: readonly number[], size: number = generationRuns): CampaignPlan {
   const map = createCoverageMap();
   return {
     length: numbers.length,
     next(results) {
       for (const { run, coverage } of results.slice(map.runs)) map.add(run, coverage);
-      const generation = numbers.slice(results.length, results.length + generationRuns);
+      const generation = numbers.slice(results.length, results.length + size);
       if (results.length === 0) return generation.map(String);
       const rare = rareItems(map.rarest(), map.runs);
       return generation.map((number, at) => (at % nearEvery === 1 ? nearRare(number, rare) : String(number)));

@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { type CampaignOptions, plainPlan, runCampaign } from '../../src/chaos/campaign.ts';
+import { type Executor, ExecutorError } from '../../src/chaos/executor.ts';
+import { guidedPlan, untilProbes } from '../../src/chaos/guidance/guide.ts';
+import type { RunResult } from '../../src/chaos/runSeed.ts';
+import { createThreadExecutor } from '../../src/chaos/threadExecutor.ts';
+import { hashText } from '../../src/sim/hash.ts';
+
+/** What a run of this name comes to in a world that nobody plays: the same every time, and rare things are rare. */
+function resultOf(run: string): RunResult {
+  const digest = hashText(run) >>> 0;
+  const failed = digest % 17 === 0;
+  return {
+    verdict: failed ? 'violated' : 'held',
+    fingerprint: digest.toString(16),
+    events: 1,
+    virtualMs: 1,
+    probes: [{ name: 'rare', reached: digest % 101 === 0 }],
+    coverage: [`item ${digest % 7}`, ...(digest % 31 === 0 ? [`rare ${digest % 5}`] : [])],
+    faults: [],
+    ...(failed ? { failure: { checks: ['a check'], reasons: [], scenario: 'timeline: []', shrinkRuns: 0 } } : {}),
+  };
+}
+
+/** Ends its runs in an order of its own: the later ones of those under way often first. */
+function unrulyExecutor(width: number, fails: (run: string) => boolean = () => false): Executor & { played: string[] } {
+  const played: string[] = [];
+  return {
+    width,
+    played,
+    async run({ run }) {
+      played.push(run);
+      const turns = 1 + ((hashText(run, 7) >>> 0) % 9);
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (fails(run)) throw new ExecutorError(run, 'its worker died');
+      return resultOf(run);
+    },
+    close: async () => {},
+  };
+}
+
+const numbers = Array.from({ length: 400 }, (_, at) => 1 + at);
+
+function campaignOf(executor: Executor, more: Partial<CampaignOptions> = {}) {
+  return runCampaign({ engine: 'none', mutants: [], shrinkRunsMax: 0, executor, plan: guidedPlan(numbers), ...more });
+}
+
+test('should play the same runs in the same order for every number of workers', async () => {
+  const campaigns = await Promise.all([1, 2, 3, 16].map((width) => campaignOf(unrulyExecutor(width))));
+  const [one, ...others] = campaigns.map(({ results }) =>
+    results.map(({ run, fingerprint }) => `${run} ${fingerprint}`),
+  );
+  expect(one).toHaveLength(400);
+  expect(one?.some((run) => run.includes('.'))).toBe(true);
+  for (const other of others) expect(other).toEqual(one);
+});
+
+test('should stop after the same failure for every number of workers, and drop what was begun beyond it', async () => {
+  const isEnough: CampaignOptions['isEnough'] = (results) =>
+    results.filter(({ failure }) => failure !== undefined).length === 5;
+  const executors = [1, 2, 7].map((width) => unrulyExecutor(width));
+  const campaigns = await Promise.all(executors.map((executor) => campaignOf(executor, { isEnough })));
+  const [one, ...others] = campaigns.map(({ results, left }) => ({ runs: results.map(({ run }) => run), left }));
+  expect(one?.runs.length).toBeLessThan(400);
+  expect(one?.left).toBe(400 - (one?.runs.length ?? 0));
+  for (const other of others) expect(other).toEqual(one);
+  // One at a time has begun nothing in vain.
+  expect(executors[0]?.played).toEqual(one?.runs);
+});
+
+test('should tell results in the order of runs, whichever ended first', async () => {
+  const told: string[] = [];
+  const { results } = await campaignOf(unrulyExecutor(7), {
+    plan: plainPlan(numbers.slice(0, 60)),
+    onResult: ({ run }) => told.push(run),
+  });
+  expect(told).toEqual(numbers.slice(0, 60).map(String));
+  expect(results.map(({ run }) => run)).toEqual(told);
+});
+
+test('should end after the runs under way when it is told to stop, and count those that were not begun', async () => {
+  let asked = 0;
+  const executor = unrulyExecutor(3);
+  const { results, left } = await campaignOf(executor, { mayStop: () => ++asked > 10 });
+  expect(results).toHaveLength(10);
+  expect(executor.played).toHaveLength(10);
+  expect(left).toBe(390);
+});
+
+test('should fail with the name of a run that could not be played, and begin no other', async () => {
+  const executor = unrulyExecutor(2, (run) => run === '7');
+  await expect(campaignOf(executor)).rejects.toThrow('run 7: its worker died');
+  const begun = executor.played.length;
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(executor.played).toHaveLength(begun);
+});
+
+test('should end with the generation in which the last probe fired', async () => {
+  const { results } = await campaignOf(unrulyExecutor(2), { plan: untilProbes(guidedPlan(numbers)) });
+  const first = results.findIndex(({ probes }) => probes.some(({ reached }) => reached));
+  expect(first).toBeGreaterThan(-1);
+  expect(results).toHaveLength(Math.min(400, (Math.floor(first / 50) + 1) * 50));
+  const never = await campaignOf(unrulyExecutor(2), { plan: untilProbes(guidedPlan(numbers.slice(0, first))) });
+  expect(never.results).toHaveLength(first);
+});
+
+test('should find the same failures of a planted bug in one, two and three worker threads, guided', async () => {
+  const campaigns = [];
+  for (const jobs of [1, 2, 3]) {
+    const executor = createThreadExecutor({ jobs, packageRoot: new URL('../../', import.meta.url).href });
+    const campaign = await runCampaign({
+      engine: 'stemedb',
+      mutants: ['ack-before-fold'],
+      shrinkRunsMax: 1,
+      executor,
+      plan: guidedPlan(numbers.slice(7, 15), 3),
+    }).finally(() => executor.close());
+    campaigns.push(campaign.results);
+  }
+  const [one = [], two, three] = campaigns;
+  expect(one.filter(({ run }) => run.includes('.'))).toHaveLength(2);
+  expect(one.some(({ failure }) => failure !== undefined)).toBe(true);
+  expect(two).toEqual(one);
+  expect(three).toEqual(one);
+}, 60_000);

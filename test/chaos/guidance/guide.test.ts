@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import type { PlayedRun } from '../../../src/chaos/campaign.ts';
+import { createCoverageMap } from '../../../src/chaos/guidance/coverageMap.ts';
+import { guidedPlan } from '../../../src/chaos/guidance/guide.ts';
+import { summarizeCoverage } from '../../../src/chaos/guidance/summary.ts';
+import { runNumber } from '../../../src/chaos/runId.ts';
+
+function played(run: string, coverage: readonly string[], probes: PlayedRun['probes'] = []): PlayedRun {
+  return { run, verdict: 'held', fingerprint: '', events: 0, virtualMs: 0, probes, coverage, faults: [] };
+}
+
+const numbers = Array.from({ length: 100 }, (_, at) => 1 + at);
+
+test('should begin blind, and then draw every second run near an earlier one', () => {
+  const plan = guidedPlan(numbers);
+  const first = plan.next([]);
+  expect(first).toEqual(numbers.slice(0, 50).map(String));
+  const second = plan.next(first.map((run) => played(run, ['a'])));
+  expect(second).toHaveLength(50);
+  expect(second.map(runNumber)).toEqual(numbers.slice(50));
+  expect(second.filter((run) => run.includes('.'))).toHaveLength(25);
+});
+
+test('should prefer what few runs reached', () => {
+  const plan = guidedPlan(numbers);
+  const common = Array.from({ length: 20 }, (_, at) => `common ${at}`);
+  const results = plan.next([]).map((run) => played(run, run === '13' ? [...common, 'rare'] : common));
+  const parents = plan.next(results).flatMap((run) => (run.includes('.') ? [run.split('.')[0]] : []));
+  // One of the ten rarest, at fifty times the weight of each other one.
+  expect(parents.filter((parent) => parent === '13').length).toBeGreaterThan(parents.length / 2);
+  expect(new Set(parents).size).toBeGreaterThan(1);
+});
+
+test('should stay blind as long as nothing was reached', () => {
+  const plan = guidedPlan(numbers);
+  const results = plan.next([]).map((run) => played(run, []));
+  expect(plan.next(results)).toEqual(numbers.slice(50).map(String));
+});
+
+test('should choose by the results alone: a plan that is asked anew answers alike', () => {
+  const first = guidedPlan(numbers).next([]);
+  const results = first.map((run, at) => played(run, [`item ${at % 13}`]));
+  const again = guidedPlan(numbers);
+  again.next([]);
+  expect(guidedPlan(numbers).next(results)).toEqual(again.next(results));
+});
+
+test('should count each item once a run, and keep the first runs that reached it', () => {
+  const map = createCoverageMap();
+  map.add('1', ['a', 'a', 'b']);
+  for (let run = 2; run <= 30; run++) map.add(String(run), ['a']);
+  expect(map.rarest().map(({ item, runs }) => [item, runs])).toEqual([
+    ['b', 1],
+    ['a', 30],
+  ]);
+  expect(map.rarest()[1]?.examples).toEqual(Array.from({ length: 16 }, (_, at) => String(at + 1)));
+});
+
+test('should say when each probe first fired, and which never did', () => {
+  const probe = (name: string, reached: boolean) => ({ name, reached });
+  const { probes, neverReached, items, rarest } = summarizeCoverage(
+    [
+      played('1', ['x'], [probe('late', false), probe('never', false)]),
+      played('1.2', ['x', 'y'], [probe('late', true), probe('never', false)]),
+      played('3', ['x'], [probe('late', true), probe('early', true)]),
+    ],
+    1,
+  );
+  expect(probes).toEqual([
+    { name: 'late', runs: 2, first: { run: '1.2', after: 2 } },
+    { name: 'early', runs: 1, first: { run: '3', after: 3 } },
+    { name: 'never', runs: 0 },
+  ]);
+  expect(neverReached).toEqual(['never']);
+  expect(items).toBe(2);
+  expect(rarest).toEqual([{ item: 'y', runs: 1, examples: ['1.2'] }]);
+});
