@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../faults/units.ts';
 
 /** Parsers of option values; commander turns what they throw into a usage error (exit 64). */
 
@@ -31,4 +32,12 @@ export function byteCount(text: string): number {
     throw new InvalidArgumentError(`expected bytes such as 4096, 64K or 1GiB, got ${JSON.stringify(text)}.`);
   }
   return bytes;
+}
+
+/** `90s`, `10m`, `1h30m` in milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined)
+    throw new InvalidArgumentError(`expected a duration such as 90s or 10m, got ${JSON.stringify(text)}.`);
+  return ms;
 }

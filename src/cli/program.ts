@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   serve: async () => (await import('./serve.ts')).serveCommand(),
+  shrink: async () => (await import('./shrink.ts')).shrinkCommand(),
   stemedb: async () => (await import('./stemedb/command.ts')).stemedbCommand(),
 };
 

@@ -1,11 +1,11 @@
-import { putRightId } from '../definition.ts';
+import { putRightId, type ScenarioDocument } from '../definition.ts';
 import { ddmin } from './ddmin.ts';
 import type { Search } from './search.ts';
 import { type Step, stepsOf, withSteps } from './timeline.ts';
 
 /** Fewer steps: delta debugging over the timeline. What is derived from the steps comes and goes by itself. */
 export async function shrinkSteps(search: Search): Promise<void> {
-  await ddmin(ownSteps(search), (kept) => search.attempt(withSteps(search.document, kept)));
+  await ddmin(ownSteps(search), (kept) => search.attempt(withOwnSteps(search, kept)));
 }
 
 /**
@@ -21,7 +21,7 @@ export async function counterfactuals(
   for (let index = 0; index < steps.length; ) {
     const step = steps[index];
     if (step === undefined) throw new Error('unreachable: the index is below the length');
-    if (await search.attempt(withSteps(search.document, steps.toSpliced(index, 1)))) {
+    if (await search.attempt(withOwnSteps(search, steps.toSpliced(index, 1)))) {
       // Others may have become dispensable by it.
       steps = ownSteps(search);
       outcomes.clear();
@@ -37,6 +37,12 @@ export async function counterfactuals(
 
 function ownSteps(search: Search): readonly Step[] {
   return stepsOf(search.document).filter((step) => step.id !== putRightId);
+}
+
+/** What puts right in the end stays in a file of chaos whose demands are no longer derived: they count on it. */
+function withOwnSteps(search: Search, kept: readonly Step[]): ScenarioDocument {
+  const puttingRight = stepsOf(search.document).filter((step) => step.id === putRightId);
+  return withSteps(search.document, search.isCompleted ? kept : [...kept, ...puttingRight]);
 }
 
 function textOf(step: Step): string {
