@@ -39,6 +39,8 @@ export interface Violation {
   readonly message: string;
   /** Virtual time at which it became visible, in milliseconds, if it has one. */
   readonly atMs?: number;
+  /** Virtual time at which all of it was still well, as far as that can be shown: what went wrong did so between the two. */
+  readonly fromMs?: number;
   /** The machine that it is about, where it is one's. */
   readonly node?: string;
   /** Ids of the operations of the history that show it. */

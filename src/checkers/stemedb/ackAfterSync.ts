@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { DiskCall, StemeEvidence } from './evidence.ts';
 import { isLogFile, type ServerAck, serverAcks } from './facts.ts';
 
@@ -15,7 +16,11 @@ export const ackAfterSync: StemeCheck = {
     for (const ack of acks) {
       const problem = problemOf(ack, writes.get(`${ack.request.incarnation} ${ack.lsn}`) ?? [], names);
       if (problem !== undefined) {
-        findings.add(`LSN ${ack.lsn} was acknowledged ${problem}`, { atMs: ack.request.answeredAtMs });
+        findings.add(`LSN ${ack.lsn} was acknowledged ${problem}`, {
+          atMs: ack.request.answeredAtMs,
+          fromMs: ack.request.arrivedAtMs,
+          operations: operationsOf(evidence, ack.request),
+        });
       }
     }
     return findings.result(`${acks.length} acknowledgements against ${evidence.disk.length} disk calls`);

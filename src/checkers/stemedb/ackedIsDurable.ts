@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { JournalImage } from './evidence.ts';
 import {
   isAcceptedLoss,
@@ -31,7 +32,12 @@ export const ackedIsDurable: StemeCheck = {
         findings.add(
           `LSN ${ack.lsn} was acknowledged at ${ack.request.answeredAtMs.toFixed(1)} ms as ${ack.id.slice(0, 12)} (${ack.status}), but ` +
             `incarnation ${life.incarnation} ${moment === 'recovered' ? 'recovered' : 'left'} a log with ${problem}`,
-          { atMs: image.atMs, evidence: { lsn: ack.lsn, id: ack.id, last: image.records.at(-1)?.lsn ?? 0 } },
+          {
+            atMs: image.atMs,
+            fromMs: ack.request.answeredAtMs,
+            operations: operationsOf(evidence, ack.request),
+            evidence: { lsn: ack.lsn, id: ack.id, last: image.records.at(-1)?.lsn ?? 0 },
+          },
         );
       }
     }

@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { settingsByIncarnation } from './facts.ts';
+import { lookedAtBefore, settingsByIncarnation } from './facts.ts';
 
 /** C17: pending and index bytes stay within their limits in every sample. */
 export const bounds: StemeCheck = {
@@ -20,7 +20,11 @@ export const bounds: StemeCheck = {
         const value = sample[name];
         if (value === undefined) continue;
         looked++;
-        if (value > limit) findings.add(`${name} was ${value}, its limit is ${limit}`, { atMs: sample.atMs });
+        if (value > limit)
+          findings.add(`${name} was ${value}, its limit is ${limit}`, {
+            atMs: sample.atMs,
+            fromMs: lookedAtBefore(evidence, sample),
+          });
       }
     }
     return findings.result(`${looked} readings of gauges`);

@@ -6,6 +6,7 @@ import type {
   Life,
   LogRecord,
   ServerRequest,
+  StateSample,
   StemeEvidence,
   StemeSettings,
   Submission,
@@ -215,4 +216,13 @@ export function durationOf(call: DiskCall): number {
 /** The value at a share of a sorted list (nearest rank); undefined for an empty one. */
 export function quantile(sorted: readonly number[], share: number): number | undefined {
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))];
+}
+
+/** When this process was looked at before this sample, or began: what it shows now came about since. */
+export function lookedAtBefore(evidence: StemeEvidence, sample: StateSample): number {
+  const before = evidence.samples.findLast(
+    (other) => other.incarnation === sample.incarnation && other.order < sample.order,
+  );
+  const life = evidence.lives.find((each) => each.incarnation === sample.incarnation);
+  return before?.atMs ?? life?.startedAtMs ?? sample.atMs;
 }

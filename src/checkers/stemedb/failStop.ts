@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { DiskCall, StemeEvidence } from './evidence.ts';
 import { isLogFile, serverAcks } from './facts.ts';
 
@@ -21,7 +22,11 @@ export const failStop: StemeCheck = {
         if (ack.lsn <= durable) continue;
         findings.add(
           `LSN ${ack.lsn} was acknowledged after ${failure.operation} of ${failure.path} had failed with ${failure.error}; only up to ${durable} was durable`,
-          { atMs: ack.request.answeredAtMs },
+          {
+            atMs: ack.request.answeredAtMs,
+            fromMs: failure.beganAtMs,
+            operations: operationsOf(evidence, ack.request),
+          },
         );
       }
       const again = evidence.disk.find(
@@ -34,7 +39,7 @@ export const failStop: StemeCheck = {
       if (again !== undefined) {
         findings.add(
           `${failure.path} was synced again (${again.operation} at ${again.beganAtMs.toFixed(1)} ms) after its ${failure.operation} had failed with ${failure.error}`,
-          { atMs: again.beganAtMs },
+          { atMs: again.beganAtMs, fromMs: failure.beganAtMs },
         );
       }
     }

@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout } from './clients.ts';
 import type { StemeEvidence } from './evidence.ts';
 import { servedImages, submissions } from './facts.ts';
 import { NaiveStore } from './naiveStore.ts';
@@ -24,7 +25,11 @@ export const indexIsFold: StemeCheck = {
       findings.add(
         `${answer.subject} ${answer.predicate} at LSN ${answer.lsn}: the log has ${expected.size} candidates, the index gave ${got.size}` +
           ` (${missing.length} missing, ${extra.length} too many)`,
-        { atMs: answer.atMs, evidence: { missing: missing.slice(0, 5), extra: extra.slice(0, 5) } },
+        {
+          atMs: answer.atMs,
+          operations: operationsAbout(evidence, [...missing, ...extra].slice(0, 5)),
+          evidence: { missing: missing.slice(0, 5), extra: extra.slice(0, 5) },
+        },
       );
     }
     return findings.result(`${compared} answers of the index`);
@@ -48,7 +53,13 @@ export const lensIsPure: StemeCheck = {
       if (expected !== answer.winner) {
         findings.add(
           `${answer.lens} of ${answer.subject} ${answer.predicate} at LSN ${answer.lsn}: expected ${expected?.slice(0, 12)}, got ${answer.winner?.slice(0, 12)}`,
-          { atMs: answer.atMs },
+          {
+            atMs: answer.atMs,
+            operations: operationsAbout(
+              evidence,
+              [expected, answer.winner].filter((id) => id !== undefined),
+            ),
+          },
         );
       }
     }

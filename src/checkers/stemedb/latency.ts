@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { DiskCall, ServerRequest, StemeEvidence } from './evidence.ts';
 import { batchWrites, durationOf, faultActive, settingsByIncarnation } from './facts.ts';
 import { firstIndex, RunningSum, Spans } from './spans.ts';
@@ -44,7 +45,7 @@ export const latency: StemeCheck = {
       if (took > bound && seen.longestMs > 0) {
         findings.add(
           `${company ? 'a write' : 'a lone write'} (LSN ${request.acks[0]?.lsn}) took ${took.toFixed(2)} ms; the longest durable write meanwhile took ${seen.longestMs.toFixed(2)} ms, so at most ${bound.toFixed(2)} ms were expected`,
-          { atMs: request.answeredAtMs },
+          { atMs: request.answeredAtMs, fromMs: request.arrivedAtMs, operations: operationsOf(evidence, request) },
         );
       }
     }
@@ -204,7 +205,7 @@ export const gathering: StemeCheck = {
       if (average < 0.8 * writers) {
         findings.add(
           `${writers} closed-loop writers had ${average.toFixed(1)} records a write over ${window.length} writes, expected at least ${(0.8 * writers).toFixed(1)}`,
-          { atMs: last.endedAtMs },
+          { atMs: last.endedAtMs, fromMs: first.beganAtMs },
         );
       }
     }

@@ -22,7 +22,7 @@ export const liveness: StemeCheck = {
       if (operation.completedAt > bound && evidence.endedAtMs > bound) {
         findings.add(
           `${operation.f} invoked at ${(operation.invokedAt / 1000).toFixed(1)} s was not answered within its time-out of ${evidence.config.requestTimeoutMs} ms and ${graceMs} ms`,
-          { atMs: operation.invokedAt, operations: [operation.id] },
+          { atMs: bound, fromMs: operation.invokedAt, operations: [operation.id] },
         );
       }
     }
@@ -36,6 +36,7 @@ export const liveness: StemeCheck = {
             `incarnation ${life.incarnation} was not ready after ${((bound - life.startedAtMs) / 1000).toFixed(1)} s`,
             {
               atMs: bound,
+              fromMs: life.startedAtMs,
             },
           );
         }
@@ -48,6 +49,7 @@ export const liveness: StemeCheck = {
             `incarnation ${life.incarnation} had not drained after ${((bound - life.stopAskedAtMs) / 1000).toFixed(1)} s`,
             {
               atMs: bound,
+              fromMs: life.stopAskedAtMs,
             },
           );
         }

@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { DiskCall, StateSample, StemeEvidence } from './evidence.ts';
-import { batchWrites, durationOf, faultActive } from './facts.ts';
+import { batchWrites, durationOf, faultActive, lookedAtBefore } from './facts.ts';
 import { RunningSum, Spans } from './spans.ts';
 
 /** The summary's window: six buckets of ten seconds, cut at multiples of ten seconds, the youngest partly filled. */
@@ -45,7 +45,10 @@ export const metricsAgree: StemeCheck = {
 
     function compare(name: string, got: number | undefined, expected: number, sample: StateSample): void {
       if (got === undefined || got === expected) return;
-      findings.add(`${name} was ${got}, the disk saw ${expected}`, { atMs: sample.atMs });
+      findings.add(`${name} was ${got}, the disk saw ${expected}`, {
+        atMs: sample.atMs,
+        fromMs: lookedAtBefore(evidence, sample),
+      });
     }
   },
 };
@@ -117,7 +120,7 @@ function checkRecords(
     if (got === expected) continue;
     findings.add(
       `records_total grew by ${got} from ${(from.atMs / 1000).toFixed(1)} s to ${(sample.atMs / 1000).toFixed(1)} s, the disk took ${expected} records`,
-      { atMs: sample.atMs },
+      { atMs: sample.atMs, fromMs: from.atMs },
     );
     return;
   }
@@ -154,7 +157,7 @@ function checkQuantiles(
     if (ms < low || ms > high) {
       findings.add(
         `quantile ${share} of the fsync durations was ${ms.toFixed(3)} ms, the disk saw ${low.toFixed(3)} to ${high.toFixed(3)} ms`,
-        { atMs: sample.atMs },
+        { atMs: sample.atMs, fromMs: lookedAtBefore(evidence, sample) },
       );
     }
   }

@@ -1,5 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { batchWrites, mediaDamagedBefore, recoveredImages } from './facts.ts';
+import { operationsAbout } from './clients.ts';
+import { batchWrites, lookedAtBefore, mediaDamagedBefore, recoveredImages } from './facts.ts';
 
 /** C12: durable and witness LSN and the wall time of batches never fall, also across restarts. */
 export const monotone: StemeCheck = {
@@ -10,6 +11,7 @@ export const monotone: StemeCheck = {
     const findings = new Findings('C12 monotone');
     let durable = 0;
     let wall = 0;
+    let lastBeganAtMs = 0;
     const writes = batchWrites(evidence);
     for (const call of writes) {
       for (const batch of call.batches ?? []) {
@@ -21,6 +23,8 @@ export const monotone: StemeCheck = {
         ) {
           findings.add(`a batch claims durable LSN ${batch.durableLsn}, an earlier one had ${durable}`, {
             atMs: call.beganAtMs,
+            fromMs: lastBeganAtMs,
+            operations: operationsAbout(evidence, batch.ids),
           });
         }
         // A write that failed or never ended may not be there after the restart: its wall time binds nobody.
@@ -30,6 +34,8 @@ export const monotone: StemeCheck = {
               `a batch at LSN ${batch.firstLsn} is dated ${batch.wallMs}, ${wall - batch.wallMs} ms before its predecessor`,
               {
                 atMs: call.beganAtMs,
+                fromMs: lastBeganAtMs,
+                operations: operationsAbout(evidence, batch.ids),
               },
             );
           }
@@ -37,6 +43,7 @@ export const monotone: StemeCheck = {
         }
         durable = Math.max(durable, batch.durableLsn);
       }
+      lastBeganAtMs = call.beganAtMs;
     }
     for (const { life, image } of recoveredImages(evidence)) {
       image.walls.forEach((value, index) => {
@@ -44,6 +51,7 @@ export const monotone: StemeCheck = {
         if (before !== undefined && value < before) {
           findings.add(`incarnation ${life.incarnation}: batch ${index} of the log is dated before its predecessor`, {
             atMs: image.atMs,
+            fromMs: life.startedAtMs,
           });
         }
       });
@@ -61,7 +69,10 @@ export const monotone: StemeCheck = {
           const key = `${sample.node} ${name}`;
           const before = highest.get(key) ?? 0;
           if (value < before && !mediaDamagedBefore(evidence, sample.atMs)) {
-            findings.add(`${name} of ${sample.node} fell from ${before} to ${value}`, { atMs: sample.atMs });
+            findings.add(`${name} of ${sample.node} fell from ${before} to ${value}`, {
+              atMs: sample.atMs,
+              fromMs: lookedAtBefore(evidence, sample),
+            });
           }
           highest.set(key, Math.max(before, value));
         }

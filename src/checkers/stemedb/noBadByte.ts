@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout } from './clients.ts';
 import { servedImages, submissions, unknowableLosses } from './facts.ts';
 
 /** C8: a read gives what was submitted, or fails; what is handed to the disk follows the format that guards it. */
@@ -18,7 +19,8 @@ export const noBadByte: StemeCheck = {
       if (expected === undefined || !sameContent(expected, operation.output.found.content)) {
         findings.add(`a read of ${id.slice(0, 12)} gave other content than was submitted`, {
           atMs: operation.completedAt,
-          operations: [operation.id],
+          fromMs: operation.invokedAt,
+          operations: operationsAbout(evidence, [id]),
           evidence: { expected, got: operation.output.found.content },
         });
       }
@@ -34,7 +36,11 @@ export const noBadByte: StemeCheck = {
       if (lsn !== undefined && lsn !== operation.output.found.lsn) {
         findings.add(
           `a read of ${operation.input.id.slice(0, 12)} named LSN ${operation.output.found.lsn}, the log has it as ${lsn}`,
-          { atMs: operation.completedAt, operations: [operation.id] },
+          {
+            atMs: operation.completedAt,
+            fromMs: operation.invokedAt,
+            operations: operationsAbout(evidence, [operation.input.id]),
+          },
         );
       }
     }
@@ -45,6 +51,7 @@ export const noBadByte: StemeCheck = {
           `${call.path} was given a batch at ${call.position} that its format does not cover: ${call.malformed}`,
           {
             atMs: call.beganAtMs,
+            fromMs: call.beganAtMs,
           },
         );
       }

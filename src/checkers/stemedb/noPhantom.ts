@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout, operationsOf } from './clients.ts';
 import type { ServerRequest, StemeEvidence } from './evidence.ts';
 import { batchWrites, isData, servedImages, submissions } from './facts.ts';
 
@@ -18,14 +19,25 @@ export const noPhantom: StemeCheck = {
         looked++;
         const where = `incarnation ${life.incarnation} ${moment} LSN ${record.lsn} (${record.id.slice(0, 12)})`;
         const earlier = seen.get(record.id);
+        const [firstTry] = attempts.get(record.id) ?? [];
+        const window = {
+          atMs: image.atMs,
+          fromMs: firstTry?.arrivedAtMs ?? life.startedAtMs,
+        };
         if (earlier !== undefined) {
-          findings.add(`${where}: the same id is also LSN ${earlier}`, { atMs: image.atMs });
+          findings.add(`${where}: the same id is also LSN ${earlier}`, {
+            ...window,
+            operations: operationsAbout(evidence, [record.id]),
+          });
         }
         seen.set(record.id, record.lsn);
-        if (!sent.has(record.id)) findings.add(`${where}: no client ever sent this`, { atMs: image.atMs });
+        if (!sent.has(record.id)) findings.add(`${where}: no client ever sent this`, window);
         const tries = (attempts.get(record.id) ?? []).filter((request) => request.arrivedOrder < image.order);
         if (sent.has(record.id) && tries.length > 0 && tries.every((request) => notApplied(request, record.id))) {
-          findings.add(`${where}: every request for it was answered "not applied"`, { atMs: image.atMs });
+          findings.add(`${where}: every request for it was answered "not applied"`, {
+            ...window,
+            operations: operationsAbout(evidence, [record.id]),
+          });
         }
       }
     }
@@ -68,7 +80,7 @@ function checkWhole(evidence: StemeEvidence, findings: Findings): void {
     if (batches.size > 1) {
       findings.add(
         `one atomic request of ${fresh.length} records (LSN ${fresh[0]?.lsn}..${fresh.at(-1)?.lsn}) was written as ${batches.size} batches`,
-        { atMs: request.answeredAtMs },
+        { atMs: request.answeredAtMs, fromMs: request.arrivedAtMs, operations: operationsOf(evidence, request) },
       );
     }
   }

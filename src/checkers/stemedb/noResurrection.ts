@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout } from './clients.ts';
 import { isData, mediaDamagedBefore, recoveredImages, servedImages } from './facts.ts';
 import { requestsById } from './noPhantom.ts';
 
@@ -28,7 +29,7 @@ export const noResurrection: StemeCheck = {
           findings.add(
             `record ${record.id.slice(0, 12)} was absent when incarnation ${life.incarnation} had recovered, was not sent again, ` +
               `and is LSN ${record.lsn} in incarnation ${later.life.incarnation} (${later.moment})`,
-            { atMs: later.image.atMs },
+            { atMs: later.image.atMs, fromMs: image.atMs, operations: operationsAbout(evidence, [record.id]) },
           );
         }
       }

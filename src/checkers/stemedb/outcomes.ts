@@ -1,4 +1,6 @@
+import type { Violation } from '../history.ts';
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { StemeEvidence } from './evidence.ts';
 import { batchWrites, servedImages } from './facts.ts';
 import { requestsById } from './noPhantom.ts';
@@ -21,6 +23,11 @@ export const outcomes: StemeCheck = {
         const error = request.itemErrors?.find((item) => item.id === id) ?? request.error;
         if (error === undefined) continue;
         errors++;
+        const window = (): Omit<Violation, 'check' | 'message'> => ({
+          atMs: request.answeredAtMs,
+          fromMs: request.arrivedAtMs,
+          operations: operationsOf(evidence, request),
+        });
         const begun = submitted.get(`${request.incarnation} ${id}`);
         const others = (attempts.get(id) ?? []).filter((other) => other !== request);
         const alone = others.length === 0;
@@ -28,25 +35,24 @@ export const outcomes: StemeCheck = {
           if (alone && begun !== undefined) {
             findings.add(
               `${error.code} said "not applied" of ${id.slice(0, 12)}, whose batch had been handed to the disk`,
-              { atMs: request.answeredAtMs },
+              window(),
             );
           } else if (alone && present.has(id)) {
-            findings.add(`${error.code} said "not applied" of ${id.slice(0, 12)}, which is LSN ${present.get(id)}`, {
-              atMs: request.answeredAtMs,
-            });
+            findings.add(
+              `${error.code} said "not applied" of ${id.slice(0, 12)}, which is LSN ${present.get(id)}`,
+              window(),
+            );
           }
         } else if (error.code === 'WRITE_INDETERMINATE') {
           // A time-out may leave a write in the queue; this error speaks of a write that was submitted and failed.
           if (others.every((other) => other.incarnation !== request.incarnation) && begun === undefined) {
             findings.add(
               `${error.code} left ${id.slice(0, 12)} in doubt, though its batch was never handed to the disk`,
-              { atMs: request.answeredAtMs },
+              window(),
             );
           }
         } else if (error.outcome !== 'indeterminate') {
-          findings.add(`${error.code} says neither "not_applied" nor "indeterminate" but "${error.outcome}"`, {
-            atMs: request.answeredAtMs,
-          });
+          findings.add(`${error.code} says neither "not_applied" nor "indeterminate" but "${error.outcome}"`, window());
         }
       }
     }

@@ -1,10 +1,12 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout, operationsOf } from './clients.ts';
 import type { StemeEvidence } from './evidence.ts';
 import {
   isAcceptedLoss,
   lastLsn,
   mediaDamagedBefore,
   recoveredImages,
+  type ServerAck,
   servedImages,
   serverAcks,
   unknowableLosses,
@@ -22,7 +24,7 @@ export const prefix: StemeCheck = {
       if (gap !== -1) {
         findings.add(
           `incarnation ${life.incarnation}: expected LSN ${gap + 1} in the log, found ${image.records[gap]?.lsn}`,
-          { atMs: image.atMs },
+          { atMs: image.atMs, fromMs: life.startedAtMs },
         );
       }
     }
@@ -40,11 +42,15 @@ function checkReach(evidence: StemeEvidence, findings: Findings): void {
     if (mediaDamagedBefore(evidence, life.startedAtMs)) continue; // C1 and C9 judge those
     const highest = acks
       .filter((ack) => ack.request.answeredOrder < life.startedOrder && !isAcceptedLoss(evidence, ack.lsn))
-      .reduce((lsn, ack) => Math.max(lsn, ack.lsn), 0);
-    if (lastLsn(image) < highest) {
+      .reduce<ServerAck | undefined>((top, ack) => (top !== undefined && top.lsn >= ack.lsn ? top : ack), undefined);
+    if (highest !== undefined && lastLsn(image) < highest.lsn) {
       findings.add(
-        `incarnation ${life.incarnation} recovered up to LSN ${lastLsn(image)}, but LSN ${highest} was acknowledged`,
-        { atMs: image.atMs },
+        `incarnation ${life.incarnation} recovered up to LSN ${lastLsn(image)}, but LSN ${highest.lsn} was acknowledged`,
+        {
+          atMs: image.atMs,
+          fromMs: highest.request.answeredAtMs,
+          operations: operationsOf(evidence, highest.request),
+        },
       );
     }
   }
@@ -53,6 +59,7 @@ function checkReach(evidence: StemeEvidence, findings: Findings): void {
 /** Within one life every batch goes on where an earlier one ended: a rejected batch gives its LSNs back. */
 function checkGaps(evidence: StemeEvidence, findings: Findings): void {
   const ends = new Map<number, number>();
+  const endedAt = new Map<number, number>();
   for (const call of evidence.disk) {
     if (call.operation !== 'write' || call.durable !== true) continue;
     for (const batch of call.batches ?? []) {
@@ -60,10 +67,15 @@ function checkGaps(evidence: StemeEvidence, findings: Findings): void {
       if (last !== undefined && batch.firstLsn > last + 1) {
         findings.add(
           `incarnation ${call.incarnation} wrote a batch from LSN ${batch.firstLsn} after one that ended at ${last}: a gap`,
-          { atMs: call.beganAtMs },
+          {
+            atMs: call.beganAtMs,
+            fromMs: endedAt.get(call.incarnation) ?? call.beganAtMs,
+            operations: operationsAbout(evidence, batch.ids),
+          },
         );
       }
       // A failed batch proves nothing: the next may take its place.
+      if (call.error === undefined) endedAt.set(call.incarnation, call.beganAtMs);
       if (call.error === undefined) ends.set(call.incarnation, Math.max(last ?? 0, batch.lastLsn));
       else ends.set(call.incarnation, last ?? batch.firstLsn - 1);
     }
@@ -92,7 +104,7 @@ function checkOrder(evidence: StemeEvidence, findings: Findings): void {
       if (ack.status === 'created' && ack.lsn <= before && evidence.acceptedLoss.length === 0) {
         findings.add(
           `LSN ${ack.lsn} was given to a write that arrived at ${request.arrivedAtMs.toFixed(1)} ms, after LSN ${before} had been acknowledged`,
-          { atMs: request.answeredAtMs },
+          { atMs: request.answeredAtMs, fromMs: request.arrivedAtMs, operations: operationsOf(evidence, request) },
         );
       }
       if (!lost.has(ack)) answered = Math.max(answered, ack.lsn);

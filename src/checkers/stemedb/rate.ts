@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsOf } from './clients.ts';
 import type { ServerRequest, StemeEvidence } from './evidence.ts';
 
 const secondMs = 1_000;
@@ -19,7 +20,7 @@ export const rate: StemeCheck = {
       );
       judged += within.length;
       checkCeiling(within, window.limit, findings);
-      checkFloor(within, window.limit, window.fromMs, findings);
+      checkFloor(evidence, within, window, findings);
     }
     return findings.result(
       windows.length === 0 ? 'no rate limit was set' : `${windows.length} limits, ${judged} requests under them`,
@@ -61,13 +62,21 @@ function checkCeiling(requests: readonly ServerRequest[], limit: number, finding
       tail++;
     }
     if (sum > 2 * limit) {
-      findings.add(`${sum} records were admitted within one second under a limit of ${limit} a second`, { atMs: at });
+      findings.add(`${sum} records were admitted within one second under a limit of ${limit} a second`, {
+        atMs: at,
+        fromMs: at - secondMs,
+      });
       return;
     }
   }
 }
 
-function checkFloor(requests: readonly ServerRequest[], limit: number, fromMs: number, findings: Findings): void {
+function checkFloor(
+  evidence: StemeEvidence,
+  requests: readonly ServerRequest[],
+  { limit, fromMs }: LimitWindow,
+  findings: Findings,
+): void {
   for (const [index, request] of requests.entries()) {
     if (request.error?.code !== 'RATE_LIMITED' || request.arrivedAtMs < fromMs + 2 * secondMs) continue;
     let offered = 0;
@@ -80,7 +89,9 @@ function checkFloor(requests: readonly ServerRequest[], limit: number, fromMs: n
       findings.add(
         `a write was refused although only ${offered / 2} records a second were offered under a limit of ${limit}`,
         {
-          atMs: request.arrivedAtMs,
+          atMs: request.answeredAtMs,
+          fromMs: request.arrivedAtMs - 2 * secondMs,
+          operations: operationsOf(evidence, request),
         },
       );
       return;

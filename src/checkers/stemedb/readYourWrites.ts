@@ -24,6 +24,7 @@ export const readYourWrites: StemeCheck = {
     for (const failure of result.failures) {
       if (failure.verdict !== 'illegal') continue;
       findings.add(`writes and reads of ${String(failure.partition).slice(0, 12)} are not linearizable`, {
+        ...windowOf(evidence, failure.stuck),
         operations: failure.stuck,
         evidence: { longestPrefix: failure.longestPrefix },
       });
@@ -36,11 +37,23 @@ export const readYourWrites: StemeCheck = {
   },
 };
 
+/** From the first of the operations to the moment at which the first of them was answered: no order explains that answer. */
+function windowOf(
+  evidence: StemeEvidence,
+  ids: readonly number[],
+): { readonly fromMs?: number; readonly atMs?: number } {
+  const stuck = evidence.operations.filter((operation) => ids.includes(operation.id));
+  const answers = stuck.filter((operation) => operation.outcome === 'ok').map((operation) => operation.completedAt);
+  if (stuck.length === 0 || answers.length === 0) return {};
+  return { fromMs: Math.min(...stuck.map((operation) => operation.invokedAt)), atMs: Math.min(...answers) };
+}
+
 /** A query must hold every claim of its key that had been acknowledged before it began, and was not withdrawn since. */
 function checkQueries(evidence: StemeEvidence, lost: ReadonlySet<string>, findings: Findings): number {
-  const acked = new Map<string, { id: string; order: number; lsn: number }[]>();
+  const acked = new Map<string, { id: string; order: number; lsn: number; by: Operation }[]>();
   const withdrawn = new Set<string>();
-  for (const { input, output, outcome, completedOrder } of evidence.operations) {
+  for (const by of evidence.operations) {
+    const { input, output, outcome, completedOrder } = by;
     if (input.f !== 'write') continue;
     for (const { content, id, kind } of input.submissions) {
       if (kind !== 'assertion') continue;
@@ -49,7 +62,7 @@ function checkQueries(evidence: StemeEvidence, lost: ReadonlySet<string>, findin
       if (outcome !== 'ok' || ack === undefined || content.stage !== 'approved') continue;
       const key = JSON.stringify([content.subject, content.predicate]);
       const list = acked.get(key) ?? [];
-      list.push({ id, order: completedOrder, lsn: ack.lsn });
+      list.push({ id, order: completedOrder, lsn: ack.lsn, by });
       acked.set(key, list);
     }
   }
@@ -64,7 +77,11 @@ function checkQueries(evidence: StemeEvidence, lost: ReadonlySet<string>, findin
       if (ack.order >= operation.invokedOrder || got.has(ack.id) || withdrawn.has(ack.id) || lost.has(ack.id)) continue;
       findings.add(
         `a query of ${input.subject} ${input.predicate} (at LSN ${output.lsn}) lacks ${ack.id.slice(0, 12)}, acknowledged before as LSN ${ack.lsn}`,
-        { atMs: operation.completedAt, operations: [operation.id] },
+        {
+          atMs: operation.completedAt,
+          fromMs: ack.by.completedAt,
+          operations: [ack.by.id, operation.id],
+        },
       );
     }
   }

@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout } from './clients.ts';
 import type { DiskCall, JournalImage, Life, StemeEvidence } from './evidence.ts';
 import { isAcceptedLoss, isBelowIndex, isLogFile, lastLsn, mediaDamagedBefore, provenLsn } from './facts.ts';
 
@@ -22,6 +23,7 @@ export const recoveryIdempotent: StemeCheck = {
         if (difference !== undefined) {
           findings.add(`incarnation ${life.incarnation} recovered another log than it found: ${difference}`, {
             atMs: life.recovered.atMs,
+            fromMs: life.startedAtMs,
           });
         }
       }
@@ -31,7 +33,7 @@ export const recoveryIdempotent: StemeCheck = {
         if (touched !== undefined) {
           findings.add(
             `incarnation ${life.incarnation} refused to start, yet had done a ${touched.operation} of ${touched.path}`,
-            { atMs: touched.beganAtMs },
+            { atMs: touched.beganAtMs, fromMs: life.startedAtMs },
           );
         }
         return;
@@ -43,11 +45,24 @@ export const recoveryIdempotent: StemeCheck = {
       if (next === undefined) return;
       compared++;
       const lost = life.recovered === undefined ? interrupted(evidence, life, next) : unserved(evidence, life, next);
-      if (lost !== undefined) findings.add(lost, { atMs: next.startedAtMs });
+      if (lost !== undefined) {
+        const { message, id } = lost;
+        findings.add(message, {
+          atMs: next.startedAtMs,
+          fromMs: life.recovered?.atMs ?? life.startedAtMs,
+          ...(id === undefined ? {} : { operations: operationsAbout(evidence, [id]) }),
+        });
+      }
     });
     return findings.result(`${compared} recoveries, finished, interrupted or refused`);
   },
 };
+
+/** What a start no longer found: in words, and the record where it is one. */
+interface Loss {
+  readonly message: string;
+  readonly id?: string;
+}
 
 /** Exit code of a start that refused damaged data (EX_DATAERR). */
 const refusedExitCode = 65;
@@ -86,12 +101,13 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
  * What a finished recovery served, somebody may have read: it is durable from then on, acknowledged before or not. One that
  * found no room for the copy serves read-only and finishes later: until then only what was proven is.
  */
-function unserved(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
+function unserved(evidence: StemeEvidence, life: Life, next: Life): Loss | undefined {
   if (life.recovered === undefined || mediaDamagedBefore(evidence, next.startedAtMs)) return undefined;
   const lost = life.recovered.records.find((record, index) => next.found.records[index]?.id !== record.id);
   if (lost === undefined || isAcceptedLoss(evidence, lost.lsn)) return undefined;
   if (lost.lsn > provenLsn(life) && isUnfinished(evidence, life)) return undefined;
-  return `incarnation ${life.incarnation} recovered and served LSN ${lost.lsn} (${lost.id.slice(0, 12)}); incarnation ${next.incarnation} found a log without it`;
+  const message = `incarnation ${life.incarnation} recovered and served LSN ${lost.lsn} (${lost.id.slice(0, 12)}); incarnation ${next.incarnation} found a log without it`;
+  return { message, id: lost.id };
 }
 
 /** The disk had no room for the copy before the process served, and the copy has not taken the segment's name since. */
@@ -102,7 +118,7 @@ function isUnfinished(evidence: StemeEvidence, life: Life): boolean {
 }
 
 /** A recovery that died: without power loss the next finds the same; with one, at least all that was proven. */
-function interrupted(evidence: StemeEvidence, life: Life, next: Life): string | undefined {
+function interrupted(evidence: StemeEvidence, life: Life, next: Life): Loss | undefined {
   const before = lastLsn(life.found);
   const after = lastLsn(next.found);
   const powerLost = evidence.powerLosses.some(
@@ -112,11 +128,13 @@ function interrupted(evidence: StemeEvidence, life: Life, next: Life): string | 
     (fault) => fault.name.startsWith('disk.') && fault.startMs <= next.startedAtMs && fault.endMs >= life.startedAtMs,
   );
   if (!powerLost && !damaged && before !== after) {
-    return `recovery of incarnation ${life.incarnation} found LSN 1..${before}, was interrupted, and incarnation ${next.incarnation} found 1..${after}`;
+    const message = `recovery of incarnation ${life.incarnation} found LSN 1..${before}, was interrupted, and incarnation ${next.incarnation} found 1..${after}`;
+    return { message };
   }
   const proven = Math.min(before, life.found.floor);
   if (after < proven && !damaged) {
-    return `recovery of incarnation ${life.incarnation} found LSN 1..${before} (proven to ${proven}); after its interruption only 1..${after} are left`;
+    const message = `recovery of incarnation ${life.incarnation} found LSN 1..${before} (proven to ${proven}); after its interruption only 1..${after} are left`;
+    return { message };
   }
   return undefined;
 }

@@ -45,11 +45,12 @@ const allowances: readonly Allowance[] = [
 function checkFiles(evidence: StemeEvidence, findings: Findings): number {
   let looked = 0;
   const told = new Set<string>();
-  const tell = (sample: StateSample, text: string): void => {
+  const tell: Tell = (sample, files, text) => {
     const key = `${sample.incarnation} ${text}`;
     if (told.has(key)) return;
     told.add(key);
-    findings.add(`${text}, in incarnation ${sample.incarnation}`, { atMs: sample.atMs });
+    const fromMs = Math.min(...files.map((file) => file.openedAtMs));
+    findings.add(`${text}, in incarnation ${sample.incarnation}`, { atMs: sample.atMs, fromMs });
   };
   for (const sample of evidence.samples) {
     const { openFiles, activities } = sample;
@@ -59,7 +60,8 @@ function checkFiles(evidence: StemeEvidence, findings: Findings): number {
     if (!activities.includes('recovering') && !activities.includes('rotating')) {
       for (const { what, most, isOf } of allowances) {
         const open = openFiles.filter(isOf);
-        if (open.length > most) tell(sample, `${open.length} ${what} were open, ${most} can be: ${pathsOf(open)}`);
+        if (open.length > most)
+          tell(sample, open, `${open.length} ${what} were open, ${most} can be: ${pathsOf(open)}`);
       }
       if (!activities.includes('scrubbing')) checkReaders(evidence, sample, openFiles, tell);
     }
@@ -68,25 +70,27 @@ function checkFiles(evidence: StemeEvidence, findings: Findings): number {
     for (const file of openFiles) {
       if (isSpareMade && file.path.endsWith('/spare.wal')) continue;
       if (isSegment(file.path) || allowances.some(({ isOf }) => isOf(file))) continue;
-      tell(sample, `${file.path} was open since ${file.openedAtMs.toFixed(1)} ms, though nothing is done with it`);
+      tell(
+        sample,
+        [file],
+        `${file.path} was open since ${file.openedAtMs.toFixed(1)} ms, though nothing is done with it`,
+      );
     }
   }
   return looked;
 }
 
+/** Says, once, that these files should not all be open. */
+type Tell = (sample: StateSample, files: readonly OpenFile[], text: string) => void;
+
 /** Readers of a segment share one file; more than one is a scan's, which ends. */
-function checkReaders(
-  evidence: StemeEvidence,
-  sample: StateSample,
-  openFiles: readonly OpenFile[],
-  tell: (sample: StateSample, text: string) => void,
-): void {
+function checkReaders(evidence: StemeEvidence, sample: StateSample, openFiles: readonly OpenFile[], tell: Tell): void {
   if (faultActive(evidence, [...slowDisk, ...heldUp], sample.atMs - scanMs, sample.atMs)) return;
   const old = openFiles.filter(
     (file) => file.isReader && isSegment(file.path) && file.openedAtMs < sample.atMs - scanMs,
   );
   for (const [path, open] of Map.groupBy(old, (file) => file.path)) {
-    if (open.length > 1) tell(sample, `${path} was open for reading ${open.length} times, readers share one`);
+    if (open.length > 1) tell(sample, open, `${path} was open for reading ${open.length} times, readers share one`);
   }
 }
 
@@ -98,9 +102,13 @@ function pathsOf(files: readonly OpenFile[]): string {
 function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
   const settingsOf = settingsByIncarnation(evidence);
   const workOf = workByIncarnation(evidence);
+  const startOf = (incarnation: number): number =>
+    evidence.lives.find((life) => life.incarnation === incarnation)?.startedAtMs ?? 0;
   let looked = 0;
   const told = new Set<number>();
+  const emptyAt = new Map<number, number>();
   for (const sample of evidence.samples) {
+    if (sample.pendingBytes === 0) emptyAt.set(sample.incarnation, sample.atMs);
     // A strict tail keeps what the witness has not noted, however long that cannot be written.
     const settings = settingsOf(sample.incarnation);
     if (sample.pendingBytes === undefined || sample.walState === undefined || settings.strictTail) continue;
@@ -112,7 +120,7 @@ function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
     told.add(sample.incarnation);
     findings.add(
       `${sample.pendingBytes} bytes were pending with no write under way and none asked for, in incarnation ${sample.incarnation} (${sample.walState})`,
-      { atMs: sample.atMs },
+      { atMs: sample.atMs, fromMs: emptyAt.get(sample.incarnation) ?? startOf(sample.incarnation) },
     );
   }
   return looked;

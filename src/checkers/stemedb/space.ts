@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import { operationsAbout } from './clients.ts';
 import type { StateSample, StemeEvidence } from './evidence.ts';
 import { faultActive, isLogFile } from './facts.ts';
 
@@ -39,6 +40,7 @@ function checkReads(evidence: StemeEvidence, readOnly: readonly StateSample[], f
       continue;
     findings.add(`${request.method} ${request.path} was answered ${request.status} while the journal was read-only`, {
       atMs: request.answeredAtMs,
+      fromMs: request.arrivedAtMs,
     });
   }
 }
@@ -60,6 +62,11 @@ function checkReserve(evidence: StemeEvidence, findings: Findings): void {
   if (!injected) {
     findings.add(`a batch write to ${noSpace.path} met ENOSPC: the journal should have turned read-only before`, {
       atMs: noSpace.endedAtMs,
+      fromMs: noSpace.beganAtMs,
+      operations: operationsAbout(
+        evidence,
+        (noSpace.batches ?? []).flatMap((batch) => batch.ids),
+      ),
     });
   }
 }
@@ -80,7 +87,7 @@ function checkReopening(evidence: StemeEvidence, findings: Findings): number {
     if (sample.atMs - since.atMs > reopenMs) {
       findings.add(
         `the journal was still read-only ${((sample.atMs - since.atMs) / 1000).toFixed(1)} s after ${since.freeBytes} bytes were free`,
-        { atMs: sample.atMs },
+        { atMs: sample.atMs, fromMs: since.atMs },
       );
       since = undefined;
     }

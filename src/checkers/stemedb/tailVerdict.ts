@@ -1,4 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
+import type { Life, StemeEvidence } from './evidence.ts';
 import { faultActive, isBelowIndex, lastLsn, provenLsn } from './facts.ts';
 
 /** Exit code of a start that refused damaged data (EX_DATAERR). */
@@ -28,7 +29,7 @@ export const tailVerdict: StemeCheck = {
         findings.add(
           `incarnation ${life.incarnation} started on a log that ends at LSN ${valid} although intact bytes prove LSN ${proven} acknowledged` +
             ` (witness: ${found.witness}, index: ${life.indexedLsn})`,
-          { atMs: life.servedAtMs, evidence: found.invalid },
+          { atMs: life.servedAtMs, fromMs: lastEndBefore(evidence, life), evidence: found.invalid },
         );
       }
       if (life.recovered !== undefined && found.invalid !== undefined) torn++;
@@ -38,10 +39,16 @@ export const tailVerdict: StemeCheck = {
       if (proven <= valid && !excused && life.exit.name === 'WalCorruption') {
         findings.add(
           `incarnation ${life.incarnation} refused to start (${life.exit.message}), but nothing proves more than the intact LSN 1..${valid}`,
-          { atMs: life.endedAtMs, evidence: { floor: proven, invalid: found.invalid } },
+          { atMs: life.endedAtMs, fromMs: life.startedAtMs, evidence: { floor: proven, invalid: found.invalid } },
         );
       }
     }
     return findings.result(`${evidence.lives.length} starts, ${refusals} refused, ${torn} with a torn tail dropped`);
   },
 };
+
+/** When the process before this one ended: until then what was acknowledged could be read. 0 for the first. */
+function lastEndBefore(evidence: StemeEvidence, life: Life): number {
+  const before = evidence.lives.filter((other) => other.endedOrder < life.startedOrder);
+  return before.at(-1)?.endedAtMs ?? 0;
+}
