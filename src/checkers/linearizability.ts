@@ -51,11 +51,11 @@ export type LinearizabilityVerdict = 'linearizable' | 'illegal' | 'unknown';
 export interface LinearizabilityFailure {
   readonly partition: string | number;
   readonly verdict: 'illegal' | 'unknown';
-  /** Ids of the operations that could be put in order, in that order: the most answered ones that the search placed. */
+  /** Ids of the operations that could be put in order, in that order: the most answered ones that the search placed, with the fewest of those in doubt. */
   readonly longestPrefix: readonly number[];
   /** The state after each operation of `longestPrefix`. */
   readonly statesAlong: readonly string[];
-  /** Every state in which the answered operations of `longestPrefix` may leave things; 16 at most. */
+  /** Every state in which the answered operations of `longestPrefix` may leave things, in this order first; 16 at most. */
   readonly statesBefore: readonly string[];
   /** Ids of the answered operations of which one had to come next: none can follow in any of `statesBefore`. */
   readonly stuck: readonly number[];

@@ -15,7 +15,7 @@ export interface SearchResult<State> {
   readonly verdict: LinearizabilityVerdict;
   /** The order that was found; otherwise the one that held the most answered operations. */
   readonly path: readonly number[];
-  /** Every state in which the answered operations of `path` were seen to leave things; up to `shownStates`. */
+  /** Every state in which the answered operations of `path` were seen to leave things, its own first; up to `shownStates`. */
   readonly ends: readonly State[];
   /** Configurations remembered, and the memory of their tables in bytes. */
   readonly configurations: number;
@@ -136,7 +136,7 @@ function earlierTwins<State>(operations: readonly Operation[], model: Model<Stat
   return twins;
 }
 
-/** The furthest that the search has come: by answered operations, as the others prove nothing. */
+/** The furthest that the search has come: by answered operations, as the others prove nothing. `states` begins with that of `path`. */
 class Best {
   path: readonly number[] = [];
   states: number[] = [];
@@ -151,14 +151,17 @@ class Best {
   /** To be called where the search can go no further. */
   offer(done: number, path: readonly number[], state: number): void {
     if (done < this.#done) return;
-    if (done > this.#done) {
+    const isShorter = path.length < this.path.length;
+    if (done === this.#done && !isShorter && (this.states.length >= shownStates || this.states.includes(state))) return;
+    const isSame = done === this.#done && path.every((index) => this.#answered[index] === 0 || this.#set.has(index));
+    // The same with fewer operations in doubt tells more.
+    if (done > this.#done || isShorter) {
       this.#done = done;
       this.path = [...path];
-      this.states = [state];
+      this.states = [state, ...(isSame ? this.states.filter((other) => other !== state) : [])].slice(0, shownStates);
       this.#set = new Set(path.filter((index) => this.#answered[index] === 1));
-      return;
+    } else if (isSame) {
+      this.states.push(state);
     }
-    if (this.states.length >= shownStates || this.states.includes(state)) return;
-    if (path.every((index) => this.#answered[index] === 0 || this.#set.has(index))) this.states.push(state);
   }
 }
