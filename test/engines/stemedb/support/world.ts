@@ -55,6 +55,8 @@ export interface RequestOptions {
   readonly text?: string;
   /** Default application/json when there is a body; null: none. */
   readonly contentType?: string | null;
+  /** Further ones, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly pieces?: readonly string[];
 }
 
@@ -79,7 +81,7 @@ export async function startNode(host: Host, config: StemeConfig = smallConfig())
       method,
       path,
       query: parseQuery(search),
-      headers: type === null ? {} : { 'content-type': type },
+      headers: { ...options.headers, ...(type === null ? {} : { 'content-type': type }) },
       body: Buffer.from(text),
       signal: new AbortController().signal,
       ...stream,
