@@ -22,6 +22,8 @@ const SCRIPTS = [
   'diagram/search.js',
   'diagram/filter.js',
   'diagram/gestures.js',
+  'diagram/order.js',
+  'diagram/legend.js',
   'diagram/section.js',
   'chartData.js',
   'chartPlugins.js',

@@ -120,12 +120,12 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
   it('should search labels, nodes, operations and logs, and go from hit to hit', async () => {
     const hits = () => tab.page.textContent('#diagram-hits');
     await tab.page.fill('#diagram-search', 'query get');
-    expect(await hits()).toBe('40 hits');
+    expect(await hits()).toBe('79 hits');
     await tab.page.keyboard.press('Enter');
-    expect(await hits()).toBe('1 of 40 hits');
+    expect(await hits()).toBe('1 of 79 hits');
     expect(await detail()).toContain('GET /v1/query');
     await press('n', 'n', 'N');
-    expect(await hits()).toBe('2 of 40 hits');
+    expect(await hits()).toBe('2 of 79 hits');
     await tab.page.fill('#diagram-search', 'stemedb-1 error slow');
     expect(await hits()).toBe('5 hits');
     await tab.page.keyboard.press('Enter');
@@ -169,6 +169,22 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
     expect(await tab.page.textContent('.tip')).toMatch(/client-\d → stemedb-1: POST \/v1\/assert/);
     await tab.page.mouse.click(x + at.x, y + at.y);
     expect(await detail()).toContain('POST /v1/assert');
+  });
+
+  it('should tell all about a span, and find it by name', async () => {
+    await tab.page.fill('#diagram-search', 'wal.append');
+    expect(await tab.page.textContent('#diagram-hits')).toBe('195 hits');
+    await tab.page.keyboard.press('Enter');
+    expect(await detail()).toContain('wal.append');
+    expect(await detail()).toContain('"http.route": "POST /v1/assert"');
+    expect(await tab.page.$$eval('#diagram-detail .fall', (rows) => rows.length)).toBe(2);
+    await press('Enter');
+    const at = await tab.page.evaluate<{ x: number; y: number }>('hotfire.diagram.middleOfSpan("stemedb-1", 0)');
+    const { x, y } = await box();
+    await tab.page.mouse.click(x + at.x, y + at.y);
+    expect(await detail()).toContain('POST /v1/assert');
+    expect(await detail()).toContain('stemedb-1, process 1');
+    await tab.page.fill('#diagram-search', '');
   });
 
   it('should share one time window with the charts', async () => {

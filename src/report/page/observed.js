@@ -154,6 +154,43 @@
     links,
   });
 
+  /** More rows of spans than this in one lane would push the others out of sight. */
+  const SPAN_ROWS_MAX = 5;
+
+  const GONE = new Set(['crashed', 'exited', 'stopped']);
+
+  /** When the process of this node was gone that had begun something at this moment; the end of the run if it stayed. */
+  const goneAt = (states, node, ms, endMs) =>
+    states.find((one) => one.node === node && one.atMs >= ms && GONE.has(one.state))?.atMs ?? endMs;
+
+  /** The spans of each node, in columns, with the row of each in its lane. */
+  const spansByNode = (spans, states, endMs) => {
+    const nodes = new Map();
+    spans.forEach(({ node }, index) => {
+      const own = nodes.get(node);
+      if (own) own.push(index);
+      else nodes.set(node, [index]);
+    });
+    return new Map(
+      [...nodes].map(([node, indices]) => {
+        const starts = Float64Array.from(indices, (index) => spans[index].startMs);
+        const ends = Float64Array.from(
+          indices,
+          (index) => spans[index].endMs ?? goneAt(states, node, spans[index].startMs, endMs),
+        );
+        return [
+          node,
+          {
+            indices,
+            ...hotfire.intervals(starts, ends),
+            packed: hotfire.packRows(starts, ends, SPAN_ROWS_MAX),
+            places: new Map(indices.map((index, nth) => [index, nth])),
+          },
+        ];
+      }),
+    );
+  };
+
   const logRow = ([atMs, node, incarnation, level, message, fields]) => ({
     atMs,
     node,
@@ -165,12 +202,17 @@
   const stateRow = ([atMs, node, state]) => ({ atMs, node, state });
 
   /** The columns of the run; what it did not leave is empty. */
-  hotfire.observe = (data) => ({
-    messages: messageColumns(data.messages),
-    spans: data.spans.map(spanRow),
-    logs: data.logs.map(logRow).sort((a, b) => a.atMs - b.atMs),
-    states: data.states.map(stateRow),
-    operations: operationColumns(data.history, data.virtualMs),
-    violating: new Set(data.violations.flatMap(({ operations = [] }) => operations)),
-  });
+  hotfire.observe = (data) => {
+    const states = data.states.map(stateRow);
+    const spans = data.spans.map(spanRow).sort((a, b) => a.startMs - b.startMs);
+    return {
+      messages: messageColumns(data.messages),
+      spans,
+      spansByNode: spansByNode(spans, states, data.virtualMs),
+      logs: data.logs.map(logRow).sort((a, b) => a.atMs - b.atMs),
+      states,
+      operations: operationColumns(data.history, data.virtualMs),
+      violating: new Set(data.violations.flatMap(({ operations = [] }) => operations)),
+    };
+  };
 })();

@@ -63,11 +63,39 @@
     ];
   };
 
+  const spanDetail = (index) => {
+    const { spans } = hotfire.observed;
+    const { name, node, incarnation, startMs, endMs, status, message, attributes, events, traceId } = spans[index];
+    const trace = spans.filter((span) => span.traceId === traceId);
+    const last = trace.reduce((latest, span) => Math.max(latest, span.endMs ?? latest), startMs);
+    return [
+      el('h3', {}, name, status === 'error' ? [' ', hotfire.badge('error', 'bad')] : ''),
+      el(
+        'dl',
+        { class: 'pairs' },
+        hotfire.pair('of', `${node}, process ${incarnation}`),
+        hotfire.pair('begins', hotfire.fineClock(startMs, 1)),
+        hotfire.pair(
+          'ends',
+          endMs === null ? 'never: its process ended first' : `after ${hotfire.span(endMs - startMs)}`,
+        ),
+        hotfire.pair('error', message),
+        hotfire.pair('attributes', fields(attributes)),
+        hotfire.pair(
+          'events',
+          events.map((event) => `${hotfire.span(event.atMs - startMs)}: ${event.name}`).join(', '),
+        ),
+      ),
+      hotfire.waterfall(trace, Math.min(...trace.map((span) => span.startMs)), last),
+    ];
+  };
+
   /** All that is known of an item, as elements. */
   diagram.detailOf = (item) => {
     if (item.kind === 'message') return messageDetail(item.index);
     if (item.kind === 'operation') return hotfire.operationDetail(item.index);
     if (item.kind === 'fault') return faultDetail(item.fault);
+    if (item.kind === 'span') return spanDetail(item.index);
     if (item.kind === 'log') return logDetail(item.index);
     if (item.kind !== 'mark') return [el('p', {}, diagram.nameOf(item))];
     const { mark } = item;

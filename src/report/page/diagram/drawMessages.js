@@ -145,7 +145,7 @@
     for (const { sent, received } of lanes)
       for (let column = 0; column < sent.length; column += 1) most = Math.max(most, sent[column], received[column]);
     for (const { lane, sent, received, lost } of lanes) {
-      const room = lane.height / 2 - 3;
+      const room = lane.lineAt - 3;
       const height = (count) => (count === 0 ? 0 : Math.max(1.5, Math.sqrt(count / most) * room));
       ctx.fillStyle = palette.kinds[0];
       ctx.globalAlpha = 0.75;

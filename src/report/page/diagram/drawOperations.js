@@ -54,6 +54,39 @@
     }
   };
 
+  /** The box of the n-th span of a machine, in pixels. */
+  diagram.spanBox = ({ place, scale }, lane, own, nth) => {
+    const x = Math.max(scale.x(own.starts[nth]), place.left - 2);
+    const to = Math.min(scale.x(own.ends[nth]), place.right + 2);
+    return {
+      x,
+      y: lane.bodyTop + lane.spansAt + own.packed.rows[nth] * place.spanPx,
+      width: Math.max(to - x, 1),
+      height: place.spanPx - 2,
+    };
+  };
+
+  /** Spans of the machines, below their lines; those of one colour that share a pixel of a row are drawn once. */
+  diagram.drawSpans = (frame) => {
+    const { ctx, observed, scale, palette, place } = frame;
+    for (const [node, own] of observed.spansByNode) {
+      const lane = place.ofMachine(node);
+      if (!lane) continue;
+      const [first, last] = own.touching(scale.fromMs, scale.toMs);
+      const covered = new Map();
+      for (let nth = first; nth < last; nth += 1) {
+        if (own.ends[nth] < scale.fromMs) continue;
+        const isError = observed.spans[own.indices[nth]].status === 'error';
+        const key = own.packed.rows[nth] * 2 + (isError ? 1 : 0);
+        const box = diagram.spanBox(frame, lane, own, nth);
+        if (box.x + box.width <= (covered.get(key) ?? -9) + 0.5) continue;
+        covered.set(key, box.x + box.width);
+        ctx.fillStyle = isError ? palette.bad : palette.span;
+        ctx.fillRect(box.x, box.y, box.width, box.height);
+      }
+    }
+  };
+
   /** Warnings and errors that were logged: ticks at the bottom of the lane, at most one for each pixel. */
   diagram.drawLogs = ({ ctx, observed, place, scale, palette, logTimes }) => {
     const last = new Map();
@@ -66,7 +99,7 @@
       if (!lane || last.get(node) === x) continue;
       last.set(node, x);
       ctx.fillStyle = level === 'error' ? palette.bad : palette.warn;
-      ctx.fillRect(x - 1, lane.bottom - 8, 2, 6);
+      ctx.fillRect(x - 1, lane.bodyTop + (lane.spansAt ?? lane.height) - 8, 2, 6);
     }
   };
 
@@ -86,6 +119,15 @@
       if (box) {
         ctx.lineWidth = 2.5;
         ctx.strokeRect(box.x - 2.5, box.y - 2.5, Math.max(box.width, 3) + 5, box.height + 5);
+      }
+    }
+    if (chosen.kind === 'span') {
+      const lane = place.ofMachine(chosen.node);
+      const own = frame.observed.spansByNode.get(chosen.node);
+      if (lane) {
+        const box = diagram.spanBox(frame, lane, own, own.places.get(chosen.index));
+        ctx.lineWidth = 2;
+        ctx.strokeRect(box.x - 1.5, box.y - 1.5, Math.max(box.width, 3) + 3, box.height + 3);
       }
     }
     if (x < place.left || x > place.right) return;

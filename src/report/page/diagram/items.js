@@ -40,6 +40,18 @@
     return found === undefined ? undefined : diagram.operationItem(found);
   };
 
+  const spanUnder = (frame, lane, x, y) => {
+    const own = frame.observed.spansByNode.get(lane.name);
+    if (!own || y < lane.bodyTop + lane.spansAt) return undefined;
+    const [first, last] = own.touching(frame.scale.ms(x - 3), frame.scale.ms(x + 3));
+    for (let nth = last - 1; nth >= first; nth -= 1) {
+      const box = diagram.spanBox(frame, lane, own, nth);
+      if (x >= box.x - 3 && x <= box.x + box.width + 3 && y >= box.y - 1 && y <= box.y + box.height + 1)
+        return diagram.spanItem(own.indices[nth]);
+    }
+    return undefined;
+  };
+
   const markUnder = ({ scene, place, scale }, lane, x) => {
     let best;
     let nearest = NEAR_PX + 2;
@@ -82,6 +94,7 @@
     if (x < frame.place.left || y < frame.place.axis) return undefined;
     const lane = frame.place.lanes.find(({ top, bottom }) => y >= top && y < bottom);
     const found =
+      (lane?.key.startsWith('node ') ? spanUnder(frame, lane, x, y) : undefined) ??
       (lane && markUnder(frame, lane, x)) ??
       (lane?.key === 'operations' ? operationUnder(frame, x, y) : undefined) ??
       (frame.mode === 'arrows' ? nearestMessage(frame, x, y) : undefined);
@@ -116,6 +129,14 @@
     endMs: hotfire.observed.logs[index].atMs,
   });
 
+  /** A span, by its place among all spans. */
+  diagram.spanItem = (index) => {
+    const { spans, spansByNode } = hotfire.observed;
+    const { node, startMs } = spans[index];
+    const own = spansByNode.get(node);
+    return { kind: 'span', index, node, atMs: startMs, endMs: own.ends[own.places.get(index)] };
+  };
+
   /** Where messages are too many for arrows: how many a machine sends and receives around a point. */
   diagram.crowdItem = (frame, lane, x) => {
     if (frame.mode !== 'density' || !lane.key.startsWith('node ')) return undefined;
@@ -149,6 +170,10 @@
       const { id, process, f, outcome, completedMs } = operations.rows[item.index];
       const took = completedMs === null ? 'no answer' : hotfire.span(item.endMs - item.atMs);
       return `${at} operation ${id}: process ${process} ${f} → ${outcome} (${took})${violating.has(id) ? ', violating' : ''}`;
+    }
+    if (item.kind === 'span') {
+      const { name, node, endMs } = hotfire.observed.spans[item.index];
+      return `${at} ${node}: ${name} (${endMs === null ? 'never ended' : hotfire.span(item.endMs - item.atMs)})`;
     }
     if (item.kind === 'log') {
       const { node, level, message } = logs[item.index];

@@ -7,6 +7,7 @@
   const AXIS_PX = 26;
   const HEIGHTS = { marks: 26, engine: 56, machine: 38 };
   const BAR_PX = 9;
+  const SPAN_PX = 7;
   const FAULT_PX = 18;
   /** On a narrow screen the name of a lane stands over it. */
   const NARROW_PX = 620;
@@ -16,6 +17,13 @@
     if (known) return known.role;
     return name === 'prometheus' || name === 'operator' ? name : 'machine';
   };
+
+  /** Height of a lane, and where its line lies in it; its spans lie below. */
+  const heights = (height, spanRows) => ({
+    height: height + (spanRows > 0 ? spanRows * SPAN_PX + 4 : 0),
+    lineAt: height / 2,
+    spansAt: height,
+  });
 
   const ORDER = ['operator', 'engine', 'machine', 'client', 'prometheus'];
 
@@ -44,7 +52,10 @@
           key: `node ${name}`,
           name,
           role,
-          height: role === 'engine' ? HEIGHTS.engine : HEIGHTS.machine,
+          ...heights(
+            role === 'engine' ? HEIGHTS.engine : HEIGHTS.machine,
+            observed.spansByNode.get(name)?.packed.count ?? 0,
+          ),
           hidden: role === 'prometheus',
         })),
         ...(bars > 0
@@ -72,7 +83,7 @@
         top,
         bottom: top + height,
         bodyTop: top + nameRoom,
-        line: top + nameRoom + lane.height / 2,
+        line: top + nameRoom + (lane.lineAt ?? lane.height / 2),
       });
       top += height;
     }
@@ -87,6 +98,7 @@
       byKey: new Map(placed.map((lane) => [lane.key, lane])),
       ofMachine: (name) => placed.find((lane) => lane.key === `node ${name}`),
       barPx: BAR_PX,
+      spanPx: SPAN_PX,
       faultPx: FAULT_PX,
     };
   };

@@ -1,4 +1,4 @@
-// Search in the diagram: over labels of messages, names of machines, operations, faults, marks and logs.
+// Search in the diagram: over labels of messages, names of machines, operations, spans, faults, marks and logs.
 (() => {
   const { hotfire } = globalThis;
   const { diagram } = hotfire;
@@ -40,7 +40,7 @@
       .split(/\s+/)
       .filter((word) => word !== '');
     if (words.length === 0) return [];
-    const { logs } = hotfire.observed;
+    const { logs, spans } = hotfire.observed;
     const lower = (texts) => texts.map((one) => one.toLowerCase());
     return [
       ...messageHits(words, filter),
@@ -50,6 +50,7 @@
         words,
         diagram.logItem,
       ),
+      ...matching(lower(spans.map(({ node, name, message }) => `${node} ${name} ${message}`)), words, diagram.spanItem),
       ...matching(lower(scene.marks.map(({ text: said, node }) => `${node} ${said}`)), words, (index) =>
         diagram.markItem(scene, index),
       ),
@@ -59,5 +60,41 @@
         (index) => diagram.faultItem(scene.faults[index].fault),
       ),
     ].sort((a, b) => a.atMs - b.atMs);
+  };
+
+  /** The search field with its hits: `find(text)` gives them by time, `reveal(item)` shows one, `leave()` is Escape. */
+  diagram.makeSearch = ({ find, reveal, leave }) => {
+    const { el } = hotfire;
+    const said = el('output', { class: 'counted', id: 'diagram-hits' });
+    const field = el('input', {
+      type: 'search',
+      id: 'diagram-search',
+      placeholder: 'Search messages, nodes, operations, logs',
+      'aria-label': 'Search the diagram',
+    });
+    let hits = [];
+    let hit = -1;
+    const say = () => {
+      const place = hit < 0 ? '' : `${hotfire.count(hit + 1)} of `;
+      const count = hits.length === 0 ? 'no hits' : `${place}${hotfire.count(hits.length)} hits`;
+      said.textContent = field.value.trim() === '' ? '' : count;
+    };
+    const run = () => {
+      hits = find(field.value);
+      hit = -1;
+      say();
+    };
+    const next = (direction) => {
+      if (hits.length === 0) return;
+      hit = hit < 0 && direction > 0 ? 0 : (hit + direction + hits.length) % hits.length;
+      say();
+      reveal(hits[hit]);
+    };
+    field.addEventListener('input', run);
+    field.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') next(event.shiftKey ? -1 : 1);
+      if (event.key === 'Escape') leave();
+    });
+    return { field, said, run, next };
   };
 })();

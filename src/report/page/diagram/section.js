@@ -7,9 +7,6 @@
   /** On a narrower screen the filters would fill all of it: they are opened on demand. */
   const FILTERS_OPEN_PX = 720;
 
-  const KEYS =
-    'Arrow left and right pan, + and − zoom, 0 shows the whole run, arrow down and up go from one thing to the next, Enter zooms to it, slash searches, n and Shift n go from hit to hit, Escape leaves.';
-
   const paletteNow = () => {
     const style = getComputedStyle(document.documentElement);
     const get = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -19,41 +16,12 @@
       badBg: get('bad-bg'),
       warnBg: get('warn-bg'),
       faultShade: get('fault-shade'),
+      span: get('line-5'),
       kinds: Array.from({ length: 8 }, (_, index) => get(`line-${index + 1}`)),
     };
   };
 
   const button = (text, title, act) => el('button', { type: 'button', title, 'aria-label': title, onclick: act }, text);
-
-  /** Everything in order of time, to step through: `[ms, make]` in typed columns. */
-  const makeOrder = (observed, scene, filter) => {
-    const { messages, operations } = observed;
-    const times = [];
-    const makers = [];
-    const add = (ms, make, index) => {
-      times.push(ms);
-      makers.push([make, index]);
-    };
-    for (let index = 0; index < messages.count; index += 1)
-      if (filter.messages[index] === 1) add(messages.starts[index], diagram.messageItem, index);
-    operations.rows.forEach(({ invokedMs }, index) => {
-      add(invokedMs, diagram.operationItem, index);
-    });
-    scene.marks.forEach(({ atMs }, index) => {
-      add(atMs, (at) => diagram.markItem(scene, at), index);
-    });
-    scene.faults.forEach(({ startMs }, index) => {
-      add(startMs, (at) => diagram.faultItem(scene.faults[at].fault), index);
-    });
-    const order = Uint32Array.from(times.keys()).sort((a, b) => times[a] - times[b] || a - b);
-    return {
-      times: Float64Array.from(order, (at) => times[at]),
-      item: (place) => {
-        const [make, index] = makers[order[place]];
-        return make(index);
-      },
-    };
-  };
 
   hotfire.renderDiagram = (section) => {
     const { data, observed } = hotfire;
@@ -66,7 +34,7 @@
       tabindex: '0',
       role: 'application',
       'aria-roledescription': 'space-time diagram',
-      'aria-label': `Space-time diagram: ${hotfire.count(observed.messages.count)} messages and ${hotfire.count(observed.operations.rows.length)} operations between ${lanes.map(({ name }) => name).join(', ')}. ${KEYS}`,
+      'aria-label': `Space-time diagram: ${hotfire.count(observed.messages.count)} messages and ${hotfire.count(observed.operations.rows.length)} operations between ${lanes.map(({ name }) => name).join(', ')}. ${diagram.keysSentence}`,
     });
     const ctx = canvas.getContext('2d');
     const tip = el('div', { class: 'tip', hidden: true, 'aria-hidden': 'true' });
@@ -78,12 +46,10 @@
       el('p', { class: 'help' }, 'Choose an arrow, a bar, a band or a mark to see all of it.'),
     );
     const counted = el('output', { class: 'counted', id: 'diagram-counted' });
-    const hitsSaid = el('output', { class: 'counted', id: 'diagram-hits' });
-    const search = el('input', {
-      type: 'search',
-      id: 'diagram-search',
-      placeholder: 'Search messages, nodes, operations, logs',
-      'aria-label': 'Search the diagram',
+    const search = diagram.makeSearch({
+      find: (text) => diagram.search(text, scene, filter),
+      reveal: (item) => reveal(item),
+      leave: () => canvas.focus(),
     });
 
     let palette = paletteNow();
@@ -92,8 +58,6 @@
     let chosen;
     let order;
     let position = -1;
-    let hits = [];
-    let hit = -1;
     let isScheduled = false;
 
     const draw = () => {
@@ -128,6 +92,7 @@
       diagram.drawAxis(frame);
       diagram.drawStates(frame);
       diagram.drawFaults(frame);
+      diagram.drawSpans(frame);
       diagram.drawMessages(frame);
       diagram.drawLogs(frame);
       diagram.drawOperations(frame);
@@ -154,7 +119,7 @@
     };
     const filter = diagram.makeFilter(lanes, observed, () => {
       order = undefined;
-      runSearch();
+      search.run();
       lay();
     });
 
@@ -187,7 +152,7 @@
     };
 
     const step = (direction) => {
-      order ??= makeOrder(observed, scene, filter);
+      order ??= diagram.makeOrder(observed, scene, filter);
       if (order.times.length === 0) return;
       const { fromMs } = hotfire.timeWindow();
       if (position < 0 || !chosen || order.times[position] !== chosen.atMs)
@@ -199,31 +164,6 @@
         hotfire.setTimeWindow(item.atMs - (toMs - fromMs) / 3, item.atMs + ((toMs - fromMs) * 2) / 3);
       choose(item);
     };
-
-    const sayHits = () => {
-      hitsSaid.textContent =
-        search.value.trim() === ''
-          ? ''
-          : hits.length === 0
-            ? 'no hits'
-            : `${hit < 0 ? '' : `${hotfire.count(hit + 1)} of `}${hotfire.count(hits.length)} hits`;
-    };
-    const runSearch = () => {
-      hits = diagram.search(search.value, scene, filter);
-      hit = -1;
-      sayHits();
-    };
-    const nextHit = (direction) => {
-      if (hits.length === 0) return;
-      hit = hit < 0 && direction > 0 ? 0 : (hit + direction + hits.length) % hits.length;
-      sayHits();
-      reveal(hits[hit]);
-    };
-    search.addEventListener('input', runSearch);
-    search.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter') nextHit(event.shiftKey ? -1 : 1);
-      if (event.key === 'Escape') canvas.focus();
-    });
 
     diagram.listen(canvas, {
       frame: () => frame,
@@ -251,8 +191,8 @@
       },
       step,
       zoomToChosen: () => chosen && zoomTo(chosen),
-      nextHit,
-      focusSearch: () => search.focus(),
+      nextHit: search.next,
+      focusSearch: () => search.field.focus(),
       clear: () => {
         if (chosen) choose(undefined);
         else canvas.blur();
@@ -271,10 +211,10 @@
       el(
         'div',
         { class: 'tools' },
-        search,
-        button('‹', 'Previous hit', () => nextHit(-1)),
-        button('›', 'Next hit', () => nextHit(1)),
-        hitsSaid,
+        search.field,
+        button('‹', 'Previous hit', () => search.next(-1)),
+        button('›', 'Next hit', () => search.next(1)),
+        search.said,
         el(
           'span',
           { class: 'zooms' },
@@ -294,7 +234,7 @@
       ),
       box,
       detail,
-      el('details', { class: 'keys' }, el('summary', {}, 'Keys'), el('p', { class: 'help' }, KEYS)),
+      diagram.legend(),
     );
     lay();
     new ResizeObserver(() => {
@@ -308,6 +248,16 @@
     diagram.middleOfMessage = (nth) => {
       const { x1, y1, x2, y2 } = diagram.arrow(frame, frame.messagesShown[nth]);
       return { x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
+    };
+    /** The middle of the n-th span in a lane of the picture. */
+    diagram.middleOfSpan = (node, nth) => {
+      const { x, y, width, height } = diagram.spanBox(
+        frame,
+        place.ofMachine(node),
+        observed.spansByNode.get(node),
+        nth,
+      );
+      return { x: x + width / 2, y: y + height / 2 };
     };
     hotfire.redrawDiagram = () => {
       palette = paletteNow();
