@@ -1,6 +1,6 @@
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../faults/units.ts';
 
-/** Halvings of one search, at most: what is left is within a few percent. */
+/** Halvings of one search, at most; it ends before when what was refused is two thirds of what was accepted. */
 const halvingsMax = 6;
 
 /**
@@ -20,7 +20,8 @@ export async function lower(value: number, attempt: (candidate: number) => Promi
   }
   for (let halving = 0; halving < halvingsMax; halving++) {
     const middle = roundBetween(refused, high);
-    if (middle === undefined) break;
+    const isNear = high > 10 && high <= refused * 1.5;
+    if (middle === undefined || isNear) break;
     if (await attempt(sign * middle)) high = middle;
     else refused = middle;
   }

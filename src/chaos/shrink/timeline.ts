@@ -85,6 +85,7 @@ function withoutMentions(expect: Plain, ids: readonly string[]): Plain {
   );
 }
 
+/** As expectations speak of steps: `2m of slow`, `EXPR during slow`. A bare word may be the name of a metric. */
 function mentions(text: string, id: string): boolean {
-  return new RegExp(`(?<![\\w-])${id}(?![\\w-])`).test(text);
+  return new RegExp(`\\b(?:of|at|during|from|to|after) ${id}(?![\\w-])`).test(text);
 }

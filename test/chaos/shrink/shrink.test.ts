@@ -1,0 +1,198 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ScenarioDocument } from '../../../src/chaos/definition.ts';
+import { describeShrinking } from '../../../src/chaos/shrink/describe.ts';
+import type { ShrinkProgress } from '../../../src/chaos/shrink/search.ts';
+import { shrink } from '../../../src/chaos/shrink/shrink.ts';
+import { withNamedSteps, withoutGivenNames, withSteps } from '../../../src/chaos/shrink/timeline.ts';
+import { faultsOf, toySearch, toyTrial } from './toy.ts';
+
+const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+const steps = names.map((name, index) => ({
+  at: `${100 * index + 37}ms`,
+  fault: name,
+  nodes: `toy-${(index % 5) + 1}`,
+}));
+const big: ScenarioDocument = {
+  title: 'big',
+  engine: 'toy',
+  seed: 7,
+  duration: '14s',
+  cluster: { nodes: 5, config: { a: { b: 1, c: 2 }, d: 3 }, devices: { wal: { bytes: 5 } } },
+  load: { writers: 6, think: '300ms', votes: 30, subjects: 10 },
+  buggify: true,
+  timeline: steps,
+};
+
+describe('a run of 40 faults, 5 nodes and a load', () => {
+  const needed = ['f3', 'f8', 'f33'];
+  /** f3, f8 and f33 are all of node 4. */
+  const fails = (document: ScenarioDocument) => needed.every((name) => faultsOf(document).includes(name));
+
+  test('should come down to what matters, each step shown to be necessary', async () => {
+    const options = toySearch(big, fails);
+    const { document, explanation } = await shrink(options);
+    expect(document).toEqual({
+      title: 'big',
+      engine: 'toy',
+      seed: 7,
+      duration: '0ms',
+      timeline: needed.map((fault) => ({ at: '0ms', fault, nodes: 'toy-1' })),
+    });
+    expect(explanation.before).toMatchObject({ faults: 40, nodes: 5, operations: 60 });
+    expect(explanation.after).toMatchObject({ faults: 3, nodes: 1 });
+    expect(explanation.steps.map(({ necessary }) => necessary)).toEqual([true, true, true]);
+    expect(explanation).toMatchObject({ oneMinimal: true, endedBy: 'minimal' });
+    expect(explanation.runs).toBe(options.played.length);
+    expect(new Set(options.played.map((each) => JSON.stringify(each))).size).toBe(options.played.length);
+    expect(describeShrinking(explanation)).toContain('Without any one of the 3 steps');
+  });
+
+  test('should come to the same by the same runs', async () => {
+    const [one, two] = [toySearch(big, fails), toySearch(big, fails)];
+    expect(await shrink(one)).toEqual(await shrink(two));
+    expect(one.played).toEqual(two.played);
+  });
+
+  test('should stay within its budget, say so, and tell how far it is', async () => {
+    const progress: ShrinkProgress[] = [];
+    const options = toySearch(big, fails, { runsMax: 12, onProgress: (each) => progress.push(each) });
+    const { document, explanation } = await shrink(options);
+    expect(options.played.length).toBe(12);
+    expect(fails(document)).toBe(true);
+    expect(explanation).toMatchObject({ runs: 12, oneMinimal: false, endedBy: 'runs' });
+    expect(explanation.steps.every(({ necessary }) => necessary === undefined)).toBe(true);
+    expect(progress.map(({ runs }) => runs)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));
+    expect(progress.at(-1)).toMatchObject({ runsMax: 12, nodes: 1 });
+    expect(describeShrinking(explanation)).toContain('was not shown');
+  });
+
+  test('should end with the smallest so far when it is told to stop', async () => {
+    const options = toySearch(big, fails, { mayStop: () => options.played.length >= 5 });
+    const { document, explanation } = await shrink(options);
+    expect(options.played.length).toBe(5);
+    expect(fails(document)).toBe(true);
+    expect(explanation.endedBy).toBe('stopped');
+  });
+});
+
+test('should leave a set of faults from which none can go, whatever makes the run fail', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uniqueArray(fc.constantFrom(...names.slice(0, 12)), { minLength: 1, maxLength: 4 }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      async (causes) => {
+        const fails = (document: ScenarioDocument) =>
+          causes.some((cause) => cause.every((name) => faultsOf(document).includes(name)));
+        const { document } = await shrink(toySearch({ ...big, timeline: steps.slice(0, 12) }, fails));
+        const left = faultsOf(document);
+        expect(fails(document)).toBe(true);
+        for (const name of left) {
+          const without = left.filter((each) => each !== name);
+          expect(causes.some((cause) => cause.every((each) => without.includes(each)))).toBe(false);
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('should not take another failure for this one, nor a mistake for any', async () => {
+  const options = toySearch(big, () => true);
+  const { document } = await shrink({
+    ...options,
+    async play(candidate) {
+      const left = faultsOf(candidate).length;
+      if (left % 3 === 0) return undefined;
+      return toyTrial(candidate, left < 20 ? ['another'] : ['wanted', 'more']);
+    },
+  });
+  expect(faultsOf(document).length).toBe(20);
+});
+
+test('should refuse what is not confirmed, and count its runs', async () => {
+  let confirmed = 0;
+  const { document, explanation } = await shrink(
+    toySearch(big, () => true, {
+      confirm: async (candidate) => {
+        confirmed++;
+        return faultsOf(candidate).includes('f9');
+      },
+    }),
+  );
+  expect(faultsOf(document)).toEqual(['f9']);
+  expect(explanation.runs).toBe(2 * confirmed);
+});
+
+test('should derive anew what depends on the steps, and refuse what cannot be judged', async () => {
+  const complete = (document: ScenarioDocument) =>
+    faultsOf(document).includes('f5') || faultsOf(document).length === 0
+      ? { ...document, expect: { exits: faultsOf(document) } }
+      : undefined;
+  const options = toySearch(big, () => true, { complete });
+  const { document } = await shrink(options);
+  expect(document.expect).toEqual({ exits: [] });
+  expect(options.played.every((each) => (each.expect as { exits?: unknown }).exits !== undefined)).toBe(true);
+});
+
+test('should not write less of a load when the clients would ask more by it', async () => {
+  const { document } = await shrink(
+    toySearch(
+      { ...big, load: { writers: 6, votes: 0, think: '50ms' } },
+      (candidate) =>
+        ((candidate.load as { writers?: number } | undefined)?.writers ?? 8) >= 2 && candidate.load !== undefined,
+    ),
+  );
+  expect(document.load).toEqual({ writers: 2, votes: 0 });
+});
+
+test('should shrink parameters to defaults or to small numbers, and leave words alone', async () => {
+  const step = {
+    at: 500,
+    fault: 'slow',
+    nodes: ['toy-2', 'toy-3'],
+    duration: 719,
+    with: { p50: 40, mode: 'tear', range: { from: 5, to: 9_000 } },
+  };
+  const { document } = await shrink(
+    toySearch({ ...big, timeline: [step] }, (candidate) => {
+      const [one] = candidate.timeline as { with?: { range?: { to?: number }; mode?: string } }[];
+      return one?.with?.mode === 'tear' && (one.with.range?.to ?? 0) >= 100;
+    }),
+  );
+  expect(document.timeline).toEqual([
+    { at: '0ms', fault: 'slow', nodes: 'toy-1', duration: '0ms', with: { mode: 'tear', range: { to: 100 } } },
+  ]);
+});
+
+describe('steps that refer to others', () => {
+  const document: ScenarioDocument = {
+    title: 'people wrote it',
+    timeline: [
+      { id: 'slow', at: '1s', fault: 'disk.slow-sync' },
+      { at: '2s', fault: 'process.kill' },
+      { id: 'up', after: 'end of slow', operator: 'GET toy-1 /health' },
+      { after: 'up', expect: 'up == 1' },
+      { at: '9s', heal: ['slow', 'step-2'] },
+    ],
+    expect: { alerts: [{ name: 'Slow', 'fires within': '2m of slow' }], metrics: ['up == 1 at end'] },
+  };
+
+  test('should go with what they refer to, and so should expectations', () => {
+    const named = withNamedSteps(document);
+    const all = named.timeline as { id: string }[];
+    expect(all.map(({ id }) => id)).toEqual(['slow', 'step-2', 'up', 'step-4', 'step-5']);
+    const less = withSteps(named, all.slice(1));
+    expect(less.timeline).toEqual([
+      { id: 'step-2', at: '2s', fault: 'process.kill' },
+      { id: 'step-5', at: '9s', heal: ['step-2'] },
+    ]);
+    expect(less.expect).toEqual({ alerts: [], metrics: ['up == 1 at end'] });
+    expect(withoutGivenNames(less).timeline).toEqual([
+      { id: 'step-2', at: '2s', fault: 'process.kill' },
+      { at: '9s', heal: ['step-2'] },
+    ]);
+  });
+});
