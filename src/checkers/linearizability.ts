@@ -36,11 +36,13 @@ export interface Model<State> {
 
 /** Bounds of the search; beyond one the verdict is `unknown`. */
 export interface LinearizabilityLimits {
-  /**
-   * Configurations remembered in one partition: n / 8 + 16 bytes each for n operations, and as much again while the tables grow.
-   * Default 1,000,000.
-   */
+  /** Configurations remembered in one partition. Default 1,000,000. */
   readonly maxConfigurations?: number;
+  /**
+   * Memory of these and of the keys of the states, in bytes: n / 8 + 16 for each configuration of n operations. The tables double as
+   * they grow, so that they may take up to three times as much for a moment. Default 512 MiB.
+   */
+  readonly maxBytes?: number;
   /** Steps of the model in one partition. Default 20,000,000. */
   readonly maxSteps?: number;
 }
@@ -65,7 +67,7 @@ export interface LinearizabilityResult {
   readonly verdict: LinearizabilityVerdict;
   /** One for each partition that is not linearizable, or undecided. */
   readonly failures: readonly LinearizabilityFailure[];
-  /** Most configurations that a partition remembered, and the most memory that its tables took, in bytes. */
+  /** Most configurations that a partition remembered, and the most memory that it took for them and the states' keys, in bytes. */
   readonly configurations: number;
   readonly tableBytes: number;
 }
@@ -76,12 +78,12 @@ export function checkLinearizability<State>(
   model: Model<State>,
   limits: LinearizabilityLimits = {},
 ): LinearizabilityResult {
-  const { maxConfigurations = 1_000_000, maxSteps = 20_000_000 } = limits;
+  const { maxConfigurations = 1_000_000, maxSteps = 20_000_000, maxBytes = 512 << 20 } = limits;
   const failures: LinearizabilityFailure[] = [];
   let configurations = 0;
   let tableBytes = 0;
   for (const [partition, own] of partitionsOf(operations, model)) {
-    const result = search(own, model, { maxConfigurations, maxSteps });
+    const result = search(own, model, { maxConfigurations, maxSteps, maxBytes });
     configurations = Math.max(configurations, result.configurations);
     tableBytes = Math.max(tableBytes, result.bytes);
     if (result.verdict === 'linearizable') continue;

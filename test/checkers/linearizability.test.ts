@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Operation } from '../../src/checkers/history.ts';
 import { checkLinearizability } from '../../src/checkers/linearizability.ts';
 import { keyValueModel } from '../../src/checkers/models/keyValue.ts';
+import { queueModel } from '../../src/checkers/models/queue.ts';
 import { casRegisterModel, registerModel } from '../../src/checkers/models/register.ts';
 import { bruteForce, op } from './histories.ts';
 import { parseEtcd, parseKv } from './porcupineLogs.ts';
@@ -110,9 +111,23 @@ describe('registers', () => {
     expect(result.tableBytes).toBeLessThan(2 * promised);
     // The tables double; those that they grew out of may still wait for the collector.
     expect(grown).toBeLessThan(4 * promised);
+    const less = checkLinearizability(history, registerModel(), { maxBytes: promised / 4 });
+    expect(less).toMatchObject({ verdict: 'unknown' });
+    expect(less.configurations).toBeLessThan(maxConfigurations / 3);
     const larger = checkLinearizability(history, registerModel(), { maxConfigurations: 2 * maxConfigurations });
     expect(larger.configurations).toBe(2 * maxConfigurations + 1);
   });
+});
+
+test('should count what states take, where they are large and configurations few', () => {
+  const enqueues = Array.from({ length: 30 }, (_, index) =>
+    op(index, index, 'enqueue', `${index} ${'x'.repeat(1_000)}`, index, 1_000 + index),
+  );
+  const history = [...enqueues, op(30, 30, 'dequeue', undefined, 5_000, 5_001, 'none of them')];
+  const result = checkLinearizability(history, queueModel, { maxBytes: 8 << 20 });
+  expect(result.verdict).toBe('unknown');
+  expect(result.configurations).toBeLessThan(1_000);
+  expect(result.tableBytes).toBeLessThan(9 << 20);
 });
 
 /** Writes that all run side by side, and a read of what none of them wrote. */

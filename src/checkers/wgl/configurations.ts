@@ -2,7 +2,7 @@ import { at } from './at.ts';
 
 /**
  * Configurations that have been visited: which operations are in order, and the state after them (Lowe, 2017). A hash table with open
- * addressing over flat arrays: a configuration of n operations takes n / 8 + 16 bytes or so, and no object of its own.
+ * addressing over flat arrays: a configuration of n operations takes n / 8 + 16 bytes (n rounded up to 32), and no object of its own.
  */
 export class Configurations {
   /** One bit for each operation. */
@@ -49,7 +49,11 @@ export class Configurations {
   has(index: number): boolean {
     return ((at(this.#bits, index >> 5) >>> (index & 31)) & 1) === 1;
   }
-  /** Memory of the tables, in bytes. */
+  /** Memory that the configurations fill, in bytes. */
+  get used(): number {
+    return this.size * (4 * (this.#words + 1) + 4 + 8);
+  }
+  /** Memory of the tables, which double as they grow, in bytes. */
   get bytes(): number {
     return this.#entries.byteLength + this.#hashes.byteLength + this.#table.byteLength;
   }

@@ -9,6 +9,8 @@ import { impossible, Transitions } from './states.ts';
 export interface SearchLimits {
   readonly maxConfigurations: number;
   readonly maxSteps: number;
+  /** Memory of the remembered configurations and of the keys of their states, in bytes. */
+  readonly maxBytes: number;
 }
 
 export interface SearchResult<State> {
@@ -17,7 +19,7 @@ export interface SearchResult<State> {
   readonly path: readonly number[];
   /** Every state in which the answered operations of `path` were seen to leave things, its own first; up to `shownStates`. */
   readonly ends: readonly State[];
-  /** Configurations remembered, and the memory of their tables in bytes. */
+  /** Configurations remembered, and the memory of their tables and of the keys of their states, in bytes. */
   readonly configurations: number;
   readonly bytes: number;
 }
@@ -71,7 +73,7 @@ export function search<State>(
       const next = states.next(state, index);
       const isAnswered = answered[index] === 1;
       if (next !== impossible && (isAnswered || next !== state) && seen.add(index, next)) {
-        if (seen.size > limits.maxConfigurations) {
+        if (seen.size > limits.maxConfigurations || seen.used + states.bytes > limits.maxBytes) {
           isBounded = true;
           break;
         }
@@ -97,7 +99,7 @@ export function search<State>(
     path: done === total ? path : best.path,
     ends: (done === total ? [state] : best.states).map((number) => states.value(number)),
     configurations: seen.size,
-    bytes: seen.bytes,
+    bytes: seen.bytes + states.bytes,
   };
 
   /** Takes back the last choice that had an alternative; gives the node at which to go on. */

@@ -7,6 +7,8 @@ export const impossible = -1;
 
 /** Entries of transitions that are remembered in one partition, 4 bytes each. */
 const rememberedMax = 1 << 20;
+/** What a state takes beside its key: entries of a map and of three lists. */
+const stateBytes = 100;
 /** A state is worth remembering for once it was asked about so often. */
 const worthIt = 8;
 
@@ -20,6 +22,8 @@ export class Transitions<State> {
   /** By state: for each operation 0 (not asked), 1 (impossible), or the next state + 2. */
   readonly #known: (Int32Array | undefined)[] = [];
   #remembered = 0;
+  /** Memory of the keys of all states and of the transitions that are remembered, in bytes; the states are the model's affair. */
+  bytes = 0;
 
   constructor(model: Model<State>, operations: readonly Operation[]) {
     this.#model = model;
@@ -34,6 +38,7 @@ export class Transitions<State> {
       this.#asked.push(0);
       this.#known.push(undefined);
       this.#numbers.set(key, number);
+      this.bytes += stateBytes + (typeof key === 'string' ? 2 * key.length : 0);
     }
     return number;
   }
@@ -58,6 +63,7 @@ export class Transitions<State> {
     const { length } = this.#operations;
     if (asked < worthIt || this.#remembered + length > rememberedMax) return undefined;
     this.#remembered += length;
+    this.bytes += 4 * length;
     const row = new Int32Array(length);
     this.#known[state] = row;
     return row;
