@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { createTaskPlayer } from '../../src/chaos/playTask.ts';
+import { parseCommandLine } from '../support/commandLine.ts';
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -17,33 +20,120 @@ function hotfire(...words: string[]) {
   return { status, stdout, stderr };
 }
 
-test('should say in the failure file of a planted bug how to see it again, and replay should', () => {
-  const hunt = hotfire('chaos', 'stemedb', '--seed', '1', '--seeds', '6', '--shrink', '0', '--mutant', 'ack-on-write');
-  expect(hunt.status, hunt.stdout).toBe(1);
-  const [, file = ''] = /file: {4}(\S+)/.exec(hunt.stdout) ?? [];
-  const text = readFileSync(join(folder, file), 'utf8');
-  const again = `npx hotfire replay ${file} --mutant ack-on-write`;
-  expect(text).toContain(`# Seen with the planted bug ack-on-write, not without it. See it again: ${again}\n`);
-  expect(hunt.stdout).toContain(`replay:  ${again}\n`);
+const planted = ['--mutant', 'ack-on-write'];
 
-  const planted = hotfire('replay', file, '--mutant', 'ack-on-write', '--quiet');
-  expect(planted.status, planted.stdout).toBe(1);
-  expect(planted.stdout).toMatch(/^violated: .*, seed \d+, with the planted bug ack-on-write$/m);
-  expect(planted.stdout).toMatch(/again {8}npx hotfire replay .* --mutant ack-on-write$/m);
-  const plain = hotfire('replay', file, '--quiet');
-  expect(plain.status, plain.stdout).toBe(0);
-  expect(plain.stdout).not.toContain('planted');
+describe('a failure', () => {
+  const folderOf = 'reports/chaos/stemedb-8-ack-on-write';
+  let hunt: ReturnType<typeof hotfire>;
+  beforeAll(() => {
+    hunt = hotfire('chaos', 'stemedb', '--seed', '8', '--seeds', '1', '--shrink', '3', ...planted);
+  }, 60_000);
 
-  const misspelt = hotfire('replay', file, '--mutant', 'ack-on-wriet');
-  expect(misspelt).toMatchObject({ status: 64, stderr: 'error: no mutant ack-on-wriet; did you mean ack-on-write?\n' });
+  test('should be printed with what to paste to see it again', () => {
+    expect(hunt.status, hunt.stdout).toBe(1);
+    expect(hunt.stdout).toMatch(/^run 8: C6 ack-after-sync/m);
+    expect(hunt.stdout).toContain(`file:    ${folderOf}/scenario.yaml (after `);
+    expect(hunt.stdout).toContain(`report:  ${folderOf}/index.html\n`);
+    expect(hunt.stdout).toContain(`replay:  npx hotfire replay ${folderOf}/scenario.yaml --mutant ack-on-write\n`);
+    expect(hunt.stdout).toContain('again:   npx hotfire chaos stemedb --run 8 --mutant ack-on-write\n');
+    expect(hunt.stdout).toMatch(/^run 8: making it smaller \(\w+\), \d of at most 3 runs/m);
+  });
+
+  test('should leave a folder with the scenario, the scenario before, and the report of a run that was watched', () => {
+    const path = join(folder, folderOf);
+    expect(readdirSync(path)).toEqual(
+      expect.arrayContaining(['history.ndjson', 'index.html', 'original.yaml', 'report.json', 'scenario.yaml']),
+    );
+    const report = JSON.parse(readFileSync(join(path, 'report.json'), 'utf8'));
+    expect(report).toMatchObject({ verdict: 'violated', mutants: ['ack-on-write'] });
+    expect(report.observations.messages.length).toBeGreaterThan(0);
+    const again = `npx hotfire replay ${folderOf}/scenario.yaml --mutant ack-on-write`;
+    const [shrunk, original] = ['scenario.yaml', 'original.yaml'].map((name) => readFileSync(join(path, name), 'utf8'));
+    expect(shrunk).toContain(`# Seen with the planted bug ack-on-write, not without it. See it again: ${again}\n`);
+    expect(original).toMatch(/^# Chaos, run 8, as it was drawn\n/);
+    expect(parse(original ?? '').timeline.length).toBeGreaterThanOrEqual(parse(shrunk ?? '').timeline.length);
+  });
+
+  test('should be seen by a replay with the bug, and not without it', () => {
+    const file = `${folderOf}/scenario.yaml`;
+    const withBug = hotfire('replay', file, ...planted, '--quiet');
+    expect(withBug.status, withBug.stdout).toBe(1);
+    expect(withBug.stdout).toMatch(/^violated: .*, seed \d+, with the planted bug ack-on-write$/m);
+    expect(withBug.stdout).toMatch(/again {8}npx hotfire replay .* --mutant ack-on-write$/m);
+    const plain = hotfire('replay', file, '--quiet');
+    expect(plain.status, plain.stdout).toBe(0);
+    expect(plain.stdout).not.toContain('planted');
+    const misspelt = hotfire('replay', file, '--mutant', 'ack-on-wriet');
+    expect(misspelt).toMatchObject({
+      status: 64,
+      stderr: 'error: no mutant ack-on-wriet; did you mean ack-on-write?\n',
+    });
+  });
 });
 
+test('should play one run by its name, also one near others, as whoever plays it', async () => {
+  const { status, stdout } = hotfire('chaos', 'stemedb', '--run', '8.12.9', '--shrink', '0', '--json', 'one.json');
+  const play = createTaskPlayer(new URL('../../', import.meta.url).href);
+  const { verdict, fingerprint } = await play({ engine: 'stemedb', run: '8.12.9', mutants: [], shrinkRunsMax: 0 });
+  expect(status, stdout).toBe(verdict === 'held' ? 0 : 1);
+  expect(JSON.parse(readFileSync(join(folder, 'one.json'), 'utf8'))).toMatchObject({
+    run: '8.12.9',
+    seeds: 1,
+    near: 1,
+    [verdict]: 1,
+    fingerprints: { '8.12.9': fingerprint },
+  });
+  expect(fingerprint).toMatch(/^[0-9a-f]{16}$/);
+});
+
+test('should end when every probe has fired, or say with 2 which never did', () => {
+  const { status, stdout } = hotfire(
+    ...['chaos', 'stemedb', '--seed', '8', '--seeds', '4', '--until-probes', '--blind', '--json', 'probes.json'],
+  );
+  expect(status, stdout).toBe(2);
+  const summary = JSON.parse(readFileSync(join(folder, 'probes.json'), 'utf8'));
+  expect(summary).toMatchObject({ seeds: 4, guided: false, probesReached: false });
+  expect(Object.keys(summary.fingerprints)).toEqual(['8', '9', '10', '11']);
+  expect(summary.neverReached.length).toBeGreaterThan(0);
+  expect(stdout).toContain(`probes never reached: ${summary.neverReached.join('; ')}\n`);
+  expect(stdout).toContain('not every probe has fired within 4 seeds\n');
+  expect(summary.probes.some(({ first }: { first?: unknown }) => first !== undefined)).toBe(true);
+  expect(summary.coverage.rarest).toHaveLength(10);
+  expect(stdout).toContain(`rarest of the ${summary.coverage.items} coverage items that were reached:\n  runs  item`);
+});
+
+test('should tell a new finding from one that is ongoing though no run showed it again', () => {
+  const hunt = (...words: string[]) =>
+    hotfire('chaos', 'stemedb', '--shrink', '0', '--findings', 'findings.json', ...planted, ...words);
+  const first = hunt('--run', '8');
+  expect(first.status, first.stderr).toBe(1);
+  expect(first.stdout).toMatch(
+    /^ {2}new: 1\n {4}[0-9a-f]{8} {2}.*C6 ack-after-sync, with .*: run 8; first on \w+ in run 8$/m,
+  );
+  const other = hunt('--run', '12');
+  const findings = JSON.parse(readFileSync(join(folder, 'findings.json'), 'utf8')).findings;
+  expect(other.stdout).toContain('its scenario still fails');
+  expect(findings).toMatchObject([
+    { state: 'new', runs: ['12'] },
+    { state: 'ongoing', runs: [], replayed: 'violated', firstSeen: { run: '8' } },
+  ]);
+  const foreign = hotfire('chaos', 'stemedb', '--run', '8', '--findings', 'findings.json');
+  expect(foreign.status).toBe(64);
+  expect(foreign.stderr).toContain('got those of stemedb with the planted bug ack-on-write');
+}, 60_000);
+
 test.each([
+  [['--run', '17.'], 'expected a run as a failure names it, such as 17 or 17.60, got "17."'],
+  [['--run', '17', '--seeds', '3'], "option '--run <id>' cannot be used with option '--seeds <n>'"],
+  [['--keep', '--mutant', 'ack-on-write'], "option '--keep' cannot be used with option '--mutant <name>'"],
   [['--seed', '2147483648'], 'expected a whole number from 0 to 2147483647, got "2147483648"'],
-  [['--json', 'nowhere/found.json'], 'expected --json in a directory that is there, got nowhere/found.json'],
-])('should end with 64 for %j and say what was expected', (words, said) => {
-  const { status, stderr } = hotfire('chaos', 'stemedb', ...words);
-  expect(stderr).toContain(said);
+])('should refuse %j and say what was expected', async (words, said) => {
+  await expect(parseCommandLine(['chaos', 'stemedb', ...words])).rejects.toThrow(said);
+});
+
+test.each(['--json', '--findings'])('should end with 64 when %s cannot be written where it should', (option) => {
+  const { status, stderr } = hotfire('chaos', 'stemedb', option, 'nowhere/found.json');
+  expect(stderr).toContain(`expected ${option} in a directory that is there, got nowhere/found.json`);
   expect(status).toBe(64);
   expect(existsSync(join(folder, 'nowhere'))).toBe(false);
 });

@@ -10,7 +10,7 @@ export interface CampaignProgress {
   clear(): void;
 }
 
-/** Without a terminal a line comes after so many runs, and after so many runs of one shrinking. */
+/** Without a terminal a line comes after so many runs; when a shrinking begins, and after so many runs of it. */
 const runsPerLine = 50;
 const shrinkRunsPerLine = 100;
 
@@ -18,6 +18,8 @@ const shrinkRunsPerLine = 100;
 export function createCampaignProgress(output: NodeJS.WriteStream, total: number): CampaignProgress {
   /** Runs that are being made smaller, by the words for how far it has come. */
   const shrinking = new Map<string, string>();
+  /** Without a terminal: runs of a shrinking from which on the next line is due. */
+  const due = new Map<string, number>();
   let ended = 0;
   let width = 0;
 
@@ -31,6 +33,7 @@ export function createCampaignProgress(output: NodeJS.WriteStream, total: number
     ended(run) {
       ended++;
       shrinking.delete(run);
+      due.delete(run);
       if (output.isTTY) draw();
       else if (ended % runsPerLine === 0) output.write(`${ended}/${total} seeds\n`);
     },
@@ -38,7 +41,10 @@ export function createCampaignProgress(output: NodeJS.WriteStream, total: number
       const text = shrinkText(run, progress);
       shrinking.set(run, text);
       if (output.isTTY) draw();
-      else if (progress.runs % shrinkRunsPerLine === 1) output.write(`${text}\n`);
+      else if (progress.runs >= (due.get(run) ?? 0)) {
+        due.set(run, progress.runs + shrinkRunsPerLine);
+        output.write(`${text}\n`);
+      }
     },
     clear() {
       if (!output.isTTY || width === 0) return;
