@@ -8,18 +8,22 @@ export function packageVersion(): string {
   return version;
 }
 
-/** Commit of a checkout; `unknown` for an installed package, whose version says enough. */
+/** Commit of a checkout; else what HOTFIRE_COMMIT says, as in an image; `unknown` for an installed package. */
 export function packageCommit(): string {
+  return commitOfCheckout() ?? (process.env.HOTFIRE_COMMIT || 'unknown');
+}
+
+function commitOfCheckout(): string | undefined {
   try {
-    const [commit = 'unknown', prefix] = execFileSync('git', ['rev-parse', 'HEAD', '--show-prefix'], {
+    const [commit, prefix] = execFileSync('git', ['rev-parse', 'HEAD', '--show-prefix'], {
       cwd: new URL('../../', import.meta.url),
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: 2_000,
     }).split('\n');
     // A prefix means that the work tree around the package belongs to somebody else.
-    return prefix === '' ? commit : 'unknown';
+    return prefix === '' ? commit : undefined;
   } catch {
-    return 'unknown';
+    return undefined;
   }
 }

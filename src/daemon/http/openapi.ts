@@ -40,7 +40,8 @@ export function openApiRoute(
   return route;
 }
 
-const errorBody = z.object({
+/** The body of every error answer. */
+export const errorBody = z.object({
   error: z.object({
     code: z.string().describe('stable'),
     message: z.string(),
