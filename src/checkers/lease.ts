@@ -1,6 +1,6 @@
 /**
- * Leases with fencing tokens (Gray and Cheriton, "Leases", 1989; M. Kleppmann, "How to do distributed locking", 2016). The words of
- * the lock model, so that one history serves both: `acquire` (output: the token or null; or `{ token, untilMs }`), `renew` (input:
+ * Leases with fencing tokens (Gray and Cheriton, "Leases", 1989; M. Kleppmann, "How to do distributed locking", 2016), in the words of
+ * the lock model, with times and renewals beside them: `acquire` (output: the token or null; or `{ token, untilMs }`), `renew` (input:
  * `{ token }`, output: `{ untilMs }` or null when it was refused), `release` (input: `{ token }`), `use` (input: `{ token }`; output:
  * whether the protected thing took it), `expire` (somebody took the lease away from its holder). With `key` in the input there are several.
  */
@@ -70,8 +70,9 @@ export function holdingsOf(key: string, operations: readonly Operation[], clockE
     if (granted === undefined) continue;
     let until = granted.untilMs - clockErrorMs;
     const ids = [acquire.id];
-    const later = sorted.filter(({ invokedOrder }) => invokedOrder > acquire.completedOrder);
-    for (const operation of later) {
+    for (let next = firstAfter(sorted, acquire.completedOrder); ; next++) {
+      const operation = sorted[next];
+      if (operation === undefined) break;
       if (operation.f === 'expire') {
         if (operation.outcome === 'fail') continue;
         until = Math.min(until, operation.invokedAt);
@@ -100,6 +101,17 @@ export function holdingsOf(key: string, operations: readonly Operation[], clockE
     });
   }
   return holdings.sort((a, b) => a.fromMs - b.fromMs || a.token - b.token);
+}
+
+/** Index of the first operation that was invoked after this order, in a list sorted by invocation. */
+function firstAfter(sorted: readonly Operation[], order: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle]?.invokedOrder ?? 0) > order) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** One for each holding that begins while another process has one. Who gets a second one for itself shares with nobody. */

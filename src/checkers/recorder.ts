@@ -117,6 +117,14 @@ function parseLine(line: string, number: number): Operation {
       `history line ${number}: expected an operation with id, process, f, invokedAt, invokedOrder and outcome, got ${line.slice(0, 120)}`,
     );
   }
+  if (value.completedOrder !== undefined && value.completedOrder <= value.invokedOrder) {
+    throw new Error(
+      `history line ${number}: operation ${value.id} has its answer (order ${value.completedOrder}) before its call (order ${value.invokedOrder})`,
+    );
+  }
+  if (value.outcome === 'ok' && value.completedOrder === undefined) {
+    throw new Error(`history line ${number}: operation ${value.id} is ok, but has no completedOrder`);
+  }
   return {
     ...value,
     completedAt: value.completedAt ?? Number.POSITIVE_INFINITY,

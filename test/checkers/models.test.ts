@@ -70,6 +70,13 @@ describe('a lock with fencing', () => {
     expect(verdictOf(lockModel, first, lost, second, op(3, 0, 'release', { token: 1 }, 6, 7, true))).toBe('illegal');
   });
 
+  test('should keep locks of different keys apart', () => {
+    const of = (key: string, operation: Operation): Operation => ({ ...operation, input: { key } });
+    const second = op(1, 1, 'acquire', undefined, 2, 3, 1);
+    expect(verdictOf(lockModel, of('x', first), of('y', second))).toBe('linearizable');
+    expect(verdictOf(lockModel, of('x', first), of('x', second))).toBe('illegal');
+  });
+
   test('should leave a number for a holder that got no answer', () => {
     const unknown = op(0, 0, 'acquire', undefined, 0, never, undefined, 'info');
     const lost = op(1, 9, 'expire', undefined, 2, 3, true);

@@ -32,6 +32,14 @@ test('should name the line that is not an operation', () => {
   expect(() => historyFromNdjson(`${text}{`)).toThrow(/history line 4: not JSON/);
 });
 
+test('should refuse an answer before its call, or without its place in the order', () => {
+  const line = { id: 3, process: 0, f: 'get', outcome: 'ok', invokedAt: 1, invokedOrder: 5, completedAt: 2 };
+  expect(() => historyFromNdjson(JSON.stringify({ ...line, completedOrder: 4 }))).toThrow(
+    'history line 1: operation 3 has its answer (order 4) before its call (order 5)',
+  );
+  expect(() => historyFromNdjson(JSON.stringify(line))).toThrow('operation 3 is ok, but has no completedOrder');
+});
+
 test('should refuse a client that does two things at once, or an answer that comes twice', () => {
   const history = createHistory(() => 0);
   const pending = history.invoke({ process: 1, f: 'get', input: 'x' });

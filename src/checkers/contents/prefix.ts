@@ -20,47 +20,56 @@ interface Place {
   readonly operation: Operation;
   /** The answer of `append`, if it was a number. */
   readonly position: number | undefined;
+  /** The order of the first call that may have removed it; Infinity: none. */
+  readonly removedFrom: number;
 }
 
 /**
  * What survived of a log is a prefix of it, in its order: nothing that was acknowledged (or seen) is missing while something
  * behind it is there, and no two stand the wrong way round. A log may lose its end, if its contract says so; a durable one may
- * not, which is the check `durable`. Which of two comes first is known where `append` answers a position, where one had been
+ * not, which is the check `durable`. What somebody may have removed is no hole. Which of two comes first is known where `append` answers a position, where one had been
  * answered before the other began, and from an earlier observation. Elements that were appended more than once are passed over.
  */
 export function checkPrefix(operations: readonly Operation[], observations: readonly Observation[]): Violation[] {
   const places = placesOf(storiesOf(operations));
-  const sightings = sightingsOf(observations);
+  const firstSeen = firstSightings(observations);
   return observations.flatMap((observation) => {
     const before = observations.findLast(({ toOrder }) => toOrder < observation.fromOrder);
+    /** The last look before this one that showed the element. Few elements are ever missing once they were seen. */
+    const lastLookAt = (element: Element): Observation | undefined =>
+      (firstSeen.get(element) ?? Number.POSITIVE_INFINITY) < observation.fromOrder
+        ? observations.findLast(
+            ({ elements, toOrder }) => toOrder < observation.fromOrder && elements.includes(element),
+          )
+        : undefined;
     return [
-      ...holes(places, observation, sightings),
+      ...holes(places, observation, lastLookAt),
       ...disorder(places, observation),
       ...(before === undefined ? [] : turned(places, observation, before)),
     ];
   });
 }
 
-/** The observations in which each element was seen, in their order. */
-function sightingsOf(observations: readonly Observation[]): Map<Element, Observation[]> {
-  const sightings = new Map<Element, Observation[]>();
-  for (const observation of observations) {
-    for (const element of observation.elements) {
-      const seen = sightings.get(element);
-      if (seen === undefined) sightings.set(element, [observation]);
-      else seen.push(observation);
-    }
+/** When each element was first seen: the end of that look. */
+function firstSightings(observations: readonly Observation[]): Map<Element, number> {
+  const first = new Map<Element, number>();
+  for (const { elements, toOrder } of observations) {
+    for (const element of elements) first.set(element, Math.min(first.get(element) ?? toOrder, toOrder));
   }
-  return sightings;
+  return first;
 }
 
 function placesOf(stories: ReadonlyMap<Element, ElementStory>): Map<Element, Place> {
   const places = new Map<Element, Place>();
-  for (const { element, adds } of stories.values()) {
+  for (const { element, adds, removes } of stories.values()) {
     const [operation, ...others] = adds.filter(mayHaveHappened);
     if (operation === undefined || others.length > 0) continue;
     const isKnown = operation.outcome === 'ok' && typeof operation.output === 'number';
-    places.set(element, { element, operation, position: isKnown ? (operation.output as number) : undefined });
+    const position = isKnown ? (operation.output as number) : undefined; // tested above
+    const removedFrom = removes
+      .filter(mayHaveHappened)
+      .reduce((first, { invokedOrder }) => Math.min(first, invokedOrder), Number.POSITIVE_INFINITY);
+    places.set(element, { element, operation, position, removedFrom });
   }
   return places;
 }
@@ -69,7 +78,7 @@ function placesOf(stories: ReadonlyMap<Element, ElementStory>): Map<Element, Pla
 function holes(
   places: ReadonlyMap<Element, Place>,
   observation: Observation,
-  sightings: ReadonlyMap<Element, readonly Observation[]>,
+  lastLookAt: (element: Element) => Observation | undefined,
 ): Violation[] {
   const present = new Set(observation.elements);
   const there = observation.elements.flatMap((element) => places.get(element) ?? []);
@@ -84,8 +93,8 @@ function holes(
   );
   const found: Violation[] = [];
   for (const place of places.values()) {
-    const { element, operation, position } = place;
-    if (present.has(element)) continue;
+    const { element, operation, position, removedFrom } = place;
+    if (present.has(element) || removedFrom < observation.toOrder) continue;
     const isAnswered = operation.outcome === 'ok' && operation.completedOrder < observation.fromOrder;
     const behind: [other: Place | undefined, knownBy: PrefixBreak['knownBy']] | undefined = !isAnswered
       ? undefined
@@ -94,7 +103,7 @@ function holes(
         : last !== undefined && last.operation.invokedOrder > operation.completedOrder
           ? [last, 'time']
           : undefined;
-    const [other, knownBy] = behind ?? [seenBehind(element, present, places, observation, sightings), 'observation'];
+    const [other, knownBy] = behind ?? [seenBehind(element, present, places, lastLookAt(element)), 'observation'];
     if (other === undefined) continue;
     found.push(
       broken(observation, [place, other], {
@@ -114,10 +123,8 @@ function seenBehind(
   element: Element,
   present: ReadonlySet<Element>,
   places: ReadonlyMap<Element, Place>,
-  { fromOrder }: Observation,
-  sightings: ReadonlyMap<Element, readonly Observation[]>,
+  earlier: Observation | undefined,
 ): Place | undefined {
-  const earlier = sightings.get(element)?.findLast(({ toOrder }) => toOrder < fromOrder);
   if (earlier === undefined) return undefined;
   const behind = earlier.elements.slice(earlier.elements.indexOf(element) + 1);
   const other = behind.find((candidate) => present.has(candidate) && places.has(candidate));

@@ -20,12 +20,13 @@ export interface LockInput {
  * - `expire`: the lock was taken away from its holder; the next `acquire` gets a higher token.
  * - `use` (output: true if the protected thing took it, which it may only from the newest token).
  *
- * An `acquire` without an answer may have taken the lock under a token that nobody knows: the next is higher still.
+ * With `key` in the input there are several locks. An `acquire` without an answer may have taken the lock under a token that nobody knows: the next is higher still.
  */
 export const lockModel: Model<LockState> = {
   name: 'lock',
   initial: { token: 0, held: false },
   key: (state) => `${state.token} ${state.held}`,
+  partition: ({ input }) => (input as { readonly key?: string } | null | undefined)?.key ?? 0, // none: there is one lock
   isRead: (operation) => operation.f === 'use',
   effect: (operation) => (operation.f === 'release' ? `release ${tokenOf(operation)}` : operation.f),
   describe: ({ token, held }) => (held ? `held with token ${token}` : `free, last token ${token}`),

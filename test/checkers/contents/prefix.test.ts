@@ -56,6 +56,13 @@ describe('the prefix of a log', () => {
     ]);
   });
 
+  test('should not call it a hole when somebody may have removed it', () => {
+    const removed = (outcome: Operation['outcome']) => op(3, 5, 'remove', 'b', 6, 7, true, outcome);
+    expect(checkPrefix([...three, removed('ok')], [finalState(['a', 'c'])])).toEqual([]);
+    expect(checkPrefix([...three, removed('info')], [finalState(['a', 'c'])])).toEqual([]);
+    expect(checkPrefix([...three, removed('fail')], [finalState(['a', 'c'])])).toHaveLength(1);
+  });
+
   test('should find two that stand the wrong way round', () => {
     expect(breaksOf(three, [finalState(['a', 'c', 'b'])])).toEqual([
       { ids: [1, 2], kind: 'order', element: 'c', other: 'b', seenIn: 'the final state', knownBy: 'time' },
