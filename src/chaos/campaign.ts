@@ -16,6 +16,8 @@ export interface CampaignOptions {
    * interruption, a time budget), which no two campaigns share.
    */
   readonly mayStop?: () => boolean;
+  /** Once it is aborted, failed runs are made no smaller: for the same causes. */
+  readonly hurry?: AbortSignal;
   /**
    * Asked after each run in the order of runs: true ends the campaign with this one. Runs beyond it that were begun meanwhile
    * are dropped, so that the end is the same for every number of workers.
@@ -72,7 +74,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 function playGeneration(
   generation: readonly string[],
   results: PlayedRun[],
-  { engine, mutants, shrinkRunsMax, executor, mayStop, isEnough, onResult, onProgress }: CampaignOptions,
+  { engine, mutants, shrinkRunsMax, executor, mayStop, hurry, isEnough, onResult, onProgress }: CampaignOptions,
 ): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const slots: (PlayedRun | undefined)[] = generation.map(() => undefined);
@@ -98,7 +100,7 @@ function playGeneration(
       if (run === undefined) throw new Error('unreachable: the index is below the length');
       const task = { engine, run, mutants, shrinkRunsMax };
       const result = await executor
-        .run(task, (progress) => onProgress?.(run, progress))
+        .run(task, (progress) => onProgress?.(run, progress), hurry)
         .catch((error: unknown) => {
           stopped = true;
           throw error;

@@ -25,9 +25,10 @@ export interface Executor {
   /**
    * Plays one run.
    *
+   * @param hurry once it is aborted, a failed run is left as small as it is by then; an executor may go on regardless
    * @throws ExecutorError when the run could not be played to its end; what the engine does wrong is a result
    */
-  run(task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<RunResult>;
+  run(task: RunTask, onProgress?: (progress: RunProgress) => void, hurry?: AbortSignal): Promise<RunResult>;
   /** Ends what it has begun, and lets go of what it holds. Runs under way fail. */
   close(): Promise<void>;
 }

@@ -8,7 +8,12 @@ import { drawRun } from './runId.ts';
 import { type RunResult, runDraw } from './runSeed.ts';
 
 /** Plays the run that a task names. */
-export type TaskPlayer = (task: RunTask, onProgress?: (progress: RunProgress) => void) => Promise<RunResult>;
+export type TaskPlayer = (
+  task: RunTask,
+  onProgress?: (progress: RunProgress) => void,
+  /** Asked between the runs of a shrinking: true ends it with the smallest so far. */
+  isHurried?: () => boolean,
+) => Promise<RunResult>;
 
 /**
  * Makes a player of tasks in this very thread, with the rule files of the package at `packageRoot` (a file URL). Whoever has
@@ -28,13 +33,14 @@ export function createTaskPlayer(packageRoot: string): TaskPlayer {
       return text;
     },
   };
-  return async ({ engine, run, mutants, shrinkRunsMax }, onProgress) => {
+  return async ({ engine, run, mutants, shrinkRunsMax }, onProgress, isHurried) => {
     const definition = chaosDefinitions.get(engine);
     if (definition === undefined) throw new Error(`expected an engine that chaos knows, got ${engine}`);
     return runDraw(definition, drawRun(definition, run), vocabulary, {
       mutants,
       shrinkRunsMax,
       ...(onProgress === undefined ? {} : { onShrink: onProgress }),
+      ...(isHurried === undefined ? {} : { mayStop: isHurried }),
     });
   };
 }

@@ -16,6 +16,9 @@ export interface WorkerSettings {
   readonly packageRoot: string;
 }
 
+/** What a worker thread is told: a run to play, or to make the one it has no smaller. */
+export type WorkerOrder = { readonly kind: 'play'; readonly task: RunTask } | { readonly kind: 'hurry' };
+
 /** What a worker thread answers to a task: any number of `progress`, then one of the others. */
 export type WorkerAnswer =
   | { readonly kind: 'progress'; readonly progress: RunProgress }
@@ -44,7 +47,7 @@ export function createThreadExecutor({ jobs, packageRoot, module }: ThreadExecut
 
   return {
     width: jobs,
-    async run(task, onProgress) {
+    async run(task, onProgress, hurry) {
       let worker: Worker;
       try {
         worker = await take();
@@ -52,7 +55,7 @@ export function createThreadExecutor({ jobs, packageRoot, module }: ThreadExecut
         throw new ExecutorError(task.run, reasonOf(error), { cause: error });
       }
       try {
-        const result = await ask(worker, task, onProgress);
+        const result = await ask(worker, task, onProgress, hurry);
         idle.push(worker);
         return result;
       } catch (error) {
@@ -79,10 +82,16 @@ function workerModule(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 }
 
-function ask(worker: Worker, task: RunTask, onProgress?: (progress: RunProgress) => void): Promise<RunResult> {
+function ask(
+  worker: Worker,
+  task: RunTask,
+  onProgress?: (progress: RunProgress) => void,
+  hurry?: AbortSignal,
+): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      hurry?.removeEventListener('abort', onHurry);
       end();
     };
     const fail = (message: string, cause?: unknown) =>
@@ -95,7 +104,11 @@ function ask(worker: Worker, task: RunTask, onProgress?: (progress: RunProgress)
     const onError = (error: unknown) => fail(`its worker thread failed: ${reasonOf(error)}`, error);
     const onExit = (code: number) => fail(`its worker thread ended with exit code ${code} before it answered`);
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.postMessage(task);
+    const order = (words: WorkerOrder): void => worker.postMessage(words);
+    const onHurry = () => order({ kind: 'hurry' });
+    order({ kind: 'play', task });
+    if (hurry?.aborted === true) onHurry();
+    else hurry?.addEventListener('abort', onHurry, { once: true });
   });
 }
 

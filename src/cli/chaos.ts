@@ -22,6 +22,9 @@ import { packageRoot } from './vocabulary.ts';
 
 export { type ChaosFlags, withChaosOptions } from './chaos/options.ts';
 
+/** Longest time of a timer of Node. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** Plays the runs of one call. `finish` is called when the campaign came to its end, `close` in any case. */
 export type ChaosExecutor = Executor & { readonly finish?: () => Promise<void> };
 
@@ -74,9 +77,15 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
   const startedAt = Date.now();
   const progress = createCampaignProgress(process.stdout, plan.length);
   const failures = createFailureDesk(engine, flags, commit, progress);
+  const hurry = new AbortController();
+  const budget =
+    flags.timeBudget === undefined
+      ? undefined
+      : setTimeout(() => hurry.abort(), Math.min(flags.timeBudget, timerMsMax));
   let interrupted: number | undefined;
   const stopListening = onInterrupt((exitCode) => {
     interrupted = exitCode;
+    hurry.abort();
     process.stderr.write(
       'interrupted: no further seed begins, those under way end first; a second time ends at once\n',
     );
@@ -88,6 +97,7 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     shrinkRunsMax: flags.shrink,
     executor,
     plan,
+    hurry: hurry.signal,
     mayStop: () => interrupted !== undefined || Date.now() > deadline,
     isEnough: (results) => flags.keepGoing !== true && failuresOf(results).length >= failuresMax,
     onResult(result) {
@@ -100,7 +110,10 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
       if (interrupted === undefined) await executor.finish?.();
       return ended;
     })
-    .finally(() => executor.close());
+    .finally(() => {
+      clearTimeout(budget);
+      return executor.close();
+    });
   await failures.written();
   progress.clear();
   const summary: ChaosSummary = {

@@ -9,7 +9,9 @@ import { createThreadExecutor } from '../../src/chaos/threadExecutor.ts';
 /** A worker that does what the name of its run says. */
 const script = `
 const { parentPort, threadId } = require('node:worker_threads');
-parentPort.on('message', ({ run }) => {
+parentPort.on('message', ({ kind, task }) => {
+  if (kind === 'hurry') return parentPort.postMessage({ kind: 'result', result: { fingerprint: 'hurried' } });
+  const { run } = task;
   if (run === 'throws') throw new Error('out of luck');
   if (run === 'exits') process.exit(7);
   if (run === 'defect') return parentPort.postMessage({ kind: 'defect', message: 'a broken check' });
@@ -58,6 +60,14 @@ test.each([
     await expect(executor.run(task('next'))).resolves.toMatchObject({ fingerprint: expect.stringMatching(/^next@/) });
   }),
 );
+
+test('should tell a run that is under way to hurry', () =>
+  using(1, async (executor) => {
+    const hurry = new AbortController();
+    const run = executor.run(task('never'), undefined, hurry.signal);
+    hurry.abort();
+    await expect(run).resolves.toEqual({ fingerprint: 'hurried' });
+  }));
 
 test('should fail what it has under way, and what waits, when it is closed', async () => {
   await using(1, async (executor) => {

@@ -44,7 +44,11 @@ export function withChaosOptions(command: Command): Command {
         .argParser(shard)
         .default({ index: 1, of: 1 }, '1/1'),
     )
-    .option('--time-budget <duration>', 'begin no further run after this much real time, such as 10m', duration)
+    .option(
+      '--time-budget <duration>',
+      'begin no further run after this much real time, such as 10m, and make none smaller',
+      duration,
+    )
     .option('--mutant <name>', 'plant this bug in the engine')
     .option('--json <file>', 'write a summary for machines')
     .option('--findings <file>', 'compare with what this file says of the last campaign, and write it anew')
