@@ -12,6 +12,7 @@ const SCRIPTS = [
   'observed.js',
   'waterfall.js',
   'operationDetail.js',
+  'guilt.js',
   'diagram/layout.js',
   'diagram/scene.js',
   'diagram/drawLanes.js',
@@ -37,7 +38,6 @@ const SCRIPTS = [
   'linearization.js',
   'faultLog.js',
   'reproduce.js',
-  'guilt.js',
   'tables.js',
   'main.js',
 ];

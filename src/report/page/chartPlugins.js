@@ -31,20 +31,20 @@
     },
   });
 
-  /** Shades the stretch that the verdict blames. */
-  hotfire.guiltShading = (guilt, colours) => ({
+  /** Shades the stretches in which it went wrong; those that lie over each other are one. */
+  hotfire.guiltShading = (bands, colours) => ({
     hooks: {
-      drawClear: (plot) => {
-        if (!guilt) return;
+      drawClear: (plot) =>
         inPlot(plot, (ctx, bbox) => {
-          const from = plot.valToPos(guilt.fromMs / 1_000, 'x', true);
-          const width = Math.max(plot.valToPos(guilt.toMs / 1_000, 'x', true) - from, 2 * devicePixelRatio);
-          ctx.fillStyle = colours.badBg;
-          ctx.fillRect(from, bbox.top, width, bbox.height);
-          ctx.fillStyle = colours.bad;
-          ctx.fillRect(from, bbox.top + bbox.height - 3 * devicePixelRatio, width, 3 * devicePixelRatio);
-        });
-      },
+          ctx.fillStyle = colours.guiltShade;
+          ctx.beginPath();
+          for (const { fromMs, toMs } of bands) {
+            const from = plot.valToPos(fromMs / 1_000, 'x', true);
+            const width = plot.valToPos(toMs / 1_000, 'x', true) - from;
+            ctx.rect(from, bbox.top, Math.max(width, 2 * devicePixelRatio), bbox.height);
+          }
+          ctx.fill();
+        }),
     },
   });
 

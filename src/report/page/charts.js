@@ -15,7 +15,7 @@
       faultShade: get('fault-shade'),
       warn: get('warn'),
       bad: get('bad'),
-      badBg: get('bad-bg'),
+      guiltShade: get('guilt-shade'),
       good: get('good'),
       lines: Array.from({ length: 10 }, (_, index) => get(`line-${index + 1}`)),
       tones: { ok: get('good'), fail: get('warn'), info: get('bad') },
@@ -119,7 +119,7 @@
           })),
         ],
         plugins: [
-          hotfire.guiltShading(data.guilt, palette),
+          hotfire.guiltShading(hotfire.guiltBands(), palette),
           hotfire.faultShading(data.faults, palette),
           hotfire.alertMarks(data.alerts, palette),
           hotfire.thresholdLines(chart.thresholds, palette),

@@ -136,18 +136,15 @@
     ctx.globalAlpha = 1;
   };
 
-  /** The stretch that the verdict blames. */
+  /** The stretches in which it went wrong, over all lanes; those that lie over each other are one red. */
   diagram.drawGuilt = (frame) => {
-    const { guilt } = hotfire.data;
-    if (!guilt) return;
-    const at = diagram.stretch(frame, guilt.fromMs, guilt.toMs);
-    if (!at) return;
     const { ctx, place, palette } = frame;
-    ctx.fillStyle = palette.badBg;
-    ctx.globalAlpha = 0.55;
-    ctx.fillRect(at.from, place.axis - 6, Math.max(at.width, 2), place.height - place.axis);
-    ctx.globalAlpha = 1;
+    const bands = hotfire.guiltBands().flatMap(({ fromMs, toMs }) => diagram.stretch(frame, fromMs, toMs) ?? []);
+    ctx.fillStyle = palette.guiltShade;
+    ctx.beginPath();
+    for (const { from, width } of bands) ctx.rect(from, place.axis - 6, Math.max(width, 2), place.height - place.axis);
+    ctx.fill();
     ctx.fillStyle = palette.bad;
-    ctx.fillRect(at.from, place.axis - 6, Math.max(at.width, 2), 3);
+    for (const { from, width } of bands) ctx.fillRect(from, place.axis - 6, Math.max(width, 2), 3);
   };
 })();

@@ -16,6 +16,7 @@
       badBg: get('bad-bg'),
       warnBg: get('warn-bg'),
       faultShade: get('fault-shade'),
+      guiltShade: get('guilt-shade'),
       span: get('line-5'),
       kinds: Array.from({ length: 8 }, (_, index) => get(`line-${index + 1}`)),
     };
