@@ -15,6 +15,7 @@ export function near(parent: StemeDraw, fresh: StemeDraw, random: () => number):
   return {
     ...parent,
     seed: chance(0.5) ? parent.seed : fresh.seed,
+    nodes: chance(0.05) ? fresh.nodes : parent.nodes,
     buggify: chance(0.1) ? fresh.buggify : parent.buggify,
     config: chance(0.2) ? fresh.config : parent.config,
     devices: chance(0.1) ? fresh.devices : parent.devices,

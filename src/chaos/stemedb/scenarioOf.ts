@@ -37,7 +37,7 @@ function draftOf(draw: StemeDraw): ScenarioDocument {
 
 function faultyScenario(draw: StemeDraw): ScenarioDocument {
   return {
-    ...head(draw),
+    ...head(draw, draw.nodes),
     duration: `${endMs}ms`,
     buggify: draw.buggify,
     load: loadOf(draw),
@@ -55,20 +55,34 @@ function timelineOf(draw: StemeDraw): readonly TimelineStep[] {
   return steps.toSorted((a, b) => startOf(a) - startOf(b));
 }
 
-function stepsOf(fault: FaultDraw, { devices }: StemeDraw): TimelineStep[] {
+function stepsOf(fault: FaultDraw, { devices, nodes }: StemeDraw): TimelineStep[] {
   const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+  const targets = targetsOf(fault.where, nodes);
   return entryNamed(fault.entry)
     .steps(fault)
     .map(({ afterMs, step }) => ({
       at: `${Math.round((base + afterMs) * 1000) / 1000}ms`,
-      ...onNodes(devices.shared ? onOneDisk(step) : step),
+      ...onNodes(devices.shared ? onOneDisk(step) : step, targets),
     }));
 }
 
-function onNodes(step: Step): Step {
+function onNodes(step: Step, nodes: string | readonly string[]): Step {
   if (String(step.fault).startsWith('load.')) return step;
   const { fault, ...rest } = step;
-  return { fault, nodes: 'stemedb-1', ...rest };
+  return { fault, nodes, ...rest };
+}
+
+/**
+ * The nodes that a fault hits: mostly one, sometimes a minority or all. They are named, because a word such as `minority`
+ * would mean others in each step of the same fault.
+ */
+function targetsOf(where: number, nodes: number): string | readonly string[] {
+  const first = where % nodes;
+  const extent = where % 10;
+  if (nodes > 1 && extent === 9) return 'all';
+  const count = nodes > 2 && extent >= 7 ? Math.floor((nodes - 1) / 2) : 1;
+  const names = Array.from({ length: count }, (_, index) => `stemedb-${((first + index) % nodes) + 1}`);
+  return names.length === 1 ? (names[0] ?? 'all') : names;
 }
 
 /** Where log and store share a disk there is no `sdc`. */
@@ -110,11 +124,12 @@ function longScenario(draw: StemeDraw): ScenarioDocument {
   };
 }
 
-function head({ seed, config, devices }: StemeDraw): ScenarioDocument {
+function head({ seed, config, devices }: StemeDraw, nodes = 1): ScenarioDocument {
   return {
     engine: 'stemedb',
     seed,
     cluster: {
+      ...(nodes === 1 ? {} : { nodes }),
       config: {
         server: { request_timeout_ms: config.requestTimeoutMs },
         wal: {
