@@ -98,6 +98,21 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
     }
   }
 
+  it('should move nothing by itself, also not for readers who allow it', async () => {
+    await tab.page.goto(url('violated'));
+    const moving = await tab.page.evaluate<string[]>(`[...document.querySelectorAll('*')].flatMap((element) => {
+      const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(element);
+      return transitionDuration === '0s' && animationName === 'none' && scrollBehavior === 'auto' ? [] : [element.tagName];
+    })`);
+    expect(moving).toEqual([]);
+  });
+
+  it('should forbid itself everything but its own styles and scripts', async () => {
+    expect(await tab.page.getAttribute('meta[http-equiv="Content-Security-Policy"]', 'content')).toBe(
+      "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
+    );
+  });
+
   it('should stand still while it loads', async () => {
     await tab.page.goto(url('violated'));
     expect(await tab.page.evaluate<number>(SHIFT)).toBeLessThan(0.01);

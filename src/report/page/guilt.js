@@ -39,8 +39,8 @@
         hotfire.pair(
           'stretch',
           since === 'none'
-            ? `seen at ${hotfire.fineClock(toMs, 10_000)}; since when is not known`
-            : `${hotfire.fineClock(fromMs, 10_000)} – ${hotfire.fineClock(toMs, 10_000)}, ${hotfire.span(toMs - fromMs)}`,
+            ? `seen at ${hotfire.fineClock(toMs, 100)}; since when is not known`
+            : `${hotfire.fineClock(fromMs, toMs - fromMs)} – ${hotfire.fineClock(toMs, toMs - fromMs)}, ${hotfire.span(toMs - fromMs)}`,
         ),
         suspects.length > 0 ? hotfire.pair('faults in it', ...suspects) : undefined,
         before ? hotfire.pair('the last before', ...hotfire.faultLinks([before.id])) : undefined,

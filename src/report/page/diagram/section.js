@@ -7,6 +7,8 @@
   /** On a narrower screen the filters would fill all of it: they are opened on demand. */
   const FILTERS_OPEN_PX = 720;
 
+  const MARK_PX = 7;
+
   const paletteNow = () => {
     const style = getComputedStyle(document.documentElement);
     const get = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -87,7 +89,8 @@
       diagram.drawLanes(frame);
       ctx.save();
       ctx.beginPath();
-      ctx.rect(place.left, 0, place.right - place.left, place.height);
+      // Half a mark may stand out on the left: a run begins with some.
+      ctx.rect(place.left - MARK_PX, 0, place.right - place.left + MARK_PX, place.height);
       ctx.clip();
       diagram.drawGuilt(frame);
       diagram.drawAxis(frame);
