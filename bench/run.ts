@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, string>> = {
   stemedb: 'the store beside the same, HTTP, queries, index',
   growth: 'what may grow with the number of records, and what may not',
   linearizability: "the checker beside Porcupine on Jepsen's logs",
+  shrink: 'how far failing runs come down',
   stand: 'seeds a minute, and where their time goes',
   soak: 'ten minutes of load: does the memory stay flat?',
 };
