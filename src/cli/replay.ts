@@ -4,6 +4,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { FaultError } from '../faults/fault.ts';
+import { historyFileName } from '../report/historyFile.ts';
+import { perfettoFileName } from '../report/perfetto.ts';
 import { writeTrace } from '../report/traceFile.ts';
 import { writeReport } from '../report/writeReport.ts';
 import { type Override, parseOverride } from '../scenario/document.ts';
@@ -269,11 +271,22 @@ export function summaryOf(record: RunRecord, files: readonly string[]): string {
     `  fingerprint  ${record.fingerprint}`,
     ...(page === undefined
       ? files.map((file) => `  report       ${file}`)
-      : [`  report       ${page}  (open it in a browser)`]),
+      : [`  report       ${page}  (open it in a browser)`, ...besides(files)]),
     `  again        ${record.command}`,
     '',
   ];
   return lines.join('\n');
+}
+
+/** What the page is not: files for other programs. */
+function besides(files: readonly string[]): string[] {
+  const named = (name: string) => files.find((file) => basename(file) === name);
+  const trace = named(perfettoFileName);
+  const history = named(historyFileName);
+  return [
+    ...(trace === undefined ? [] : [`  trace        ${trace}  (open it in https://ui.perfetto.dev)`]),
+    ...(history === undefined ? [] : [`  history      ${history}  (every operation; hotfire check reads it)`]),
+  ];
 }
 
 function othersOf({ expectations }: RunRecord): string {

@@ -11,11 +11,11 @@ import { createTraceBuilder, type TraceBuilder, traceText } from './perfetto/tra
 /** Name of the trace for Perfetto in a report's directory. */
 export const perfettoFileName = 'trace.perfetto.json';
 
-/** How many of each kind a trace holds: it stays under about 30 MB, which Perfetto opens in a second or two. */
+/** How many of each kind a trace holds: it stays under about 20 MB. */
 const most = {
-  messages: 15_000,
-  spans: 30_000,
-  operations: 15_000,
+  messages: 10_000,
+  spans: 20_000,
+  operations: 10_000,
   logs: 5_000,
   instants: 5_000,
   counters: 32,
