@@ -72,7 +72,8 @@ export function holdingsOf(key: string, operations: readonly Operation[], clockE
     const ids = [acquire.id];
     for (let next = firstAfter(sorted, acquire.completedOrder); ; next++) {
       const operation = sorted[next];
-      if (operation === undefined) break;
+      // What comes when it has run out changes it no more.
+      if (operation === undefined || operation.invokedAt >= until) break;
       if (operation.f === 'expire') {
         if (operation.outcome === 'fail') continue;
         until = Math.min(until, operation.invokedAt);

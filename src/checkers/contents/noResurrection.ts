@@ -22,7 +22,7 @@ export function checkNoResurrection(
   observations: readonly Observation[],
 ): Violation[] {
   const stories = storiesOf(operations);
-  const absences = absencesOf(observations);
+  const absences = new Absences(observations);
   const found: Violation[] = [];
   const reported = new Set<Element>();
   for (const observation of observations) {
@@ -65,14 +65,9 @@ function afterAbsence(
   observation: Observation,
   settled: number,
   adds: readonly Operation[],
-  absences: readonly { readonly observation: Observation; readonly present: ReadonlySet<Element> }[],
+  absences: Absences,
 ): Violation | undefined {
-  const earlier = absences.find(
-    (absence) =>
-      absence.observation.toOrder < observation.fromOrder &&
-      absence.observation.fromOrder > settled &&
-      !absence.present.has(element),
-  )?.observation;
+  const earlier = absences.first(element, settled, observation.fromOrder);
   if (earlier === undefined) return undefined;
   const evidence: RisenElement = { element, seenIn: observation.name, missingIn: earlier.name };
   const message = `${element} was missing in ${earlier.name} and not added again, but it is in ${observation.name}`;
@@ -97,6 +92,26 @@ function risen(
   };
 }
 
-function absencesOf(observations: readonly Observation[]) {
-  return observations.map((observation) => ({ observation, present: new Set(observation.elements) }));
+/** Which looks did not show an element. Asked for each element of each look, answered from the one before where nothing has changed. */
+class Absences {
+  readonly #looks: readonly { readonly observation: Observation; readonly present: ReadonlySet<Element> }[];
+  readonly #known = new Map<Element, { readonly settled: number; readonly first: Observation | undefined }>();
+
+  constructor(observations: readonly Observation[]) {
+    this.#looks = observations
+      .map((observation) => ({ observation, present: new Set(observation.elements) }))
+      .sort((a, b) => a.observation.toOrder - b.observation.toOrder);
+  }
+  /** The first look without the element that began after `settled` and ended before `before`. */
+  first(element: Element, settled: number, before: number): Observation | undefined {
+    let known = this.#known.get(element);
+    if (known?.settled !== settled) {
+      const look = this.#looks.find(
+        ({ observation, present }) => observation.fromOrder > settled && !present.has(element),
+      );
+      known = { settled, first: look?.observation };
+      this.#known.set(element, known);
+    }
+    return known.first !== undefined && known.first.toOrder < before ? known.first : undefined;
+  }
 }
