@@ -39,6 +39,11 @@ export const findingsSchema = z.object({
   findings: z.array(finding),
 });
 
+/** The JSON schema (2020-12) of the file, as text. */
+export function findingsSchemaText(): string {
+  return `${JSON.stringify(z.toJSONSchema(findingsSchema), null, 2)}\n`;
+}
+
 export type FindingsFile = z.infer<typeof findingsSchema>;
 export type Finding = z.infer<typeof finding>;
 

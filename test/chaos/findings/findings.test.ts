@@ -1,10 +1,16 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { PlayedRun } from '../../../src/chaos/campaign.ts';
 import { classifyFindings, type Replayed, signatureOf } from '../../../src/chaos/findings/classify.ts';
-import { type Finding, readFindings, writeFindings } from '../../../src/chaos/findings/findingsFile.ts';
+import {
+  type Finding,
+  findingsSchemaText,
+  readFindings,
+  writeFindings,
+} from '../../../src/chaos/findings/findingsFile.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -97,6 +103,9 @@ test('should read back what it wrote, and leave nothing else behind', async () =
     expect(readFindings(file, 'stemedb', mutant)?.findings).toEqual(findings);
   }
   expect(readdirSync(folder)).toEqual(['findings.json']);
+  const published = new Ajv2020({ strict: false }).compile(JSON.parse(findingsSchemaText()));
+  expect(published(JSON.parse(readFileSync(file, 'utf8'))), JSON.stringify(published.errors)).toBe(true);
+  expect(published({ version: 1 })).toBe(false);
   expect(() => readFindings(file, 'stemedb', undefined)).toThrow(
     'expected the findings of stemedb in ' +
       `${file}, got those of stemedb with the planted bug b-bug; give another file, or delete this one to begin anew`,
