@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseCommandLine } from '../support/commandLine.ts';
 import { hasRedisServer } from '../support/redisServer.ts';
-import { type Block, blocksIn, blocksOf, pages } from './harness/blocks.ts';
-import { checkJson, checkToml, checkUnit, checkYaml } from './harness/data.ts';
+import { type Block, blocksIn, blocksOf, pages, root } from './harness/blocks.ts';
+import { checkJson, checkTokens, checkToml, checkUnit, checkYaml } from './harness/data.ts';
 import { applyDiff, openSession, type Session } from './harness/session.ts';
 import { commandsOf, runConsole, runScript } from './harness/shell.ts';
 import { checkTypes, runFiles } from './harness/typescript.ts';
@@ -11,12 +14,13 @@ import { checkTypes, runFiles } from './harness/typescript.ts';
 
 /** What is done with a block of this language; `text` is for diagrams and for what a program prints. */
 const kinds: Readonly<Record<string, (block: Block, session: Session, page: readonly Block[]) => Promise<void>>> = {
-  console: (block, session) => runConsole(session, block.text),
+  console: (block, session) => runConsole(session, block.text, block.marks.get('exit')),
   diff: async (block, session) => applyDiff(session, block.text),
   ini: (block) => checkUnit(block),
   json: async (block) => checkJson(block),
   sh: (block, session) => runScript(session, block.text),
   text: async () => {},
+  tokens: (block, session) => checkTokens(block, session),
   toml: (block, session) => checkToml(block, session),
   // Saved before all others, and checked and run together.
   ts: async (block) => expect(block.file, 'expected <!-- file: PATH --> before a block of TypeScript').toBeDefined(),
@@ -86,6 +90,34 @@ describe('the documentation', () => {
 describe.skipIf(!hasRedisServer)('the documentation of campaigns (skipped without redis-server)', () => {
   it.each(needRedis)('%s should do what its blocks show', follow);
 });
+
+describe('command lines within sentences and tables', () => {
+  it.each(pages())('%s should have none that the program does not take', async (page) => {
+    for (const line of commandLinesIn(page)) {
+      // A sentence may name a command without all that it needs.
+      const named = ['commander.help', 'commander.missingArgument', 'commander.missingMandatoryOptionValue'];
+      const problem = await parseCommandLine(line).catch((error) => (named.includes(error.code) ? undefined : error));
+      expect(problem, `hotfire ${line.join(' ')}`).toBeUndefined();
+    }
+  });
+
+  it('should be found, and refused when an option is not there', async () => {
+    await expect(parseCommandLine(['chaos', 'stemedb', '--sheds', '1'])).rejects.toThrow('--sheds');
+    expect(commandLinesIn('README.md')).toContainEqual(['chaos', 'stemedb', '--seeds', '1000']);
+  });
+});
+
+/**
+ * `hotfire …` in backquotes; not those that leave something out or are of the engine that a page makes up, nor the `kind` of a
+ * file of findings.
+ */
+function commandLinesIn(page: string): string[][] {
+  const text = readFileSync(join(root, page), 'utf8').replaceAll(/^( *)```[\s\S]*?^\1```/gm, '');
+  const lines = [...text.matchAll(/`(?:npx )?hotfire ([^`]+)`/g)].map(([, line = '']) => line.replaceAll('\\|', '|'));
+  return lines
+    .filter((line) => !/[…|<[]|\btally\b/.test(line) && line !== 'findings')
+    .map((line) => line.split(/\s+/).map((word) => (word === 'N' ? '1' : word)));
+}
 
 describe('the finder of blocks', () => {
   it('should find blocks in lists, with their marks, and refuse one that is not closed', () => {

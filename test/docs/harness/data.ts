@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse as parseToml } from 'smol-toml';
 import { expect } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { historyFromNdjson } from '../../../src/checkers/recorder.ts';
 import { readVocabulary } from '../../../src/cli/vocabulary.ts';
 import { errorBody } from '../../../src/daemon/http/openapi.ts';
 import { loadScenario } from '../../../src/scenario/load.ts';
@@ -99,7 +100,12 @@ function byFile(file: string): (value: unknown) => void {
   };
 }
 
+/** JSON against the schema that its mark names; a file of lines is a history, which `hotfire check` reads. */
 export function checkJson(block: Block): void {
+  if (block.file?.endsWith('.ndjson') === true) {
+    expect(historyFromNdjson(block.text).length).toBeGreaterThan(0);
+    return;
+  }
   const name = block.marks.get('schema');
   const value = JSON.parse(block.text);
   if (name === undefined) throw new Error('expected <!-- schema: NAME --> before a block of JSON: what reads it?');
@@ -113,6 +119,14 @@ export async function checkToml(block: Block, session: Session): Promise<void> {
   parseToml(block.text);
   session.save('shown.toml', block.text);
   const { exitCode, output } = await session.run('hotfire serve stemedb --config shown.toml --validate-config');
+  expect(exitCode, output).toBe(0);
+}
+
+/** A tokens file of the daemon: its own `--validate-config` reads it. */
+export async function checkTokens(block: Block, session: Session): Promise<void> {
+  session.save('shown.tokens', block.text);
+  const check = 'hotfire serve stemedb --validate-config';
+  const { exitCode, output } = await session.run(`STEMEDB_SERVER_TOKENS_FILE="$PWD/shown.tokens" ${check}`);
   expect(exitCode, output).toBe(0);
 }
 

@@ -21,10 +21,11 @@ export function commandsOf(text: string): Shown[] {
 }
 
 /**
- * Runs the commands of a `console` block. Each must end with 0, or with what a following `$ echo $?` shows. What the page shows
+ * Runs the commands of a `console` block. Each must end with 0, or with what a following `$ echo $?` shows; the last one with
+ * `lastExit`, if the page says it in words (`<!-- exit: 1 -->`). What the page shows
  * of the output must be printed, in that order; `…` stands for whatever is there, other lines may stand between.
  */
-export async function runConsole(session: Session, text: string): Promise<void> {
+export async function runConsole(session: Session, text: string, lastExit?: string): Promise<void> {
   let last: Ended | undefined;
   let awaited: string | undefined;
   for (const { command, output } of commandsOf(text)) {
@@ -38,7 +39,9 @@ export async function runConsole(session: Session, text: string): Promise<void> 
     awaited = command;
     expectLines(command, last.output, output);
   }
-  if (awaited !== undefined) expectSuccess(awaited, last);
+  if (lastExit !== undefined)
+    expect(String(last?.exitCode), `exit code of: ${awaited}\n${last?.output}`).toBe(lastExit);
+  else if (awaited !== undefined) expectSuccess(awaited, last);
 }
 
 function expectSuccess(command: string, ended: Ended | undefined): void {
