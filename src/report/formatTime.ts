@@ -19,3 +19,10 @@ export function formatSpan(ms: number): string {
   if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
   return rest > 0 ? `${minutes} min ${rest} s` : `${minutes} min`;
 }
+
+/** A moment as exactly as one can be told apart: `3,215 ms`, `4.7 ms`. */
+export function formatMoment(ms: number): string {
+  const tenths = Math.round(ms * 10);
+  const whole = String(Math.floor(tenths / 10)).replace(/\B(?=(\d{3})+$)/g, ',');
+  return tenths % 10 === 0 ? `${whole} ms` : `${whole}.${tenths % 10} ms`;
+}

@@ -1,6 +1,7 @@
 import { nearestTo } from '../scenario/moments.ts';
 import type { MetricRecord, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { type ChartPreset, chartPresets } from './chartPresets.ts';
+import { type Guilt, guiltOf } from './guilt.ts';
 import {
   chooseOperations,
   logRow,
@@ -37,6 +38,8 @@ export type PageTimelineRow = readonly [number, TimelineEntry['kind'], string, s
 /** All that the page shows: the record in the form that draws fastest. */
 export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'history' | 'observations'> {
   readonly story: Story;
+  /** Where it went wrong, one stretch for each violated check on each node; empty for a run that held. */
+  readonly guilt: readonly Guilt[];
   readonly presets: readonly ChartPreset[];
   /** Time axes that metrics share, in milliseconds. */
   readonly axes: readonly (readonly number[])[];
@@ -72,6 +75,7 @@ export function pageData(record: RunRecord): PageData {
   return {
     ...rest,
     story: tellStory(record),
+    guilt: guiltOf(record),
     presets: chartPresets(record.engine),
     metrics: metrics.map((metric) => columns(metric, axes)),
     axes: [...axes.values()].map(({ times }) => times),

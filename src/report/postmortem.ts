@@ -1,5 +1,6 @@
 import type { AlertLogEntry, FaultLogEntry, OperationsSummary, RunRecord } from '../scenario/runRecord.ts';
-import { formatClock, formatSpan } from './formatTime.ts';
+import { formatClock, formatMoment, formatSpan } from './formatTime.ts';
+import { type Guilt, guiltOf, type Suspect } from './guilt.ts';
 import { table } from './markdown.ts';
 import { type ResponseTimes, responseTimes } from './responseTimes.ts';
 import { tellStory } from './story.ts';
@@ -14,6 +15,7 @@ const candidatesMax = 10;
 export function postmortemMarkdown(record: RunRecord): string {
   const story = tellStory(record);
   const times = responseTimes(record);
+  const guilt = guiltOf(record);
   const lines = [
     `# Postmortem: ${record.title}`,
     '',
@@ -28,13 +30,13 @@ export function postmortemMarkdown(record: RunRecord): string {
     ...impact(record, times),
     '## Trigger',
     '',
-    ...trigger(times),
+    ...trigger(times, guilt),
     '## Root-cause candidates',
     '',
-    ...candidates(record, times),
+    ...candidates(record, times, guilt),
     '## Detection',
     '',
-    ...detection(record.alerts, times),
+    ...detection(record.alerts, times, guilt),
     '## Timeline',
     '',
     ...table(
@@ -83,7 +85,9 @@ function impact({ operations, virtualMs }: RunRecord, times: ResponseTimes): str
       ['measure', 'value'],
       [
         ['operations', `${total}: ${ok} succeeded, ${fail} refused${share(fail)}, ${info} in doubt${share(info)}`],
+        ['refused or in doubt', troubled(operations)],
         ['errors', codes.join(', ') || 'none'],
+        ['worst stretch', worstShare(operations)],
         ['worst p99 before the trigger', worst(operations, 0, from)],
         ['worst p99 during the incident', worst(operations, from, until)],
         ['worst p99 afterwards', worst(operations, until, virtualMs)],
@@ -102,9 +106,36 @@ function worst({ windows }: OperationsSummary, fromMs: number, toMs: number): st
   return formatSpan(Math.max(...inside.map((window) => window.p99Ms)));
 }
 
-function trigger({ trigger: fault }: ResponseTimes): string[] {
+/** From the first to the last stretch in which a client was refused or left in doubt. */
+function troubled({ windows }: OperationsSummary): string {
+  const bad = windows.filter(({ fail, info }) => fail + info > 0);
+  const [first, last] = [bad[0], bad.at(-1)];
+  if (first === undefined || last === undefined) return 'never';
+  return `${formatClock(first.fromMs)} to ${formatClock(last.toMs)}, in ${bad.length} of ${windows.length} stretches`;
+}
+
+/** The stretch with the smallest share of successes. */
+function worstShare({ windows }: OperationsSummary): string {
+  const share = ({ ok, fail, info }: (typeof windows)[number]): number => ok / (ok + fail + info);
+  const asked = windows.filter(({ ok, fail, info }) => ok + fail + info > 0);
+  const [first, ...rest] = asked;
+  if (first === undefined) return 'no operation';
+  const worst = rest.reduce((low, window) => (share(window) < share(low) ? window : low), first);
+  return `${(100 * share(worst)).toFixed(1)} % succeeded from ${formatClock(worst.fromMs)} to ${formatClock(worst.toMs)}`;
+}
+
+/** What began it: of a violation the likeliest fault of its stretch, else the first fault of the run. */
+function trigger({ trigger: fault }: ResponseTimes, [first]: readonly Guilt[]): string[] {
   if (fault === undefined) return ['No fault was injected.', ''];
-  return [`${describe(fault)}.`, ''];
+  const [suspect = first?.before] = first?.faults ?? [];
+  if (first === undefined || suspect === undefined) return [`${describe(fault)}.`, ''];
+  if (suspect.id === fault.id) return [`${describe(fault)}.`, ''];
+  return [`${sayShort(suspect)}, before ${first.check} was violated. The first fault: ${describe(fault)}.`, ''];
+}
+
+function sayShort({ name, text, fromMs, toMs }: Suspect): string {
+  const until = toMs > fromMs ? ` to ${formatMoment(toMs)}` : '';
+  return `\`${name}\`, ${formatMoment(fromMs)}${until}: ${text}`;
 }
 
 function describe({ name, nodes, text, startMs, endMs }: FaultLogEntry): string {
@@ -113,8 +144,26 @@ function describe({ name, nodes, text, startMs, endMs }: FaultLogEntry): string 
   return `\`${name}\`${where}, ${formatClock(startMs)}${until}: ${text}`;
 }
 
+function candidates(record: RunRecord, times: ResponseTimes, guilt: readonly Guilt[]): string[] {
+  return guilt.length === 0 ? nearestFaults(record, times) : guilt.slice(0, candidatesMax).flatMap(suspects);
+}
+
+/** One violated check: its stretch in words, and the faults in it, the likeliest first. */
+function suspects({ check, node, sentence, faults, before, operations }: Guilt): string[] {
+  const listed = faults.length === 0 && before !== undefined ? [before] : faults;
+  return [
+    `### ${check}${node === undefined ? '' : ` on ${node}`}`,
+    '',
+    sentence,
+    '',
+    ...listed.map((each, index) => `${index + 1}. ${sayShort(each)}${each.isOnNode ? '' : ' (on another node)'}`),
+    ...(listed.length > 0 ? [''] : []),
+    ...(operations.length > 0 ? [`Operations that show it: ${operations.join(', ')}.`, ''] : []),
+  ];
+}
+
 /** Faults by their distance from what first went wrong: those that lasted then, then those that ended before it, latest first. */
-function candidates({ faults, violations, virtualMs }: RunRecord, times: ResponseTimes): string[] {
+function nearestFaults({ faults, violations, virtualMs }: RunRecord, times: ResponseTimes): string[] {
   const wrongMs = violations.reduce((first, { atMs }) => Math.min(first, atMs ?? first), virtualMs);
   const symptomMs = Math.min(wrongMs, times.detectedBy?.pendingMs ?? virtualMs);
   const distance = ({ startMs, endMs }: FaultLogEntry) =>
@@ -133,7 +182,25 @@ function candidates({ faults, violations, virtualMs }: RunRecord, times: Respons
   ];
 }
 
-function detection(alerts: readonly AlertLogEntry[], { trigger: fault }: ResponseTimes): string[] {
+/** Which alerts fired, and of each violated check whether one fired while it came about. */
+function detection(alerts: readonly AlertLogEntry[], times: ResponseTimes, guilt: readonly Guilt[]): string[] {
+  return [
+    ...alertTable(alerts, times),
+    ...guilt.slice(0, candidatesMax).map((each) => `- ${seenBy(alerts, each)}`),
+    ...(guilt.length > 0 ? [''] : []),
+  ];
+}
+
+function seenBy(alerts: readonly AlertLogEntry[], { check, fromMs, toMs }: Guilt): string {
+  const meanwhile = alerts.filter(
+    ({ firingMs, resolvedMs }) => firingMs !== undefined && firingMs <= toMs && (resolvedMs ?? toMs) >= fromMs,
+  );
+  const names = [...new Set(meanwhile.map((alert) => alert.name))].join(', ');
+  const noticed = names === '' ? 'no alert fired by then' : `firing meanwhile: ${names}`;
+  return `${check} was seen broken at ${formatMoment(toMs)} by the check itself; ${noticed}.`;
+}
+
+function alertTable(alerts: readonly AlertLogEntry[], { trigger: fault }: ResponseTimes): string[] {
   const after = (ms: number | undefined) =>
     ms === undefined || fault === undefined || ms < fault.startMs ? '' : ` (+${formatSpan(ms - fault.startMs)})`;
   return table(

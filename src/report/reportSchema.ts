@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { RunRecord } from '../scenario/runRecord.ts';
+import type { Guilt } from './guilt.ts';
 
-/** What `report.json` holds: a run but for its history, which is `history.ndjson` beside it. */
-export type Report = Omit<RunRecord, 'history'>;
+/** What `report.json` holds: a run but for its history, which is `history.ndjson` beside it, and where it went wrong. */
+export type Report = Omit<RunRecord, 'history'> & { readonly guilt?: readonly Guilt[] };
 
 const ms = z.number().describe('virtual milliseconds since the run began');
 const duration = z.number().nonnegative().describe('milliseconds');
@@ -106,6 +107,30 @@ const violation = z
   })
   .describe('evidence that something that must hold did not');
 
+const suspect = z.strictObject({
+  id: count.describe('number of the fault in `faults`'),
+  name: z.string(),
+  text: z.string(),
+  fromMs: ms,
+  toMs: ms,
+  isOnNode: z.boolean().describe('it hit the node that is blamed, or nobody in particular'),
+});
+
+const guilt = z
+  .strictObject({
+    check: z.string(),
+    node: z.string().exactOptional(),
+    fromMs: ms.describe('the last moment at which all was shown to be well'),
+    toMs: ms.describe('the first at which it was seen broken'),
+    since: z.enum(['shown', 'operation', 'none']).describe('how the beginning is known; none: it is that of the run'),
+    faults: z.array(suspect).describe('felt in it, the likeliest first'),
+    before: suspect.exactOptional().describe('the last fault before it, when there was none in it'),
+    states: z.array(z.strictObject({ atMs: ms, node: z.string().exactOptional(), text: z.string() })),
+    operations: z.array(count),
+    sentence: z.string(),
+  })
+  .describe('where a violated run went wrong: a stretch for each check that was violated');
+
 const span = z
   .strictObject({
     id: z.string().regex(/^[0-9a-f]{16}$/),
@@ -193,6 +218,7 @@ export const reportSchema: z.ZodType<Report> = z.strictObject({
   violations: z.array(violation),
   probes: z.array(z.strictObject({ name: z.string(), reached: z.boolean() })),
   coverage: z.array(z.string()).describe('what was reached: `probe: NAME`, `disk.stall × degraded`'),
+  guilt: z.array(guilt).exactOptional(),
   observations: observations.exactOptional(),
 });
 

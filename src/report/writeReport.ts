@@ -1,11 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunRecord } from '../scenario/runRecord.ts';
+import { guiltOf } from './guilt.ts';
 import { writeHistory } from './historyFile.ts';
 import { htmlPage } from './htmlPage.ts';
 import { junitXml } from './junit.ts';
 import { perfettoFileName, perfettoTrace } from './perfetto.ts';
 import { postmortemMarkdown } from './postmortem.ts';
+import type { Report } from './reportSchema.ts';
 import { timelineMarkdown } from './timelineMarkdown.ts';
 
 /**
@@ -33,7 +35,10 @@ export async function writeReport(record: RunRecord, directory: string): Promise
   return record.history === undefined ? paths : [...paths, await writeHistory(record.history, directory)];
 }
 
-/** The record but for the history, which is longer than all the rest and has a file of its own. */
-function reportJson({ history: _, ...record }: RunRecord): string {
-  return `${JSON.stringify(record)}\n`;
+/** The record but for the history, which is longer than all the rest and has a file of its own, and where it went wrong. */
+function reportJson(record: RunRecord): string {
+  const { history: _, ...rest } = record;
+  const guilt = guiltOf(record);
+  const report: Report = guilt.length === 0 ? rest : { ...rest, guilt };
+  return `${JSON.stringify(report)}\n`;
 }

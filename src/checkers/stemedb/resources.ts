@@ -49,7 +49,7 @@ function checkFiles(evidence: StemeEvidence, findings: Findings): number {
     const key = `${sample.incarnation} ${text}`;
     if (told.has(key)) return;
     told.add(key);
-    const fromMs = Math.min(...files.map((file) => file.openedAtMs));
+    const fromMs = wellBefore(evidence, sample, Math.min(...files.map((file) => file.openedAtMs)));
     findings.add(`${text}, in incarnation ${sample.incarnation}`, { atMs: sample.atMs, fromMs });
   };
   for (const sample of evidence.samples) {
@@ -80,6 +80,14 @@ function checkFiles(evidence: StemeEvidence, findings: Findings): number {
   return looked;
 }
 
+/** What was opened while the process started is a matter of what it found: of how the one before it ended. */
+function wellBefore(evidence: StemeEvidence, { incarnation }: StateSample, openedAtMs: number): number {
+  const at = evidence.lives.findIndex((life) => life.incarnation === incarnation);
+  const life = evidence.lives[at];
+  if (life === undefined || openedAtMs > life.servedAtMs) return openedAtMs;
+  return evidence.lives[at - 1]?.endedAtMs ?? life.startedAtMs;
+}
+
 /** Says, once, that these files should not all be open. */
 type Tell = (sample: StateSample, files: readonly OpenFile[], text: string) => void;
 
@@ -102,13 +110,9 @@ function pathsOf(files: readonly OpenFile[]): string {
 function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
   const settingsOf = settingsByIncarnation(evidence);
   const workOf = workByIncarnation(evidence);
-  const startOf = (incarnation: number): number =>
-    evidence.lives.find((life) => life.incarnation === incarnation)?.startedAtMs ?? 0;
   let looked = 0;
   const told = new Set<number>();
-  const emptyAt = new Map<number, number>();
   for (const sample of evidence.samples) {
-    if (sample.pendingBytes === 0) emptyAt.set(sample.incarnation, sample.atMs);
     // A strict tail keeps what the witness has not noted, however long that cannot be written.
     const settings = settingsOf(sample.incarnation);
     if (sample.pendingBytes === undefined || sample.walState === undefined || settings.strictTail) continue;
@@ -120,7 +124,7 @@ function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
     told.add(sample.incarnation);
     findings.add(
       `${sample.pendingBytes} bytes were pending with no write under way and none asked for, in incarnation ${sample.incarnation} (${sample.walState})`,
-      { atMs: sample.atMs, fromMs: emptyAt.get(sample.incarnation) ?? startOf(sample.incarnation) },
+      { atMs: sample.atMs, fromMs: wholeUntil(evidence, sample) },
     );
   }
   return looked;
@@ -150,4 +154,13 @@ function workByIncarnation(evidence: StemeEvidence): (incarnation: number) => Sp
     made.set(incarnation, work);
     return work;
   };
+}
+
+/** The last look before this one at which fewer bytes were pending: what nobody gives back was not all lost by then. */
+function wholeUntil(evidence: StemeEvidence, { incarnation, order, pendingBytes = 0 }: StateSample): number {
+  const before = evidence.samples.findLast(
+    (other) => other.incarnation === incarnation && other.order < order && (other.pendingBytes ?? 0) < pendingBytes,
+  );
+  const life = evidence.lives.find((each) => each.incarnation === incarnation);
+  return before?.atMs ?? life?.startedAtMs ?? 0;
 }

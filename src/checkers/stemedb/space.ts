@@ -75,8 +75,11 @@ function checkReopening(evidence: StemeEvidence, findings: Findings): number {
   const enough =
     Math.max(2 * evidence.config.segmentBytes, evidence.config.reserveBytes) + evidence.config.segmentBytes;
   let since: StateSample | undefined;
+  /** When writes were last taken. */
+  let openAtMs = 0;
   let windows = 0;
   for (const sample of evidence.samples) {
+    if (sample.walState === 'open') openAtMs = sample.atMs;
     const room = (sample.freeBytes ?? 0) >= enough && (sample.freeInodes ?? 0) > reserveInodes;
     const disturbed = faultActive(evidence, ['disk.', 'process.'], sample.atMs - reopenMs, sample.atMs);
     if (sample.walState !== 'read-only' || !room || disturbed || since?.incarnation !== sample.incarnation) {
@@ -87,7 +90,7 @@ function checkReopening(evidence: StemeEvidence, findings: Findings): number {
     if (sample.atMs - since.atMs > reopenMs) {
       findings.add(
         `the journal was still read-only ${((sample.atMs - since.atMs) / 1000).toFixed(1)} s after ${since.freeBytes} bytes were free`,
-        { atMs: sample.atMs, fromMs: since.atMs },
+        { atMs: sample.atMs, fromMs: openAtMs },
       );
       since = undefined;
     }

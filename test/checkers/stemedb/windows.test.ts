@@ -84,6 +84,14 @@ describe('the window of a violation', () => {
     });
     expect(leak).toMatchObject({ fromMs: 31, atMs: 540 });
   });
+
+  it('should begin with the end of the process before, when the file was opened by a start', () => {
+    const leak = violationOf('C23', ({ samples, order }) => {
+      const openFiles = [{ path: '/var/lib/stemedb/db/index/part', isReader: true, openedAtMs: 27.5 }];
+      samples.push({ ...nth(samples, 1), atMs: 540, order: order(), openFiles, activities: [] });
+    });
+    expect(leak).toMatchObject({ fromMs: 26, atMs: 540 });
+  });
 });
 
 describe('operations of a violation', () => {
