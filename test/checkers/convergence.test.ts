@@ -44,6 +44,11 @@ describe('convergence', () => {
     expect(differences({ n1: [1, 2], n2: [1] })).toMatchObject([{ path: [1] }]);
   });
 
+  test('should name the places in one order, whoever held them first', () => {
+    const paths = differences({ n1: { b: 1, a: 1 }, n2: { a: 2, b: 2, c: 3 } }).map(({ path }) => path[0]);
+    expect(paths).toEqual(['a', 'b', 'c']);
+  });
+
   test('should want two replicas at least', () => {
     expect(() => checkConvergence({ n1: {} })).toThrow('expected two replicas or more to compare, got 1');
   });

@@ -182,8 +182,9 @@ describe('the dumb twin', () => {
         const observations = seen.map((elements, index) => ({
           name: `${index}`,
           elements,
-          fromOrder: 50 * index + 0.5,
-          toOrder: 50 * index + 20.5,
+          fromOrder: 40 * index + 0.5,
+          toOrder: 40 * index + (index % 2 === 0 ? 60.5 : 20.5), // some overlap the next
+,
         }));
         for (const name of ['a', 'b']) {
           const adds = operations.filter(
