@@ -285,7 +285,7 @@ function besides(files: readonly string[]): string[] {
   const history = named(historyFileName);
   return [
     ...(trace === undefined ? [] : [`  trace        ${trace}  (open it in https://ui.perfetto.dev)`]),
-    ...(history === undefined ? [] : [`  history      ${history}  (every operation; hotfire check reads it)`]),
+    ...(history === undefined ? [] : [`  history      ${history}  (every operation, one a line)`]),
   ];
 }
 
