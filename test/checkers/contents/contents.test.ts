@@ -184,7 +184,6 @@ describe('the dumb twin', () => {
           elements,
           fromOrder: 40 * index + 0.5,
           toOrder: 40 * index + (index % 2 === 0 ? 60.5 : 20.5), // some overlap the next
-,
         }));
         for (const name of ['a', 'b']) {
           const adds = operations.filter(
