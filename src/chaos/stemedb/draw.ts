@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { type ConfigDraw, configs } from './config.ts';
 import { type Family, type FaultDraw, families } from './menu/entry.ts';
 import { faultMenu } from './menu/menu.ts';
 
@@ -11,16 +12,7 @@ export type StemeDraw = {
   readonly nodes: number;
   readonly faults: readonly FaultDraw[];
   readonly buggify: boolean;
-  readonly config: {
-    readonly segmentKib: number;
-    readonly maxWaitMs: number;
-    readonly maxBatchKib: number;
-    readonly strictTail: boolean;
-    readonly exitOnFailure: boolean;
-    readonly snapshotKib: number;
-    readonly cacheKib: number;
-    readonly requestTimeoutMs: number;
-  };
+  readonly config: ConfigDraw;
   readonly devices: {
     readonly walMib: number;
     readonly flushTenths: number;
@@ -68,16 +60,7 @@ export const draws: fc.Arbitrary<StemeDraw> = fc
     // Every run: each fault point is then live in a quarter of them, by a draw of its own. Where all were live at once, or in
     // few runs, rare paths would not meet each other, or nothing else.
     buggify: fc.constant(true),
-    config: fc.record({
-      segmentKib: fc.constantFrom(256, 256, 256, 512, 1024),
-      maxWaitMs: fc.constantFrom(10, 0, 1, 50),
-      maxBatchKib: fc.constantFrom(1024, 4, 64),
-      strictTail: fc.constantFrom(false, false, false, true),
-      exitOnFailure: fc.constantFrom(false, false, false, true),
-      snapshotKib: fc.constantFrom(64, 256, 4096),
-      cacheKib: fc.constantFrom(1024, 0, 16),
-      requestTimeoutMs: fc.constantFrom(2_000, 500, 4_000),
-    }),
+    config: configs,
     devices: fc.record({
       walMib: fc.constantFrom(256, 192, 128),
       flushTenths: fc.constantFrom(5, 20, 80),
