@@ -49,7 +49,7 @@ const work = (...words: string[]) =>
 const coordinate = (...words: string[]) =>
   hotfire(['campaign', 'run', 'stemedb', '--silence', '1s', '--json', 'campaign.json', ...words]);
 
-async function until(what: string, holds: () => Promise<boolean> | boolean, limitMs = 40_000): Promise<void> {
+async function until(what: string, holds: () => Promise<boolean> | boolean, limitMs = 200_000): Promise<void> {
   const end = Date.now() + limitMs;
   while (!(await holds())) {
     if (Date.now() > end)
@@ -100,7 +100,8 @@ async function sixInThreads(): Promise<Record<string, unknown>> {
 /** How many runs a worker says that it has played. */
 const playedBy = (worker: Process) => Number(/(\d+) runs were played here/.exec(worker.said())?.[1]);
 
-describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without Debian redis-server)', () => {
+// Seconds on a machine of its own; the limits are for one that others use too.
+describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without it)', { timeout: 240_000 }, () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'hotfire-campaign-'));
   });
@@ -117,7 +118,8 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
   });
 
   it('should find a planted bug as threads do, with one of three workers killed in the middle of a run', async () => {
-    const words = ['--seeds', '8', '--mutant', 'ack-on-write', '--shrink', '3', '--keep-going'];
+    // It ends with the fifth failure, wherever the sixth run is by then.
+    const words = ['--seeds', '6', '--mutant', 'ack-on-write', '--shrink', '1'];
     const coordinator = coordinate(...words);
     const [victim, ...others] = [work(), work(), work()];
     if (victim === undefined) throw new Error('unreachable: three were started');
@@ -138,8 +140,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     expect(others.map((other) => other.said()).join('')).toContain(told);
     const found = summary('campaign.json');
     expect(found).toEqual(await inThreads(...words));
-    expect(found).toMatchObject({ seeds: 8, mutant: 'ack-on-write' });
-    expect(found.violated).toBeGreaterThan(0);
+    expect(found).toMatchObject({ seeds: 5, violated: 5, mutant: 'ack-on-write' });
     // What a worker leaves behind it when the campaign is over is short-lived.
     await until('an empty Redis', async () => (await redis.client.dbsize()) === 0, 10_000);
   });
