@@ -206,6 +206,9 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
     expect(await tab.page.textContent('#diagram-counted')).toMatch(
       /^100,\d{3} messages: zoom in for arrows$|^100,000 messages/,
     );
+    expect(await tab.page.textContent('#diagram-left-out')).toMatch(
+      /^\d[\d,]* messages( and [\d,]+ spans)? of the run are not/,
+    );
     expect((await look()).colours).toBeGreaterThan(20);
     await press(...Array.from({ length: 12 }, () => '+'));
     expect(await tab.page.textContent('#diagram-counted')).toMatch(/^[\d,]+ messages$/);

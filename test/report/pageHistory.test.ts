@@ -23,6 +23,8 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
             check: 'C10 read-your-writes',
             message: 'writes and reads of one key are not linearizable',
             atMs: 400_000,
+            fromMs: 390_000,
+            node: 'stemedb-1',
             operations: [31, 33],
             evidence: {
               partition: 'k',
@@ -113,6 +115,28 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
     await tab.page.click('.linearization .stuck .moment');
     expect(await detail('history')).toContain('Operation 31');
     expect(await detail('history')).toContain('C10 read-your-writes');
+  });
+
+  it('should say below the verdict where it went wrong, and lead there', async () => {
+    const guilt = tab.page.locator('#guilt');
+    expect(await guilt.textContent()).toContain('C10 read-your-writes on stemedb-1');
+    expect(await guilt.textContent()).toContain('6:30.0 – 6:40.0, 10 s');
+    expect(await guilt.locator('.moment').allTextContents()).toEqual(['disk.slow-sync stemedb-1', '31', '33']);
+    const red = () =>
+      tab.page.evaluate<number>(`(() => {
+      const canvas = document.querySelector('#diagram-canvas');
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 21, canvas.width, 1);
+      let red = 0;
+      for (let at = 0; at < data.length; at += 4) red += data[at] > 150 && data[at + 1] < 80 ? 1 : 0;
+      return red;
+    })()`);
+    const narrow = await red();
+    expect(narrow).toBeGreaterThan(1);
+    await guilt.locator('button:text("Show this stretch")').click();
+    expect(await tab.page.textContent('#time-window')).toBe('6:29.0 – 6:41.0 (12 s)');
+    await expect.poll(red).toBeGreaterThan(narrow * 50);
   });
 
   it('should filter the logs by level and text', async () => {

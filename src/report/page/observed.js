@@ -2,12 +2,12 @@
 (() => {
   const { hotfire } = globalThis;
 
-  /** Faults that are over as soon as they have happened: nothing heals them, and nothing of them stays in force. */
-  const MOMENTARY = /^(?:process\.(?:kill|power-loss|wipe)|clock\.(?:jump|offset)|network\.reset|operator\.)/;
-  hotfire.isMomentary = ({ name, endMs }) => endMs === undefined && MOMENTARY.test(name);
+  /** Faults that happen at one moment, whenever what they brought down comes up again: that is a state of the machine. */
+  const MOMENTARY = /^(?:process\.(?:kill|power-loss|wipe)|clock\.jump|network\.reset|operator\.)/;
+  hotfire.isMomentary = ({ name }) => MOMENTARY.test(name);
 
   /** Until when a fault was in force: one that nothing healed until the end of the run. */
-  hotfire.faultEnd = (fault) => fault.endMs ?? (hotfire.isMomentary(fault) ? fault.startMs : hotfire.data.virtualMs);
+  hotfire.faultEnd = (fault) => (hotfire.isMomentary(fault) ? fault.startMs : (fault.endMs ?? hotfire.data.virtualMs));
 
   /** First index at which `values[index] >= value`; `values` never falls. */
   hotfire.lowerBound = (values, value) => {

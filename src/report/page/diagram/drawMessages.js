@@ -137,6 +137,18 @@
     return lanes.filter(({ lane }) => lane !== undefined);
   };
 
+  /** The outline of columns with tops at `y(count)` over a base. */
+  const columns = (path, left, counts, y, base) => {
+    path.moveTo(left, base);
+    for (let column = 0; column < counts.length; column += 1) {
+      const top = y(counts[column]);
+      path.lineTo(left + column * COLUMN_PX, counts[column] > 0 ? top : base);
+      path.lineTo(left + (column + 1) * COLUMN_PX, counts[column] > 0 ? top : base);
+    }
+    path.lineTo(left + counts.length * COLUMN_PX, base);
+    path.closePath();
+  };
+
   /** Above the line of a lane what it sends, below it what it receives; heights by the square root, lost ones in red. */
   const drawDensity = (frame, indices) => {
     const { ctx, palette, place } = frame;
@@ -147,23 +159,17 @@
     for (const { lane, sent, received, lost } of lanes) {
       const room = lane.lineAt - 3;
       const height = (count) => (count === 0 ? 0 : Math.max(1.5, Math.sqrt(count / most) * room));
+      const path = new Path2D();
+      columns(path, place.left, sent, (count) => lane.line - height(count), lane.line);
+      columns(path, place.left, received, (count) => lane.line + 1 + height(count), lane.line + 1);
       ctx.fillStyle = palette.kinds[0];
       ctx.globalAlpha = 0.75;
-      for (let column = 0; column < sent.length; column += 1) {
-        const x = place.left + column * COLUMN_PX;
-        if (sent[column] > 0) ctx.fillRect(x, lane.line - height(sent[column]), COLUMN_PX, height(sent[column]));
-        if (received[column] > 0) ctx.fillRect(x, lane.line + 1, COLUMN_PX, height(received[column]));
-      }
+      ctx.fill(path);
       ctx.globalAlpha = 1;
+      const lostPath = new Path2D();
+      columns(lostPath, place.left, lost, (count) => lane.line - height(count), lane.line);
       ctx.fillStyle = palette.bad;
-      for (let column = 0; column < lost.length; column += 1)
-        if (lost[column] > 0)
-          ctx.fillRect(
-            place.left + column * COLUMN_PX,
-            lane.line - height(lost[column]),
-            COLUMN_PX,
-            height(lost[column]),
-          );
+      ctx.fill(lostPath);
     }
   };
 

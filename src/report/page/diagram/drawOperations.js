@@ -5,6 +5,9 @@
 
   const TONES = { ok: 'good', fail: 'warn', info: 'info' };
 
+  /** Narrower bars have no name in them. */
+  const NAMED_PX = 34;
+
   /** The box of an operation's bar, in pixels; undefined when the lane is hidden. */
   diagram.operationBox = ({ observed: { operations }, place, scale }, index) => {
     const lane = place.byKey.get('operations');
@@ -15,35 +18,71 @@
     return { x, y, width: Math.max(to - x, 1), height: place.barPx - 2 };
   };
 
-  /** Bars of the window. Of bars of one colour that share a pixel of a row one is drawn; violating ones always, on top. */
+  /** Bars nearer than this are drawn as one: thousands of them share a pixel from afar. */
+  const TOUCHING_PX = 0.5;
+
+  /**
+   * Draws bars with as few strokes as it takes: those of one row and colour that touch are one. Bars of a row must come by
+   * their beginnings. `add(row, colour, box)`, then `end()`, which draws colour by colour in the order given.
+   */
+  diagram.barPen = (ctx, colours) => {
+    const rows = new Map();
+    const paths = new Map(colours.map((colour) => [colour, new Path2D()]));
+    const flush = ({ colour, x, end, y, height }) => paths.get(colour).rect(x, y, end - x, height);
+    return {
+      add: (row, colour, { x, y, width, height }) => {
+        const key = `${row} ${colour}`;
+        const open = rows.get(key);
+        if (open && x <= open.end + TOUCHING_PX) {
+          open.end = Math.max(open.end, x + width);
+          return;
+        }
+        if (open) flush(open);
+        rows.set(key, { colour, x, end: x + width, y, height });
+      },
+      end: () => {
+        for (const open of rows.values()) flush(open);
+        for (const [colour, path] of paths) {
+          ctx.fillStyle = colour;
+          ctx.fill(path);
+        }
+      },
+    };
+  };
+
+  const drawNames = ({ ctx, observed, palette }, named) => {
+    ctx.font = diagram.font(9);
+    ctx.textBaseline = 'middle';
+    ctx.textAlign = 'left';
+    ctx.fillStyle = palette.card;
+    for (const { index, box } of named) {
+      const text = diagram.fitText(ctx, observed.operations.rows[index].f, box.width - 4);
+      ctx.fillText(text, box.x + 2, box.y + box.height / 2 + 0.5);
+    }
+  };
+
+  /** Bars of the window; refused and doubtful ones over those that went well, violating ones on top of all. */
   diagram.drawOperations = (frame) => {
     const { ctx, observed, scale, palette, place } = frame;
     const { operations, violating } = observed;
     if (!place.byKey.has('operations')) return;
     const [first, last] = operations.touching(scale.fromMs, scale.toMs);
-    const covered = new Map();
+    const pen = diagram.barPen(ctx, [palette.good, palette.warn, palette.info]);
     const marked = [];
+    const named = [];
     for (let index = first; index < last; index += 1) {
       if (operations.ends[index] < scale.fromMs) continue;
       const operation = operations.rows[index];
+      const box = diagram.operationBox(frame, index);
       if (violating.has(operation.id)) {
         marked.push(index);
         continue;
       }
-      const tone = TONES[operation.outcome] ?? 'muted';
-      const key = operations.packed.rows[index] * 4 + (tone === 'good' ? 0 : tone === 'warn' ? 1 : 2);
-      const box = diagram.operationBox(frame, index);
-      if (box.x + box.width <= (covered.get(key) ?? -9) + 0.5) continue;
-      covered.set(key, box.x + box.width);
-      ctx.fillStyle = palette[tone];
-      ctx.fillRect(box.x, box.y, box.width, box.height);
-      if (box.width < 34) continue;
-      ctx.font = diagram.font(9);
-      ctx.textBaseline = 'middle';
-      ctx.textAlign = 'left';
-      ctx.fillStyle = palette.card;
-      ctx.fillText(diagram.fitText(ctx, operation.f, box.width - 4), box.x + 2, box.y + box.height / 2 + 0.5);
+      pen.add(operations.packed.rows[index], palette[TONES[operation.outcome]], box);
+      if (box.width >= NAMED_PX) named.push({ index, box });
     }
+    pen.end();
+    drawNames(frame, named);
     for (const index of marked) {
       const box = diagram.operationBox(frame, index);
       ctx.fillStyle = palette.bad;
@@ -66,25 +105,22 @@
     };
   };
 
-  /** Spans of the machines, below their lines; those of one colour that share a pixel of a row are drawn once. */
+  /** Spans of the machines, below their lines. */
   diagram.drawSpans = (frame) => {
     const { ctx, observed, scale, palette, place } = frame;
+    const pen = diagram.barPen(ctx, [palette.span, palette.bad]);
     for (const [node, own] of observed.spansByNode) {
       const lane = place.ofMachine(node);
       if (!lane) continue;
       const [first, last] = own.touching(scale.fromMs, scale.toMs);
-      const covered = new Map();
       for (let nth = first; nth < last; nth += 1) {
         if (own.ends[nth] < scale.fromMs) continue;
         const isError = observed.spans[own.indices[nth]].status === 'error';
-        const key = own.packed.rows[nth] * 2 + (isError ? 1 : 0);
         const box = diagram.spanBox(frame, lane, own, nth);
-        if (box.x + box.width <= (covered.get(key) ?? -9) + 0.5) continue;
-        covered.set(key, box.x + box.width);
-        ctx.fillStyle = isError ? palette.bad : palette.span;
-        ctx.fillRect(box.x, box.y, box.width, box.height);
+        pen.add(`${node} ${own.packed.rows[nth]}`, isError ? palette.bad : palette.span, box);
       }
     }
+    pen.end();
   };
 
   /** Warnings and errors that were logged: ticks at the bottom of the lane, at most one for each pixel. */

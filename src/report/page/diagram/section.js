@@ -26,6 +26,21 @@
 
   const button = (text, title, act) => el('button', { type: 'button', title, 'aria-label': title, onclick: act }, text);
 
+  /** What a long run has more than the page shows. */
+  const leftOut = ({ leftOut: { messages, spans } }) => {
+    const parts = [
+      messages > 0 ? `${hotfire.count(messages)} messages` : '',
+      spans > 0 ? `${hotfire.count(spans)} spans` : '',
+    ].filter((part) => part !== '');
+    return parts.length === 0
+      ? undefined
+      : el(
+          'p',
+          { class: 'help', id: 'diagram-left-out' },
+          `${parts.join(' and ')} of the run are not on this page: of so many, those near to faults, alerts and violations are kept.`,
+        );
+  };
+
   hotfire.renderDiagram = (section) => {
     const { data, observed } = hotfire;
     const { lanes, faultRows } = diagram.lanesOf(data, observed);
@@ -212,6 +227,7 @@
         'Space and time',
         'A lane for each machine, virtual time to the right. Arrows are messages; one that never arrived ends in a cross. Drag to zoom, Shift and drag to pan, double-click for the whole run; the wheel zooms once the diagram is chosen.',
       ),
+      leftOut(data) ?? '',
       el(
         'div',
         { class: 'tools' },
