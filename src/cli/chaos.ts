@@ -2,17 +2,16 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
-import { type CampaignPlan, type PlayedRun, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
-import { keepFailure } from '../chaos/corpus.ts';
+import { type CampaignPlan, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Executor } from '../chaos/executor.ts';
 import { generationRuns, guidedPlan, untilProbes } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { packageCommit } from '../daemon/version.ts';
 import { positiveInteger } from './arguments.ts';
-import { leaveFailure, reportsMax } from './chaos/failureFolder.ts';
+import { createFailureDesk } from './chaos/failureDesk.ts';
 import { findingsText, openFindings } from './chaos/findings.ts';
 import { type ChaosFlags, failuresMax, withChaosOptions } from './chaos/options.ts';
-import { type CampaignProgress, createCampaignProgress } from './chaos/progress.ts';
+import { createCampaignProgress } from './chaos/progress.ts';
 import { type ChaosSummary, failuresOf, summarizeCampaign, summaryText } from './chaos/summary.ts';
 import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -122,7 +121,7 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
   };
   if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
   process.stdout.write(summaryText(summary));
-  const findings = await book?.close(campaign.results, interrupted === undefined);
+  const findings = await book?.close(campaign.results, () => interrupted === undefined);
   if (findings !== undefined && flags.findings !== undefined)
     process.stdout.write(findingsText(findings, flags.findings));
   stopListening();
@@ -137,47 +136,6 @@ function planOf(flags: ChaosFlags): CampaignPlan {
   const numbers = seedsOf(flags.seed, flags.seeds, flags.shard);
   const plan = flags.blind === true ? plainPlan(numbers, generationRuns) : guidedPlan(numbers);
   return flags.untilProbes === true ? untilProbes(plan) : plan;
-}
-
-/** Takes failures as they come, and leaves and prints them one after another. */
-function createFailureDesk(engine: string, flags: ChaosFlags, commit: string, progress: CampaignProgress) {
-  let reports = 0;
-  let last: Promise<void> = Promise.resolve();
-
-  async function leave({ run, failure }: PlayedRun): Promise<void> {
-    if (failure === undefined) return;
-    const withReport = reports++ < reportsMax;
-    const left = await leaveFailure(
-      { run, failure },
-      { engine, mutant: flags.mutant, out: flags.out, commit, withReport },
-    );
-    const again = `npx hotfire chaos ${engine} --run ${run}${flags.mutant === undefined ? '' : ` --mutant ${flags.mutant}`}`;
-    const { checks, reasons } = failure;
-    const kept =
-      flags.keep === true
-        ? keepFailure('.', failure.scenario, { engine, run, checks, commit, command: again })
-        : undefined;
-    progress.clear();
-    const lines = [
-      `run ${run}: ${checks.join(', ')}`,
-      ...reasons.slice(0, 3).map((reason) => `  ${reason}`),
-      `  file:    ${left.scenario} (after ${failure.shrinkRuns} smaller runs)`,
-      `  report:  ${left.page ?? 'none'}${left.trouble === undefined ? '' : ` (${left.trouble})`}`,
-      `  replay:  ${left.replay}`,
-      `  again:   ${again}`,
-      ...(kept === undefined ? [] : [`  kept:    ${kept.file}${kept.isNew ? '' : ' (was there)'}`]),
-    ];
-    process.stdout.write(`\n${lines.join('\n')}\n`);
-  }
-
-  return {
-    take(result: PlayedRun): void {
-      last = last.then(() => leave(result));
-      // Whoever waits for `written` gets the error; until then it is nobody's.
-      last.catch(() => {});
-    },
-    written: () => last,
-  };
 }
 
 function write(file: string, text: string): void {

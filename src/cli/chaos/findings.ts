@@ -22,9 +22,9 @@ export interface FindingsBook {
   /**
    * Compares, replays what no run showed again, writes the file anew.
    *
-   * @param mayReplay false: the campaign was interrupted; what was not seen again stays ongoing
+   * @param mayReplay asked before each replay; false: the campaign was interrupted, what was not seen again stays ongoing
    */
-  close(results: readonly PlayedRun[], mayReplay: boolean): Promise<readonly Finding[]>;
+  close(results: readonly PlayedRun[], mayReplay: () => boolean): Promise<readonly Finding[]>;
 }
 
 /**
@@ -48,7 +48,7 @@ export function openFindings(file: string, engine: string, mutant: string | unde
         commit,
         last: last?.findings,
         results,
-        replay: async (scenario) => (mayReplay ? await replay(scenario, mutant) : 'not replayed'),
+        replay: async (scenario) => (mayReplay() ? await replay(scenario, mutant) : 'not replayed'),
       });
       writeFindings(file, {
         version: 1,

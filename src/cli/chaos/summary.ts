@@ -91,7 +91,8 @@ export function summaryText(summary: ChaosSummary): string {
     // Of one run everything is rare.
     seeds > 1 && coverage.items > 0 ? `${rareText(summary)}\n` : '',
     probesReached === undefined ? '' : `${reachedText(summary)}\n`,
-    neverReached.length > 0 ? `probes never reached: ${neverReached.join('; ')}\n` : '',
+    // One run that somebody asked for by name is no campaign, which should reach them all.
+    neverReached.length > 0 && summary.run === undefined ? `probes never reached: ${neverReached.join('; ')}\n` : '',
   ];
   return parts.join('');
 }
