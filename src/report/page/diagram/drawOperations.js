@@ -12,8 +12,8 @@
   diagram.operationBox = ({ observed: { operations }, place, scale }, index) => {
     const lane = place.byKey.get('operations');
     if (!lane) return undefined;
-    const x = Math.max(scale.x(operations.starts[index]), place.left - 2);
-    const to = Math.min(scale.x(operations.ends[index]), place.right + 2);
+    const x = Math.max(scale.x(operations.starts[index]), place.left);
+    const to = Math.min(scale.x(operations.ends[index]), place.right);
     const y = lane.bodyTop + 5 + operations.packed.rows[index] * place.barPx;
     return { x, y, width: Math.max(to - x, 1), height: place.barPx - 2 };
   };
@@ -95,8 +95,8 @@
 
   /** The box of the n-th span of a machine, in pixels. */
   diagram.spanBox = ({ place, scale }, lane, own, nth) => {
-    const x = Math.max(scale.x(own.starts[nth]), place.left - 2);
-    const to = Math.min(scale.x(own.ends[nth]), place.right + 2);
+    const x = Math.max(scale.x(own.starts[nth]), place.left);
+    const to = Math.min(scale.x(own.ends[nth]), place.right);
     return {
       x,
       y: lane.bodyTop + lane.spansAt + own.packed.rows[nth] * place.spanPx,
