@@ -128,16 +128,16 @@ describe('the rows of spans', () => {
       fc.record({
         start: fc.integer({ min: 0, max: 60 }),
         length: fc.integer({ min: 0, max: 30 }),
-        parent: fc.option(fc.nat(30), { nil: undefined }),
+        parent: fc.option(fc.nat(1000), { nil: undefined }),
         ends: fc.boolean(),
       }),
-      { maxLength: 30 },
+      { maxLength: 30, size: '+1' },
     )
     .map((drafts) =>
       drafts.map(
         ({ start, length, parent, ends }, index): SpanRecord => ({
           id: String(index),
-          ...(parent !== undefined && parent < index ? { parentId: String(parent) } : {}),
+          ...(parent !== undefined && index > 0 ? { parentId: String(parent % index) } : {}),
           traceId: 't',
           node: 'n',
           incarnation: 1,
