@@ -31,8 +31,8 @@ const shownStates = 16;
  * The search of Wing and Gong with Lowe's memory of configurations, over the operations of one partition. Three observations keep
  * it from branching where nothing depends on it:
  *
- * - An operation that never changes the state is put in order as soon as it can be: had it come later, moving it here would change
- *   nothing else. If that leads nowhere, nothing does.
+ * - An operation that never changes the state has no alternative once it is put in order: had it come later, moving it here would
+ *   change nothing else. If that leads nowhere, nothing does.
  * - One without an answer that would change nothing here is not put in order: it may as well never take effect.
  * - Of several without an answer that do the same, the one invoked first goes first: it can stand wherever the others can.
  */
@@ -86,7 +86,7 @@ export function search<State>(
         continue;
       }
       // A read that fits but has been here before: what follows from it has been tried.
-      node = next !== impossible && reads[index] === 1 ? backtrack() : list.after(node);
+      node = next === state && reads[index] === 1 ? backtrack() : list.after(node);
     } else {
       // A return: its call was not put in order before it, so the last choice was wrong. Or the end of the list.
       node = backtrack();
@@ -109,11 +109,12 @@ export function search<State>(
       const index = path.pop();
       const earlier = before.pop();
       if (index === undefined || earlier === undefined) return exhausted;
+      const hadNoEffect = earlier === state;
       state = earlier;
       seen.remove(index);
       if (answered[index] === 1) done--;
       list.unlift(index);
-      if (reads[index] === 0) return list.after(list.callOf(index));
+      if (reads[index] === 0 || !hadNoEffect) return list.after(list.callOf(index));
     }
   }
 }
