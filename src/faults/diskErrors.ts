@@ -6,7 +6,7 @@ import { percent } from './units.ts';
 export const syncError = diskFault({
   name: 'disk.sync-error',
   summary:
-    'A sync fails with EIO and its pages are clean afterwards. keep: the cache shows the new bytes until evicted; revert: the old ones; late: the following sync reports it; lost: only a handle that is open now hears of it; false: reported although durable.',
+    'A sync, of a directory too, fails with EIO; pages are clean afterwards. keep: the cache shows the new bytes until evicted; revert: the old ones; late: the following sync reports it; lost: only a handle that is open now hears of it; false: reported although durable.',
   schema: z.strictObject({
     ...onBytes,
     variant: z.enum(['keep', 'revert', 'late', 'lost', 'false']).default('keep').describe('what becomes of the pages'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DiskError } from '../host/disk.ts';
 import type { World } from '../sim/world.ts';
 import { tableOf } from './diskTarget.ts';
 import { type FaultContext, type FaultDefinition, FaultError } from './fault.ts';
@@ -56,6 +57,11 @@ export const restart = operatorFault({
   },
 });
 
+/** What a disk refuses the operator reads from the terminal, and leaves it at that. */
+function seenAtTheShell(error: unknown): void {
+  if (!(error instanceof DiskError)) throw error;
+}
+
 /** `operator.delete-file` */
 export const deleteFile = operatorFault({
   name: 'operator.delete-file',
@@ -74,7 +80,10 @@ export const deleteFile = operatorFault({
       if (path === undefined)
         throw new FaultError(`operator.delete-file: expected a file ${prefix}… on ${target}, there is none`);
       const disk = table.diskOf(shellOf(context.world));
-      void disk.remove(path).then(() => disk.syncDirectory(path.slice(0, path.lastIndexOf('/'))));
+      disk
+        .remove(path)
+        .then(() => disk.syncDirectory(path.slice(0, path.lastIndexOf('/'))))
+        .catch(seenAtTheShell);
     }
     return undefined;
   },

@@ -232,6 +232,36 @@ describe('disk faults: sync errors', () => {
     await heal();
     await rig.settle(a.write(5000, [text('y')], { durable: true }));
   });
+
+  it('should fail the sync of a directory, whose names are as durable as the variant says; late and lost pass it by', async () => {
+    for (const [variant, fate] of [
+      ['keep', 'gone'],
+      ['revert', 'gone'],
+      ['false', 'there'],
+      ['late', 'never failed'],
+      ['lost', 'never failed'],
+    ] as const) {
+      const rig = createRig();
+      await rig.settle(rig.disk.makeDirectory('/wal'));
+      await rig.settle(rig.disk.syncDirectory('/'));
+      const file = await rig.open('/wal/a', { mode: 'create' });
+      await rig.settle(file.write(0, [text('x')], { durable: true }));
+      const heal = apply(rig, 'disk.sync-error', { variant });
+      if (fate === 'never failed') {
+        await rig.settle(rig.disk.syncDirectory('/wal'));
+        continue;
+      }
+      await fails(rig, rig.disk.syncDirectory('/wal'), 'EIO');
+      // It struck once; a file system that goes on makes the name durable with the next one.
+      await heal();
+      rig.table.powerLoss('drop');
+      const names = await rig.settle(rig.start().disk.list('/wal'));
+      expect(
+        names.map(({ name }) => name),
+        variant,
+      ).toEqual(fate === 'there' ? ['a'] : []);
+    }
+  });
 });
 
 describe('disk faults: errors of operations', () => {

@@ -3,7 +3,7 @@ import { operationsOf } from './clients.ts';
 import type { DiskCall, StemeEvidence } from './evidence.ts';
 import { isLogFile, serverAcks } from './facts.ts';
 
-/** C7: after a failed write or sync of the log nothing above durableLsn is acknowledged, and that file is not synced again. */
+/** C7: after a failed write or sync of the log, or of the name of a segment, nothing above durableLsn is acknowledged, and that file is not synced again. */
 export const failStop: StemeCheck = {
   name: 'fail-stop',
   number: 'C7',
@@ -34,7 +34,7 @@ export const failStop: StemeCheck = {
           call.incarnation === failure.incarnation &&
           call.path === failure.path &&
           call.beganOrder > failure.endedOrder &&
-          (call.operation === 'sync' || call.durable === true),
+          (call.operation === 'sync' || call.operation === 'syncDirectory' || call.durable === true),
       );
       if (again !== undefined) {
         findings.add(
@@ -47,6 +47,20 @@ export const failStop: StemeCheck = {
   },
 };
 
+/** A directory sync that was to make the name of a new segment durable, and did not. */
+function namesSegment(call: DiskCall, evidence: StemeEvidence): boolean {
+  if (call.path !== evidence.config.walDirectory) return false;
+  const before = evidence.disk.findLast(
+    (other) =>
+      other.incarnation === call.incarnation &&
+      other.endedOrder < call.beganOrder &&
+      other.error === undefined &&
+      ((other.operation === 'rename' && other.to?.startsWith(`${call.path}/segment-`) === true) ||
+        (other.operation === 'syncDirectory' && other.path === call.path)),
+  );
+  return before?.operation === 'rename';
+}
+
 /**
  * A write that runs out of space is another state (read-only), but not a sync that does: what it leaves is unknown. A spare
  * that fails is dropped and made anew.
@@ -54,6 +68,7 @@ export const failStop: StemeCheck = {
 function isFailure(call: DiskCall, evidence: StemeEvidence): boolean {
   const code = call.error;
   if (code === undefined) return false;
+  if (call.operation === 'syncDirectory') return namesSegment(call, evidence);
   if ((code === 'ENOSPC' || code === 'EDQUOT') && call.failedOperation !== 'sync') return false;
   if (!isLogFile(call.path, evidence) || !/\/segment-\d+\.wal$/.test(call.path)) return false;
   return call.operation === 'sync' || (call.operation === 'write' && call.durable === true);

@@ -14,6 +14,7 @@ import type { DiskEvent } from './events.ts';
 import type { FileNode } from './fileNode.ts';
 import type { DirectoryNode, Node } from './names.ts';
 import { SimFile } from './simFile.ts';
+import { strikeDirectory } from './syncOutcome.ts';
 
 /** Where an absolute path leads: a device, the directory that it is mounted on, and the rest of the path. */
 export interface Resolved {
@@ -151,6 +152,13 @@ export function createSimDisk(
         if (device.rules.of('gone', () => path).length > 0) {
           emit(place, 'sync-directory-fail', path, { ...fields, code: 'ENODEV' });
           completion.fail(new DiskError('ENODEV', 'syncDirectory', path));
+          return;
+        }
+        const strike = strikeDirectory(device, path);
+        if (strike !== undefined) {
+          if (strike === 'false') commit();
+          emit(place, 'sync-directory-fail', path, { ...fields, code: 'EIO' });
+          completion.fail(new DiskError('EIO', 'syncDirectory', path));
           return;
         }
         const lying = device.rules.of('lying-sync', () => path)[0];

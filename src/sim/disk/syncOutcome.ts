@@ -2,7 +2,7 @@ import type { DiskErrorCode } from '../../host/disk.ts';
 import type { Device, ErrorListener } from './device.ts';
 import { type FileNode, type SyncSnapshot, sectorBytes } from './fileNode.ts';
 import { commitSnapshot } from './media.ts';
-import { touches } from './rules.ts';
+import { type SyncErrorVariant, touches } from './rules.ts';
 
 /**
  * Ends a sync: brings the snapshot to the device, or does with it what the faults that are on have it do. Returns the
@@ -58,6 +58,23 @@ export function endSync(
   }
   commitSnapshot(device, file, path, snapshot);
   return takePending(file, handle);
+}
+
+/**
+ * Whether the sync of a directory fails, and how. Its names stay as they are, durable or not (`false`: they are). A
+ * directory has no pages whose write-back could fail unseen, so `late` and `lost` pass it by, as do faults of a byte range.
+ */
+export function strikeDirectory(device: Device, path: string): SyncErrorVariant | undefined {
+  if (device.rules.isEmpty) return undefined;
+  const strike = device.rules
+    .of('sync-error', () => path)
+    .find(({ rule }) => {
+      return rule.remaining > 0 && rule.range === undefined && rule.variant !== 'late' && rule.variant !== 'lost';
+    });
+  if (strike === undefined) return undefined;
+  strike.rule.remaining -= 1;
+  device.environment.trace.fault('disk.sync-error', device.environment.machine, strike.rule.variant);
+  return strike.rule.variant;
 }
 
 function refusal(device: Device, path: () => string, snapshot: SyncSnapshot): DiskErrorCode | undefined {

@@ -335,6 +335,32 @@ test('C7 should see an ack and a second sync after a failed write', () => {
   ]);
 });
 
+test('C7 should see an ack behind the name of a segment that could not be made durable', () => {
+  const directory = '/var/lib/stemedb/wal';
+  /** A rotation between the two writes of the first life, whose last step fails. */
+  const rotated = (more: (story: Story) => void) =>
+    violationsOf(
+      'C7',
+      bent((story) => {
+        const [first, second] = [nth(story.disk, 0), nth(story.disk, 1)];
+        const call = (operation: string, path: string, at: number) => ({
+          ...{ incarnation: 1, operation, path, beganAtMs: 15, endedAtMs: 15 },
+          ...{ beganOrder: first.endedOrder + at, endedOrder: first.endedOrder + at + 0.1 },
+        });
+        const to = `${directory}/segment-00000002.wal`;
+        story.disk.splice(1, 0, { ...call('rename', `${directory}/spare.wal`, 0.2), to });
+        story.disk.splice(2, 0, { ...call('syncDirectory', directory, 0.4), error: 'EIO' });
+        expect(second.beganOrder).toBeGreaterThan(first.endedOrder);
+        more(story);
+      }),
+    );
+  expect(rotated(() => {})).toEqual([
+    expect.stringMatching(/LSN 2 was acknowledged after syncDirectory of .* had failed with EIO; only up to 1/),
+  ]);
+  // A sync of the directory that names no segment binds nothing: a file was removed.
+  expect(rotated(({ disk }) => void disk.splice(1, 1))).toEqual([]);
+});
+
 describe('C8 no-bad-byte', () => {
   const reading = (found: NonNullable<ClientOutput['found']>): Operation<ClientInput, ClientOutput> => ({
     id: 9,

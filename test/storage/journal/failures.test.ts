@@ -68,6 +68,36 @@ describe('failures', () => {
     expect((await story(['ack-before-sync'])).fates[0]).toBe('ok');
   });
 
+  it('should stop for good when the name of a new segment cannot be made durable, and go on after a restart', async () => {
+    const w = journalWorld({ seed: 21 });
+    const device = w.machine.devices.device('root');
+    const append = async (journal: Journal, n: number) =>
+      journal.append([{ type: 1, payload: payloadOf(n) }]).durable();
+    const codeOf = (work: Promise<unknown>) =>
+      work.then(
+        () => 'ok',
+        (error: unknown) => (error instanceof JournalError ? error.code : 'another error'),
+      );
+    const stopped = await w.run((host) =>
+      withJournal(host, async (journal) => {
+        await append(journal, 1);
+        await host.clock.sleep(50);
+        // The directory itself, and none of the files in it.
+        device.rules.add({ kind: 'sync-error', variant: 'keep', remaining: 1, path: '/data/wa?' });
+        const rolled = await codeOf(journal.roll());
+        return { rolled, next: await codeOf(append(journal, 2)), state: journal.state, durable: journal.durableLsn };
+      }),
+    );
+    expect(stopped).toEqual({ rolled: 'JournalFailed', next: 'JournalFailed', state: 'failed', durable: 1 });
+    const after = await w.run((host) =>
+      withJournal(host, async (journal) => {
+        await append(journal, 2);
+        return (await readAll(journal)).map((record) => record.lsn);
+      }),
+    );
+    expect(after).toEqual([1, 2]);
+  });
+
   it('should find the tail of a failed sync after a restart, durable this time, or gone for good', async () => {
     for (const variant of ['keep', 'revert', 'late', 'lost', 'false'] as const) {
       const { run, begin, machine } = journalWorld({ seed: 22 });
