@@ -164,6 +164,21 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
     await expect.poll(() => tab.page.textContent('#reproduce .command output')).toMatch(/Copied|Selected/);
   });
 
+  it('should keep the line that a link led to, out of any window and through any filter', async () => {
+    await tab.page.evaluate('hotfire.setTimeWindow(600_000, 660_000)');
+    await expect.poll(() => counted('history')).toContain('those in the time window');
+    await tab.page.click('#operations .chip:text-is("ok")');
+    await tab.page.evaluate('hotfire.showOperation(31)');
+    expect(await detail('history')).toContain('Operation 31');
+    expect(await counted('history')).toBe('200 of 200 operations');
+    await tab.page.evaluate('new Promise((done) => setTimeout(done, 250))');
+    expect(await tab.page.textContent('#history-rows .selected')).toContain('#31');
+    await tab.page.evaluate('hotfire.setTimeWindow(600_000, 660_000)');
+    await tab.page.evaluate('hotfire.showMoment(300_000)');
+    await tab.page.evaluate('new Promise((done) => setTimeout(done, 250))');
+    expect(await tab.page.textContent('#timeline-rows .selected')).toContain('5:00.0');
+  });
+
   it('should say nothing on the console', () => {
     expect(tab.said).toEqual([]);
   });

@@ -157,6 +157,17 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
     const panned = await stretch();
     expect(panned.fromMs).toBeGreaterThan(zoomed.fromMs);
     expect(panned.toMs - panned.fromMs).toBeCloseTo(zoomed.toMs - zoomed.fromMs, 3);
+    await session.send('Input.dispatchTouchEvent', {
+      type: 'touchStart',
+      touchPoints: [{ x: box.x + 180, y: box.y + 150 }],
+    });
+    await session.send('Input.dispatchTouchEvent', {
+      type: 'touchMove',
+      touchPoints: [{ x: box.x + 180, y: box.y + 60 }],
+    });
+    await session.send('Input.dispatchTouchEvent', { type: 'touchCancel', touchPoints: [] });
+    expect(await stretch()).toEqual(panned);
+    expect(await tab.page.textContent('#diagram-detail')).toContain('Choose an arrow');
     await tab.page.setViewportSize({ width: 1_280, height: 900 });
   });
 

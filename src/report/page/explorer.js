@@ -56,6 +56,7 @@
       'aria-label': `Search the ${of.label.toLowerCase()}`,
     });
     let shown = [];
+    let filteredFor;
     const view = hotfire.virtualList({
       id: of.id,
       label: of.label,
@@ -70,6 +71,7 @@
       if (words.length > 0) texts ??= Array.from({ length: of.count }, (_, index) => of.text(index));
       const { fromMs, toMs } = hotfire.timeWindow();
       const isWhole = hotfire.isWholeRun();
+      filteredFor = `${fromMs} ${toMs}`;
       shown = [];
       for (let index = 0; index < of.count; index += 1) {
         if (!isWhole && (of.toMs(index) < fromMs || of.fromMs(index) > toMs)) continue;
@@ -108,8 +110,21 @@
         isOrdered = isOn;
         filter();
       });
+    const clear = () => {
+      search.value = '';
+      for (const { select } of choices) select.value = '';
+      for (const button of chips) button.setAttribute('aria-pressed', 'true');
+      for (const button of toggles) button.setAttribute('aria-pressed', 'false');
+      hidden.clear();
+      on.clear();
+      filter();
+    };
     search.addEventListener('input', filter);
-    hotfire.onTimeWindowSettled(filter, 120);
+    hotfire.onTimeWindowSettled(() => {
+      const { fromMs, toMs } = hotfire.timeWindow();
+      // What has been filtered for this window already keeps its chosen line.
+      if (filteredFor !== `${fromMs} ${toMs}`) filter();
+    }, 120);
     filter();
 
     return {
@@ -124,12 +139,19 @@
         ),
         el('div', { class: 'card timeline' }, view.list, detail),
       ],
-      /** Chooses the first shown line that `test` accepts, or the last; a window that hides it is left. */
-      reveal: (ms, test) => {
+      /**
+       * Chooses the first line that `test` accepts, or the last; a window that hides its moment is left. With `isNeeded` filters
+       * that hide it are cleared.
+       */
+      reveal: (ms, test, isNeeded = false) => {
         const { fromMs, toMs } = hotfire.timeWindow();
         if (ms < fromMs || ms > toMs) hotfire.setTimeWindow();
         filter();
-        const position = shown.findIndex(test);
+        let position = shown.findIndex(test);
+        if (position < 0 && isNeeded) {
+          clear();
+          position = shown.findIndex(test);
+        }
         view.list.focus({ preventScroll: true });
         view.choose(position < 0 ? shown.length - 1 : position, true);
       },

@@ -96,7 +96,7 @@
       const index = operations.indexOf.get(id);
       if (index === undefined) return;
       hotfire.byId('history').scrollIntoView({ block: 'start' });
-      list.reveal(operations.starts[index], (one) => one === index);
+      list.reveal(operations.starts[index], (one) => one === index, true);
     };
   };
 

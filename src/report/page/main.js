@@ -88,6 +88,13 @@
   button.addEventListener('click', () =>
     setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'),
   );
+  // Paper is white.
+  let beforePrint;
+  addEventListener('beforeprint', () => {
+    beforePrint = document.documentElement.dataset.theme;
+    setTheme('light');
+  });
+  addEventListener('afterprint', () => setTheme(beforePrint));
   system.addEventListener('change', () => setTheme(system.matches ? 'dark' : 'light'));
 
   setTheme(system.matches ? 'dark' : 'light');

@@ -18,11 +18,12 @@
     return [el('button', { type: 'button', onclick: copy }, 'Copy'), said];
   };
 
-  const scenario = ({ scenario: text, file }) => {
+  const scenario = ({ scenario: text, file, source }) => {
     const shown = el('pre', { tabindex: '0', id: 'scenario' }, text);
     return el(
       'details',
-      { class: 'card' },
+      // What chaos found is nowhere else to be read.
+      { class: 'card', open: source?.startsWith('found by chaos') ?? false },
       el('summary', {}, `The scenario as it ran${file ? `: ${file}` : ''}`),
       el('div', { class: 'tools copy' }, hotfire.copyButton(text, shown)),
       shown,

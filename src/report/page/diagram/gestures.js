@@ -56,6 +56,8 @@
         const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
         const isPan = !event.ctrlKey && Math.abs(sideways) > (event.shiftKey ? 0 : Math.abs(event.deltaY));
         if (!isZoom && !isPan) return;
+        // There is nothing further out: the wheel is the page's again.
+        if (!isPan && !event.ctrlKey && event.deltaY > 0 && hotfire.isWholeRun()) return;
         event.preventDefault();
         const { place, scale } = view.frame();
         if (isPan) diagram.pan(sideways / (place.right - place.left));
@@ -65,6 +67,7 @@
     );
 
     canvas.addEventListener('pointerdown', (event) => {
+      if (event.button > 1) return;
       points.set(event.pointerId, at(event));
       canvas.setPointerCapture(event.pointerId);
       drag = {
@@ -98,8 +101,10 @@
       if (!points.delete(event.pointerId) || points.size > 0) return;
       const { x, y } = at(event);
       view.select();
+      // A finger that scrolls the page ends in a cancel: it chose nothing.
+      if (event.type !== 'pointerup') return;
       if (!drag.moved) view.choose(x, y);
-      else if (!drag.isTouch && !drag.isPan && event.type === 'pointerup') {
+      else if (!drag.isTouch && !drag.isPan) {
         const { scale } = view.frame();
         hotfire.setTimeWindow(scale.ms(Math.min(x, drag.x)), scale.ms(Math.max(x, drag.x)));
       }
