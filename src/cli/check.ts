@@ -11,7 +11,7 @@ import { queueModel } from '../checkers/models/queue.ts';
 import { casRegisterModel, registerModel } from '../checkers/models/register.ts';
 import { historyFromNdjson } from '../checkers/recorder.ts';
 import { drawFailure } from '../report/historyText.ts';
-import { duration } from './arguments.ts';
+import { byteCount, duration, positiveInteger } from './arguments.ts';
 import { UsageError } from './exit.ts';
 import { type HistoryCheck, historyChecks } from './historyChecks.ts';
 
@@ -24,6 +24,8 @@ interface CheckFlags {
   readonly staleReads?: boolean;
   readonly delivery: Delivery;
   readonly clockError: number;
+  readonly maxConfigurations: number;
+  readonly maxMemory: number;
   readonly json?: boolean;
 }
 
@@ -72,6 +74,13 @@ export function checkCommand(): Command {
         .default('exactly-once'),
     )
     .option('--clock-error <duration>', 'lease: how far the clocks of holders may be wrong', duration, 0)
+    .option(
+      '--max-configurations <n>',
+      'linearizability: give up a partition beyond so many configurations',
+      positiveInteger,
+      1_000_000,
+    )
+    .option('--max-memory <bytes>', 'linearizability: or beyond so much memory', byteCount, 512 << 20)
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
@@ -92,8 +101,9 @@ Examples:
     .action((file: string, flags: CheckFlags) => {
       const finding = check(readHistory(file), flags);
       if (flags.json === true) {
-        const { verdict, violations } = finding;
-        process.stdout.write(`${JSON.stringify({ file, model: flags.model, verdict, violations })}\n`);
+        const { verdict, violations, lines } = finding;
+        const reasons = verdict === 'undecided' ? { reasons: lines } : {};
+        process.stdout.write(`${JSON.stringify({ file, model: flags.model, verdict, violations, ...reasons })}\n`);
       } else {
         for (const line of [...finding.lines, `${finding.verdict}: ${file} as ${flags.model}`])
           process.stdout.write(`${line}\n`);
@@ -120,7 +130,7 @@ function check(operations: readonly Operation[], flags: CheckFlags): Finding {
   }
   const model = models.get(flags.model);
   try {
-    if (model !== undefined) return checkAgainst(operations, model);
+    if (model !== undefined) return checkAgainst(operations, model, flags);
     if (named === undefined) return checkAsLog(operations, flags, only);
     const { staleReads = false, delivery, clockError } = flags;
     const violations = named.run(operations, final, { staleReads, delivery, clockErrorMs: clockError });
@@ -163,13 +173,21 @@ function onlyOf({ model, only }: CheckFlags, named: HistoryCheck | undefined): R
   );
 }
 
-function checkAgainst(operations: readonly Operation[], model: Model<unknown>): Finding {
-  const { verdict, failures } = checkLinearizability(operations, model);
+function checkAgainst(
+  operations: readonly Operation[],
+  model: Model<unknown>,
+  { maxConfigurations, maxMemory }: CheckFlags,
+): Finding {
+  const limits = { maxConfigurations, maxBytes: maxMemory };
+  const { verdict, failures, configurations, tableBytes } = checkLinearizability(operations, model, limits);
+  const reached = `${configurations} configurations, ${Math.ceil(tableBytes / 2 ** 20)} MiB`;
   return {
     verdict: ({ linearizable: 'held', illegal: 'violated', unknown: 'undecided' } as const)[verdict],
     lines: failures.flatMap((failure) =>
       failure.verdict === 'unknown'
-        ? [`partition ${failure.partition}: the search reached its bound`]
+        ? [
+            `partition ${failure.partition}: the search reached its bound (${reached}); raise --max-configurations and --max-memory to go on`,
+          ]
         : drawFailure(operations, failure),
     ),
     violations: failures

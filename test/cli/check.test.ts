@@ -207,3 +207,20 @@ test('should end with 64 for a state at the end that is missing, foreign or not 
   expect((await check(history, '--model', 'set', '--only', 'prefix')).complaint).toContain('set has no check "prefix"');
   expect((await check(history, '--model', 'sums')).complaint).toContain('operation 0');
 });
+
+test('should end with 2 and say so when the search reaches its bound, and decide beyond it', async () => {
+  const history = createHistory(() => 0);
+  const writes = Array.from({ length: 8 }, (_, client) =>
+    history.invoke({ process: client, f: 'write', input: client }),
+  );
+  for (const write of writes) write.ok(null);
+  history.invoke({ process: 9, f: 'read', input: undefined }).ok(-1);
+  const text = historyToNdjson(history.operations);
+  expect((await check(text, '--model', 'register', '--max-configurations', '100')).code).toBe(2);
+  expect(printed).toMatch(/^partition 0: the search reached its bound \(101 configurations, 1 MiB\); raise --max-conf/);
+  expect((await check(text, '--model', 'register', '--max-memory', '1K')).code).toBe(2);
+  printed = '';
+  expect((await check(text, '--model', 'register', '--max-memory', '1K', '--json')).code).toBe(2);
+  expect(JSON.parse(printed)).toMatchObject({ verdict: 'undecided', violations: [], reasons: [expect.any(String)] });
+  expect((await check(text, '--model', 'register')).code).toBe(1);
+});
