@@ -15,6 +15,7 @@ import { shrink } from '../src/chaos/shrink/shrink.ts';
 import { playDocument, playersOf, trialOf } from '../src/chaos/shrink/trial.ts';
 import { stemedbChaos } from '../src/chaos/stemedb/chaos.ts';
 import type { StemeDraw } from '../src/chaos/stemedb/draw.ts';
+import { entryNamed } from '../src/chaos/stemedb/menu/menu.ts';
 import { readVocabulary } from '../src/cli/vocabulary.ts';
 
 /** Planted bugs, and of what kind they are. */
@@ -90,6 +91,7 @@ async function find(mutant: string) {
   for (let seed = 1; seed <= seedsMax; seed++) {
     const document = stemedbChaos.scenarioOf(bigDraw(seed));
     const record = await playDocument(document, vocabulary, [mutant]);
+    console.error(`${mutant}: big run ${seed}: ${record?.verdict ?? 'makes no sense'}`);
     if (record?.verdict !== 'violated') continue;
     if ((await playDocument(document, vocabulary, []))?.verdict !== 'held') continue;
     return { seed, document, trial: trialOf(document, record) };
@@ -97,7 +99,10 @@ async function find(mutant: string) {
   return undefined;
 }
 
-/** A draw with the faults of many, until there are enough, on as many nodes as there may be. */
+/**
+ * A draw with the faults of many, until there are enough, on as many nodes as there may be. Every second one without damaged
+ * media: where acknowledged bytes may be gone, detection is all that is demanded.
+ */
 function bigDraw(seed: number): StemeDraw {
   const [first, ...others] = fc.sample(stemedbChaos.draws, { seed, numRuns: 60 });
   if (first === undefined) throw new Error('unreachable: draws were asked for');
@@ -109,6 +114,7 @@ function bigDraw(seed: number): StemeDraw {
   };
   for (const fault of others.flatMap((draw) => draw.faults)) {
     if (faultsIn(big) >= faultsOfRun) break;
+    if (seed % 2 === 1 && entryNamed(fault.entry).family === 'media') continue;
     big = { ...big, faults: [...big.faults, fault] };
   }
   return big;

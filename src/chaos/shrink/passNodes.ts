@@ -20,6 +20,20 @@ export async function shrinkNodes(search: Search): Promise<void> {
   }
 }
 
+/** The smallest so far with one node less, in each way. */
+export function documentsWithoutOneNode({ document, stand }: Search): ScenarioDocument[] {
+  if (stand === undefined) return [];
+  const all = Array.from({ length: nodesOf(document, stand) }, (_, index) => index + 1);
+  if (all.length < 2) return [];
+  return all.map((gone) =>
+    withNodes(
+      document,
+      all.filter((node) => node !== gone),
+      stand,
+    ),
+  );
+}
+
 function nodesOf(document: ScenarioDocument, { defaultNodes }: StandFacts): number {
   const nodes = valueAt(document, ['cluster', 'nodes']);
   return typeof nodes === 'number' ? nodes : defaultNodes;

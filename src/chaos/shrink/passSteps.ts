@@ -8,6 +8,12 @@ export async function shrinkSteps(search: Search): Promise<void> {
   await ddmin(ownSteps(search), (kept) => search.attempt(withOwnSteps(search, kept)));
 }
 
+/** The smallest so far with one step less, in each way. */
+export function documentsWithoutOneStep(search: Search): ScenarioDocument[] {
+  const steps = ownSteps(search);
+  return steps.map((_, index) => withOwnSteps(search, steps.toSpliced(index, 1)));
+}
+
 /**
  * Tries the run without each step that is left. A step without which the run fails all the same goes; the others are shown
  * to be necessary.

@@ -3,6 +3,7 @@ import { shrinkDemands } from './passDemands.ts';
 import { shrinkLoad } from './passLoad.ts';
 import { shrinkNodes } from './passNodes.ts';
 import { shrinkParameters } from './passParameters.ts';
+import { shrinkWithOtherSeeds } from './passSeeds.ts';
 import { shrinkBuggify, shrinkSettings } from './passSettings.ts';
 import { counterfactuals, shrinkSteps } from './passSteps.ts';
 import { shrinkTimes } from './passTimes.ts';
@@ -51,6 +52,9 @@ const passes: readonly Pass[] = [
   { name: 'parameters', run: shrinkParameters },
 ];
 
+/** What only the seed held in place goes too, and with it perhaps more. */
+const seeds: Pass = { name: 'seeds', run: shrinkWithOtherSeeds };
+
 /** Last, on a run that is small by then: with default sizes of logs and disks a run may take much longer to play. */
 const settings: Pass = { name: 'settings', run: shrinkSettings };
 
@@ -58,6 +62,7 @@ const settings: Pass = { name: 'settings', run: shrinkSettings };
 export async function shrink(options: SearchOptions): Promise<Shrunk> {
   const search = createSearch(options);
   await toFixpoint(search, passes);
+  await toFixpoint(search, [seeds, ...passes]);
   await toFixpoint(search, [settings]);
   const steps = await counterfactuals(search);
   return {

@@ -112,6 +112,17 @@ test('should not take another failure for this one, nor a mistake for any', asyn
   expect(faultsOf(document).length).toBe(20);
 });
 
+test('should try what only the seed holds in place under another seed, and keep the seed otherwise', async () => {
+  const needed = (document: ScenarioDocument) =>
+    faultsOf(document).includes('f7') && (document.seed !== 7 || faultsOf(document).includes('f2'));
+  const { document, explanation } = await shrink(toySearch(big, needed));
+  expect(faultsOf(document)).toEqual(['f7']);
+  expect(document.seed).toBe(1);
+  expect(explanation.oneMinimal).toBe(true);
+  const kept = await shrink(toySearch(big, (candidate) => faultsOf(candidate).includes('f7')));
+  expect(kept.document.seed).toBe(7);
+});
+
 test('should refuse what is not confirmed, and count its runs', async () => {
   let confirmed = 0;
   const { document, explanation } = await shrink(
