@@ -36,12 +36,12 @@ export function createFindings(now: () => number, timeline: Timeline): Findings 
     violate(found) {
       violations.push(...found);
       for (const violation of found.slice(0, shownOfCheck)) {
-        timeline.add('violation', violation.message, undefined, violation);
+        timeline.add('violation', violation.message, violation.node, violation);
       }
     },
     defect(message, node) {
       const text = node === undefined ? message : `${node}: ${message}`;
-      violations.push({ check: 'no-defect', message: text, atMs: now() });
+      violations.push({ check: 'no-defect', message: text, atMs: now(), ...(node === undefined ? {} : { node }) });
       timeline.add('violation', `defect: ${message}`, node);
     },
   };
