@@ -100,7 +100,7 @@ class Absences {
   constructor(observations: readonly Observation[]) {
     this.#looks = observations
       .map((observation) => ({ observation, present: new Set(observation.elements) }))
-      .sort((a, b) => a.observation.toOrder - b.observation.toOrder);
+      .sort(({ observation: { toOrder: a } }, { observation: { toOrder: b } }) => (a < b ? -1 : a > b ? 1 : 0)); // two may be Infinity
   }
   /** The first look without the element that began after `settled` and ended before `before`. */
   first(element: Element, settled: number, before: number): Observation | undefined {

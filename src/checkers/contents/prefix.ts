@@ -27,10 +27,12 @@ interface Place {
 /**
  * What survived of a log is a prefix of it, in its order: nothing that was acknowledged (or seen) is missing while something
  * behind it is there, and no two stand the wrong way round. A log may lose its end, if its contract says so; a durable one may
- * not, which is the check `durable`. What somebody may have removed is no hole. Which of two comes first is known where `append` answers a position, where one had been
- * answered before the other began, and from an earlier observation. Elements that were appended more than once are passed over.
+ * not, which is the check `durable`. Which of two comes first is known where `append` answers a position, where one had been
+ * answered before the other began, and from an earlier observation. What somebody may have removed is no hole; elements that
+ * were appended more than once are passed over.
  */
-export function checkPrefix(operations: readonly Operation[], observations: readonly Observation[]): Violation[] {
+export function checkPrefix(operations: readonly Operation[], looks: readonly Observation[]): Violation[] {
+  const observations = [...looks].sort((a, b) => (a.toOrder < b.toOrder ? -1 : a.toOrder > b.toOrder ? 1 : 0));
   const places = placesOf(storiesOf(operations));
   const firstSeen = firstSightings(observations);
   return observations.flatMap((observation) => {
