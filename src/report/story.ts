@@ -49,7 +49,7 @@ export function tellStory(record: RunRecord): Story {
   ].sort((a, b) => a.atMs - b.atMs);
   return {
     headline: HEADLINES[record.verdict],
-    reasons: gatherReasons(record.reasons),
+    reasons: gatherReasons(record),
     summary: summarize(record),
     steps: shorten(steps),
   };
@@ -114,13 +114,20 @@ function violationSteps({ violations, virtualMs }: RunRecord): StoryStep[] {
   });
 }
 
-/** One reason for each that begins alike, up to its colon, with the number of the others. */
-function gatherReasons(reasons: readonly string[]): string[] {
-  const groups = Map.groupBy(reasons, (reason) => reason.split(':')[0] ?? reason);
-  return [...groups.values()].map((all) => {
-    const [first = ''] = all;
+/** Reasons that are told beside those of the checks. */
+const OTHER_REASONS_MAX = 10;
+
+/** One reason for each check that was violated, then whatever else was: a check stands among the expectations too. */
+function gatherReasons({ reasons, violations }: RunRecord): string[] {
+  const byCheck = Map.groupBy(violations, ({ check }) => check);
+  const own = [...byCheck].map(([check, all]) => {
+    const first = `${check}: ${all[0]?.message ?? ''}`;
     return all.length > 1 ? `${first} (and ${number(all.length - 1)} more like it)` : first;
   });
+  const told = [...byCheck.keys()].flatMap((check) => [`${check}: `, `violated: ${check.replace(/^C\d+ /, '')} (`]);
+  const others = reasons.filter((reason) => !told.some((start) => reason.startsWith(start)));
+  const more = others.length - OTHER_REASONS_MAX;
+  return [...own, ...others.slice(0, OTHER_REASONS_MAX), ...(more > 0 ? [`and ${number(more)} more`] : [])];
 }
 
 function otherSteps(entry: TimelineEntry): StoryStep[] {

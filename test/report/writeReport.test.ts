@@ -109,9 +109,18 @@ describe('the story of a run', () => {
     const story = tellStory({
       ...record,
       violations: [...record.violations, ...again],
-      reasons: again.map(({ check, message }) => `${check}: ${message}`),
+      reasons: [
+        ...again.map(({ check, message }) => `${check}: ${message}`),
+        'violated: metrics (number 0)',
+        'violated: alert WALFsyncSlow fires (it did not)',
+      ],
     });
-    expect(story.reasons).toEqual(['C19 metrics: number 0 (and 18 more like it)']);
+    expect(story.reasons).toEqual([
+      'C1 acked-is-durable: record 4711 was acknowledged at 31:02.4 and is not in the log after recovery',
+      'C12 monotone: durable LSN fell from 4,711 to 4,710',
+      'C19 metrics: number 0 (and 18 more like it)',
+      'violated: alert WALFsyncSlow fires (it did not)',
+    ]);
     expect(story.steps.filter(({ kind }) => kind === 'violation').map(({ title, detail }) => [title, detail])).toEqual([
       ['C19 metrics is violated (the first of 19)', 'number 18'],
       ['C1 acked-is-durable is violated', expect.stringContaining('4711')],
