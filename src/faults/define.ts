@@ -9,6 +9,7 @@ export function defineFault<S extends z.ZodType>(definition: {
   readonly schema: S;
   readonly describe: (parameters: z.output<S>, targets: readonly string[]) => string;
   readonly apply: (context: FaultContext, parameters: z.output<S>) => Heal | undefined;
+  readonly lastsMs?: (parameters: z.output<S>) => number | undefined;
 }): FaultDefinition {
   // The part before the dot of a FaultFamily-dot-text is a FaultFamily.
   const family = definition.name.slice(0, definition.name.indexOf('.')) as FaultFamily;

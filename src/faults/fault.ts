@@ -25,6 +25,8 @@ export interface FaultDefinition<Parameters = Record<string, unknown>> {
   readonly describe: (parameters: Parameters, targets: readonly string[]) => string;
   /** Makes it so; returns how to heal it, or undefined when there is nothing to undo (a crash, a jump of the clock). */
   readonly apply: (context: FaultContext, parameters: Parameters) => Heal | undefined;
+  /** After how many milliseconds it is over by itself, healed or not. Default: never. */
+  readonly lastsMs?: (parameters: Parameters) => number | undefined;
 }
 
 /** What a fault is applied to. */

@@ -18,6 +18,11 @@ function restartText(when: Restart): string {
   return when === undefined ? '' : `, back after ${formatDuration(when)}`;
 }
 
+/** The machine is back by then, if it was told to be. */
+function lastsMs({ restart: when }: { readonly restart?: Restart | undefined }): number | undefined {
+  return typeof when === 'number' ? when : undefined;
+}
+
 /** Ends the process of each target in some way, and brings it back as asked. */
 function crash(context: FaultContext, when: Restart, end: (machine: Machine) => void): Heal | undefined {
   const { scheduler } = context.world;
@@ -44,6 +49,7 @@ const kill = defineFault({
   schema: z.strictObject(restart),
   describe: (p, targets) => `SIGKILL to ${targets.join(', ')}${restartText(p.restart)}`,
   apply: (context, p) => crash(context, p.restart, (machine) => machine.kill()),
+  lastsMs,
 });
 
 const powerLoss = defineFault({
@@ -58,6 +64,7 @@ const powerLoss = defineFault({
   }),
   describe: (p, targets) => `power loss on ${targets.join(', ')} (${p.mode})${restartText(p.restart)}`,
   apply: (context, p) => crash(context, p.restart, (machine) => machine.powerLoss(p.mode)),
+  lastsMs,
 });
 
 const wipe = defineFault({
@@ -66,6 +73,7 @@ const wipe = defineFault({
   schema: z.strictObject(restart),
   describe: (p, targets) => `${targets.join(', ')} replaced by an empty machine${restartText(p.restart)}`,
   apply: (context, p) => crash(context, p.restart, (machine) => machine.wipe()),
+  lastsMs,
 });
 
 const pause = defineFault({

@@ -38,8 +38,8 @@ export function createFaultRunner(
 ): FaultRunner {
   const log: OpenFault[] = [];
   const open = new Set<AppliedFault>();
-  /** Ids of those that were, or are, there to be healed. */
-  const lasting = new Set<number>();
+  /** How long each is felt if nobody heals it, by id. */
+  const lastsMs: number[] = [];
 
   function apply(
     definition: FaultDefinition,
@@ -79,10 +79,9 @@ export function createFaultRunner(
         timeline.add('fault-end', `healed: ${text}`, targets.length === 1 ? targets[0] : undefined);
       },
     };
-    if (applied.lasting) {
-      open.add(applied);
-      lasting.add(entry.id);
-    } else watch.ends(entry);
+    lastsMs[entry.id] = applied.lasting ? (definition.lastsMs?.(parameters) ?? Number.POSITIVE_INFINITY) : 0;
+    if (applied.lasting) open.add(applied);
+    else watch.ends(entry);
     return applied;
   }
 
@@ -92,7 +91,7 @@ export function createFaultRunner(
       log.map(({ id, startMs, endMs }) => ({
         id,
         fromMs: startMs,
-        toMs: endMs ?? (lasting.has(id) ? Number.POSITIVE_INFINITY : startMs),
+        toMs: Math.min(endMs ?? Number.POSITIVE_INFINITY, startMs + (lastsMs[id] ?? 0)),
       })),
     apply,
     async healAll() {

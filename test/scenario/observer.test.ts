@@ -118,6 +118,19 @@ describe('a run that is observed', () => {
   });
 });
 
+describe('links to a crash', () => {
+  it('should end when the machine was told to be back, though nothing heals it', async () => {
+    const { history = [], faults: log } = await play(weather.process, { observe: true });
+    const kill = log.find(({ name }) => name === 'process.kill');
+    const linked = history.filter((operation) => operation.faults?.includes(kill?.id ?? -1));
+    expect(linked.length).toBeGreaterThan(0);
+    const untilMs = (kill?.startMs ?? 0) + 300;
+    expect(linked).toEqual(
+      history.filter(({ invokedAt, completedAt }) => invokedAt <= untilMs && completedAt >= (kill?.startMs ?? 0)),
+    );
+  });
+});
+
 describe('links from operations to faults', () => {
   const operation = (invokedAt: number, completedAt: number) => ({
     id: 0,
