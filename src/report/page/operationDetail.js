@@ -88,7 +88,10 @@
     const operation = operations.rows[index];
     const endMs = operations.ends[index];
     const { id, process, f, node, outcome, invokedMs, completedMs, input, output, code, message, faults } = operation;
-    const violations = hotfire.data.violations.filter((one) => one.operations?.includes(id));
+    const violations = Map.groupBy(
+      hotfire.data.violations.filter((one) => one.operations?.includes(id)),
+      ({ check }) => check,
+    );
     return [
       el(
         'h3',
@@ -110,7 +113,12 @@
         ),
         hotfire.pair('error', code === '' ? '' : `${code}: ${message}`),
         hotfire.pair('faults open', ...hotfire.faultLinks(faults)),
-        ...violations.slice(0, 5).map((one) => hotfire.pair('violates', `${one.check}: ${one.message}`)),
+        ...[...violations].map(([check, all]) =>
+          hotfire.pair(
+            'violates',
+            `${check}: ${all[0].message}${all.length > 1 ? ` (and ${all.length - 1} more like it)` : ''}`,
+          ),
+        ),
         hotfire.pair('asked', pretty(input)),
         hotfire.pair('answer', pretty(output)),
       ),
