@@ -8,7 +8,6 @@ import { positiveInteger } from './arguments.ts';
 import { campaignBuild } from './campaignBuild.ts';
 import { type ChaosFlags, chaos, withChaosOptions } from './chaos.ts';
 import { UsageError } from './exit.ts';
-import { onInterrupt } from './interrupt.ts';
 import { packageRoot } from './vocabulary.ts';
 
 interface QueueFlags {
@@ -60,7 +59,7 @@ function workCommand(): Command {
   return withQueueOptions(new Command('work'))
     .summary('work: take runs from the queue and play them')
     .description(
-      'Takes runs of a campaign and plays them in worker threads. Told to end (SIGTERM, SIGINT) it takes no more, ends those under way, and after --grace or a second signal gives them back. Killed, it loses nothing: its runs are given to others. A campaign of another commit or Node major is refused with 78.',
+      'Takes runs of a campaign and plays them in worker threads. Told to end (SIGTERM, SIGINT) it takes no more, ends those under way, and after --grace or a second signal gives them back; a third one ends it at once. Killed, it loses nothing: its runs are given to others. A campaign of another commit or Node major is refused with 78.',
     )
     .option('--jobs <n>', 'runs at a time, each in a worker thread', positiveInteger, availableParallelism())
     .option('--grace <duration>', 'how long runs under way may take when told to end', duration, 20_000)
@@ -127,12 +126,13 @@ async function work(flags: WorkFlags): Promise<number> {
   const address = await addressOf(flags);
   const stop = new AbortController();
   const giveBack = new AbortController();
-  const stopListening = onInterrupt(() => {
-    say('told to end: the runs under way end first; a second time gives them back');
+  const stopListening = onEverySignal((times) => {
+    if (times > 2) process.exit(130);
+    if (times === 2) giveBack.abort();
+    if (times > 1) return;
     stop.abort();
-    const timer = setTimeout(() => giveBack.abort(), flags.grace);
-    timer.unref();
-    onInterrupt(() => giveBack.abort());
+    setTimeout(() => giveBack.abort(), flags.grace).unref();
+    say('told to end: the runs under way end first; a second time gives them back, a third one ends at once');
   });
   try {
     const played = await workOnCampaign({
@@ -155,6 +155,19 @@ async function work(flags: WorkFlags): Promise<number> {
   } finally {
     stopListening();
   }
+}
+
+/**
+ * Calls `told` at each SIGINT and SIGTERM with how many there were. Never without a listener in between: a second signal
+ * would end the process before it has given anything back. Returns how to listen no longer.
+ */
+function onEverySignal(told: (times: number) => void): () => void {
+  let times = 0;
+  const listener = () => told(++times);
+  process.on('SIGINT', listener).on('SIGTERM', listener);
+  return () => {
+    process.off('SIGINT', listener).off('SIGTERM', listener);
+  };
 }
 
 async function addressOf(flags: QueueFlags) {

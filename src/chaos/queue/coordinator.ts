@@ -50,7 +50,7 @@ const attemptsMax = 3;
 /** How often unfinished runs are looked at, in milliseconds. */
 const lookMs = 150;
 
-/** After so long without any worker at a run, in milliseconds, a line says so. */
+/** After so long without any worker, in milliseconds, a line says so. */
 const loneMs = 20_000;
 
 interface Pending {
@@ -147,6 +147,8 @@ function coordinate(
   const waiting: (() => void)[] = [];
   let taken = 0;
   let closed = false;
+  /** Settled when it is closed: nobody waits for the next look then. */
+  const closing = Promise.withResolvers<void>();
   let loneSince = Date.now();
   let toldLone = false;
 
@@ -178,7 +180,9 @@ function coordinate(
   }
 
   async function tellLoneliness(): Promise<void> {
-    if (pending.size === 0 || (await queue.getActiveCount()) > 0) {
+    // Every worker looks for silent ones all the time, and leaves a mark that lives until the next look is due.
+    const attended = (await redis.exists(queue.toKey('stalled-check'))) === 1;
+    if (pending.size === 0 || attended) {
       loneSince = Date.now();
       toldLone = false;
     } else if (!toldLone && Date.now() - loneSince > loneMs) {
@@ -189,6 +193,7 @@ function coordinate(
 
   function failAll(error: (run: string) => Error): void {
     closed = true;
+    closing.resolve();
     for (const entry of pending.values()) entry.reject(error(entry.task.run));
     pending.clear();
     for (const free of waiting.splice(0)) free();
@@ -208,7 +213,7 @@ function coordinate(
           told = text;
         },
       );
-      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      await Promise.race([closing.promise, pause(everyMs)]);
     }
   }
 
@@ -276,6 +281,13 @@ function coordinate(
       return ended;
     },
   };
+}
+
+/** A pause that does not keep the process alive: the connection does. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
 }
 
 /** The run's identity, and all else that its result depends on, as a name that BullMQ takes. */

@@ -109,10 +109,12 @@ async function cardIsThere(redis: Redis, keys: CampaignKeys, { campaign, build }
 async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWorkerOptions): Promise<number> {
   const { build, executor, silenceMs, stop, giveBack, say } = options;
   let played = 0;
+  const over = new AbortController();
+  const abandon = AbortSignal.any([giveBack, over.signal]);
   const worker = new QueueWorker<RunTask, RunResult>(
     queueNameOf(build),
     async (job, token) => {
-      const result = await play(job, token, redis, keys, options);
+      const result = await play(job, token, redis, keys, options, abandon);
       played++;
       return result;
     },
@@ -129,10 +131,15 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
       runRetryDelay: 500,
     },
   );
+  const gone = new Set<string>();
   worker.on('error', (error) => {
+    const text = String(error);
+    const [, run] = /(?:Missing (?:key|lock)|could not renew lock) for job (.+)-[0-9a-f]{12}\b/.exec(text) ?? [];
     // The connection tells of its own losses.
-    if (!/ECONN|Connection is closed|EPIPE|LOADING|ETIMEDOUT|ENOTFOUND|EAI_AGAIN/.test(String(error)))
-      say(String(error));
+    if (/ECONN|Connection is closed|EPIPE|LOADING|ETIMEDOUT|ENOTFOUND|EAI_AGAIN/.test(text)) return;
+    if (run === undefined) say(text);
+    else if (!gone.has(run)) say(`run ${run} is not this worker's any more: another has it, or nobody waits for it`);
+    if (run !== undefined) gone.add(run);
   });
   worker.on('stalled', (id) => say(`run ${id.replace(/-[^-]*$/, '')}: its worker fell silent; it is given out again`));
   worker.on('failed', (_job, error) => say(error.message.split('\n', 1)[0] ?? ''));
@@ -145,6 +152,8 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
       missing = (await cardIsThere(redis, keys, options)) ? 0 : missing + 1;
       if (missing === 0) await renewTtl(redis, keys, build);
     }
+    // Nobody waits for what is still under way.
+    if (missing > 0) over.abort();
   } finally {
     // Waits for the runs under way: they end, or are given back.
     await Promise.race([worker.close(), closedWhileAway(redis, giveBack)]);
@@ -167,7 +176,8 @@ async function play(
   token: string | undefined,
   redis: Redis,
   keys: CampaignKeys,
-  { build, executor, giveBack }: CampaignWorkerOptions,
+  { build, executor }: CampaignWorkerOptions,
+  abandon: AbortSignal,
 ): Promise<RunResult> {
   const task = taskSchema.parse(job.data) as RunTask; // the rest of its shape is vouched for by the build
   if (job.id !== undefined) await redis.pexpire(`${keys.prefix}:${queueNameOf(build)}:${job.id}`, keptMs);
@@ -178,18 +188,19 @@ async function play(
     job.updateProgress({ ...progress }).catch(() => {}); // lost words about progress are no loss
   };
   let giveUp = (): void => {};
-  const givenBack = new Promise<never>((_, reject) => {
+  const abandoned = new Promise<never>((_, reject) => {
     giveUp = () => reject(new WaitingError());
   });
-  if (giveBack.aborted) giveUp();
-  else giveBack.addEventListener('abort', giveUp, { once: true });
+  if (abandon.aborted) giveUp();
+  else abandon.addEventListener('abort', giveUp, { once: true });
   try {
-    return await Promise.race([executor.run(task, onProgress), givenBack]);
+    return await Promise.race([executor.run(task, onProgress), abandoned]);
   } catch (error) {
-    if (error instanceof WaitingError) await job.moveToWait(token);
+    // Of a campaign that is over there is no queue to give it back to.
+    if (error instanceof WaitingError) await job.moveToWait(token).catch(() => {});
     throw error;
   } finally {
-    giveBack.removeEventListener('abort', giveUp);
+    abandon.removeEventListener('abort', giveUp);
   }
 }
 

@@ -226,6 +226,18 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     const later = hotfire(['campaign', 'run', 'stemedb', '--silence', '1s'], { HOTFIRE_COMMIT: 'another' });
     expect(await exitOf(later)).toBe(78);
     expect(later.said()).toContain('was begun by commit under-test on Node 24, this is commit another on Node 24');
+
+    // Told to forget the old one, it begins anew and leaves nothing of either.
+    const another = { HOTFIRE_COMMIT: 'another' };
+    const fresh = hotfire(['campaign', 'run', 'stemedb', '--silence', '1s', '--seeds', '1', '--fresh'], another);
+    await until(
+      'the new campaign',
+      async () => (await redis.client.get('hotfire:{chaos}:card'))?.includes('another') === true,
+    );
+    const worker = hotfire(['campaign', 'work', '--jobs', '1', '--silence', '1s', '--until-done'], another);
+    expect(await exitOf(fresh), fresh.said()).toBe(0);
+    expect(await exitOf(worker), worker.said()).toBe(0);
+    await until('an empty Redis', async () => (await redis.client.dbsize()) === 0);
   });
 
   it('should end at a Redis that does not let it in, without printing the password', async () => {
