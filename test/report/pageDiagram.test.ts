@@ -195,6 +195,16 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
     await tab.page.locator('#zoom-reset').waitFor({ state: 'hidden' });
   });
 
+  it('should keep the time window in its address, and open where an address leads', async () => {
+    await tab.page.evaluate('hotfire.setTimeWindow(600_000.5, 900_000)');
+    await expect.poll(() => tab.page.url()).toBe(`${url('few')}#t=600000.5-900000`);
+    await tab.page.click('#time-whole');
+    await expect.poll(() => tab.page.url()).toBe(url('few'));
+    await tab.page.goto(`${url('unobserved')}#t=60000-120000`);
+    expect(await windowMs()).toBe(60_000);
+    await tab.page.goto(url('few'));
+  });
+
   it('should draw what the timeline tells when the run was not observed', async () => {
     await tab.page.goto(url('unobserved'));
     expect((await look()).colours).toBeGreaterThan(10);

@@ -113,4 +113,5 @@
   hotfire.renderLogs(byId('logs'));
   hotfire.renderTimeline(byId('timeline'));
   hotfire.renderReproduce(byId('reproduce'));
+  hotfire.keepTimeWindowInAddress();
 })();

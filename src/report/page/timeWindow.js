@@ -44,6 +44,24 @@
     });
   };
 
+  /** `#t=29971.5-35127.7`: a window in the page's address, in virtual milliseconds, so that a place can be sent to somebody. */
+  const IN_ADDRESS = /^#t=(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/;
+
+  /** Takes the window from the page's address, and keeps it there: an address with a section's name is left as it is. */
+  hotfire.keepTimeWindowInAddress = () => {
+    const read = () => {
+      const [, from, to] = IN_ADDRESS.exec(location.hash) ?? [];
+      if (from !== undefined && Number(to) > Number(from)) hotfire.setTimeWindow(Number(from), Number(to));
+    };
+    const digits = (ms) => String(Number(ms.toFixed(4)));
+    addEventListener('hashchange', read);
+    hotfire.onTimeWindowSettled(() => {
+      if (!hotfire.isWholeRun()) history.replaceState(null, '', `#t=${digits(fromMs)}-${digits(toMs)}`);
+      else if (IN_ADDRESS.test(location.hash)) history.replaceState(null, '', location.pathname + location.search);
+    }, 200);
+    read();
+  };
+
   /** The window in words and the way back to the whole run, in the bar that is always in sight. */
   hotfire.renderTimeWindow = (box) => {
     const { el } = hotfire;
