@@ -11,8 +11,8 @@ export interface Coverage extends FaultWatch {
   readonly pairs: ReadonlySet<string>;
 }
 
-/** Watches the states that `stateOf` gives for nodes, in words. */
-export function createCoverage(stateOf: (node: string) => string): Coverage {
+/** Watches the states of these nodes of the engine, in words; faults of other machines meet none. */
+export function createCoverage(nodes: readonly string[], stateOf: (node: string) => string): Coverage {
   const pairs = new Set<string>();
   const open = new Set<FaultLogEntry>();
   /** The last state seen of each node that an open fault hits. */
@@ -35,6 +35,7 @@ export function createCoverage(stateOf: (node: string) => string): Coverage {
       // The faults that are open may have changed something in this very event.
       look();
       for (const node of fault.nodes) {
+        if (!nodes.includes(node)) continue;
         const state = stateOf(node);
         last.set(node, state);
         pairs.add(pairOf(fault, state));

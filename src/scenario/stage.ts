@@ -86,7 +86,9 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
     bystander(world, `client-${index + 1}`),
   );
   const scraper = createScraper(world, bystander(world, 'prometheus'), stand, session, scenario.nodes, store);
-  const coverage = createCoverage((node) => engineStateOf(control.state(node), () => session.engineState?.(node)));
+  const coverage = createCoverage(scenario.nodes, (node) =>
+    engineStateOf(control.state(node), () => session.engineState?.(node)),
+  );
   const nodes = {
     nodes: scenario.nodes,
     primary: () => session.primary(),

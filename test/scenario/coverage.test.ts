@@ -15,7 +15,7 @@ describe('coverage of (fault, engine state)', () => {
       ['a', 'ok'],
       ['b', 'ok'],
     ]);
-    const coverage = createCoverage((node) => states.get(node) ?? 'none');
+    const coverage = createCoverage(['a', 'b'], (node) => states.get(node) ?? 'none');
     const stall = fault(0, 'disk.stall', ['a']);
     coverage.look();
     coverage.begins(stall);
@@ -30,7 +30,7 @@ describe('coverage of (fault, engine state)', () => {
 
   it('should see what a fault meets between its own changes: two faults open at once, each with its own end', () => {
     let state = 'ok';
-    const coverage = createCoverage(() => state);
+    const coverage = createCoverage(['a'], () => state);
     const [first, second] = [fault(0, 'disk.slow', ['a']), fault(1, 'process.kill', ['a'])];
     coverage.begins(first);
     coverage.begins(second);
@@ -39,6 +39,18 @@ describe('coverage of (fault, engine state)', () => {
     coverage.look();
     coverage.ends(first);
     expect([...coverage.pairs].sort()).toEqual(['disk.slow × down', 'disk.slow × ok', 'process.kill × ok']);
+  });
+
+  it('should leave the machines of clients alone, which have no engine', () => {
+    const coverage = createCoverage(['a'], (node) => {
+      if (node !== 'a') throw new Error(`no node ${node}`);
+      return 'ok';
+    });
+    const skew = fault(0, 'clock.drift', ['client-1', 'a']);
+    coverage.begins(skew);
+    coverage.look();
+    coverage.ends(skew);
+    expect([...coverage.pairs]).toEqual(['clock.drift × ok']);
   });
 
   it('should speak of a node that does not run without asking its engine', () => {
@@ -67,6 +79,7 @@ load: { writers: 6, think: 20ms }
 timeline:
   - { at: 5s, fault: disk.stall, duration: 3s }
   - { at: 12s, fault: process.kill, nodes: one, duration: 2s }
+  - { at: 11s, fault: network.latency, nodes: client-1, with: { mean: 1ms }, duration: 1s }
   - { at: 13s, fault: disk.slow, with: { add: 80ms }, duration: 10s }
 `,
       readVocabulary(),
