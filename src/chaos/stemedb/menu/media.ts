@@ -3,10 +3,11 @@ import { type FaultEntry, fault, lasting, scale, segments } from './entry.ts';
 /** Damage that a disk does not report: acknowledged bytes may be gone. */
 export const mediaEntries: readonly FaultEntry[] = [
   {
-    // Only the headers of the segments are left: what came before a segment is proven by its header alone.
+    // Only the headers of the segments are left: what came before a segment is proven by its header alone. It shows something
+    // only where the log has rotated before, so it comes often.
     name: 'log unreadable, no witness',
     family: 'media',
-    weight: 2,
+    weight: 6,
     steps: () => [
       { afterMs: 0, step: fault('process.kill', {}, { restart: 100 }) },
       {
