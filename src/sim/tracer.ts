@@ -112,6 +112,7 @@ class SimSpan implements Span {
   #context: SpanContext | undefined;
   #data: SimSpanData | undefined;
   #ended = false;
+  #attributeCount = 0;
 
   constructor(origin: SpanOrigin, lanes: readonly number[], number: number, parent: SpanContext | undefined) {
     this.#origin = origin;
@@ -162,12 +163,19 @@ class SimSpan implements Span {
   setAttribute(key: string, value: AttributeValue): this {
     const attributes = this.#open()?.attributes;
     if (attributes === undefined) return this;
-    if (key in attributes || Object.keys(attributes).length < attributesMax) attributes[key] = value;
+    if (!Object.hasOwn(attributes, key)) {
+      if (this.#attributeCount === attributesMax) return this;
+      this.#attributeCount++;
+    }
+    attributes[key] = value;
     return this;
   }
 
   setAttributes(attributes: Attributes): this {
-    for (const [key, value] of Object.entries(attributes)) if (value !== undefined) this.setAttribute(key, value);
+    for (const key in attributes) {
+      const value = attributes[key];
+      if (value !== undefined) this.setAttribute(key, value);
+    }
     return this;
   }
 

@@ -160,7 +160,9 @@ function labelOf(bytes: Uint8Array): string | undefined {
 
 /** Without the query string, and with its long segments cut: `/v1/assertions/…`. */
 function shortened(path: string): string {
-  const [plain = ''] = path.split('?', 1);
+  const query = path.indexOf('?');
+  const plain = query < 0 ? path : path.slice(0, query);
+  if (plain.length <= segmentLengthMax) return plain;
   return plain
     .split('/')
     .map((segment) => (segment.length > segmentLengthMax ? '…' : segment))
