@@ -164,11 +164,15 @@ function report(out: string, { checks, reasons, explanation }: Shrunk, flags: Sh
 /** A line that changes on a terminal, a line now and then elsewhere; on standard error, so that output can be read on. */
 function createProgress(silent: boolean): { show: (progress: ShrinkProgress) => void; clear: () => void } {
   const { stderr } = process;
+  let nextLine = 0;
   return {
     show({ pass, runs, runsMax, faults, nodes, operations }) {
       const line = `${pass}: ${runs}/${runsMax} runs, ${faults} faults, ${nodes} nodes, ${operations} operations`;
       if (stderr.isTTY) stderr.write(`\r\u001b[K${line}`);
-      else if (!silent && runs % runsPerLine === 0) stderr.write(`${line}\n`);
+      else if (!silent && runs >= nextLine) {
+        stderr.write(`${line}\n`);
+        nextLine = runs + runsPerLine;
+      }
     },
     clear() {
       if (stderr.isTTY) stderr.write('\r\u001b[K');
