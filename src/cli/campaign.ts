@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExecutorError } from '../chaos/executor.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
@@ -98,6 +98,7 @@ function withQueueOptions(command: Command): Command {
 async function coordinate(engine: string, flags: RunFlags): Promise<number> {
   const { createQueueExecutor, CampaignError } = await import('../chaos/queue/coordinator.ts');
   const address = await addressOf(flags);
+  leaveInTime(flags.silence);
   try {
     return await chaos(engine, flags, () =>
       createQueueExecutor({
@@ -119,6 +120,20 @@ async function coordinate(engine: string, flags: RunFlags): Promise<number> {
       );
     return complainOfRedis(error);
   }
+}
+
+/**
+ * Told to end, a coordinator waits for the runs under way, which others play: not for ever, for they may have no worker. What
+ * is not there after `waitMs` is left to the queue, where the same command finds it.
+ */
+function leaveInTime(waitMs: number): void {
+  const told = (signal: 'SIGINT' | 'SIGTERM') => {
+    setTimeout(() => {
+      say('the runs under way are left to the queue, results are kept: the same command goes on');
+      process.exit(128 + constants.signals[signal]);
+    }, waitMs).unref();
+  };
+  process.once('SIGINT', told).once('SIGTERM', told);
 }
 
 async function work(flags: WorkFlags): Promise<number> {

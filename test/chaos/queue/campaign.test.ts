@@ -240,6 +240,19 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     await until('an empty Redis', async () => (await redis.client.dbsize()) === 0);
   });
 
+  it('should have a coordinator that is told to end leave what no worker plays to the next one', async () => {
+    const first = coordinate('--seeds', '1');
+    await until('the run', async () => (await redis.client.llen('hotfire:{chaos}:under-test-node24:wait')) > 0);
+    first.child.kill('SIGTERM');
+    expect(await exitOf(first)).toBe(143);
+    expect(first.said()).toContain('results are kept: the same command goes on');
+    const worker = work();
+    const second = coordinate('--seeds', '1');
+    expect(await exitOf(second), second.said()).toBe(0);
+    expect(await exitOf(worker)).toBe(0);
+    expect(playedBy(worker)).toBe(1);
+  });
+
   it('should end at a Redis that does not let it in, without printing the password', async () => {
     await redis.client.config('SET', 'requirepass', 'right');
     const worker = hotfire(['campaign', 'work', '--redis', `redis://:wrong-secret@127.0.0.1:${redis.port}`]);
