@@ -188,6 +188,7 @@ class RunningJournal implements Journal {
         recordSalt: recordSaltOf(this.id),
         previousLastLsn: 0,
         previousBatchCrc: 0,
+        wallMs: 0,
       }).then(({ file }) => closeQuietly(file));
     } else {
       for (const segment of runningSegments(this.#recovered)) this.#segments.add(segment);

@@ -23,6 +23,8 @@ export interface Predecessor {
   readonly recordSalt: number;
   readonly previousLastLsn: Lsn;
   readonly previousBatchCrc: number;
+  /** Wall time of the last batch, milliseconds since 1970; 0 when there is none. The segment is dated no earlier. */
+  readonly wallMs: number;
   readonly parentJournalId?: string;
   readonly parentLsn?: Lsn;
 }
@@ -47,14 +49,16 @@ export async function startSegment(
       { reason: 'wal_full' },
     );
   }
+  const { wallMs, ...follows } = previous;
   const header = newSegmentHeader({
-    ...previous,
+    ...follows,
     segmentId,
     baseLsn: previous.previousLastLsn + 1,
     salt: host.random.stream('journal-salt').uint32(),
     segmentBytes: settings.segmentBytes,
     incarnation: host.incarnation,
-    createdWall: Math.max(0, Math.floor(host.clock.wall())),
+    // A clock that was set back must not take the log with it: what follows an empty segment goes on from its date.
+    createdWall: Math.max(wallMs, Math.floor(host.clock.wall())),
   });
   const name = segmentFileName(segmentId);
   const path = `${settings.directory}/${name}`;

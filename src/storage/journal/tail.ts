@@ -212,6 +212,7 @@ export class LogTail {
         recordSalt: this.#start.recordSalt,
         previousLastLsn: this.active.lastLsn,
         previousBatchCrc: this.#previousCrc,
+        wallMs: this.#wallMs,
       });
       await closeQuietly(this.#file);
       this.#file = begun.file;
