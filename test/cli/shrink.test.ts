@@ -54,7 +54,7 @@ describe('a scenario that is violated', () => {
       'shrink',
       'incident.yaml',
       '--runs',
-      '30',
+      '16',
       '--out',
       'small.yaml',
       ...planted,
@@ -65,7 +65,7 @@ describe('a scenario that is violated', () => {
     expect(stdout).toMatch(/^runs: {4}\d+ in /m);
     expect(stdout).toContain('checks:  C6 ack-after-sync');
     expect(stdout).toContain('replay:  npx hotfire replay small.yaml --mutant ack-on-write\n');
-    expect(stderr).toMatch(/^\w+: \d+\/30 runs, \d+ faults, /m);
+    expect(stderr).toMatch(/^\w+: \d+\/16 runs, \d+ faults, /m);
     const text = readFileSync(join(folder, 'small.yaml'), 'utf8');
     expect(text).toMatch(/^# Made smaller from incident.yaml: C6 ack-after-sync/);
     const small = parse(text);

@@ -19,7 +19,7 @@ export interface ShrinkExplanation {
   readonly steps: readonly {
     /** `disk.sync-error at 500ms`. */
     readonly text: string;
-    /** True: without it the run does not fail alike. Undefined: there was no run left to try it. */
+    /** True: without it the run does not fail alike, or could not be judged. Undefined: there was no run left to try it. */
     readonly necessary: boolean | undefined;
   }[];
   /** No single step can be left out. False: not shown, because the search ended before. */
