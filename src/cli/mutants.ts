@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Mutant } from '../chaos/definition.ts';
+import type { Executor } from '../chaos/executor.ts';
 import { guidedPlan } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { positiveInteger } from './arguments.ts';
@@ -27,7 +28,7 @@ export function mutantsCommand(): Command {
   return new Command('mutants')
     .summary('plant known bugs and see that the checks catch each')
     .description(
-      "Plants each of the engine's known bugs and runs chaos until a check sees it. Prints how many seeds each took. Exits 0 when all were caught, 1 when one escaped.",
+      "Plants each of the engine's known bugs and runs chaos until a check sees it in a run that holds without the bug. Prints how many seeds each took. Exits 0 when all were caught, 1 when one escaped.",
     )
     .argument('<engine>', 'engine')
     .argument('[mutant...]', 'only these')
@@ -77,7 +78,7 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
 /** Seed by seed, until a check sees it: so the number of seeds does not depend on how many hunts run beside it. */
 async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: boolean): Promise<Caught> {
   const numbers = seedsOf(1, seedsMax, { index: 1, of: 1 });
-  const executor = createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href });
+  const executor = confirming(createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href }));
   const campaign = await runCampaign({
     engine,
     mutants: [mutant.name],
@@ -97,4 +98,20 @@ async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: bo
 function choose(engine: string, all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {
   if (names.length === 0) return all;
   return names.map((name) => mutantNamed(engine, name));
+}
+
+/** An executor for which a run fails only if it holds without the planted bugs: else something else was caught. */
+export function confirming(executor: Executor): Executor {
+  return {
+    width: executor.width,
+    async run(task, onProgress, hurry) {
+      const result = await executor.run(task, onProgress, hurry);
+      if (result.failure === undefined) return result;
+      const healthy = await executor.run({ ...task, mutants: [], shrinkRunsMax: 0 }, undefined, hurry);
+      if (healthy.verdict === 'held') return result;
+      const { failure: _, ...rest } = result;
+      return { ...rest, verdict: 'undecided' };
+    },
+    close: () => executor.close(),
+  };
 }

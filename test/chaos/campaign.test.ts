@@ -122,4 +122,4 @@ test('should find the same failures of a planted bug in one, two and three worke
   expect(one.some(({ failure }) => failure !== undefined)).toBe(true);
   expect(two).toEqual(one);
   expect(three).toEqual(one);
-}, 60_000);
+}, 240_000);
