@@ -35,7 +35,11 @@ export function campaignCommand(): Command {
       'Spreads the runs of a chaos campaign over any number of machines. One process coordinates, the others work; between them is a Redis (6.2 or newer; with appendonly it may be restarted in between). The same seeds give the same findings as `hotfire chaos`.',
     )
     .addCommand(runCommand())
-    .addCommand(workCommand());
+    .addCommand(workCommand())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ hotfire campaign run stemedb --redis redis://queue:6379 --seeds 10000\n  $ hotfire campaign work --redis redis://queue:6379 --jobs 8',
+    );
 }
 
 function runCommand(): Command {

@@ -74,7 +74,8 @@ function at(page: string, block: Block, error: unknown): Error {
 const withBlocks = pages().filter((page) => blocksOf(page).length > 0);
 const needRedis = withBlocks.filter((page) => blocksOf(page).some(({ text }) => text.includes('redis://')));
 
-describe('the documentation', () => {
+// Seconds a page on a machine of its own; the limits are for one that others use too.
+describe('the documentation', { timeout: 300_000 }, () => {
   it.concurrent.each(withBlocks.filter((page) => !needRedis.includes(page)))(
     '%s should do what its blocks show',
     follow,
@@ -87,9 +88,15 @@ describe('the documentation', () => {
   });
 });
 
-describe.skipIf(!hasRedisServer)('the documentation of campaigns (skipped without redis-server)', () => {
-  it.each(needRedis)('%s should do what its blocks show', follow);
-});
+describe.skipIf(!hasRedisServer)(
+  'the documentation of campaigns (skipped without redis-server)',
+  {
+    timeout: 300_000,
+  },
+  () => {
+    it.each(needRedis)('%s should do what its blocks show', follow);
+  },
+);
 
 describe('command lines within sentences and tables', () => {
   it.each(pages())('%s should have none that the program does not take', async (page) => {
