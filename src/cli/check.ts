@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Delivery } from '../checkers/conservation/messages.ts';
@@ -53,7 +54,7 @@ export function checkCommand(): Command {
       'Checks a history of client operations, whoever recorded it: one operation a line as JSON, with id, process, f, input,\n' +
         'outcome (ok, fail, info), output, invokedAt, completedAt, invokedOrder, completedOrder.',
     )
-    .argument('<file>', 'the history, NDJSON')
+    .argument('<file>', 'the history, NDJSON; compressed with gzip if its name ends with .gz')
     .addOption(
       new Option('--model <name>', 'what the operations were done on')
         .choices([...models.keys(), 'log', ...historyChecks.keys()])
@@ -114,7 +115,8 @@ Examples:
 
 function readHistory(file: string): Operation[] {
   try {
-    return historyFromNdjson(readFileSync(file, 'utf8'));
+    const bytes = readFileSync(file);
+    return historyFromNdjson((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString());
   } catch (error) {
     throw new UsageError(`${file}: ${messageOf(error)}`);
   }

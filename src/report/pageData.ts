@@ -54,7 +54,7 @@ export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'hist
   readonly states: readonly PageStateRow[];
   /** Operations of clients, among them always those that violations name. */
   readonly history: readonly PageOperationRow[];
-  /** Operations that are in `history.ndjson` and not here. */
+  /** Operations that are in `history.ndjson.gz` and not here. */
   readonly historyLeftOut: number;
   /** What was not kept by the run or is not shown for want of room. */
   readonly leftOut: { readonly messages: number; readonly spans: number; readonly logs: number };

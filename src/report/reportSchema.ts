@@ -1,9 +1,16 @@
 import { z } from 'zod';
+import type { Observations } from '../scenario/observations.ts';
 import type { RunRecord } from '../scenario/runRecord.ts';
 import type { Guilt } from './guilt.ts';
 
-/** What `report.json` holds: a run but for its history, which is `history.ndjson` beside it, and where it went wrong. */
-export type Report = Omit<RunRecord, 'history'> & { readonly guilt?: readonly Guilt[] };
+/**
+ * What `report.json` holds: a run and where it went wrong, but for what is by far the longest: the history, which is
+ * `history.ndjson.gz` beside it, and messages and spans, which are in the page and in `trace.perfetto.json`.
+ */
+export type Report = Omit<RunRecord, 'history' | 'observations'> & {
+  readonly guilt?: readonly Guilt[];
+  readonly observations?: Pick<Observations, 'logs' | 'states' | 'dropped'>;
+};
 
 const ms = z.number().describe('virtual milliseconds since the run began');
 const duration = z.number().nonnegative().describe('milliseconds');
@@ -41,7 +48,7 @@ const timelineEntry = z.strictObject({
 
 const fault = z
   .strictObject({
-    id: count.describe('what operations of history.ndjson name in `faults`'),
+    id: count.describe('what operations of history.ndjson.gz name in `faults`'),
     name: z.string().describe('family.fault'),
     nodes: z.array(z.string()),
     parameters: plain,
@@ -102,7 +109,7 @@ const violation = z
     atMs: ms.exactOptional().describe('when it became visible'),
     fromMs: ms.exactOptional().describe('when all of it was still well, as far as that can be shown'),
     node: z.string().exactOptional(),
-    operations: z.array(count).exactOptional().describe('ids of the operations of history.ndjson that show it'),
+    operations: z.array(count).exactOptional().describe('ids of the operations of history.ndjson.gz that show it'),
     evidence: plain.exactOptional(),
   })
   .describe('evidence that something that must hold did not');
@@ -131,42 +138,8 @@ const guilt = z
   })
   .describe('where a violated run went wrong: a stretch for each check that was violated');
 
-const span = z
-  .strictObject({
-    id: z.string().regex(/^[0-9a-f]{16}$/),
-    parentId: z
-      .string()
-      .regex(/^[0-9a-f]{16}$/)
-      .exactOptional(),
-    traceId: z.string().regex(/^[0-9a-f]{32}$/),
-    node: z.string(),
-    incarnation: count,
-    name: z.string(),
-    startMs: ms,
-    endMs: ms.exactOptional().describe('absent: the process ended before it did'),
-    attributes: z.record(z.string(), plain),
-    status: z.enum(['unset', 'ok', 'error']),
-    message: z.string().exactOptional(),
-    events: z
-      .array(z.strictObject({ atMs: ms, name: z.string(), attributes: z.record(z.string(), plain).exactOptional() }))
-      .exactOptional(),
-    links: z.array(z.string()).exactOptional().describe('ids of other spans that it worked for'),
-  })
-  .describe("a span of an engine's tracer");
-
 const observations = z
   .strictObject({
-    messages: z.array(
-      z.strictObject({
-        sentMs: ms,
-        receivedMs: ms.exactOptional().describe('when its last byte reached the receiver; absent: it never did'),
-        from: z.string(),
-        to: z.string(),
-        bytes: count,
-        label: z.string(),
-      }),
-    ),
-    spans: z.array(span),
     logs: z.array(
       z.strictObject({
         atMs: ms,

@@ -12,13 +12,13 @@ import { timelineMarkdown } from './timelineMarkdown.ts';
 
 /**
  * Writes `report.json`, `timeline.md`, `postmortem.md`, `junit.xml`, `index.html` and `trace.perfetto.json` of a run into a
- * directory, which is made if it is not there, and of a run that was observed `history.ndjson`. Gives the paths of the files,
+ * directory, which is made if it is not there, and of a run that was observed `history.ndjson.gz`. Gives the paths of the files,
  * in that order. Throws what the file system throws.
  */
 export async function writeReport(record: RunRecord, directory: string): Promise<string[]> {
   await mkdir(directory, { recursive: true });
   const files = [
-    ['report.json', reportJson(record)],
+    ['report.json', `${JSON.stringify(reportOf(record))}\n`],
     ['timeline.md', timelineMarkdown(record)],
     ['postmortem.md', postmortemMarkdown(record)],
     ['junit.xml', junitXml(record)],
@@ -35,10 +35,15 @@ export async function writeReport(record: RunRecord, directory: string): Promise
   return record.history === undefined ? paths : [...paths, await writeHistory(record.history, directory)];
 }
 
-/** The record but for the history, which is longer than all the rest and has a file of its own, and where it went wrong. */
-function reportJson(record: RunRecord): string {
-  const { history: _, ...rest } = record;
+/** What `report.json` holds of a run. */
+export function reportOf(record: RunRecord): Report {
+  const { history: _, observations, ...rest } = record;
   const guilt = guiltOf(record);
-  const report: Report = guilt.length === 0 ? rest : { ...rest, guilt };
-  return `${JSON.stringify(report)}\n`;
+  return {
+    ...rest,
+    ...(guilt.length === 0 ? {} : { guilt }),
+    ...(observations === undefined
+      ? {}
+      : { observations: { logs: observations.logs, states: observations.states, dropped: observations.dropped } }),
+  };
 }

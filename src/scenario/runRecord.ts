@@ -105,7 +105,7 @@ export interface ExpectationResult {
 
 /**
  * All that a run leaves behind, as plain data, from which every report is made. `report.json` is all of it but the history,
- * which is `history.ndjson`.
+ * which is `history.ndjson.gz`.
  */
 export interface RunRecord {
   readonly version: 1;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createHistory, historyToNdjson } from '../../src/checkers/recorder.ts';
 import { exitOf } from '../../src/cli/exit.ts';
@@ -29,6 +30,10 @@ beforeEach(() => {
 async function check(text: string, ...words: string[]): Promise<{ code: unknown; complaint: string | undefined }> {
   const file = join(folder, 'history.ndjson');
   writeFileSync(file, text);
+  return checkFile(file, ...words);
+}
+
+async function checkFile(file: string, ...words: string[]): Promise<{ code: unknown; complaint: string | undefined }> {
   try {
     const program = await createProgram('check');
     await program.parseAsync(['check', file, ...words], { from: 'user' });
@@ -51,6 +56,14 @@ function register(read: number): string {
 test('should end with 0 for a history that is linearizable', async () => {
   expect(await check(register(2), '--model', 'register')).toEqual({ code: 0, complaint: undefined });
   expect(printed).toMatch(/^held: \S+history\.ndjson as register\n$/);
+});
+
+test('should read a history that is compressed, and complain of one that only says so', async () => {
+  const file = join(folder, 'history.ndjson.gz');
+  writeFileSync(file, gzipSync(register(1)));
+  expect((await checkFile(file, '--model', 'register')).code).toBe(1);
+  writeFileSync(file, register(2));
+  expect(await checkFile(file, '--model', 'register')).toEqual({ code: 64, complaint: expect.stringContaining(file) });
 });
 
 test('should end with 2 for a history without operations: nothing was checked', async () => {

@@ -49,7 +49,7 @@ test('should end with 0, leave a report where it says, and print how to play it 
   expect(stdout).toContain('held: A short run, seed 12');
   expect(stdout).toContain('report       reports/calm-12-set-c341b293/index.html');
   expect(stdout).toContain('trace        reports/calm-12-set-c341b293/trace.perfetto.json');
-  expect(stdout).toContain('history      reports/calm-12-set-c341b293/history.ndjson');
+  expect(stdout).toContain('history      reports/calm-12-set-c341b293/history.ndjson.gz');
   expect(stdout).toMatch(/again {8}npx hotfire replay \S+calm\.yaml --seed 12 --set load\.writers=3\n/);
   expect(existsSync(join(folder, 'reports/calm-12-set-c341b293/index.html'))).toBe(true);
   const report = JSON.parse(readFileSync(join(folder, 'reports/calm-12-set-c341b293/report.json'), 'utf8'));

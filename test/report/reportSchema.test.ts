@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { type Report, reportSchema, reportSchemaText } from '../../src/report/reportSchema.ts';
+import { reportOf } from '../../src/report/writeReport.ts';
 import type { RunRecord } from '../../src/scenario/runRecord.ts';
 import { observedRun, weather } from './observedRun.ts';
 import { sampleRecord } from './sampleRecord.ts';
@@ -9,8 +10,8 @@ import { sampleRecord } from './sampleRecord.ts';
 const validate = new Ajv2020({ allErrors: true }).compile(JSON.parse(reportSchemaText()));
 
 /** The report as a reader has it: from JSON. */
-function written({ history: _, ...report }: RunRecord): Report {
-  return JSON.parse(JSON.stringify(report));
+function written(record: RunRecord): Report {
+  return JSON.parse(JSON.stringify(reportOf(record)));
 }
 
 const alerting = `
@@ -30,7 +31,7 @@ describe('the JSON schema of a report', () => {
     expect(validate(report), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
     // The schema that is published and the one that it is made of say the same.
     expect(reportSchema.parse(report)).toEqual(report);
-    expect(report.observations?.spans.length).toBeGreaterThan(100);
+    expect(report.observations?.states.length).toBeGreaterThan(0);
     expect(report.alerts.length).toBeGreaterThan(0);
   });
 

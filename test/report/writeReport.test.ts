@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { historyFromNdjson } from '../../src/checkers/recorder.ts';
 import { formatClock, formatSpan } from '../../src/report/formatTime.ts';
 import { htmlPage } from '../../src/report/htmlPage.ts';
 import { tellStory } from '../../src/report/story.ts';
-import { writeReport } from '../../src/report/writeReport.ts';
+import { reportOf, writeReport } from '../../src/report/writeReport.ts';
 import { observedRun, weather } from './observedRun.ts';
 import { sampleRecord } from './sampleRecord.ts';
 
@@ -21,7 +22,7 @@ describe('a report', () => {
     const directory = mkdtempSync(join(tmpdir(), 'report-'));
     made.push(directory);
     const record = await observedRun(weather.process);
-    const { history = [], ...rest } = record;
+    const { history = [] } = record;
 
     const files = await writeReport(record, join(directory, 'deep', 'er'));
 
@@ -33,11 +34,11 @@ describe('a report', () => {
         'junit.xml',
         'index.html',
         'trace.perfetto.json',
-        'history.ndjson',
+        'history.ndjson.gz',
       ].map((name) => `/deep/er/${name}`),
     );
-    expect(JSON.parse(readFileSync(files[0] ?? '', 'utf8'))).toEqual(JSON.parse(JSON.stringify(rest)));
-    const readBack = historyFromNdjson(readFileSync(files.at(-1) ?? '', 'utf8'));
+    expect(JSON.parse(readFileSync(files[0] ?? '', 'utf8'))).toEqual(JSON.parse(JSON.stringify(reportOf(record))));
+    const readBack = historyFromNdjson(gunzipSync(readFileSync(files.at(-1) ?? '')).toString());
     expect(readBack).toEqual(history);
     expect(readBack.some(({ faults = [] }) => faults.length > 0)).toBe(true);
     expect(readBack.some(({ outcome }) => outcome !== 'ok')).toBe(true);
@@ -47,7 +48,7 @@ describe('a report', () => {
     const directory = mkdtempSync(join(tmpdir(), 'report-'));
     made.push(directory);
     const files = await writeReport(sampleRecord(), directory);
-    expect(files.map((file) => file.slice(directory.length + 1))).not.toContain('history.ndjson');
+    expect(files.map((file) => file.slice(directory.length + 1))).not.toContain('history.ndjson.gz');
     expect(files).toHaveLength(6);
   });
 

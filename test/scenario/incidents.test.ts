@@ -10,7 +10,7 @@ const files = globSync('scenarios/*/*.yaml', { cwd: root }).sort();
 const playedTwice = new Set(['fsync-degrading.yaml', 'disk-full.yaml', 'last-ack-lost.yaml']);
 
 const reportFiles = [
-  'history.ndjson',
+  'history.ndjson.gz',
   'index.html',
   'junit.xml',
   'postmortem.md',

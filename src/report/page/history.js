@@ -85,7 +85,7 @@
         'p',
         { class: 'help' },
         `Every operation, in the order of its call. ok: took effect; fail: certainly did not; info: nobody knows.${
-          historyLeftOut > 0 ? ` ${hotfire.count(historyLeftOut)} more are in history.ndjson.` : ''
+          historyLeftOut > 0 ? ` ${hotfire.count(historyLeftOut)} more are in history.ndjson.gz.` : ''
         }`,
       ),
       ...list.elements,
