@@ -42,7 +42,7 @@ describe('a failure', () => {
   test('should leave a folder with the scenario, the scenario before, and the report of a run that was watched', () => {
     const path = join(folder, folderOf);
     expect(readdirSync(path)).toEqual(
-      expect.arrayContaining(['history.ndjson', 'index.html', 'original.yaml', 'report.json', 'scenario.yaml']),
+      expect.arrayContaining(['history.ndjson.gz', 'index.html', 'original.yaml', 'report.json', 'scenario.yaml']),
     );
     const report = JSON.parse(readFileSync(join(path, 'report.json'), 'utf8'));
     expect(report).toMatchObject({ verdict: 'violated', mutants: ['ack-on-write'] });
