@@ -110,15 +110,16 @@ test('should find the same failures of a planted bug in one, two and three worke
     const executor = createThreadExecutor({ jobs, packageRoot: new URL('../../', import.meta.url).href });
     const campaign = await runCampaign({
       engine: 'stemedb',
-      mutants: ['ack-before-fold'],
+      mutants: ['ack-on-write'],
       shrinkRunsMax: 1,
       executor,
-      plan: guidedPlan(numbers.slice(7, 15), 3),
+      // Short runs.
+      plan: guidedPlan([13, 14, 36, 38], 2),
     }).finally(() => executor.close());
     campaigns.push(campaign.results);
   }
   const [one = [], two, three] = campaigns;
-  expect(one.filter(({ run }) => run.includes('.'))).toHaveLength(2);
+  expect(one.filter(({ run }) => run.includes('.'))).toHaveLength(1);
   expect(one.some(({ failure }) => failure !== undefined)).toBe(true);
   expect(two).toEqual(one);
   expect(three).toEqual(one);
