@@ -37,6 +37,13 @@ export interface TailParts {
   readonly onRefusal: (error: unknown, during: 'seal' | 'successor') => void;
 }
 
+/** Why a batch is not durable. */
+export interface WriteFailure {
+  readonly error: unknown;
+  /** False: the disk was never asked to write it, so nothing of it can come back. */
+  readonly isSubmitted: boolean;
+}
+
 /** How a batch is submitted. */
 export interface Submission {
   readonly flags: number;
@@ -101,8 +108,8 @@ export class LogTail {
     return this.#file;
   }
 
-  /** Writes one batch durably; resolves to the disk's error, undefined when it is durable. */
-  async submit(buffer: BatchBuffer, { flags, submitted, trace }: Submission): Promise<unknown> {
+  /** Writes one batch durably; resolves to why it is not, undefined when it is durable. */
+  async submit(buffer: BatchBuffer, { flags, submitted, trace }: Submission): Promise<WriteFailure | undefined> {
     const { host, mutants, metrics } = this.#context;
     const { witness } = this.#parts;
     const segment = this.active;
@@ -131,24 +138,28 @@ export class LogTail {
     const began = host.clock.now();
     this.#inFlightSince = began;
     let failure: unknown;
+    let isSubmitted = false;
     try {
       const file = await this.#openActive();
+      isSubmitted = true;
       const write = file.write(this.#offset, [bytes], { durable: !mutants.has('ack-on-write') });
       submitted?.();
       await write;
     } catch (error) {
-      failure = await this.#withPlantedRetry(error);
+      failure = isSubmitted ? await this.#withPlantedRetry(error) : error;
     }
     const ms = host.clock.now() - began;
     this.#inFlightSince = undefined;
     if (span !== undefined && failure !== undefined) failSpan(span, failure);
     span?.end();
+    // A file that cannot be opened, as when somebody has deleted it: no durable write was begun, and none is counted.
+    if (!isSubmitted) return { error: failure, isSubmitted };
     metrics.syncFinished(ms / 1000, failure === undefined);
     metrics.batchBytes.observe(bytes.length);
     if (failure !== undefined) {
       metrics.fsyncErrors.inc({ segment: segmentFileName(segmentId) });
       this.#hasErrors = true;
-      return failure;
+      return { error: failure, isSubmitted };
     }
     this.#slowLog.note({ ms, bytes: bytes.length, records: buffer.recordCount, segmentId });
     this.lastBatch = { records: buffer.recordCount, bytes: bytes.length, ms };
@@ -204,8 +215,8 @@ export class LogTail {
     const began = host.clock.now();
     if (!(await this.#writeSeal(trace))) return false;
     const sealedId = this.active.header.segmentId;
-    // What the slot proves the successor's header proves too: neither has to wait for the other.
-    const noted = this.noteNow();
+    // What the slot proves the successor's header proves too: nobody waits for a witness that may be tried for seconds.
+    void this.noteNow();
     try {
       const begun = await startSegment(this.#context, segments, spare, {
         journalId: this.#start.journalId,
@@ -220,8 +231,6 @@ export class LogTail {
     } catch (error) {
       onRefusal(error, 'successor');
       return false;
-    } finally {
-      await noted;
     }
     // A series for each segment would grow for ever: only those with errors stay.
     if (!this.#hasErrors) metrics.fsyncErrors.remove({ segment: segmentFileName(sealedId) });
@@ -246,7 +255,7 @@ export class LogTail {
     const seal = new BatchBuffer(this.#parts.durableLsn() + 1, pageBytes);
     const failure = await this.submit(seal, { flags: BatchFlag.seal, trace });
     if (failure !== undefined) {
-      this.#parts.onRefusal(failure, 'seal');
+      this.#parts.onRefusal(failure.error, 'seal');
       return false;
     }
     active.sealed = true;

@@ -131,6 +131,7 @@ export class Witness {
   #wroteAt = 0;
   #averageMs = 0;
   #stopped = false;
+  #closed = false;
   lastLsn: Lsn;
 
   constructor(context: Context, journalId: string, ring: WitnessRing) {
@@ -199,6 +200,8 @@ export class Witness {
    */
   async write(note: WitnessNote, tries = 3): Promise<void> {
     while (this.#writing !== undefined) await this.#writing.catch(() => undefined);
+    // A note that waited behind another one's tries must not write behind the lock of the next process.
+    if (this.#closed) throw new Error('the witness is closed');
     const writing = this.#writeSlot(note, tries);
     this.#writing = writing;
     try {
@@ -245,7 +248,8 @@ export class Witness {
 
   async close(): Promise<void> {
     this.quiet();
-    await this.#writing?.catch(() => undefined);
+    this.#closed = true;
+    while (this.#writing !== undefined) await this.#writing.catch(() => undefined);
     await closeQuietly(this.#file);
     this.#file = undefined;
   }

@@ -206,7 +206,7 @@ export class Writer {
       throw new Error(`batch begins at LSN ${buffer.firstLsn} behind ${this.durableLsn}`);
     }
     this.#inFlight = batch;
-    const written = await this.#tail.submit(buffer, {
+    const failure = await this.#tail.submit(buffer, {
       flags: 0,
       submitted: () => {
         if (mutants.has('ack-before-sync')) this.#acknowledge(batch);
@@ -220,9 +220,9 @@ export class Writer {
         segmentId: this.#tail.active.header.segmentId,
       }),
     });
-    if (written !== undefined) {
+    if (failure !== undefined) {
       this.#inFlight = undefined;
-      this.#refuseAll(batch, written);
+      this.#refuseAll({ batch, isSubmitted: failure.isSubmitted }, failure.error);
       return;
     }
     metrics.batchRecords.observe(buffer.recordCount);
@@ -245,7 +245,11 @@ export class Writer {
   }
 
   /** A write has failed: turns the journal read-only or failed, and rejects everything that is pending. */
-  #refuseAll(submitted: PendingBatch | undefined, error: unknown, isFatal = false): void {
+  #refuseAll(
+    taken: { readonly batch: PendingBatch; readonly isSubmitted: boolean } | undefined,
+    error: unknown,
+    isFatal = false,
+  ): void {
     const { host, logger, mutants } = this.#context;
     logger.error('disk error', { operation: 'write', error: messageOf(error) });
     const isSpace = !isFatal && isNoSpace(error) && !(error instanceof DiskError && error.operation === 'sync');
@@ -253,11 +257,12 @@ export class Writer {
     else this.#states.fail(messageOf(error), error);
     host.telemetry.sometimes('failed with >= 2 queued', !isSpace && this.#queue.queuedAppends >= 2);
     const queued = this.#queue.clear();
-    if (submitted !== undefined) {
-      this.#queue.settled(submitted);
-      if (!submitted.outcome.settled) {
-        const outcome = mutants.has('submitted-as-not-applied') ? 'not_applied' : 'indeterminate';
-        submitted.outcome.reject(this.#rejection(outcome, error));
+    if (taken !== undefined) {
+      const { batch, isSubmitted } = taken;
+      this.#queue.settled(batch);
+      if (!batch.outcome.settled) {
+        const isKnownAbsent = !isSubmitted || mutants.has('submitted-as-not-applied');
+        batch.outcome.reject(this.#rejection(isKnownAbsent ? 'not_applied' : 'indeterminate', error));
       }
     }
     const outcome = mutants.has('queued-as-indeterminate') ? 'indeterminate' : 'not_applied';

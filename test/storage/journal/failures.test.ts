@@ -68,6 +68,38 @@ describe('failures', () => {
     expect((await story(['ack-before-sync'])).fates[0]).toBe('ok');
   });
 
+  it('should say that nothing was written when the segment cannot even be opened, and count no sync', async () => {
+    const { run } = journalWorld({ seed: 21 });
+    const told = await run((host) =>
+      withJournal(host, async (journal) => {
+        await host.disk.remove('/data/wal/segment-00000001.wal');
+        const fates = await threeQueued(journal);
+        const synced = await host.telemetry.registry.getSingleMetric('test_wal_fsync_total')?.get();
+        return { fates, state: journal.state, next: journal.nextLsn, syncs: synced?.values[0]?.value };
+      }),
+    );
+    const nothing = 'JournalFailed not_applied';
+    expect(told).toEqual({ fates: [nothing, nothing, nothing, nothing], state: 'failed', next: 1, syncs: 0 });
+  });
+
+  it('should not keep writers waiting at a new segment for a witness that cannot be written', async () => {
+    const { machine, run } = journalWorld({ seed: 21 });
+    const tookMs = await run((host) =>
+      withJournal(host, async (journal) => {
+        await journal.append([{ type: 1, payload: payloadOf(1) }]).durable();
+        machine.devices.device('root').rules.add({ kind: 'read-only', path: '/other/witness/*' });
+        await journal.append([{ type: 1, payload: payloadOf(2) }]).durable();
+        // Idle for long enough that the witness is at its tries, a second apart.
+        await host.clock.sleep(100);
+        const began = host.clock.now();
+        await journal.roll();
+        await journal.append([{ type: 1, payload: payloadOf(3) }]).durable();
+        return host.clock.now() - began;
+      }),
+    );
+    expect(tookMs).toBeLessThan(100);
+  });
+
   it('should stop for good when the name of a new segment cannot be made durable, and go on after a restart', async () => {
     const w = journalWorld({ seed: 21 });
     const device = w.machine.devices.device('root');
