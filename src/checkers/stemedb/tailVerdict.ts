@@ -36,7 +36,10 @@ export const tailVerdict: StemeCheck = {
       if (life.exit?.code !== refusedExitCode || life.recovered !== undefined) continue;
       refusals++;
       const excused = faultActive(evidence, readFaults, life.startedAtMs, life.endedAtMs);
-      if (proven <= valid && !excused && life.exit.name === 'WalCorruption') {
+      // Damage may come while a slow disk keeps the start waiting: what it refuses is the log as it then is.
+      const { left } = life;
+      const damagedMeanwhile = left !== undefined && Math.max(proven, left.floor) > lastLsn(left);
+      if (proven <= valid && !damagedMeanwhile && !excused && life.exit.name === 'WalCorruption') {
         findings.add(
           `incarnation ${life.incarnation} refused to start (${life.exit.message}), but nothing proves more than the intact LSN 1..${valid}`,
           { atMs: life.endedAtMs, fromMs: life.startedAtMs, evidence: { floor: proven, invalid: found.invalid } },

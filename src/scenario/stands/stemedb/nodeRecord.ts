@@ -126,8 +126,11 @@ export class NodeRecord {
     life.endedAtMs = world.now;
     life.endedOrder = order();
     const exit = lastExit();
-    if (state === 'exited' && exit !== undefined)
+    if (state === 'exited' && exit !== undefined) {
       life.exit = { code: exit.code, name: exit.name, message: exit.message };
+      // A start may take long: what it refused is the log as it had become, not as it was when the process began.
+      if (life.recovered === undefined) life.left = this.#image();
+    }
     this.#running = undefined;
   }
 
