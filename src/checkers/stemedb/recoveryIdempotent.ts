@@ -1,7 +1,15 @@
 import { Findings, type StemeCheck } from './check.ts';
 import { operationsAbout } from './clients.ts';
 import type { DiskCall, JournalImage, Life, StemeEvidence } from './evidence.ts';
-import { isAcceptedLoss, isBelowIndex, isLogFile, lastLsn, mediaDamagedBefore, provenLsn } from './facts.ts';
+import {
+  faultActive,
+  isAcceptedLoss,
+  isBelowIndex,
+  isLogFile,
+  lastLsn,
+  mediaDamagedBefore,
+  provenLsn,
+} from './facts.ts';
 
 /**
  * C5: recovery keeps exactly the valid prefix that it found; interrupted and begun again, it finds and keeps the same; and
@@ -124,9 +132,7 @@ function interrupted(evidence: StemeEvidence, life: Life, next: Life): Loss | un
   const powerLost = evidence.powerLosses.some(
     (loss) => loss.order > life.startedOrder && loss.order < next.startedOrder,
   );
-  const damaged = evidence.faults.some(
-    (fault) => fault.name.startsWith('disk.') && fault.startMs <= next.startedAtMs && fault.endMs >= life.startedAtMs,
-  );
+  const damaged = faultActive(evidence, ['disk.', 'operator.delete-file'], life.startedAtMs, next.startedAtMs);
   if (!powerLost && !damaged && before !== after) {
     const message = `recovery of incarnation ${life.incarnation} found LSN 1..${before}, was interrupted, and incarnation ${next.incarnation} found 1..${after}`;
     return { message };
