@@ -1,5 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import { operationsAbout } from './clients.ts';
+import type { Life } from './evidence.ts';
 import { batchWrites, lookedAtBefore, mediaDamagedBefore, recoveredImages } from './facts.ts';
 
 /** C12: durable and witness LSN and the wall time of batches never fall, also across restarts. */
@@ -13,7 +14,15 @@ export const monotone: StemeCheck = {
     let wall = 0;
     let lastBeganAtMs = 0;
     const writes = batchWrites(evidence);
+    let life: Life | undefined;
     for (const call of writes) {
+      if (call.incarnation !== life?.incarnation) {
+        life = evidence.lives.find(({ incarnation }) => incarnation === call.incarnation);
+        // What damage of the only copy has taken is dated nowhere any more: a start goes on from what it found.
+        if (life !== undefined && mediaDamagedBefore(evidence, life.startedAtMs)) {
+          wall = Math.min(wall, life.found.walls.at(-1) ?? 0);
+        }
+      }
       for (const batch of call.batches ?? []) {
         // Damage of the only copy may take the top of the log away; C1 and C9 judge whether that was seen.
         if (
