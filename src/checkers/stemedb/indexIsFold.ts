@@ -1,7 +1,7 @@
 import { Findings, type StemeCheck } from './check.ts';
 import { operationsAbout } from './clients.ts';
-import type { StemeEvidence } from './evidence.ts';
-import { servedImages, submissions } from './facts.ts';
+import type { Life, StemeEvidence } from './evidence.ts';
+import { mediaDamagedBefore, servedImages, submissions } from './facts.ts';
 import { NaiveStore } from './naiveStore.ts';
 
 /** C11: the index is the fold of the log: every key answers with exactly the claims that the log holds of it. */
@@ -89,6 +89,7 @@ function checkRepeats(evidence: StemeEvidence, findings: Findings): void {
 function naiveStores(evidence: StemeEvidence): (incarnation: number) => NaiveStore | undefined {
   const contents = submissions(evidence);
   const images = new Map(servedImages(evidence).map(({ life, image }) => [life.incarnation, image]));
+  for (const life of evidence.lives) if (isTakenAway(evidence, life)) images.delete(life.incarnation);
   const made = new Map<number, NaiveStore>();
   return (incarnation) => {
     const image = images.get(incarnation);
@@ -100,4 +101,18 @@ function naiveStores(evidence: StemeEvidence): (incarnation: number) => NaiveSto
     }
     return store;
   };
+}
+
+/**
+ * Damage of the only copy has taken, under the running process, records that it has served: it knows them still, and the log
+ * that is left says nothing of its index.
+ */
+function isTakenAway(evidence: StemeEvidence, { incarnation, recovered, left }: Life): boolean {
+  if (recovered === undefined || left === undefined || !mediaDamagedBefore(evidence, left.atMs)) return false;
+  const first = left.records[0]?.lsn ?? 1;
+  const isGone = ({ lsn, id }: { readonly lsn: number; readonly id: string }) => left.records[lsn - first]?.id !== id;
+  return (
+    recovered.records.some(isGone) ||
+    evidence.requests.some((request) => request.incarnation === incarnation && request.acks.some(isGone))
+  );
 }
