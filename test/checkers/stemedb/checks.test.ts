@@ -191,6 +191,23 @@ describe('C5 recovery-idempotent', () => {
       expect.stringMatching(/found LSN 1..2, was interrupted, and incarnation 2 found 1..1/),
     ]);
   });
+  test('should blame no recovery for the file that somebody deleted while it was interrupted', () => {
+    const deleted = (startMs: number) =>
+      bent(({ lives, image, evidence }) => {
+        const first = nth(lives, 0);
+        delete first.recovered;
+        first.found = image([recordOf(claim(1), 1), recordOf(claim(2), 2)], 0, { floor: 2 });
+        nth(lives, 1).found = image([], 27);
+        nth(lives, 1).recovered = image([], 28);
+        evidence.powerLosses = [{ atMs: 26, order: first.endedOrder }];
+        const parameters = { directory: '/var/lib/stemedb/wal', name: 'segment-' };
+        evidence.faults = [{ name: 'operator.delete-file', startMs, endMs: startMs, parameters }];
+      });
+    expect(violationsOf('C5', deleted(26))).toEqual([]);
+    expect(violationsOf('C5', deleted(45))).toEqual([
+      expect.stringMatching(/found LSN 1..2 \(proven to 2\); after its interruption only 1..0 are left/),
+    ]);
+  });
   test('should take a refusal for no interruption, and not compare logs of two disks', () => {
     const story = refusedOnBareDirectory('root');
     expect(violationsOf('C5', story)).toEqual([]);
@@ -426,6 +443,10 @@ describe('C9 tail-verdict', () => {
     ]);
     expect(violationsOf('C9', refused(2))).toEqual([]);
     expect(violationsOf('C9', refused(1, 2))).toEqual([]);
+    // What was whole when the process began has rotted before it was read.
+    const rotten = refused(1);
+    nth(rotten.lives, 1).left = rotten.image([], 40, { floor: 1 });
+    expect(violationsOf('C9', rotten)).toEqual([]);
   });
 });
 
@@ -476,6 +497,18 @@ test('C11 should see an index that lacks a record of the log, or has one too man
   expect(violationsOf('C11', extra)).toEqual([expect.stringMatching(/0 missing, 1 too many/)]);
 });
 
+test('C11 should not ask a log for its claims that somebody has deleted under the process', () => {
+  const taken = (faults: Story['evidence']['faults']) =>
+    bent(({ evidence, lives, image }) => {
+      nth(lives, 1).left = image([], 41);
+      evidence.faults = faults;
+    });
+  const deleted = { name: 'operator.delete-file', startMs: 35, endMs: 35, parameters: {} };
+  expect(violationsOf('C11', taken([]))).toEqual([expect.stringMatching(/0 missing, 3 too many/)]);
+  expect(violationsOf('C11', taken([{ ...deleted, startMs: 45 }]))).toHaveLength(1);
+  expect(violationsOf('C11', taken([deleted]))).toEqual([]);
+});
+
 test('C12 should see a watermark or the wall time of batches fall', () => {
   const gauge = bent(({ samples }) => void Object.assign(nth(samples, 1), { durableLsn: 1 }));
   expect(violationsOf('C12', gauge)).toEqual([expect.stringMatching(/durableLsn of stemedb-1 fell from 2 to 1/)]);
@@ -484,6 +517,20 @@ test('C12 should see a watermark or the wall time of batches fall', () => {
     call.batches = [{ ...nth(call.batches ?? [], 0), wallMs: 1 }];
   });
   expect(violationsOf('C12', wall)).toEqual([expect.stringMatching(/is dated 1, /)]);
+});
+
+test('C12 should hold a start on a damaged log to the dates that it found, and to no others', () => {
+  const redated = (foundWalls: readonly number[], faults: Story['evidence']['faults']) =>
+    bent(({ disk, lives, evidence }) => {
+      const [call, second] = [nth(disk, 2), nth(lives, 1)];
+      call.batches = [{ ...nth(call.batches ?? [], 0), wallMs: 500_000 }];
+      second.found = { ...second.found, walls: foundWalls };
+      evidence.faults = faults;
+    });
+  const rot = [{ name: 'disk.bit-rot', startMs: 26, endMs: Number.POSITIVE_INFINITY, parameters: {} }];
+  expect(violationsOf('C12', redated([], rot))).toEqual([]);
+  expect(violationsOf('C12', redated([500_001], rot))).toEqual([expect.stringMatching(/is dated 500000, 1 ms before/)]);
+  expect(violationsOf('C12', redated([], []))).toEqual([expect.stringMatching(/is dated 500000, /)]);
 });
 
 describe('C15 space', () => {
