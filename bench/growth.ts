@@ -11,7 +11,8 @@ import { stemeConfigSchema } from '../src/engines/stemedb/config.ts';
 import { ClaimIndex } from '../src/engines/stemedb/index/claimIndex.ts';
 import type { RowFields } from '../src/engines/stemedb/index/fold.ts';
 import type { AssertionInput } from '../src/engines/stemedb/model.ts';
-import { openStemeNode, type StemeNode } from '../src/engines/stemedb/store.ts';
+import type { StemeNode } from '../src/engines/stemedb/stemeNode.ts';
+import { openStemeNode } from '../src/engines/stemedb/store.ts';
 import { createRealHost } from '../src/real/host.ts';
 import { cpuMeter, loadNote, median } from './measure.ts';
 

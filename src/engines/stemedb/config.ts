@@ -177,6 +177,24 @@ export const RELOADABLE_KEYS: ReadonlySet<string> = new Set([
   'drain.timeout_ms',
 ]);
 
+/** The configuration with those keys of `next` that can change while running. */
+export function reloaded(config: StemeConfig, next: StemeConfig): StemeConfig {
+  return {
+    ...config,
+    server: { ...config.server, request_timeout_ms: next.server.request_timeout_ms },
+    wal: {
+      ...config.wal,
+      group_commit_max_wait_ms: next.wal.group_commit_max_wait_ms,
+      group_commit_max_bytes: next.wal.group_commit_max_bytes,
+      slow_fsync_ms: next.wal.slow_fsync_ms,
+    },
+    assert: { ...config.assert, clock_skew_ms: next.assert.clock_skew_ms },
+    rate_limit: next.rate_limit,
+    background: next.background,
+    drain: next.drain,
+  };
+}
+
 /** Where the witness's ring lives. */
 export function witnessDirectory(config: StemeConfig): string {
   return config.wal.witness_dir ?? `${config.store.dir}/witness`;

@@ -8,7 +8,8 @@ import { healthRoutes } from './http/health.ts';
 import { queryRoutes } from './http/query.ts';
 import { countRefusal, finishRoute, type HttpContext } from './http/request.ts';
 import { Jobs } from './jobs.ts';
-import { openStemeNode, type StemeNode } from './store.ts';
+import type { StemeNode } from './stemeNode.ts';
+import { openStemeNode } from './store.ts';
 
 /** How long a drain waits for the log to close once its steps are over or its time is. */
 const CLOSE_MS = 5_000;

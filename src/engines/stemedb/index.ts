@@ -7,5 +7,6 @@ export { type RunningStemeDb, stemedb } from './engine.ts';
 export { StemeError, type StemeErrorCode } from './errors.ts';
 export type { AssertionInput, EpochInput, Query, Signature, VoteInput } from './model.ts';
 export type { QueryResult } from './query.ts';
-export { type BatchResult, openStemeDb, type StemeDb, type StoredRecord } from './store.ts';
+export type { BatchResult, StemeDb, StoredRecord } from './stemeNode.ts';
+export { openStemeDb } from './store.ts';
 export type { Ack } from './write.ts';

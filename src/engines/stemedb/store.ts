@@ -1,155 +1,37 @@
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { type Context, inSpan } from '../../host/tracing.ts';
-import type { Journal, JournalStatus, RecoveryReport } from '../../storage/journal/index.ts';
+import type { Journal } from '../../storage/journal/index.ts';
 import { EngineError, ExitCode } from '../engine.ts';
-import { Admission, type Endpoint, type RateLimit, type RateLimitStatus } from './admission.ts';
-import { parseAssertion } from './assertionInput.ts';
-import { Background, type PauseRequest } from './background.ts';
-import { BACKGROUND_TASKS, type BackgroundTask } from './backgroundTasks.ts';
-import { writeAll, writeEach } from './batch.ts';
-import { type Activity, activitiesOf, type Condition, conditionOf } from './condition.ts';
-import { changedKeys, RELOADABLE_KEYS, type StemeConfig } from './config.ts';
-import {
-  type Content,
-  type Prepared,
-  prepareAgentWeight,
-  prepareAssertion,
-  prepareEpoch,
-  prepareVote,
-  TYPE_NAMES,
-} from './content.ts';
+import { Admission } from './admission.ts';
+import { Background } from './background.ts';
+import { BACKGROUND_TASKS } from './backgroundTasks.ts';
+import { activitiesOf, conditionOf } from './condition.ts';
+import { changedKeys, RELOADABLE_KEYS, reloaded, type StemeConfig } from './config.ts';
+import { type Content, TYPE_NAMES } from './content.ts';
 import { watchDisk, watchSpace } from './diskWatch.ts';
-import { Drainer, type DrainReport, type DrainStep } from './drain.ts';
-import { errorBody, StemeError } from './errors.ts';
+import { Drainer, type DrainReport } from './drain.ts';
+import { StemeError } from './errors.ts';
 import { ClaimIndex } from './index/claimIndex.ts';
-import { dumpIndex, type IndexRow } from './index/dump.ts';
+import { dumpIndex } from './index/dump.ts';
 import { IndexKeeper } from './index/keeper.ts';
 import { type Manifest, readManifest } from './index/manifest.ts';
 import { KnownDamage } from './knownDamage.ts';
-import { createMetrics, type NodeState, type StemeMetrics } from './metrics.ts';
-import {
-  type AgentWeightInput,
-  type AssertionInput,
-  agentWeightSchema,
-  type EpochInput,
-  epochSchema,
-  parseInput,
-  type Query,
-  querySchema,
-  type Signature,
-  type VoteInput,
-  voteSchema,
-} from './model.ts';
+import { createMetrics, type StemeMetrics } from './metrics.ts';
+import { parseInput, type Query, querySchema, type Signature } from './model.ts';
 import { answerQuery, type QueryResult } from './query.ts';
 import { RecordReader } from './reader.ts';
 import { isRecordType } from './records.ts';
 import { type ScrubReport, scrubLog } from './scrub.ts';
 import { createSignatureVerifier } from './signatures.ts';
 import { appendBytes, indexDirectory, openTheJournal, startError } from './start.ts';
+import type { StemeDb, StemeNode, StoredRecord } from './stemeNode.ts';
 import { StoreLock } from './storeLock.ts';
-import { type Ack, type WriteResult, Writer } from './write.ts';
+import { Writer } from './write.ts';
+import { createWriteCalls } from './writeCalls.ts';
 
 /** How often free space is read. */
 const SPACE_EVERY_MS = 5_000;
-
-/** One item of a batch that was not stored. */
-export interface Rejected {
-  readonly status: 'rejected';
-  /** Position in the batch, from 0. */
-  readonly index: number;
-  /** As in the body of an error. */
-  readonly error: Readonly<Record<string, unknown>>;
-}
-
-export interface BatchResult {
-  /** In the order of the input. */
-  readonly results: readonly (Ack | Rejected)[];
-  readonly created: number;
-  readonly existing: number;
-  readonly rejected: number;
-}
-
-/** A record as it is stored. */
-export interface StoredRecord {
-  readonly hash: string;
-  readonly lsn: number;
-  readonly kind: string;
-  readonly content: Content;
-  readonly signatures: readonly Signature[];
-}
-
-export interface NodeStatus {
-  readonly state: NodeState;
-  /** Records appended and not yet acknowledged. */
-  readonly pending: number;
-  readonly steps: readonly DrainStep[];
-}
-
-/**
- * A store of assertions. Everything that it throws on account of input or state is a `StemeError`. With `trace` a write's
- * wait for the log and its commit are spans under that context.
- */
-export interface StemeDb {
-  /** Stores a claim; resolves when it is durable and every query sees it. */
-  assert(assertion: AssertionInput, trace?: Context): Promise<Ack>;
-  /** Stores claims, in order; with `atomic` all of them or none. Default: the good ones, the bad ones by index. */
-  assertBatch(
-    assertions: readonly AssertionInput[],
-    options?: { atomic?: boolean },
-    trace?: Context,
-  ): Promise<BatchResult>;
-  vote(vote: VoteInput, trace?: Context): Promise<Ack>;
-  epoch(epoch: EpochInput, trace?: Context): Promise<Ack>;
-  /** Sets an agent's weight, as of `timestamp` (default now by the wall clock). */
-  weigh(
-    agent: string,
-    weight: number,
-    options?: { timestamp?: number; signatures?: readonly Signature[] },
-    trace?: Context,
-  ): Promise<Ack>;
-  get(hash: string): Promise<StoredRecord | undefined>;
-  query(query: Query): Promise<QueryResult>;
-  /** Limits writes for the life of the process or a while; undefined: back to the configuration. */
-  limit(limit: RateLimit | undefined): void;
-  pause(request: PauseRequest): void;
-  /** Writes the index to disk; resolves to the last LSN in it. */
-  checkpoint(): Promise<number>;
-  /** Reads the sealed part of the log from the disk and checks every byte of it. @throws DiskError */
-  scrub(): Promise<ScrubReport>;
-  /** Takes the node out of service. With an aborted `signal` the waiting ends, not the drain. */
-  drain(options?: { signal?: AbortSignal }): Promise<DrainReport>;
-  undrain(): void;
-  /** Ends what was begun and closes the log. No lame-duck time, no snapshot. Idempotent. */
-  close(): Promise<void>;
-}
-
-/** A store, and what its routes and its stand look at. */
-export interface StemeNode extends StemeDb {
-  readonly recovery: RecoveryReport;
-  readonly metrics: StemeMetrics;
-  /** The settings in force. */
-  readonly config: StemeConfig;
-  readonly journal: Journal;
-  node(): NodeStatus;
-  wal(): JournalStatus;
-  rateLimit(): RateLimitStatus;
-  /** Damage of the log that reads and scrubs have found since the start; empty when there is none. */
-  damage(): readonly string[];
-  /** What the store is doing, in one word; asked without I/O. */
-  condition(): Condition;
-  /** Work under way beside the requests; asked without I/O. */
-  activities(): readonly Activity[];
-  /** Counts a request against its endpoint's rate. @throws StemeError RATE_LIMITED */
-  admit(endpoint: Endpoint): void;
-  /** Background tasks that are paused now. */
-  pausedTasks(): readonly BackgroundTask[];
-  indexRows(): number;
-  /** Every row of the index as plain data. */
-  dump(): Generator<IndexRow>;
-  /** Takes over what can change while running. */
-  reconfigure(config: StemeConfig): { applied: string[]; needRestart: string[] };
-}
 
 /**
  * Opens the store in `config.wal.dir` and `config.store.dir`: recovers the log, brings the index up to it, serves.
@@ -330,69 +212,7 @@ async function openLocked(
     mutants: { floatSum: telemetry.mutant('float-sum'), tieByArrival: telemetry.mutant('tie-by-arrival') },
   };
 
-  /** Counts what became of a call's assertions, or of the call as a whole when it throws. */
-  function countRejection(error: unknown): void {
-    if (error instanceof StemeError) metrics.rejections.inc({ code: error.code });
-  }
-
-  async function writeOne(prepare: () => Prepared, context: Context | undefined): Promise<Ack> {
-    const answered = metrics.beginWrite();
-    try {
-      const [result] = await writer.write([prepare()], false, context);
-      if (result === undefined) throw new Error('a write of one record had no result');
-      if (result instanceof StemeError) throw result;
-      return result;
-    } catch (error) {
-      countRejection(error);
-      throw error;
-    } finally {
-      answered();
-    }
-  }
-
-  async function assert(input: AssertionInput, context?: Context): Promise<Ack> {
-    try {
-      const ack = await writeOne(() => prepareAssertion(parseAssertion(input)), context);
-      metrics.assertions.inc({ status: ack.status });
-      return ack;
-    } catch (error) {
-      metrics.assertions.inc({ status: 'rejected' });
-      throw error;
-    }
-  }
-
-  async function assertBatch(
-    inputs: readonly AssertionInput[],
-    options: { atomic?: boolean } = {},
-    context?: Context,
-  ): Promise<BatchResult> {
-    const answered = metrics.beginWrite();
-    try {
-      const whole = options.atomic === true;
-      return tally(whole ? await writeAll(inputs, writer, context) : await writeEach(inputs, writer, host, context));
-    } catch (error) {
-      countRejection(error);
-      metrics.assertions.inc({ status: 'rejected' }, inputs.length);
-      throw error;
-    } finally {
-      answered();
-    }
-  }
-
-  function tally(results: readonly WriteResult[]): BatchResult {
-    const counts = { created: 0, exists: 0, rejected: 0 };
-    const shown = results.map((result, i): Ack | Rejected => {
-      if (!(result instanceof StemeError)) {
-        counts[result.status]++;
-        return result;
-      }
-      counts.rejected++;
-      countRejection(result);
-      return { status: 'rejected', index: i, error: errorBody(result).error };
-    });
-    for (const status of ['created', 'exists', 'rejected'] as const) metrics.assertions.inc({ status }, counts[status]);
-    return { results: shown, created: counts.created, existing: counts.exists, rejected: counts.rejected };
-  }
+  const writes = createWriteCalls({ host, writer, metrics });
 
   async function get(hash: string): Promise<StoredRecord | undefined> {
     const row = /^[0-9a-f]{64}$/.test(hash) ? index.find(hash) : 0;
@@ -491,17 +311,7 @@ async function openLocked(
     get config() {
       return config;
     },
-    assert,
-    assertBatch,
-    vote: (input, context) => writeOne(() => prepareVote(parseInput(voteSchema, input)), context),
-    epoch: (input, context) => writeOne(() => prepareEpoch(parseInput(epochSchema, input)), context),
-    weigh: (agent, weight, options = {}, context) =>
-      writeOne(() => {
-        const timestamp = options.timestamp ?? Math.floor(clock.wall());
-        const input: AgentWeightInput = { agent, weight, timestamp };
-        if (options.signatures !== undefined) input.signatures = [...options.signatures];
-        return prepareAgentWeight(parseInput(agentWeightSchema, input));
-      }, context),
+    ...writes,
     get,
     query,
     limit: (limit) => admission.limit(limit),
@@ -535,23 +345,5 @@ function indexGuard(journal: Journal, index: ClaimIndex, maxBytes: number): () =
     if (held || (index.bytes < maxBytes && !index.dictionariesFull)) return;
     held = true;
     journal.holdReadOnly('index_full', `the index holds ${index.bytes} bytes, index.max_bytes is ${maxBytes}`);
-  };
-}
-
-/** The configuration with those keys of `next` that can change while running. */
-function reloaded(config: StemeConfig, next: StemeConfig): StemeConfig {
-  return {
-    ...config,
-    server: { ...config.server, request_timeout_ms: next.server.request_timeout_ms },
-    wal: {
-      ...config.wal,
-      group_commit_max_wait_ms: next.wal.group_commit_max_wait_ms,
-      group_commit_max_bytes: next.wal.group_commit_max_bytes,
-      slow_fsync_ms: next.wal.slow_fsync_ms,
-    },
-    assert: { ...config.assert, clock_skew_ms: next.assert.clock_skew_ms },
-    rate_limit: next.rate_limit,
-    background: next.background,
-    drain: next.drain,
   };
 }

@@ -4,7 +4,8 @@ import { StemeError } from '../../../src/engines/stemedb/errors.ts';
 import type { IndexRow } from '../../../src/engines/stemedb/index/dump.ts';
 import { openStemeDb } from '../../../src/engines/stemedb/index.ts';
 import type { AssertionInput } from '../../../src/engines/stemedb/model.ts';
-import { openStemeNode, type StemeNode } from '../../../src/engines/stemedb/store.ts';
+import type { StemeNode } from '../../../src/engines/stemedb/stemeNode.ts';
+import { openStemeNode } from '../../../src/engines/stemedb/store.ts';
 import type { Host } from '../../../src/host/host.ts';
 import { type Bench, errorOf, makeBench, smallConfig, startNode } from './support/world.ts';
 

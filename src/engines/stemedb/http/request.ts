@@ -5,7 +5,7 @@ import type { Refusal } from '../../engine.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
 import type { Endpoint } from '../admission.ts';
 import { errorResponse, StemeError } from '../errors.ts';
-import type { StemeNode } from '../store.ts';
+import type { StemeNode } from '../stemeNode.ts';
 
 /** What the handlers of a store work with. */
 export interface HttpContext {
