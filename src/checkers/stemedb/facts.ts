@@ -134,6 +134,17 @@ export function mediaDamagedBefore(evidence: StemeEvidence, atMs: number): boole
   );
 }
 
+/**
+ * True if the media were damaged while this process was starting: the log was whole when it began, and when it gave up, what
+ * was proven was there no more. It was right to begin, and right to refuse.
+ */
+export function isDamagedMeanwhile(evidence: StemeEvidence, life: Life): boolean {
+  const { found, left, startedAtMs, endedAtMs } = life;
+  const proven = provenLsn(life);
+  if (left === undefined || proven > lastLsn(found) || Math.max(proven, left.floor) <= lastLsn(left)) return false;
+  return faultActive(evidence, mediaFaults, startedAtMs, endedAtMs);
+}
+
 /** A sync that failed and said that all is well: whoever syncs next hears of it (late), or who has the file open (lost). */
 function liesAboutSync({ name, parameters }: StemeEvidence['faults'][number]): boolean {
   return name === 'disk.sync-error' && (parameters.variant === 'late' || parameters.variant === 'lost');

@@ -5,6 +5,7 @@ import {
   faultActive,
   isAcceptedLoss,
   isBelowIndex,
+  isDamagedMeanwhile,
   isLogFile,
   lastLsn,
   mediaDamagedBefore,
@@ -37,6 +38,8 @@ export const recoveryIdempotent: StemeCheck = {
       }
       if (refused(life)) {
         compared++;
+        // What is damaged after it was judged whole is refused when it is read again: the tail may be copied by then.
+        if (isDamagedMeanwhile(evidence, life)) return;
         const touched = evidence.disk.find((call) => changesLog(call, life, evidence));
         if (touched !== undefined) {
           findings.add(

@@ -1,6 +1,6 @@
 import { Findings, type StemeCheck } from './check.ts';
 import type { Life, StemeEvidence } from './evidence.ts';
-import { faultActive, isBelowIndex, lastLsn, provenLsn } from './facts.ts';
+import { faultActive, isBelowIndex, isDamagedMeanwhile, lastLsn, provenLsn } from './facts.ts';
 
 /** Exit code of a start that refused damaged data (EX_DATAERR). */
 const refusedExitCode = 65;
@@ -35,11 +35,10 @@ export const tailVerdict: StemeCheck = {
       if (life.recovered !== undefined && found.invalid !== undefined) torn++;
       if (life.exit?.code !== refusedExitCode || life.recovered !== undefined) continue;
       refusals++;
-      const excused = faultActive(evidence, readFaults, life.startedAtMs, life.endedAtMs);
       // Damage may come while a slow disk keeps the start waiting: what it refuses is the log as it then is.
-      const { left } = life;
-      const damagedMeanwhile = left !== undefined && Math.max(proven, left.floor) > lastLsn(left);
-      if (proven <= valid && !damagedMeanwhile && !excused && life.exit.name === 'WalCorruption') {
+      const isExcused =
+        faultActive(evidence, readFaults, life.startedAtMs, life.endedAtMs) || isDamagedMeanwhile(evidence, life);
+      if (proven <= valid && !isExcused && life.exit.name === 'WalCorruption') {
         findings.add(
           `incarnation ${life.incarnation} refused to start (${life.exit.message}), but nothing proves more than the intact LSN 1..${valid}`,
           { atMs: life.endedAtMs, fromMs: life.startedAtMs, evidence: { floor: proven, invalid: found.invalid } },

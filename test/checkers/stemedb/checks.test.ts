@@ -443,10 +443,22 @@ describe('C9 tail-verdict', () => {
     ]);
     expect(violationsOf('C9', refused(2))).toEqual([]);
     expect(violationsOf('C9', refused(1, 2))).toEqual([]);
-    // What was whole when the process began has rotted before it was read.
-    const rotten = refused(1);
-    nth(rotten.lives, 1).left = rotten.image([], 40, { floor: 1 });
-    expect(violationsOf('C9', rotten)).toEqual([]);
+    // What was whole when the process began has rotted before it was read; or the engine itself has spoilt it.
+    const spoilt = (faults: Story['evidence']['faults']) => {
+      const story = refused(1);
+      nth(story.lives, 1).left = story.image([], 40, { floor: 1 });
+      nth(story.lives, 1).endedAtMs = 40;
+      story.evidence.faults = faults;
+      return story;
+    };
+    const rot = { name: 'disk.bit-rot', startMs: 30, endMs: Number.POSITIVE_INFINITY, parameters: {} };
+    expect(violationsOf('C9', spoilt([rot]))).toEqual([]);
+    expect(violationsOf('C9', spoilt([{ ...rot, startMs: 45 }]))).toHaveLength(1);
+    expect(violationsOf('C9', spoilt([]))).toHaveLength(1);
+    // The second life's write to the log, behind such a rot, is the copy of a tail that was whole.
+    const refusalsOf = (story: Story) => violationsOf('C5', story).filter((line) => /refused to start, yet/.test(line));
+    expect(refusalsOf(spoilt([rot]))).toEqual([]);
+    expect(refusalsOf(spoilt([]))).toHaveLength(1);
   });
 });
 
