@@ -104,7 +104,7 @@ async function find(mutant: string) {
  * media: where acknowledged bytes may be gone, detection is all that is demanded.
  */
 function bigDraw(seed: number): StemeDraw {
-  const [first, ...others] = fc.sample(stemedbChaos.draws, { seed, numRuns: 60 });
+  const [first, ...others] = fc.sample(stemedbChaos.draws, { seed, numRuns: 60, unbiased: true });
   if (first === undefined) throw new Error('unreachable: draws were asked for');
   let big: StemeDraw = {
     ...first,

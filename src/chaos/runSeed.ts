@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import type { Vocabulary } from '../scenario/load.ts';
 import type { RunRecord } from '../scenario/runRecord.ts';
 import type { ChaosDefinition, Draw, ScenarioDocument } from './definition.ts';
+import { plainDraw } from './runId.ts';
 import { describedBy } from './shrink/describe.ts';
 import { type ShrinkProgress, textOf } from './shrink/search.ts';
 import { type ShrinkExplanation, shrink } from './shrink/shrink.ts';
@@ -60,8 +60,7 @@ export async function runSeed(
   vocabulary: Vocabulary,
   options: DrawOptions = {},
 ): Promise<SeedResult> {
-  const [draw] = fc.sample(definition.draws, { seed, numRuns: 1 });
-  if (draw === undefined) throw new Error('unreachable: one draw was asked for');
+  const draw = plainDraw(definition, seed);
   return { seed, ...(await runDraw(definition, draw, vocabulary, options)) };
 }
 

@@ -46,7 +46,7 @@ describe('a failure', () => {
     );
     const report = JSON.parse(readFileSync(join(path, 'report.json'), 'utf8'));
     expect(report).toMatchObject({ verdict: 'violated', mutants: ['ack-on-write'] });
-    expect(report.observations.messages.length).toBeGreaterThan(0);
+    expect(report.observations.states.length).toBeGreaterThan(0);
     const again = `npx hotfire replay ${folderOf}/scenario.yaml --mutant ack-on-write`;
     const [shrunk, original] = ['scenario.yaml', 'original.yaml'].map((name) => readFileSync(join(path, name), 'utf8'));
     expect(shrunk).toContain(`# Seen with the planted bug ack-on-write, not without it. See it again: ${again}\n`);

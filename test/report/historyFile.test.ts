@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Operation } from '../../src/checkers/history.ts';
 import { historyFromNdjson } from '../../src/checkers/recorder.ts';
@@ -49,7 +50,7 @@ describe('the history of a report', () => {
     // More than are made into one text at a time.
     const operations = registerHistory(6_000);
     const path = await writeHistory(operations, directory);
-    expect(historyFromNdjson(readFileSync(path, 'utf8'))).toEqual(operations.map(withoutUndefined));
+    expect(historyFromNdjson(gunzipSync(readFileSync(path)).toString())).toEqual(operations.map(withoutUndefined));
   });
 
   it('should be what hotfire check reads', async () => {
