@@ -4,6 +4,7 @@
  * `{ token }`, output: `{ untilMs }` or null when it was refused), `release` (input: `{ token }`), `use` (input: `{ token }`; output:
  * whether the protected thing took it), `expire` (somebody took the lease away from its holder). With `key` in the input there are several.
  */
+import { effectBefore, mayHaveHappened } from './effect.ts';
 import type { Operation, Violation } from './history.ts';
 import { byInvocation } from './sessions.ts';
 
@@ -20,10 +21,15 @@ export interface Holding {
   readonly key: string;
   readonly token: number;
   readonly process: number;
-  /** The answer of `acquire`. */
+  /** The answer of `acquire`, in time and in the order of the history. */
   readonly fromMs: number;
-  /** The call of `release` or `expire`, or the end of what was granted less the error of the clock; Infinity: none of these. */
+  readonly fromOrder: number;
+  /** The end of what was granted, less the error of the clock; Infinity: granted without an end. */
+  readonly grantedUntilMs: number;
+  /** That, or the call that ended it, if that was earlier. */
   readonly untilMs: number;
+  /** The call that ended it: of `release`, of a `renew` that was refused, or of `expire`; Infinity: none of these. */
+  readonly untilOrder: number;
   /** Ids of `acquire`, and of the renewals that count. */
   readonly operations: readonly number[];
 }
@@ -46,7 +52,8 @@ export interface StaleToken {
 /**
  * Two never hold a lease at once, as far as clocks can tell; a token that is given out after another was is higher
  * (`token-grows`); the protected thing takes no token after it has taken a higher one (`fenced`). What is `info` gives nobody a
- * lease and proves no use; a `renew` in doubt extends nothing that its holder may count on.
+ * lease and proves no use; a `renew` in doubt extends nothing that its holder may count on; an `expire` in doubt may end any
+ * holding from its call on. Calls and answers are compared by their order, times only with what was granted in time.
  */
 export function checkLeases(operations: readonly Operation[], options: LeaseOptions = {}): Violation[] {
   for (const { id, f } of operations) {
@@ -63,45 +70,72 @@ const words: ReadonlySet<string> = new Set(['acquire', 'renew', 'release', 'use'
 
 /** Who certainly held the lease of this key, and when, in order of the beginnings. */
 export function holdingsOf(key: string, operations: readonly Operation[], clockErrorMs: number): Holding[] {
-  const holdings: Holding[] = [];
-  const sorted = byInvocation(operations);
-  for (const acquire of operations) {
+  const endOf = endings(operations);
+  const renewals = byToken(operations.filter(({ f }) => f === 'renew'));
+  const holdings = operations.flatMap((acquire): Holding[] => {
     const granted = acquire.f === 'acquire' ? grantOf(acquire) : undefined;
-    if (granted === undefined) continue;
+    if (granted === undefined) return [];
+    const end = endOf(acquire, granted.token);
+    // What may have ended before its holder knew of it was never certain.
+    if (end !== undefined && end.invokedOrder < acquire.completedOrder) return [];
+    const untilOrder = end?.invokedOrder ?? Number.POSITIVE_INFINITY;
     let until = granted.untilMs - clockErrorMs;
     const ids = [acquire.id];
-    for (let next = firstAfter(sorted, acquire.completedOrder); ; next++) {
-      const operation = sorted[next];
-      // What comes when it has run out changes it no more.
-      if (operation === undefined || operation.invokedAt >= until) break;
-      if (operation.f === 'expire') {
-        if (operation.outcome === 'fail') continue;
-        until = Math.min(until, operation.invokedAt);
-        break;
-      }
-      if (operation.f === 'use' || operation.f === 'acquire' || tokenOf(operation) !== granted.token) continue;
-      // Whatever comes of a release: who asks for it relies on the lease no longer.
-      if (operation.f === 'release') {
-        until = Math.min(until, operation.invokedAt);
-        break;
-      }
-      const renewed = operation.outcome === 'ok' ? untilOf(operation) : undefined;
+    for (const renew of byInvocation(renewals.get(granted.token) ?? [])) {
+      if (renew.invokedOrder < acquire.completedOrder) continue;
+      // What comes when it has run out, or was given back, changes it no more.
+      if (renew.invokedAt >= until || renew.invokedOrder >= untilOrder) break;
+      const renewed = renew.outcome === 'ok' ? untilOf(renew) : undefined;
       // A renewal that came when the lease had run out does not make the time between a holding.
-      if (renewed === undefined || operation.completedAt > until) continue;
+      if (renewed === undefined || renew.completedAt > until) continue;
       until = renewed - clockErrorMs;
-      ids.push(operation.id);
+      ids.push(renew.id);
     }
-    if (until <= acquire.completedAt) continue;
-    holdings.push({
-      key,
-      token: granted.token,
-      process: acquire.process,
-      fromMs: acquire.completedAt,
-      untilMs: until,
-      operations: ids,
-    });
+    if (until <= acquire.completedAt) return [];
+    return [
+      {
+        key,
+        token: granted.token,
+        process: acquire.process,
+        fromMs: acquire.completedAt,
+        fromOrder: acquire.completedOrder,
+        grantedUntilMs: until,
+        untilMs: Math.min(until, end?.invokedAt ?? until),
+        untilOrder,
+        operations: ids,
+      },
+    ];
+  });
+  return holdings.sort((a, b) => a.fromOrder - b.fromOrder);
+}
+
+/**
+ * For an `acquire`: the first call that may have ended what it gave. An `expire` in time, or one that was called before and can take
+ * effect after it; whatever concerns its token: who asks for a release relies on the lease no longer, whatever comes of it, and who
+ * was refused a renewal has been told.
+ */
+function endings(operations: readonly Operation[]): (acquire: Operation, token: number) => Operation | undefined {
+  const expires = byInvocation(operations.filter((one) => one.f === 'expire' && mayHaveHappened(one)));
+  /** For each of them, the one among it and those before that can take effect latest. */
+  const latest: Operation[] = [];
+  for (const one of expires) {
+    const before = latest.at(-1);
+    latest.push(before !== undefined && effectBefore(before) > effectBefore(one) ? before : one);
   }
-  return holdings.sort((a, b) => a.fromMs - b.fromMs || a.token - b.token);
+  const givenUp = byToken(
+    operations.filter(
+      (one) => one.f === 'release' || (one.f === 'renew' && one.outcome === 'ok' && untilOf(one) === undefined),
+    ),
+  );
+  return (acquire, token) => {
+    const next = firstAfter(expires, acquire.completedOrder);
+    const early = latest[next - 1];
+    const own = (givenUp.get(token) ?? []).filter((one) =>
+      mayHaveHappened(one) ? effectBefore(one) > acquire.invokedOrder : one.invokedOrder > acquire.completedOrder,
+    );
+    const expire = early !== undefined && effectBefore(early) > acquire.invokedOrder ? early : expires[next];
+    return byInvocation(expire === undefined ? own : [...own, expire])[0];
+  };
 }
 
 /** Index of the first operation that was invoked after this order, in a list sorted by invocation. */
@@ -118,10 +152,12 @@ function firstAfter(sorted: readonly Operation[], order: number): number {
 /** One for each holding that begins while another process has one. Who gets a second one for itself shares with nobody. */
 function overlaps(key: string, holdings: readonly Holding[]): Violation[] {
   const found: Violation[] = [];
-  const longestOf = new Map<number, Holding>();
+  let open: Holding[] = [];
   for (const second of holdings) {
-    const first = [...longestOf.values()].find(
-      ({ process, untilMs }) => process !== second.process && second.fromMs < untilMs,
+    open = open.filter(({ untilOrder }) => untilOrder > second.fromOrder);
+    // Calls end a holding at a place in the order; what was granted ends in time alone.
+    const first = open.find(
+      ({ process, grantedUntilMs }) => process !== second.process && grantedUntilMs > second.fromMs,
     );
     if (first !== undefined) {
       const evidence: LeaseOverlap = { key, first, second };
@@ -135,7 +171,11 @@ function overlaps(key: string, holdings: readonly Holding[]): Violation[] {
         evidence,
       });
     }
-    if (second.untilMs > (longestOf.get(second.process)?.untilMs ?? 0)) longestOf.set(second.process, second);
+    open = open.filter(
+      ({ process, grantedUntilMs, untilOrder }) =>
+        process !== second.process || grantedUntilMs > second.grantedUntilMs || untilOrder > second.untilOrder,
+    );
+    open.push(second);
   }
   return found;
 }
@@ -213,6 +253,17 @@ function staleTokens(
     found.push({ earlier: highest.operation, later: operation, newer: highest.token, older: token });
   }
   return found;
+}
+
+function byToken(operations: readonly Operation[]): Map<number, Operation[]> {
+  const tokens = new Map<number, Operation[]>();
+  for (const operation of operations) {
+    const token = tokenOf(operation);
+    const own = tokens.get(token);
+    if (own === undefined) tokens.set(token, [operation]);
+    else own.push(operation);
+  }
+  return tokens;
 }
 
 function byKey(operations: readonly Operation[]): Map<string, Operation[]> {

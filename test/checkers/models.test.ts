@@ -61,13 +61,20 @@ describe('a lock with fencing', () => {
     expect(verdictOf(lockModel, first, released, op(2, 1, 'acquire', undefined, 4, 5, 9))).toBe('linearizable');
   });
 
-  test('should fence a holder that has lost it: the newest token alone is taken', () => {
+  test('should fence a holder that was overtaken: once a higher token was taken, and not before', () => {
     const lost = op(1, 9, 'expire', undefined, 2, 3, true);
     const second = op(2, 1, 'acquire', undefined, 4, 5, 2);
-    const late = (output: boolean) => op(3, 0, 'use', { token: 1 }, 6, 7, output);
-    expect(verdictOf(lockModel, first, lost, second, late(true))).toBe('illegal');
-    expect(verdictOf(lockModel, first, lost, second, late(false))).toBe('linearizable');
-    expect(verdictOf(lockModel, first, lost, second, op(3, 0, 'release', { token: 1 }, 6, 7, true))).toBe('illegal');
+    const used = (id: number, token: number, at: number, output: boolean) =>
+      op(id, token, 'use', { token }, at, at + 1, output);
+    const overtaken = [first, lost, second];
+    expect(verdictOf(lockModel, ...overtaken, used(3, 1, 6, true), used(4, 2, 8, true))).toBe('linearizable');
+    expect(verdictOf(lockModel, ...overtaken, used(3, 2, 6, true), used(4, 1, 8, true))).toBe('illegal');
+    expect(verdictOf(lockModel, ...overtaken, used(3, 2, 6, true), used(4, 1, 8, false))).toBe('linearizable');
+    expect(verdictOf(lockModel, ...overtaken, used(3, 1, 6, false))).toBe('illegal');
+    const doubt = op(3, 5, 'use', { token: 2 }, 6, never, undefined, 'info');
+    for (const output of [true, false])
+      expect(verdictOf(lockModel, ...overtaken, doubt, used(4, 1, 8, output))).toBe('linearizable');
+    expect(verdictOf(lockModel, ...overtaken, op(3, 0, 'release', { token: 1 }, 6, 7, true))).toBe('illegal');
   });
 
   test('should keep locks of different keys apart', () => {
