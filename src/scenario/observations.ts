@@ -74,5 +74,8 @@ export interface StateRecord {
 /** How many of each kind a record keeps: those nearest to faults, alerts, changes of state and violations (`moments.ts`). */
 export const observationsMax = { messages: 100_000, spans: 100_000, logs: 50_000 } as const;
 
-/** How many are gathered while a run goes on, before it is known what is worth keeping; the first ones. */
+/**
+ * How many are gathered while a run goes on, before it is known what is worth keeping: the latest, and of the older ones
+ * what is near to moments that were known in time (`gathering.ts`).
+ */
 export const gatheredMax = { messages: 500_000, spans: 300_000, logs: 200_000 } as const;

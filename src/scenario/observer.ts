@@ -1,5 +1,6 @@
 import type { LogLine } from '../sim/logBook.ts';
 import type { World } from '../sim/world.ts';
+import { createGathering } from './gathering.ts';
 import { nearestTo } from './moments.ts';
 import {
   gatheredMax,
@@ -15,6 +16,8 @@ import { createMessageTap } from './wire/messageTap.ts';
 
 /** Watches a world from its beginning. */
 export interface Observer {
+  /** Something happened now that people will ask about: what is near to it is kept. */
+  moment(): void;
   /** A node's process came, served, or went. */
   state(node: string, state: NodeState): void;
   readonly states: readonly StateRecord[];
@@ -22,46 +25,49 @@ export interface Observer {
   observations(moments: readonly number[]): Observations;
 }
 
-/** Begins to watch a world in which nothing has run yet. It changes nothing in it: neither events nor draws. */
-export function observeWorld(world: World): Observer {
-  const messages: MessageRecord[] = [];
-  const spans: SpanRecord[] = [];
-  const logs: LogRecord[] = [];
+/**
+ * Begins to watch a world in which nothing has run yet. It changes nothing in it: neither events nor draws.
+ *
+ * @param max how many of each kind are held at a time
+ */
+export function observeWorld(
+  world: World,
+  max: Readonly<Record<keyof typeof gatheredMax, number>> = gatheredMax,
+): Observer {
+  const known = [0];
+  const moments = (): readonly number[] => known;
+  const messages = createGathering<MessageRecord>(max.messages, ({ sentMs }) => sentMs, moments);
+  const spans = createGathering<SpanRecord>(max.spans, ({ startMs }) => startMs, moments);
+  const logs = createGathering<LogRecord>(max.logs, ({ atMs }) => atMs, moments);
   const states: StateRecord[] = [];
-  const dropped = { messages: 0, spans: 0, logs: 0 };
 
-  world.network.tap = createMessageTap(
-    () => world.now,
-    (message) => {
-      if (messages.length < gatheredMax.messages) messages.push(message);
-      else dropped.messages++;
-    },
-  );
-  world.spanSink = (span) => {
-    if (spans.length < gatheredMax.spans) spans.push(span);
-    else dropped.spans++;
+  world.network.tap = createMessageTap(() => world.now, messages.add);
+  world.spanSink = spans.add;
+  world.logs.subscribe((line) => logs.add(logRecord(line)));
+
+  const moment = (): void => {
+    if (world.now > (known.at(-1) ?? 0)) known.push(world.now);
   };
-  world.logs.subscribe((line) => {
-    if (logs.length < gatheredMax.logs) logs.push(logRecord(line));
-    else dropped.logs++;
-  });
-
   return {
-    state: (node, state) => void states.push({ atMs: world.now, node, state }),
+    moment,
+    state(node, state) {
+      states.push({ atMs: world.now, node, state });
+      moment();
+    },
     states,
     observations(moments) {
       const kept = {
-        messages: nearestTo(moments, messages, ({ sentMs }) => sentMs, observationsMax.messages),
-        spans: nearestTo(moments, spans, ({ startMs }) => startMs, observationsMax.spans),
-        logs: nearestTo(moments, logs, ({ atMs }) => atMs, observationsMax.logs),
+        messages: nearestTo(moments, messages.values, ({ sentMs }) => sentMs, observationsMax.messages),
+        spans: nearestTo(moments, spans.values, ({ startMs }) => startMs, observationsMax.spans),
+        logs: nearestTo(moments, logs.values, ({ atMs }) => atMs, observationsMax.logs),
       };
       return {
         ...kept,
         states,
         dropped: {
-          messages: dropped.messages + messages.length - kept.messages.length,
-          spans: dropped.spans + spans.length - kept.spans.length,
-          logs: dropped.logs + logs.length - kept.logs.length,
+          messages: messages.dropped + messages.values.length - kept.messages.length,
+          spans: spans.dropped + spans.values.length - kept.spans.length,
+          logs: logs.dropped + logs.values.length - kept.logs.length,
         },
       };
     },

@@ -63,7 +63,13 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
   });
   options.onWorld?.(world);
   const observer = options.observe === true ? observeWorld(world) : undefined;
-  const timeline = createTimeline(() => world.now, options.onEntry);
+  const timeline = createTimeline(
+    () => world.now,
+    (entry) => {
+      if (entry.kind !== 'log') observer?.moment();
+      options.onEntry?.(entry);
+    },
+  );
   const findings = createFindings(() => world.now, timeline);
   const signals = createSignals();
   const store = new SeriesStore();

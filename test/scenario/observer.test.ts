@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { faults } from '../../src/faults/registry.ts';
 import { linkFaults } from '../../src/scenario/faultLinks.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
+import { observeWorld } from '../../src/scenario/observer.ts';
 import { runScenario } from '../../src/scenario/runner.ts';
 import type { RunOptions } from '../../src/scenario/runOptions.ts';
+import { openStage } from '../../src/scenario/stage.ts';
 import { stands } from '../../src/scenario/stands/registry.ts';
+import type { SimSpanData } from '../../src/sim/tracer.ts';
+import { World } from '../../src/sim/world.ts';
 
 const vocabulary = { stands, faults, rules: () => 'groups: []' };
 
@@ -23,8 +27,8 @@ const weather = {
   - { at: 4s, operator: systemctl restart stemedb-api }`,
 } as const;
 
-function play(timeline: string, options: RunOptions, duration = '6s') {
-  const scenario = loadScenario(
+function watched(timeline: string, duration = '6s') {
+  return loadScenario(
     `
 title: Watched
 engine: stemedb
@@ -40,7 +44,10 @@ load: { writers: 4, think: 60ms, batches: 20, batch: 4, readers: 2, clients: 1 }
 timeline:${timeline}`,
     vocabulary,
   );
-  return runScenario(scenario, options);
+}
+
+function play(timeline: string, options: RunOptions, duration?: string) {
+  return runScenario(watched(timeline, duration), options);
 }
 
 describe('a run that is observed', () => {
@@ -115,6 +122,46 @@ describe('a run that is observed', () => {
     const calm = history.filter(({ completedAt }) => completedAt < 1000);
     expect(calm.length).toBeGreaterThan(0);
     for (const operation of calm) expect(operation).not.toHaveProperty('faults');
+  });
+});
+
+describe('a run in which more happens than is held', () => {
+  const span = (startMs: number): SimSpanData => ({
+    id: String(startMs),
+    traceId: 't',
+    node: 'n',
+    incarnation: 1,
+    name: 's',
+    startMs,
+    attributes: {},
+    status: 'unset',
+  });
+
+  it('should keep its end and what is around the moments that it told, and count the rest', async () => {
+    const world = new World({ seed: 1 });
+    const observer = observeWorld(world, { messages: 40, spans: 40, logs: 40 });
+    for (let atMs = 1; atMs <= 500; atMs++) {
+      world.scheduler.after(atMs, 'test', undefined, () => {
+        world.spanSink?.(span(world.now));
+        if (world.now === 200) observer.moment();
+      });
+    }
+    await world.run({});
+    const { spans, dropped } = observer.observations([0]);
+    const times = spans.map(({ startMs }) => startMs);
+    expect(times).toEqual(expect.arrayContaining([198, 199, 200, 201, 202, 499, 500]));
+    expect(times.length).toBeLessThanOrEqual(40);
+    expect(dropped).toEqual({ messages: 0, spans: 500 - times.length, logs: 0 });
+  });
+
+  it('should be told of every line of the timeline but logs', () => {
+    const stage = openStage(watched(' []'), { observe: true });
+    if (stage.observer === undefined) throw new Error('expected an observer');
+    const moment = vi.spyOn(stage.observer, 'moment');
+    stage.timeline.add('log', 'often');
+    expect(moment).not.toHaveBeenCalled();
+    stage.timeline.add('fault-start', 'something breaks');
+    expect(moment).toHaveBeenCalledOnce();
   });
 });
 
