@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { RunRecord } from '../scenario/runRecord.ts';
 import { pageData } from './pageData.ts';
 
@@ -63,7 +64,7 @@ export function htmlPage(record: RunRecord): string {
   const parts: Readonly<Record<string, string>> = {
     title: `<title>${escapeHtml(`${record.verdict}: ${record.title}`)}</title>`,
     styles: `<style>\n${styles}</style>`,
-    data: `<script type="application/json" id="run">${escapeJson(JSON.stringify(pageData(record)))}</script>`,
+    data: `<script type="application/gzip;base64" id="run">${packed(pageData(record))}</script>`,
     library: `<script>\n${readFileSync(join(uplot, 'uPlot.iife.min.js'), 'utf8')}</script>`,
     scripts: `<script>\n${SCRIPTS.map(asset).join('\n')}</script>`,
   };
@@ -77,11 +78,7 @@ function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** JSON that can stand in a script element: nothing in it can end the element or begin a comment. */
-function escapeJson(json: string): string {
-  return json
-    .replaceAll('<', '\\u003c')
-    .replaceAll('>', '\\u003e')
-    .replaceAll('\u2028', '\\u2028')
-    .replaceAll('\u2029', '\\u2029');
+/** Compressed JSON: a sixth to a fifth of its length, and without a character that could end the element that it stands in. */
+function packed(data: unknown): string {
+  return gzipSync(JSON.stringify(data)).toString('base64');
 }

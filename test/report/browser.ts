@@ -11,6 +11,8 @@ export const hasChromium = existsSync(CHROMIUM);
 /** A page with what it said and asked for. */
 export interface Tab {
   readonly page: Page;
+  /** Opens a report and waits until it is put together. */
+  visit(url: string): Promise<void>;
   /** Console messages and uncaught errors. */
   readonly said: readonly string[];
   /** Every request. */
@@ -43,6 +45,10 @@ export async function openTab(width = 1_280): Promise<Tab> {
   page.on('request', (request) => asked.push(request.url()));
   return {
     page,
+    async visit(url) {
+      await page.goto(url);
+      await page.waitForSelector('html[data-ready]');
+    },
     said,
     asked,
     async close() {

@@ -23,7 +23,7 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
     await writeReport(sampleRecord(), join(directory, 'held'));
     await writeReport(sampleRecord({ violated: true, logLines: 100_000 }), join(directory, 'violated'));
     tab = await openTab();
-    await tab.page.goto(url('held'));
+    await tab.visit(url('held'));
   }, 30_000);
 
   afterAll(async () => {
@@ -138,7 +138,7 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
   });
 
   it('should show what was violated with its evidence, and search 100,000 lines without hanging', async () => {
-    await tab.page.goto(url('violated'));
+    await tab.visit(url('violated'));
     expect(await tab.page.textContent('#violations')).toContain('C1 acked-is-durable');
     expect(await tab.page.textContent('#violations .evidence')).toContain('"lsn": 4711');
     await tab.page.fill('#timeline-search', '<b>99999</b>');

@@ -27,7 +27,7 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
     await writeReport(observedSample(sampleRecord(), { messages: 102_000, lostEvery: 50 }), join(directory, 'many'));
     await writeReport(sampleRecord(), join(directory, 'unobserved'));
     tab = await openTab();
-    await tab.page.goto(url('few'));
+    await tab.visit(url('few'));
   }, 60_000);
 
   beforeEach(async () => {
@@ -200,19 +200,19 @@ describe.skipIf(!hasChromium)('the space-time diagram in a browser (skipped with
     await expect.poll(() => tab.page.url()).toBe(`${url('few')}#t=600000.5-900000`);
     await tab.page.click('#time-whole');
     await expect.poll(() => tab.page.url()).toBe(url('few'));
-    await tab.page.goto(`${url('unobserved')}#t=60000-120000`);
+    await tab.visit(`${url('unobserved')}#t=60000-120000`);
     expect(await windowMs()).toBe(60_000);
-    await tab.page.goto(url('few'));
+    await tab.visit(url('few'));
   });
 
   it('should draw what the timeline tells when the run was not observed', async () => {
-    await tab.page.goto(url('unobserved'));
+    await tab.visit(url('unobserved'));
     expect((await look()).colours).toBeGreaterThan(10);
-    await tab.page.goto(url('few'));
+    await tab.visit(url('few'));
   });
 
   it('should stay usable with 100,000 messages: density far away, arrows near', async () => {
-    await tab.page.goto(url('many'));
+    await tab.visit(url('many'));
     expect(await tab.page.textContent('#diagram-counted')).toMatch(
       /^100,\d{3} messages: zoom in for arrows$|^100,000 messages/,
     );

@@ -39,7 +39,7 @@ describe.skipIf(!hasChromium)('history, logs and faults of the page in a browser
       join(directory, 'run'),
     );
     tab = await openTab();
-    await tab.page.goto(pathToFileURL(join(directory, 'run', 'index.html')).href);
+    await tab.visit(pathToFileURL(join(directory, 'run', 'index.html')).href);
   }, 30_000);
 
   beforeEach(async () => {

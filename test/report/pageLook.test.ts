@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
     for (const name of ['held', 'violated']) {
       it(`should have texts that can be read: ${name}, ${colorScheme}`, async () => {
         await tab.page.emulateMedia({ colorScheme });
-        await tab.page.goto(url(name));
+        await tab.visit(url(name));
         await tab.page.evaluate(`document.querySelectorAll('details').forEach((one) => { one.open = true; })`);
         await tab.page.evaluate('hotfire.showItem(hotfire.diagram.operationItem(50))');
         expect(await tab.page.evaluate(FAINT)).toEqual([]);
@@ -99,7 +99,7 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
   }
 
   it('should move nothing by itself, also not for readers who allow it', async () => {
-    await tab.page.goto(url('violated'));
+    await tab.visit(url('violated'));
     const moving = await tab.page.evaluate<string[]>(`[...document.querySelectorAll('*')].flatMap((element) => {
       const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(element);
       return transitionDuration === '0s' && animationName === 'none' && scrollBehavior === 'auto' ? [] : [element.tagName];
@@ -114,14 +114,14 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
   });
 
   it('should stand still while it loads', async () => {
-    await tab.page.goto(url('violated'));
+    await tab.visit(url('violated'));
     expect(await tab.page.evaluate<number>(SHIFT)).toBeLessThan(0.01);
   });
 
   it('should fit a screen of 390 pixels, with lanes that still have room', async () => {
     await tab.page.setViewportSize({ width: 390, height: 844 });
     for (const name of ['held', 'violated']) {
-      await tab.page.goto(url(name));
+      await tab.visit(url(name));
       const overflow = () => tab.page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       await expect.poll(overflow, { timeout: 5_000 }).toBeLessThanOrEqual(0);
       await tab.page.evaluate('hotfire.showItem(hotfire.diagram.operationItem(50))');
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
 
   it('should zoom by two fingers and pan by one', async () => {
     await tab.page.setViewportSize({ width: 390, height: 844 });
-    await tab.page.goto(url('held'));
+    await tab.visit(url('held'));
     const canvas = tab.page.locator('#diagram-canvas');
     await canvas.scrollIntoViewIfNeeded();
     const box = await canvas.boundingBox();
@@ -172,7 +172,7 @@ describe.skipIf(!hasChromium)('how the page looks in a browser (skipped without 
   });
 
   it('should print without its controls', async () => {
-    await tab.page.goto(url('violated'));
+    await tab.visit(url('violated'));
     await tab.page.emulateMedia({ media: 'print', colorScheme: 'light' });
     expect(await tab.page.locator('.bar').isVisible()).toBe(false);
     expect(await tab.page.locator('.tools').first().isVisible()).toBe(false);

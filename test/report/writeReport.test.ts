@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { historyFromNdjson } from '../../src/checkers/recorder.ts';
 import { formatClock, formatSpan } from '../../src/report/formatTime.ts';
 import { htmlPage } from '../../src/report/htmlPage.ts';
+import { pageData } from '../../src/report/pageData.ts';
 import { tellStory } from '../../src/report/story.ts';
 import { reportOf, writeReport } from '../../src/report/writeReport.ts';
 import { observedRun, weather } from './observedRun.ts';
@@ -16,6 +17,12 @@ const made: string[] = [];
 afterEach(() => {
   for (const directory of made.splice(0)) rmSync(directory, { recursive: true });
 });
+
+/** The data that a page unpacks. */
+function dataOf(page: string): unknown {
+  const packed = /<script type="application\/gzip;base64" id="run">([^<]*)<\/script>/.exec(page)?.[1] ?? '';
+  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
+}
 
 describe('a report', () => {
   it('should be seven files in a directory that is made for it', async () => {
@@ -72,8 +79,15 @@ describe('a report', () => {
     const page = htmlPage(record);
     expect(page).not.toContain('<script>alert');
     expect(page).not.toContain('<!-- x');
-    const json = /<script type="application\/json" id="run">([^<]*)<\/script>/.exec(page)?.[1] ?? '';
-    expect(JSON.parse(json)).toMatchObject({ title: record.title, description: '<!-- x' });
+    expect(dataOf(page)).toMatchObject({ title: record.title, description: '<!-- x' });
+  });
+
+  it('should hold its data compressed, whole', async () => {
+    const record = await observedRun(weather.calm);
+    const page = htmlPage(record);
+    const json = JSON.stringify(pageData(record));
+    expect(dataOf(page)).toEqual(JSON.parse(json));
+    expect(/id="run">([^<]*)</.exec(page)?.[1]?.length).toBeLessThan(json.length / 3);
   });
 
   it('should leave no gap in the page where something belongs', () => {

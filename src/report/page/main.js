@@ -1,8 +1,25 @@
-// Puts the page together.
-(() => {
+// Unpacks the data and puts the page together.
+(async () => {
   const { hotfire } = globalThis;
   const { el, byId, heading, moment } = hotfire;
-  const data = JSON.parse(byId('run').textContent);
+
+  /** The data stands in the page compressed (gzip, base64). */
+  const unpack = (text) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
+  };
+
+  if (typeof DecompressionStream === 'undefined') {
+    byId('hero').append(
+      el(
+        'p',
+        {},
+        'This browser cannot unpack the page (DecompressionStream). The file timeline.md beside it tells the same.',
+      ),
+    );
+    return;
+  }
+  const data = await unpack(byId('run').textContent);
   hotfire.data = data;
   hotfire.observed = hotfire.observe(data);
   hotfire.setTimeWindow();
@@ -114,4 +131,7 @@
   hotfire.renderTimeline(byId('timeline'));
   hotfire.renderReproduce(byId('reproduce'));
   hotfire.keepTimeWindowInAddress();
+  // The browser looked for the part that the address names before there was anything in it.
+  if (/^#[a-z-]+$/.test(location.hash)) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  document.documentElement.dataset.ready = 'true';
 })();
