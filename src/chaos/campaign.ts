@@ -1,4 +1,4 @@
-import type { Executor, RunProgress } from './executor.ts';
+import { type Executor, RunLeft, type RunProgress } from './executor.ts';
 import type { RunResult } from './runSeed.ts';
 
 export interface CampaignOptions {
@@ -103,9 +103,10 @@ function playGeneration(
         .run(task, (progress) => onProgress?.(run, progress), hurry)
         .catch((error: unknown) => {
           stopped = true;
+          if (error instanceof RunLeft) return undefined;
           throw error;
         });
-      if (enough) return;
+      if (enough || result === undefined) return;
       slots[at] = { ...result, run };
       merge();
       // Those still under way cannot change the end any more: nobody waits for them.

@@ -25,15 +25,31 @@ export interface Executor {
   /**
    * Plays one run.
    *
-   * @param hurry once it is aborted, a failed run is left as small as it is by then; an executor may go on regardless
+   * @param hurry once it is aborted, a failed run is left as small as it is by then, and an executor may leave out what it has
+   * not begun; its reason is a `HurryReason`
    * @throws ExecutorError when the run could not be played to its end; what the engine does wrong is a result
+   * @throws RunLeft when the run was not played because it is not wanted any more
    */
   run(task: RunTask, onProgress?: (progress: RunProgress) => void, hurry?: AbortSignal): Promise<RunResult>;
   /** Ends what it has begun, and lets go of what it holds. Runs under way fail. */
   close(): Promise<void>;
 }
 
-/** A run was not played to its end: its worker died, or the code of the stand failed. Ends the campaign. */
+/** Why a campaign hurries: its time is over, or it was told to end and may be gone on with later. */
+export type HurryReason = 'time budget' | 'interrupted';
+
+/** A run was left before its end because the campaign ends: neither a result nor a mistake, but one that was not begun. */
+export class RunLeft extends Error {
+  override readonly name = 'RunLeft';
+  readonly run: string;
+
+  constructor(run: string) {
+    super(`run ${run} was left: the campaign ends without it`);
+    this.run = run;
+  }
+}
+
+/** A run was not played to its end: its worker died, or the code of the stand failed. */
 export class ExecutorError extends Error {
   override readonly name = 'ExecutorError';
   readonly run: string;

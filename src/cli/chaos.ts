@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { type CampaignPlan, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
-import type { Executor } from '../chaos/executor.ts';
+import type { Executor, HurryReason } from '../chaos/executor.ts';
 import { generationRuns, guidedPlan, untilProbes } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { packageCommit } from '../daemon/version.ts';
@@ -24,7 +24,7 @@ export { type ChaosFlags, withChaosOptions } from './chaos/options.ts';
 /** Longest time of a timer of Node. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** Plays the runs of one call. `finish` is called when the campaign came to its end, `close` in any case. */
+/** Plays the runs of one call. `finish` is called when all that came of the campaign is written, `close` in any case. */
 export type ChaosExecutor = Executor & { readonly finish?: () => Promise<void> };
 
 /** `hotfire chaos`. */
@@ -77,57 +77,58 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
   const progress = createCampaignProgress(process.stdout, plan.length);
   const failures = createFailureDesk(engine, flags, commit, progress);
   const hurry = new AbortController();
+  const hurryFor = (reason: HurryReason) => hurry.abort(reason);
   const budget =
     flags.timeBudget === undefined
       ? undefined
-      : setTimeout(() => hurry.abort(), Math.min(flags.timeBudget, timerMsMax));
+      : setTimeout(() => hurryFor('time budget'), Math.min(flags.timeBudget, timerMsMax));
   let interrupted: number | undefined;
   const stopListening = onInterrupt((exitCode) => {
     interrupted = exitCode;
-    hurry.abort();
+    hurryFor('interrupted');
     process.stderr.write(
       'interrupted: no further seed begins, those under way end first; a second time ends at once\n',
     );
   });
 
-  const campaign = await runCampaign({
-    engine: definition.engine,
-    mutants: flags.mutant === undefined ? [] : [flags.mutant],
-    shrinkRunsMax: flags.shrink,
-    executor,
-    plan,
-    hurry: hurry.signal,
-    mayStop: () => interrupted !== undefined || Date.now() > deadline,
-    isEnough: (results) => flags.keepGoing !== true && failuresOf(results).length >= failuresMax,
-    onResult(result) {
-      progress.ended(result.run);
-      failures.take(result);
-    },
-    onProgress: progress.shrinking,
-  })
-    .then(async (ended) => {
-      if (interrupted === undefined) await executor.finish?.();
-      return ended;
-    })
-    .finally(() => {
-      clearTimeout(budget);
-      return executor.close();
+  try {
+    const campaign = await runCampaign({
+      engine: definition.engine,
+      mutants: flags.mutant === undefined ? [] : [flags.mutant],
+      shrinkRunsMax: flags.shrink,
+      executor,
+      plan,
+      hurry: hurry.signal,
+      mayStop: () => interrupted !== undefined || Date.now() > deadline,
+      isEnough: (results) => flags.keepGoing !== true && failuresOf(results).length >= failuresMax,
+      onResult(result) {
+        progress.ended(result.run);
+        failures.take(result);
+      },
+      onProgress: progress.shrinking,
     });
-  await failures.written();
-  progress.clear();
-  const summary: ChaosSummary = {
-    ...summarizeCampaign(engine, flags, campaign, Date.now() - startedAt),
-    ...(interrupted === undefined ? {} : { interrupted: true }),
-  };
-  if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
-  process.stdout.write(summaryText(summary));
-  const findings = await book?.close(campaign.results, () => interrupted === undefined);
-  if (findings !== undefined && flags.findings !== undefined)
-    process.stdout.write(findingsText(findings, flags.findings));
-  stopListening();
-  if (interrupted !== undefined) return interrupted;
-  if (summary.violated > 0 || findings?.some(({ replayed }) => replayed === 'violated') === true) return 1;
-  return summary.undecided > 0 || summary.probesReached === false ? 2 : 0;
+    clearTimeout(budget);
+    await failures.written();
+    progress.clear();
+    const summary: ChaosSummary = {
+      ...summarizeCampaign(engine, flags, campaign, Date.now() - startedAt),
+      ...(interrupted === undefined ? {} : { interrupted: true }),
+    };
+    if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
+    process.stdout.write(summaryText(summary));
+    const findings = await book?.close(campaign.results, () => interrupted === undefined);
+    if (findings !== undefined && flags.findings !== undefined)
+      process.stdout.write(findingsText(findings, flags.findings));
+    // Not before: what lies with the executor is the only copy of the results until everything is written.
+    if (interrupted === undefined) await executor.finish?.();
+    if (interrupted !== undefined) return interrupted;
+    if (summary.violated > 0 || findings?.some(({ replayed }) => replayed === 'violated') === true) return 1;
+    return summary.undecided > 0 || summary.probesReached === false ? 2 : 0;
+  } finally {
+    clearTimeout(budget);
+    await executor.close();
+    stopListening();
+  }
 }
 
 function planOf(flags: ChaosFlags): CampaignPlan {
