@@ -3,7 +3,8 @@ import type { Operation } from './history.ts';
 /** Who belongs together. */
 export interface SessionOptions {
   /**
-   * The session of an operation; operations of one session follow each other. Default: its process. After an `info` a client goes
+   * The session of an operation. Default: its process. Operations of one session may run side by side: one is bound by what had been
+   * answered before it began. After an `info` a client goes
    * on under a new process number; one that keeps its session across that says so here, by `node` or by its input.
    */
   readonly sessionOf?: (operation: Operation) => number | string;

@@ -54,8 +54,18 @@ export function checkSessions(
 function breaks(session: number | string, answered: readonly Operation[], guarantee: SessionGuarantee): Violation[] {
   const [earlier, later] = pairs[guarantee];
   const highest = new Map<string, { readonly version: number; readonly operation: Operation }>();
+  const told = answered
+    .filter((operation) => kindOf(operation) === earlier)
+    .sort((a, b) => a.completedOrder - b.completedOrder);
   const found: Violation[] = [];
+  let next = 0;
   for (const operation of answered) {
+    // Operations of one session may run side by side: only what it had been told by then binds it.
+    for (let one = told[next]; one !== undefined && one.completedOrder < operation.invokedOrder; one = told[++next]) {
+      const version = versionOf(one);
+      if (version > (highest.get(keyOf(one))?.version ?? Number.NEGATIVE_INFINITY))
+        highest.set(keyOf(one), { version, operation: one });
+    }
     const kind = kindOf(operation);
     const [key, version] = [keyOf(operation), versionOf(operation)];
     const before = highest.get(key);
@@ -73,8 +83,6 @@ function breaks(session: number | string, answered: readonly Operation[], guaran
         evidence,
       });
     }
-    if (kind === earlier && (before === undefined || version > before.version))
-      highest.set(key, { version, operation });
   }
   return found;
 }

@@ -1,7 +1,7 @@
 /**
  * Conservation of sums, as in Jepsen's bank workload: `open` (input: `{ account: balance }`, done once and answered before
  * anything else), `transfer` (input: `{ from, to, amount }`), `read` (output: the balances of all accounts, at one moment). Money
- * moves; it does not come or go. Amounts are whole numbers: the sums of fractions depend on their order.
+ * moves; it does not come or go. Amounts and balances are whole numbers, as the sums of fractions depend on their order: others throw.
  */
 import { mayHaveHappened } from '../effect.ts';
 import type { Operation, Violation } from '../history.ts';
@@ -48,12 +48,13 @@ export function checkSumsConserved(operations: readonly Operation[], options: Su
   const found: Violation[] = [];
   for (const operation of operations) {
     if (operation.f === 'read' && operation.outcome === 'ok') {
-      look(balancesOf(operation, operation.output), `read ${operation.id}`, operation);
+      look(balancesOf(`operation ${operation.id}`, operation.output), `read ${operation.id}`, operation);
     }
   }
   if (options.final !== undefined) {
-    look(options.final, 'the final state');
-    found.push(...unexplained(opened, transfers, options.final));
+    const final = balancesOf('the final state', options.final);
+    look(final, 'the final state');
+    found.push(...unexplained(opened, transfers, final));
   }
   return found;
 
@@ -130,32 +131,38 @@ function openedBy(operations: readonly Operation[]): Balances {
       throw new Error(`operation ${id}: sums know open, transfer and read, not ${f}`);
     }
   }
-  const open = operations.filter(({ f, outcome }) => f === 'open' && outcome === 'ok');
+  const open = operations.filter((operation) => operation.f === 'open' && mayHaveHappened(operation));
   const [first, ...others] = open;
-  if (first === undefined || others.length > 0) {
-    throw new Error(`expected one answered operation open with the balances of the beginning, got ${open.length}`);
+  if (first === undefined || first.outcome !== 'ok' || others.length > 0) {
+    const got = open.length === 0 ? 'none' : open.map(({ id, outcome }) => `operation ${id} (${outcome})`).join(', ');
+    throw new Error(`expected one answered operation open with the balances of the beginning, got ${got}`);
   }
-  return balancesOf(first, first.input);
+  const early = operations.find(({ f, invokedOrder }) => f !== 'open' && invokedOrder < first.completedOrder);
+  if (early !== undefined) {
+    throw new Error(`operation ${early.id}: expected open (operation ${first.id}) to be answered before anything else`);
+  }
+  return balancesOf(`operation ${first.id}`, first.input);
 }
 
 function transferOf(operation: Operation): { readonly operation: Operation; readonly transfer: Transfer } {
   const { from, to, amount } = (operation.input ?? {}) as Partial<Record<keyof Transfer, unknown>>; // tested below
-  if (typeof from === 'string' && typeof to === 'string' && typeof amount === 'number') {
+  if (typeof from === 'string' && typeof to === 'string' && isWhole(amount)) {
     return { operation, transfer: { from, to, amount } };
   }
   throw new Error(
-    `operation ${operation.id}: expected a transfer with from, to and amount, got ${JSON.stringify(operation.input)}`,
+    `operation ${operation.id}: expected a transfer with from, to and a whole amount, got ${JSON.stringify(operation.input)}`,
   );
 }
 
-function balancesOf({ id }: Operation, value: unknown): Balances {
+function balancesOf(where: string, value: unknown): Balances {
   const isBalances =
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((balance) => typeof balance === 'number');
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isWhole);
   if (isBalances) return value as Balances; // tested above
-  throw new Error(`operation ${id}: expected balances by account, got ${JSON.stringify(value)}`);
+  throw new Error(`${where}: expected balances by account, whole numbers, got ${JSON.stringify(value)}`);
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 function totalOf(balances: Balances): number {

@@ -24,14 +24,25 @@ export function checkSetMonotonicReads(operations: readonly Operation[], options
   );
 }
 
+/** Evidence of `read-your-writes` on a set or list, for what a session removed. */
+export interface ReturnedElement {
+  readonly element: Element;
+  readonly session: number | string;
+  /** The session's own `remove`, and the read that shows the element all the same. */
+  readonly removedBy: number;
+  readonly seenIn: number;
+}
+
 /**
- * Read your writes: what a session's own `add` was acknowledged for, its later reads show. A removal excuses as for monotonic
- * reads, but not one that had been answered before the `add` began. An `add` in doubt binds nobody.
+ * Read your writes: what a session's own `add` was acknowledged for, its later reads show; what its own `remove` was acknowledged for,
+ * they do not. A removal excuses as for monotonic reads, but not one that had been answered before the `add` began; an `add` of
+ * anybody that had not been answered when the `remove` began excuses its sight. What is in doubt binds nobody.
  */
 export function checkSetReadYourWrites(operations: readonly Operation[], options: SessionOptions = {}): Violation[] {
-  return forgotten(operations, options, 'read-your-writes', (operation) =>
+  const lost = forgotten(operations, options, 'read-your-writes', (operation) =>
     operation.f === 'add' || operation.f === 'append' ? [elementOf(operation)] : [],
   );
+  return [...lost, ...returned(operations, options)];
 }
 
 function forgotten(
@@ -42,28 +53,76 @@ function forgotten(
 ): Violation[] {
   const stories = storiesOf(operations);
   const found: Violation[] = [];
+  forEachRead(operations, options, learnedFrom, (session, read, known) => {
+    const present = new Set(elementsOf(read));
+    for (const [element, source] of known) {
+      if (present.has(element)) continue;
+      const excuses = (stories.get(element)?.removes ?? []).filter(
+        (remove) =>
+          mayHaveHappened(remove) &&
+          remove.invokedOrder < read.completedOrder &&
+          (check === 'monotonic-reads' || effectBefore(remove) > source.invokedOrder),
+      );
+      if (excuses.length === 0) found.push(forgot(check, session, element, source, read));
+      // Told once, or excused for all later reads; it may be learned again.
+      if (excuses.length === 0 || excuses.some(({ invokedOrder }) => invokedOrder < read.invokedOrder))
+        known.delete(element);
+    }
+  });
+  return found;
+}
+
+/** What a session removed, and read afterwards although nobody can have added it again. */
+function returned(operations: readonly Operation[], options: SessionOptions): Violation[] {
+  const stories = storiesOf(operations);
+  const found: Violation[] = [];
+  const removedBy = (operation: Operation) => (operation.f === 'remove' ? [elementOf(operation)] : []);
+  forEachRead(operations, options, removedBy, (session, read, gone) => {
+    for (const element of new Set(elementsOf(read))) {
+      const source = gone.get(element);
+      if (source === undefined) continue;
+      const isExcused = (stories.get(element)?.adds ?? []).some(
+        (add) =>
+          mayHaveHappened(add) && add.invokedOrder < read.completedOrder && effectBefore(add) > source.invokedOrder,
+      );
+      if (isExcused) continue;
+      gone.delete(element); // told once
+      const evidence: ReturnedElement = { element, session, removedBy: source.id, seenIn: read.id };
+      found.push({
+        check: 'read-your-writes',
+        message: `session ${session} had removed ${element}, nobody added it again, but its later read shows it`,
+        atMs: read.completedAt,
+        operations: [source.id, read.id],
+        evidence,
+      });
+    }
+  });
+  return found;
+}
+
+/** Calls back for each answered read of each session, with what the session had learned before it began, and from which operation. */
+function forEachRead(
+  operations: readonly Operation[],
+  options: SessionOptions,
+  learnedFrom: (operation: Operation) => readonly Element[],
+  look: (session: number | string, read: Operation, known: Map<Element, Operation>) => void,
+): void {
   for (const [session, own] of sessionsOf(operations, options)) {
+    const answered = byInvocation(own).filter(({ outcome }) => outcome === 'ok');
+    const told = [...answered].sort((a, b) => a.completedOrder - b.completedOrder);
     const known = new Map<Element, Operation>();
-    for (const operation of byInvocation(own)) {
-      if (operation.outcome !== 'ok') continue;
-      if (operation.f === 'read') {
-        const present = new Set(elementsOf(operation));
-        for (const [element, source] of known) {
-          if (present.has(element)) continue;
-          known.delete(element); // told once; it may be learned again
-          const isExcused = (stories.get(element)?.removes ?? []).some(
-            (remove) =>
-              mayHaveHappened(remove) &&
-              remove.invokedOrder < operation.completedOrder &&
-              (check === 'monotonic-reads' || effectBefore(remove) > source.invokedOrder),
-          );
-          if (!isExcused) found.push(forgot(check, session, element, source, operation));
+    let next = 0;
+    for (const operation of answered) {
+      // Operations of one session may run side by side: only what it had been told by then binds it.
+      for (let one = told[next]; one !== undefined && one.completedOrder < operation.invokedOrder; one = told[++next]) {
+        for (const element of learnedFrom(one)) {
+          if (one.invokedOrder > (known.get(element)?.invokedOrder ?? Number.NEGATIVE_INFINITY))
+            known.set(element, one);
         }
       }
-      for (const element of learnedFrom(operation)) known.set(element, operation);
+      if (operation.f === 'read') look(session, operation, known);
     }
   }
-  return found;
 }
 
 function forgot(
