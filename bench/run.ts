@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, string>> = {
   growth: 'what may grow with the number of records, and what may not',
   linearizability: "the checker beside Porcupine on Jepsen's logs",
   shrink: 'how far failing runs come down',
+  guidance: 'coverage of chaos, guided and blind',
   stand: 'seeds a minute, and where their time goes',
   soak: 'ten minutes of load: does the memory stay flat?',
 };

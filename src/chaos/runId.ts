@@ -49,9 +49,26 @@ export function drawRun(definition: ChaosDefinition, run: string): Draw {
   for (const [depth, number] of others.entries()) {
     const parent = numbers.slice(0, depth + 1).join('.');
     const generator = seedrandom.alea(deriveSeed(number, `chaos/near/${parent}`));
-    draw = definition.near(draw, plainDraw(definition, number), createDrawing(() => generator.int32() >>> 0).float);
+    draw = nearDraw(definition, draw, number, createDrawing(() => generator.int32() >>> 0).float);
   }
   return draw;
+}
+
+/** Draws near a parent that may come to the parent's own scenario, at most; then the plain draw takes the place. */
+const nearTries = 16;
+
+/**
+ * A draw near the parent whose scenario is another than the parent's: a change of what the parent's kind of run does not look
+ * at would only play the parent again.
+ */
+function nearDraw(definition: ChaosDefinition, parent: Draw, number: number, random: () => number): Draw {
+  const fresh = plainDraw(definition, number);
+  const known = JSON.stringify(definition.scenarioOf(parent));
+  for (let attempt = 0; attempt < nearTries; attempt++) {
+    const draw = definition.near(parent, fresh, random);
+    if (JSON.stringify(definition.scenarioOf(draw)) !== known) return draw;
+  }
+  return fresh;
 }
 
 /**

@@ -36,3 +36,20 @@ test('should draw a run by its name alone: the same every time, near its parent,
 test('should refuse to draw what names no run', () => {
   expect(() => drawRun(stemedb, '17.')).toThrow('expected the name of a run such as 17 or 17.60, got 17.');
 });
+
+test('should draw another scenario than that of the parent, of whatever kind the parent is', () => {
+  const kinds = new Map<unknown, number>();
+  for (let number = 1; number <= 400; number++) {
+    const parent = drawRun(stemedb, String(number));
+    const kind = parent.kind;
+    const seen = kinds.get(kind) ?? 0;
+    // Many of the rare kinds, few of the usual one.
+    if (seen >= 12) continue;
+    kinds.set(kind, seen + 1);
+    for (const near of [5_000, 5_001, 5_002]) {
+      const child = drawRun(stemedb, `${number}.${near}`);
+      expect(stemedb.scenarioOf(child), `${number}.${near}`).not.toEqual(stemedb.scenarioOf(parent));
+    }
+  }
+  expect(Object.fromEntries(kinds)).toMatchObject({ gathering: 12, long: 12, faulty: 12 });
+});

@@ -19,7 +19,9 @@ const rareMin = 10;
 /**
  * Coverage that guides. The first generation is blind: run `n` is the plain draw of seed `n`. In each later one every second run
  * is drawn near a run that reached what few runs reached: an item is picked with a weight that falls with how often it was
- * reached, then one of the runs that reached it (as AFLFast spends its energy on rare paths: Böhme et al., CCS 2016). What is
+ * reached and with how often it was picked before, then one of the runs that reached it (as AFLFast spends its energy on rare
+ * paths: Böhme et al., CCS 2016). A pick counts as much as a run that reached it, so what no run near it reaches again does not
+ * keep the greatest weight for ever. What is
  * picked depends on the numbers of the runs and on the results before, and on nothing else.
  *
  * @param numbers the runs' own numbers, in order
@@ -27,16 +29,36 @@ const rareMin = 10;
  */
 export function guidedPlan(numbers: readonly number[], size: number = generationRuns): CampaignPlan {
   const map = createCoverageMap();
+  /** How often each item was picked, in the generations that the map has. */
+  const picked = new Map<string, number>();
+
+  /** The runs of the generation that comes after what the map has, and the items that they go for. */
+  function choose(): readonly Choice[] {
+    const generation = numbers.slice(map.runs, map.runs + size);
+    if (map.runs === 0) return generation.map((number) => ({ run: String(number) }));
+    const rare = rareItems(map.rarest(), map.runs);
+    return generation.map((number, at) =>
+      at % nearEvery === 1 ? nearRare(number, rare, picked) : { run: String(number) },
+    );
+  }
+
   return {
     length: numbers.length,
     next(results) {
-      for (const { run, coverage } of results.slice(map.runs)) map.add(run, coverage);
-      const generation = numbers.slice(results.length, results.length + size);
-      if (results.length === 0) return generation.map(String);
-      const rare = rareItems(map.rarest(), map.runs);
-      return generation.map((number, at) => (at % nearEvery === 1 ? nearRare(number, rare) : String(number)));
+      // Generation by generation, as they were chosen: so a plan that is asked anew, with all results at once, answers alike.
+      while (map.runs < results.length) {
+        for (const { item } of choose()) if (item !== undefined) picked.set(item, (picked.get(item) ?? 0) + 1);
+        for (const { run, coverage } of results.slice(map.runs, map.runs + size)) map.add(run, coverage);
+      }
+      return choose().map(({ run }) => run);
     },
   };
+}
+
+interface Choice {
+  readonly run: string;
+  /** What it hopes to reach again; undefined: it is blind. */
+  readonly item?: string;
 }
 
 /** What is worth more runs, in an order that does not depend on when it was found. */
@@ -44,13 +66,14 @@ function rareItems(rarest: readonly CoverageItem[], runs: number): readonly Cove
   return rarest.filter((item, at) => at < rareMin || item.runs <= runs * rareShare);
 }
 
-function nearRare(number: number, rare: readonly CoverageItem[]): string {
+function nearRare(number: number, rare: readonly CoverageItem[], picked: ReadonlyMap<string, number>): Choice {
   // Runs that reached nothing at all: there is nothing to be near to.
-  if (rare.length === 0) return String(number);
+  if (rare.length === 0) return { run: String(number) };
   const random = streamOf(number);
-  const chosen = pickByWeight(rare, (item) => 1 / item.runs, random);
+  const weightOf = ({ item, runs }: CoverageItem) => 1 / (runs + (picked.get(item) ?? 0));
+  const chosen = pickByWeight(rare, weightOf, random);
   if (chosen === undefined) throw new Error('unreachable: the list is not empty');
-  return nearRunId(random.pick(chosen.examples), number);
+  return { run: nearRunId(random.pick(chosen.examples), number), item: chosen.item };
 }
 
 function pickByWeight<T>(values: readonly T[], weightOf: (value: T) => number, random: RandomStream): T | undefined {

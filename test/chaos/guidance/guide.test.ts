@@ -31,6 +31,25 @@ test('should prefer what few runs reached', () => {
   expect(new Set(parents).size).toBeGreaterThan(1);
 });
 
+test('should turn from a rare item that no run near it reaches again to the others', () => {
+  const many = Array.from({ length: 1_000 }, (_, at) => 1 + at);
+  const plan = guidedPlan(many);
+  const results: PlayedRun[] = [];
+  const sharesOf13: number[] = [];
+  for (let runs = plan.next(results); runs.length > 0; runs = plan.next(results)) {
+    const parents = runs.filter((run) => run.includes('.')).map((run) => run.split('.')[0]);
+    if (parents.length > 0) sharesOf13.push(parents.filter((parent) => parent === '13').length / parents.length);
+    results.push(
+      ...runs.map((run) => played(run, [`now and then ${runNumber(run) % 10}`, ...(run === '13' ? ['once'] : [])])),
+    );
+  }
+  // Five runs reached each of the others in the first generation, 95 before the last one.
+  expect(sharesOf13[0]).toBeGreaterThan(0.2);
+  expect(sharesOf13.slice(-5).reduce((sum, share) => sum + share, 0) / 5).toBeLessThan(0.25);
+  const late = guidedPlan(many);
+  expect(late.next(results.slice(0, 500))).toEqual(results.slice(500, 550).map(({ run }) => run));
+});
+
 test('should stay blind as long as nothing was reached', () => {
   const plan = guidedPlan(numbers);
   const results = plan.next([]).map((run) => played(run, []));

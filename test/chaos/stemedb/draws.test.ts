@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ScenarioDocument } from '../../../src/chaos/definition.ts';
+import { eraseDraw, type ScenarioDocument } from '../../../src/chaos/definition.ts';
+import { plainDraw } from '../../../src/chaos/runId.ts';
 import { textOf } from '../../../src/chaos/shrink/search.ts';
 import { stemedbChaos } from '../../../src/chaos/stemedb/chaos.ts';
+import type { StemeDraw } from '../../../src/chaos/stemedb/draw.ts';
+import { families } from '../../../src/chaos/stemedb/menu/entry.ts';
+import { faultMenu } from '../../../src/chaos/stemedb/menu/menu.ts';
 import { faults } from '../../../src/faults/registry.ts';
 import { loadScenario } from '../../../src/scenario/load.ts';
 import { stands } from '../../../src/scenario/stands/registry.ts';
@@ -37,6 +41,27 @@ test('should draw small and big runs, of one node and of several', () => {
   expect(Math.max(...many.map((draw) => draw.faults.length))).toBeGreaterThan(25);
   expect(many.filter((draw) => draw.faults.length > 8).length).toBeLessThan(40);
   expect([...new Set(many.map((draw) => draw.nodes))].toSorted()).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('should draw the faults of the menu by their weights, and a seed of its own for every run', () => {
+  const many = Array.from({ length: 4_000 }, (_, number) => plainDraw(eraseDraw(stemedbChaos), number) as StemeDraw); // drawn by this definition
+  expect(new Set(many.map(({ seed }) => seed)).size).toBeGreaterThan(3_990);
+  // Half of the seeds are in the upper half: none of them is drawn towards the edges.
+  const upper = many.filter(({ seed }) => seed >= 2 ** 30).length / many.length;
+  expect(Math.abs(upper - 0.5)).toBeLessThan(0.04);
+  const drawn = many.flatMap(({ faults: list }) => list.map(({ entry }) => entry));
+  // Families are left out at random, all alike: within one, the entries of a run come by their weights.
+  for (const family of families) {
+    const menu = faultMenu.filter((entry) => entry.family === family);
+    const total = menu.reduce((sum, { weight }) => sum + weight, 0);
+    const names = drawn.filter((name) => menu.some((entry) => entry.name === name));
+    for (const { name, weight } of menu) {
+      const expected = weight / total;
+      const deviation = Math.sqrt((expected * (1 - expected)) / names.length);
+      const share = names.filter((each) => each === name).length / names.length;
+      expect(Math.abs(share - expected), `${name}: ${share} of ${names.length}`).toBeLessThanOrEqual(5 * deviation);
+    }
+  }
 });
 
 test('should draw runs near a parent that load, keep most of it, and come again from the same numbers', () => {
