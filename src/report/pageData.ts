@@ -1,9 +1,11 @@
+import type { Violation } from '../checkers/history.ts';
 import { nearestTo } from '../scenario/moments.ts';
 import type { MetricRecord, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { type ChartPreset, chartPresets } from './chartPresets.ts';
 import { type Guilt, guiltOf } from './guilt.ts';
 import {
   chooseOperations,
+  evidenceLengthMax,
   logRow,
   messageColumns,
   operationRow,
@@ -16,6 +18,7 @@ import {
   recordedMoments,
   spanRow,
   stateRow,
+  statesDrawn,
 } from './pageObservations.ts';
 import { type Story, tellStory } from './story.ts';
 
@@ -52,34 +55,44 @@ export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'hist
   readonly spans: readonly PageSpanRow[];
   readonly logs: readonly PageLogRow[];
   readonly states: readonly PageStateRow[];
-  /** Operations of clients, among them always those that violations name. */
+  /** Operations of clients, among them always those that the violations of the page name. */
   readonly history: readonly PageOperationRow[];
   /** Operations that are in `history.ndjson.gz` and not here. */
   readonly historyLeftOut: number;
-  /** What was not kept by the run or is not shown for want of room. */
-  readonly leftOut: { readonly messages: number; readonly spans: number; readonly logs: number };
+  /** What was not kept by the run or is not shown for want of room; violations by their checks. */
+  readonly leftOut: {
+    readonly messages: number;
+    readonly spans: number;
+    readonly logs: number;
+    readonly timeline: number;
+    readonly samples: number;
+    readonly violations: Readonly<Record<string, number>>;
+  };
 }
 
 /** Makes the page's data of a record. */
 export function pageData(record: RunRecord): PageData {
-  const { metrics, timeline, history = [], observations, ...rest } = record;
+  const { metrics, timeline, violations: found, history = [], observations, ...rest } = record;
   const { messages = [], spans = [], logs = [], states = [], dropped } = observations ?? {};
   const moments = recordedMoments(record);
+  const { violations, leftOut: violationsLeftOut } = chooseViolations(found);
   const shown = {
+    timeline: nearestTo(moments, timeline, ({ atMs }) => atMs, pageRowsMax.timeline),
     messages: nearestTo(moments, messages, ({ sentMs }) => sentMs, pageRowsMax.messages),
     spans: nearestTo(moments, spans, ({ startMs }) => startMs, pageRowsMax.spans),
     logs: nearestTo(moments, logs, ({ atMs }) => atMs, pageRowsMax.logs),
-    history: chooseOperations(history, record.violations, moments, pageRowsMax.history),
+    history: chooseOperations(history, violations, moments, pageRowsMax.history),
   };
-  const axes = new Map<string, { readonly index: number; readonly times: readonly number[] }>();
+  const axes: Axes = new Map();
   return {
     ...rest,
+    violations,
     story: tellStory(record),
     guilt: guiltOf(record),
     presets: chartPresets(record.engine),
-    metrics: metrics.map((metric) => columns(metric, axes)),
+    metrics: metrics.map((metric) => columns(metric, axes, moments)),
     axes: [...axes.values()].map(({ times }) => times),
-    timeline: timeline.map(
+    timeline: shown.timeline.map(
       ({ atMs, kind, node = '', text, data }): PageTimelineRow =>
         data === undefined ? [atMs, kind, node, text] : [atMs, kind, node, text, data],
     ),
@@ -94,28 +107,86 @@ export function pageData(record: RunRecord): PageData {
       messages: messages.length - shown.messages.length + (dropped?.messages ?? 0),
       spans: spans.length - shown.spans.length + (dropped?.spans ?? 0),
       logs: logs.length - shown.logs.length + (dropped?.logs ?? 0),
+      timeline: timeline.length - shown.timeline.length,
+      samples: [...axes.values()].reduce((sum, { leftOut }) => sum + leftOut, 0),
+      violations: violationsLeftOut,
     },
   };
 }
 
-function columns(
-  { name, help, type, series }: MetricRecord,
-  axes: Map<string, { readonly index: number; readonly times: readonly number[] }>,
-): PageMetric {
-  const times = [...new Set(series.flatMap(({ points }) => points.map(([time]) => time)))].sort((a, b) => a - b);
-  const key = times.join();
-  const axis = axes.get(key) ?? { index: axes.size, times };
-  axes.set(key, axis);
+/** The first violations of each check, and of the others how many there are. */
+function chooseViolations(found: readonly Violation[]): {
+  readonly violations: readonly Violation[];
+  readonly leftOut: Readonly<Record<string, number>>;
+} {
+  const seen = new Map<string, number>();
+  const violations: Violation[] = [];
+  for (const violation of found) {
+    const before = seen.get(violation.check) ?? 0;
+    seen.set(violation.check, before + 1);
+    if (before < pageRowsMax.violationsOfCheck) violations.push(boundEvidence(violation));
+  }
+  const more = [...seen].filter(([, count]) => count > pageRowsMax.violationsOfCheck);
+  return {
+    violations,
+    leftOut: Object.fromEntries(more.map(([check, count]) => [check, count - pageRowsMax.violationsOfCheck])),
+  };
+}
+
+/** Evidence of any size is in `report.json`; what nobody could read on a page is left there. */
+function boundEvidence(violation: Violation): Violation {
+  if (violation.evidence === undefined || isShort(violation.evidence)) return violation;
+  const drawn = onlyDrawn(violation.evidence);
+  if (isShort(drawn)) return { ...violation, evidence: drawn };
+  const { length } = JSON.stringify(violation.evidence);
+  return { ...violation, evidence: `${length} characters of JSON: they are in report.json` };
+}
+
+function isShort(evidence: unknown): boolean {
+  return (JSON.stringify(evidence) ?? '').length <= evidenceLengthMax;
+}
+
+/** Of a check of linearizability the states that its picture shows: those after the last operations of the order. */
+function onlyDrawn(evidence: unknown): unknown {
+  if (typeof evidence !== 'object' || evidence === null || !('statesAlong' in evidence)) return evidence;
+  const { statesAlong } = evidence;
+  if (!Array.isArray(statesAlong)) return evidence;
+  const first = statesAlong.length - statesDrawn;
+  return { ...evidence, statesAlong: statesAlong.map((state, rank) => (rank < first ? '' : state)) };
+}
+
+/** Time axes by their times. */
+type Axes = Map<string, { readonly index: number; readonly times: readonly number[]; readonly leftOut: number }>;
+
+function columns({ name, help, type, series }: MetricRecord, axes: Axes, moments: readonly number[]): PageMetric {
+  const all = [...new Set(series.flatMap(({ points }) => points.map(([time]) => time)))].sort((a, b) => a - b);
+  const key = all.join();
+  let axis = axes.get(key);
+  if (axis === undefined) {
+    const times = chooseTimes(all, moments);
+    axis = { index: axes.size, times, leftOut: all.length - times.length };
+    axes.set(key, axis);
+  }
+  const { index, times } = axis;
   return {
     name,
     help,
     type,
-    axis: axis.index,
+    axis: index,
     series: series.map(({ labels, points }) => {
       const byTime = new Map(points);
       return { labels, values: times.map((time) => finite(byTime.get(time))) };
     }),
   };
+}
+
+/** Of too many times of an axis half: those nearest to the moments; and as many of all, at even distances. */
+function chooseTimes(times: readonly number[], moments: readonly number[]): readonly number[] {
+  if (times.length <= pageRowsMax.samples) return times;
+  const half = pageRowsMax.samples / 2;
+  const near = new Set(nearestTo(moments, times, (time) => time, half));
+  const step = Math.ceil(times.length / half);
+  return times.filter((time, index) => index % step === 0 || near.has(time));
 }
 
 /** JSON has no NaN and no infinity: they are gaps. */

@@ -4,7 +4,22 @@ import type { LogRecord, MessageRecord, SpanRecord, StateRecord } from '../scena
 import type { RunRecord } from '../scenario/runRecord.ts';
 
 /** Rows that a page gets of each kind; more would make it slow to open. */
-export const pageRowsMax = { messages: 100_000, spans: 20_000, logs: 20_000, history: 20_000 } as const;
+export const pageRowsMax = {
+  messages: 100_000,
+  spans: 20_000,
+  logs: 20_000,
+  history: 20_000,
+  timeline: 150_000,
+  violationsOfCheck: 200,
+  /** Times of one axis of metrics. */
+  samples: 4_000,
+} as const;
+
+/** Longest evidence of a violation that the page holds, in characters of JSON. */
+export const evidenceLengthMax = 100_000;
+
+/** States of an order that the picture of linearizability shows at most (`page/linearization.js`). */
+export const statesDrawn = 14;
 
 /** Longest input and output of an operation that a row shows, in characters of JSON. */
 const valueLengthMax = 240;

@@ -55,7 +55,10 @@ describe('what the page is given of an observed run', () => {
     expect(page.states).toEqual(states.map(({ atMs, node, state }) => [atMs, node, state]));
     expect(page.history.map((row) => row[0])).toEqual(record.history?.map(({ id }) => id));
     expect(page.history.some((row) => row[11].length > 0)).toBe(true);
-    expect([page.historyLeftOut, page.leftOut]).toEqual([0, { messages: 0, spans: 0, logs: 0 }]);
+    expect([page.historyLeftOut, page.leftOut]).toEqual([
+      0,
+      { messages: 0, spans: 0, logs: 0, timeline: 0, samples: 0, violations: {} },
+    ]);
     expect(page).not.toHaveProperty('observations');
     // The page is JSON: what has no answer is null, not missing.
     expect(JSON.parse(JSON.stringify(page.history))).toEqual(page.history);
@@ -94,5 +97,66 @@ describe('what the page is given of an observed run', () => {
     const page = pageData(sampleRecord());
     expect(page.observed).toBe(false);
     expect([page.spans, page.logs, page.states, page.history, page.messages.sentUs]).toEqual([[], [], [], [], []]);
+  });
+
+  it('should bound what a run can make any number of, and count what it left out', () => {
+    const record = sampleRecord({ violated: true });
+    const violations = Array.from({ length: 100_000 }, (_, id) => ({
+      check: id % 1_000 === 0 ? 'rare' : 'often',
+      message: `number ${id}`,
+      atMs: 60_000,
+      operations: [id],
+      evidence: { seen: 'x'.repeat(id === 0 ? 1_000_000 : 100) },
+    }));
+    const timeline = Array.from({ length: 300_000 }, (_, index) => ({
+      atMs: index,
+      kind: 'note' as const,
+      text: `line ${index}`,
+    }));
+    const points = Array.from({ length: 50_000 }, (_, index): [number, number] => [index * 15_000, index]);
+    const metrics = [{ name: 'm', help: '', type: 'gauge', series: [{ labels: {}, points }] }];
+    const page = pageData({ ...record, violations, timeline, metrics });
+    const ofCheck = (check: string) =>
+      page.violations.filter((one) => one.check === check).map(({ message }) => message);
+    expect(ofCheck('rare')).toHaveLength(100);
+    expect(ofCheck('often')).toHaveLength(200);
+    expect(ofCheck('often')[0]).toBe('number 1');
+    expect(page.violations[0]?.evidence).toMatch(/^1000011 characters .* report\.json$/);
+    expect(page.timeline).toHaveLength(150_000);
+    expect(page.timeline.some(([atMs]) => atMs === 60_000)).toBe(true);
+    const [metric] = page.metrics;
+    const shown = metric?.series[0]?.values ?? [];
+    expect(shown.length).toBeLessThanOrEqual(4_000);
+    // All of it in steps, and every sample where something happened.
+    expect(shown.slice(0, 5)).toEqual([0, 1, 2, 3, 4]);
+    expect(shown.at(-1)).toBeGreaterThan(49_000);
+    expect(page.leftOut).toMatchObject({
+      timeline: 150_000,
+      samples: 50_000 - shown.length,
+      violations: { often: 99_900 - 200 },
+    });
+    expect(JSON.stringify(page).length).toBeLessThan(10_000_000);
+  });
+
+  it('should leave of a long order the states that are drawn', () => {
+    const statesAlong = Array.from({ length: 5_000 }, (_, rank) => `state ${rank} ${'x'.repeat(100)}`);
+    const evidence = { longestPrefix: statesAlong.map((_, rank) => rank), statesAlong, stuck: [5_000] };
+    const violation = { check: 'c', message: 'm', evidence };
+    const [shown] = pageData({ ...sampleRecord(), violations: [violation] }).violations;
+    expect(shown?.evidence).toEqual({
+      ...evidence,
+      statesAlong: [...Array<string>(4_986).fill(''), ...statesAlong.slice(-14)],
+    });
+  });
+
+  it('should leave numbers that are none as gaps', () => {
+    const points: [number, number][] = [
+      [0, 1],
+      [15_000, Number.NaN],
+      [30_000, Number.POSITIVE_INFINITY],
+      [45_000, 2],
+    ];
+    const metrics = [{ name: 'm', help: '', type: 'gauge', series: [{ labels: {}, points }] }];
+    expect(pageData({ ...sampleRecord(), metrics }).metrics[0]?.series[0]?.values).toEqual([1, null, null, 2]);
   });
 });

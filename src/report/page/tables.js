@@ -7,9 +7,6 @@
 
   /** Violations of one check that are shown at once; the others open on demand. */
   const SHOWN = 3;
-  /** More of one check are left to report.json. */
-  const SHOWN_MAX = 200;
-
   /** Operations of one violation that are linked. */
   const LINKS_MAX = 50;
 
@@ -45,16 +42,15 @@
   };
 
   hotfire.renderViolations = (section) => {
-    const { violations } = hotfire.data;
+    const { violations, leftOut } = hotfire.data;
     if (violations.length === 0) return;
+    const total = Object.values(leftOut.violations).reduce((sum, count) => sum + count, violations.length);
     section.hidden = false;
-    section.append(
-      ...heading(`Violations (${hotfire.count(violations.length)})`, 'What must hold at any time, and did not.'),
-    );
+    section.append(...heading(`Violations (${hotfire.count(total)})`, 'What must hold at any time, and did not.'));
     const checks = new Set(violations.map(({ check }) => check));
     for (const check of checks) {
       const all = violations.filter((violation) => violation.check === check);
-      const rest = all.slice(SHOWN, SHOWN_MAX);
+      const rest = all.slice(SHOWN);
       section.append(...all.slice(0, SHOWN).map(article));
       if (rest.length > 0)
         section.append(
@@ -65,10 +61,9 @@
             rest.map(article),
           ),
         );
-      if (all.length > SHOWN_MAX)
-        section.append(
-          el('p', { class: 'help' }, `${hotfire.count(all.length - SHOWN_MAX)} more of ${check} are in report.json.`),
-        );
+      const more = leftOut.violations[check] ?? 0;
+      if (more > 0)
+        section.append(el('p', { class: 'help' }, `${hotfire.count(more)} more of ${check} are in report.json.`));
     }
   };
 

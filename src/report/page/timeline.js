@@ -73,7 +73,9 @@
       chips: { names: unique(1), tone: (kind) => TONES[kind] ?? '', of: (index) => all[index][1] },
       choices: [{ label: 'Node', any: 'every node', values: unique(2).sort(), of: (index) => all[index][2] }],
     });
-    section.append(...hotfire.heading('Timeline', 'Everything that was noted, in virtual time.'), ...list.elements);
+    const { timeline: more } = hotfire.data.leftOut;
+    const help = `Everything that was noted, in virtual time.${more > 0 ? ` ${hotfire.count(more)} more lines, far from faults, alerts and violations, are in report.json.` : ''}`;
+    section.append(...hotfire.heading('Timeline', help), ...list.elements);
 
     /** Leads to the first line at or after a moment. */
     hotfire.showMoment = (ms) => {
