@@ -5,10 +5,10 @@ export interface PendingOperation<Input = unknown, Output = unknown> {
   readonly operation: Operation<Input, Output>;
   /** It took effect, and this is what the client was told. */
   ok(output: Output): void;
-  /** It did not take effect and never will. */
-  fail(error?: Operation['error']): void;
-  /** Nobody knows whether it took effect. */
-  info(error?: Operation['error']): void;
+  /** It did not take effect and never will. With an output: how far it came, where a checker has a use for that. */
+  fail(error?: Operation['error'], output?: Output): void;
+  /** Nobody knows whether it took effect. With an output: how far it came, as for `fail`. */
+  info(error?: Operation['error'], output?: Output): void;
 }
 
 /** What an operation is, at its invocation. */
@@ -57,24 +57,22 @@ export function createHistory<Input = unknown, Output = unknown>(
     };
     operations.push(operation);
 
-    function complete(outcome: Operation['outcome'], error?: Operation['error']): void {
+    function complete(outcome: Operation['outcome'], output?: Output, error?: Operation['error']): void {
       if (operation.completedOrder !== Number.POSITIVE_INFINITY) {
         throw new Error(`operation ${operation.id} (${operation.f}) completed twice: ${operation.outcome}, ${outcome}`);
       }
       operation.outcome = outcome;
       operation.completedAt = now();
       operation.completedOrder = order();
+      if (outcome === 'ok' || output !== undefined) operation.output = output as Output; // `ok` has one by its type
       if (error !== undefined) operation.error = error;
       busy.delete(operation.process);
     }
     return {
       operation,
-      ok(output) {
-        operation.output = output;
-        complete('ok');
-      },
-      fail: (error) => complete('fail', error),
-      info: (error) => complete('info', error),
+      ok: (output) => complete('ok', output),
+      fail: (error, output) => complete('fail', output, error),
+      info: (error, output) => complete('info', output, error),
     };
   }
   return { operations, invoke };

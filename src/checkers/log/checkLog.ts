@@ -3,6 +3,7 @@
  * 21.10.1", 2022, section 3). From a history of sends and polls alone; nothing of the log's inside is asked for.
  */
 import type { Operation, Violation } from '../history.ts';
+import { readLog } from './operations.ts';
 import { orderOf } from './order.ts';
 import { sequenceAnomalies } from './sequence.ts';
 import { abortedReads, duplicates, inconsistentOffsets, lostWrites, tornTransactions, unseen } from './visibility.ts';
@@ -44,9 +45,13 @@ export function allowedAnomalies(options: LogCheckOptions): ReadonlySet<LogAnoma
   return allowed;
 }
 
-/** Every anomaly in a history of `txn`, `assign` and `subscribe` operations that the options do not allow. */
+/**
+ * Every anomaly in a history of `txn`, `send`, `poll`, `assign` and `subscribe` operations that the options do not allow. Throws for
+ * an operation that is none of these.
+ */
 export function checkLog(operations: readonly Operation[], options: LogCheckOptions = {}): Violation[] {
-  const orders = orderOf(operations);
+  const read = readLog(operations);
+  const orders = orderOf(read);
   const allowed: ReadonlySet<string> = allowedAnomalies(options);
   const byKey = [...orders.values()].flatMap((order) => [
     ...inconsistentOffsets(order),
@@ -55,7 +60,6 @@ export function checkLog(operations: readonly Operation[], options: LogCheckOpti
     ...unseen(order),
     ...abortedReads(order),
   ]);
-  return [...byKey, ...tornTransactions(orders), ...sequenceAnomalies(operations, orders)].filter(
-    (violation) => !allowed.has(violation.check),
-  );
+  const torn = tornTransactions(orders, options.polledToEnd !== false);
+  return [...byKey, ...torn, ...sequenceAnomalies(read, orders)].filter((violation) => !allowed.has(violation.check));
 }

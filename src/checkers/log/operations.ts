@@ -3,11 +3,12 @@
  * them, transactions do several of both at once. Values are unique within a key: that is what makes anomalies visible.
  */
 import type { Operation } from '../history.ts';
+import { type AnsweredSteps, answeredSteps, askedSteps, assignmentOf } from './steps.ts';
 
 /** A value of the log: unique within its key. */
 export type LogValue = number | string;
 
-/** One step of a transaction. A plain `send` or `poll` is a transaction of one step. */
+/** One step of a transaction. A plain `send` or `poll` is a transaction of such steps alone. */
 export type LogStep =
   /** The offset is known from the answer, if the client was told one. */
   | { readonly kind: 'send'; readonly key: string; readonly value: LogValue; readonly offset?: number }
@@ -19,16 +20,32 @@ export interface LogRecord {
   readonly value: LogValue;
 }
 
-/** Input and output of `txn`: its steps, at the output with offsets and records filled in. */
+/**
+ * Input and output of `txn`, `send` and `poll`: its steps, at the output with offsets and records filled in. The output may also be
+ * `{ steps, rebalanceLog }`. Jepsen's own form of a step is read, too: `["send", key, value]`, answered `["send", key, [offset, value]]`,
+ * and `["poll"]`, answered `["poll", { key: [[offset, value]] }]`. With `fail` and `info` an output says how far it came.
+ */
 export type LogTransaction = readonly LogStep[];
 
+/** Keys that a rebalance took away or gave while a transaction was under way. */
+export interface LogRebalance {
+  readonly keys: readonly string[];
+}
+
 /**
- * Input of `assign` (the consumer reads these keys) and `subscribe` (it reads what its group gives it, of these topics). With
- * `seekToBeginning` positions begin anew.
+ * Input of `assign` (the consumer reads these keys) and `subscribe` (it reads what its group gives it, of these topics); a bare
+ * list of keys is the same. With `seekToBeginning` positions begin anew.
  */
 export interface LogAssignment {
   readonly keys: readonly string[];
   readonly seekToBeginning?: boolean;
+}
+
+/** An operation, its steps read: of the answer where there is one, otherwise of the question, which polled nothing and knows no offsets. */
+export interface LogOperation extends AnsweredSteps {
+  readonly operation: Operation;
+  /** Of `assign` and `subscribe`, which have no steps. */
+  readonly assignment?: LogAssignment;
 }
 
 /** A value that somebody sent, and what became of it as far as the sender knows. */
@@ -42,42 +59,47 @@ export interface Sent {
 /** Records of one key that one step polled. */
 export interface Polled {
   readonly operation: Operation;
-  /** Number of the step in its transaction. */
-  readonly step: number;
   readonly key: string;
   readonly records: readonly LogRecord[];
 }
 
-/** Steps of an operation: of the answer where there is one, otherwise of the question. */
-export function stepsOf(operation: Operation): LogTransaction {
-  const steps = operation.outcome === 'ok' ? operation.output : operation.input;
-  if (!Array.isArray(steps)) {
-    throw new Error(
-      `operation ${operation.id} (${operation.f}): expected steps of a transaction, got ${JSON.stringify(steps)}`,
-    );
-  }
-  return steps as LogTransaction; // by the contract of the log's checks
+/** What Jepsen's workload does beside, which says nothing of the log. */
+const silent: ReadonlySet<string> = new Set(['crash', 'debug-topic-partitions']);
+
+/** Reads a history, in its order of invocations. Throws for an operation that a log does not know, or whose steps are none. */
+export function readLog(operations: readonly Operation[]): LogOperation[] {
+  return [...operations]
+    .sort((a, b) => a.invokedOrder - b.invokedOrder)
+    .flatMap((operation): LogOperation[] => {
+      const { id, f } = operation;
+      if (silent.has(f)) return [];
+      if (f === 'assign' || f === 'subscribe') {
+        return [{ operation, steps: [], rebalanced: new Set(), assignment: assignmentOf(operation) }];
+      }
+      if (f !== 'txn' && f !== 'send' && f !== 'poll') {
+        throw new Error(`operation ${id}: a log knows txn, send, poll, assign and subscribe, not ${f}`);
+      }
+      const hasAnswer = operation.outcome === 'ok' || (operation.output !== undefined && operation.output !== null);
+      const read = hasAnswer
+        ? answeredSteps(operation)
+        : { steps: askedSteps(operation), rebalanced: new Set<string>() };
+      const foreign = f === 'txn' ? undefined : read.steps.find(({ kind }) => kind !== f);
+      if (foreign !== undefined)
+        throw new Error(`operation ${id}: expected steps of ${f} alone, got a ${foreign.kind}`);
+      return [{ operation, ...read }];
+    });
 }
 
-/** True for an operation that has steps; the others are `assign` and `subscribe`. */
-export function isTransaction(operation: Operation): boolean {
-  return operation.f === 'txn';
-}
-
-/** Everything that was sent, in the order of the history. */
-export function sentOf(operation: Operation): Sent[] {
-  return stepsOf(operation).flatMap((step) =>
+/** Everything that was sent, in the order of the steps. */
+export function sentOf({ operation, steps }: LogOperation): Sent[] {
+  return steps.flatMap((step) =>
     step.kind === 'send' ? [{ operation, key: step.key, value: step.value, offset: step.offset }] : [],
   );
 }
 
 /** Everything that was polled, in the order of the steps. What a transaction polled that did not commit was read, too. */
-export function polledOf(operation: Operation): Polled[] {
-  if (operation.output === undefined && operation.outcome !== 'ok') return [];
-  const steps = (operation.output ?? []) as LogTransaction; // by the contract of the log's checks
-  return steps.flatMap((step, number) =>
-    step.kind === 'poll'
-      ? Object.entries(step.records).map(([key, records]) => ({ operation, step: number, key, records }))
-      : [],
+export function polledOf({ operation, steps }: LogOperation): Polled[] {
+  return steps.flatMap((step) =>
+    step.kind === 'poll' ? Object.entries(step.records).map(([key, records]) => ({ operation, key, records })) : [],
   );
 }

@@ -1,5 +1,5 @@
 import type { Operation } from '../history.ts';
-import { isTransaction, type LogValue, type Polled, polledOf, type Sent, sentOf } from './operations.ts';
+import { type LogOperation, type LogValue, type Polled, polledOf, type Sent, sentOf } from './operations.ts';
 
 /** What a whole history knows of one key: which value stands at which offset. */
 export interface KeyOrder {
@@ -14,10 +14,12 @@ export interface KeyOrder {
   readonly offsetsOf: ReadonlyMap<LogValue, ReadonlySet<number>>;
   readonly sent: readonly Sent[];
   readonly polled: readonly Polled[];
-  /** Values that somebody polled. */
+  /** Values that a poll which was answered `ok` gave. */
   readonly seen: ReadonlySet<LogValue>;
-  /** Highest rank that somebody polled; -1 if nobody did. */
+  /** Highest rank that such a poll reached, a value at several offsets counting by its first; -1 if there was none. */
   readonly highestSeen: number;
+  /** Operations that took effect: answered `ok`, or in doubt with a value that such a poll gave. */
+  readonly committed: ReadonlySet<Operation>;
 }
 
 interface Gathering {
@@ -28,8 +30,11 @@ interface Gathering {
   readonly seen: Set<LogValue>;
 }
 
-/** Puts together, key by key, what all clients were told of offsets. */
-export function orderOf(operations: readonly Operation[]): ReadonlyMap<string, KeyOrder> {
+/**
+ * Puts together, key by key, what all clients were told of offsets. Polls count whatever became of their transaction: what is polled is
+ * committed. Sends count once they are known to have taken effect.
+ */
+export function orderOf(operations: readonly LogOperation[]): ReadonlyMap<string, KeyOrder> {
   const keys = new Map<string, Gathering>();
   const keyOf = (key: string): Gathering => {
     let gathering = keys.get(key);
@@ -39,22 +44,29 @@ export function orderOf(operations: readonly Operation[]): ReadonlyMap<string, K
     }
     return gathering;
   };
-  for (const operation of operations.filter(isTransaction)) {
-    for (const sent of sentOf(operation)) {
-      const gathering = keyOf(sent.key);
-      gathering.sent.push(sent);
-      if (sent.offset !== undefined && operation.outcome === 'ok') place(gathering, sent.offset, sent.value);
-    }
+  for (const operation of operations) {
     for (const polled of polledOf(operation)) {
       const gathering = keyOf(polled.key);
       gathering.polled.push(polled);
       for (const { offset, value } of polled.records) {
         place(gathering, offset, value);
-        gathering.seen.add(value);
+        if (operation.operation.outcome === 'ok') gathering.seen.add(value);
       }
     }
   }
-  return new Map([...keys].map(([key, gathering]) => [key, finish(key, gathering)]));
+  const committed = new Set<Operation>();
+  for (const one of operations) {
+    const sends = sentOf(one);
+    const { outcome } = one.operation;
+    const isProven = outcome === 'info' && sends.some(({ key, value }) => keys.get(key)?.seen.has(value) === true);
+    if (outcome === 'ok' || isProven) committed.add(one.operation);
+    for (const sent of sends) {
+      const gathering = keyOf(sent.key);
+      gathering.sent.push(sent);
+      if (sent.offset !== undefined && committed.has(one.operation)) place(gathering, sent.offset, sent.value);
+    }
+  }
+  return new Map([...keys].map(([key, gathering]) => [key, finish(key, gathering, committed)]));
 }
 
 function place({ valuesAt, offsetsOf }: Gathering, offset: number, value: LogValue): void {
@@ -68,10 +80,13 @@ function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   else values.add(value);
 }
 
-function finish(key: string, gathering: Gathering): KeyOrder {
+function finish(key: string, gathering: Gathering, committed: ReadonlySet<Operation>): KeyOrder {
   const offsets = [...gathering.valuesAt.keys()].sort((a, b) => a - b);
   const rankOf = new Map(offsets.map((offset, rank) => [offset, rank]));
-  const ranks = gathering.polled.flatMap(({ records }) => records.map(({ offset }) => rankOf.get(offset) ?? -1));
-  const highestSeen = ranks.reduce((highest, rank) => Math.max(highest, rank), -1);
-  return { key, offsets, rankOf, highestSeen, ...gathering };
+  let highestSeen = -1;
+  for (const value of gathering.seen) {
+    const first = Math.min(...(gathering.offsetsOf.get(value) ?? []));
+    highestSeen = Math.max(highestSeen, rankOf.get(first) ?? -1);
+  }
+  return { key, offsets, rankOf, highestSeen, committed, ...gathering };
 }

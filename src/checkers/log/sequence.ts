@@ -1,5 +1,5 @@
 import type { Operation, Violation } from '../history.ts';
-import { isTransaction, type LogAssignment, polledOf, sentOf } from './operations.ts';
+import { type LogAssignment, type LogOperation, polledOf, sentOf } from './operations.ts';
 import type { KeyOrder } from './order.ts';
 
 /** Where something stands in one key, and who put it there. */
@@ -9,57 +9,64 @@ interface Place {
 }
 
 /**
- * What one client sees goes forward, without a gap: within a transaction (`int-`), and from one to the next as long as its
- * assignment keeps the key. What it sends goes forward, too; others may send in between.
+ * What one client sees goes forward, without a gap: within a transaction (`int-`) unless a rebalance touched the key meanwhile, and from
+ * one to the next as long as its assignment keeps the key. Positions move with what was answered `ok`: a consumer whose transaction
+ * failed, or is in doubt, goes back. What it sends goes forward, too; others may send in between.
  */
 export function sequenceAnomalies(
-  operations: readonly Operation[],
+  operations: readonly LogOperation[],
   orders: ReadonlyMap<string, KeyOrder>,
 ): Violation[] {
   const found: Violation[] = [];
   for (const own of byProcess(operations).values()) {
     let lastPolled = new Map<string, Place>();
-    const lastSent = new Map<string, Place>();
-    for (const operation of own) {
-      if (!isTransaction(operation)) {
-        if (operation.outcome === 'ok') lastPolled = keptPositions(lastPolled, operation.input as LogAssignment);
+    let lastSent = new Map<string, Place>();
+    for (const one of own) {
+      const { assignment, operation } = one;
+      if (assignment !== undefined) {
+        // In doubt it may have taken keys away; what it may have given back is not held against anybody either.
+        if (operation.outcome === 'fail') continue;
+        lastPolled = assignment.seekToBeginning === true ? new Map() : keptPlaces(lastPolled, assignment);
+        lastSent = keptPlaces(lastSent, assignment);
         continue;
       }
-      found.push(...pollAnomalies(operation, lastPolled, orders), ...sendAnomalies(operation, lastSent));
+      const polled = new Map(lastPolled);
+      found.push(...pollAnomalies(one, polled, orders), ...sendAnomalies(one, lastSent, orders));
+      if (operation.outcome === 'ok') lastPolled = polled;
     }
   }
   return found;
 }
 
-function byProcess(operations: readonly Operation[]): Map<number, Operation[]> {
-  const processes = new Map<number, Operation[]>();
-  for (const operation of operations) {
-    const own = processes.get(operation.process);
-    if (own === undefined) processes.set(operation.process, [operation]);
-    else own.push(operation);
+function byProcess(operations: readonly LogOperation[]): Map<number, LogOperation[]> {
+  const processes = new Map<number, LogOperation[]>();
+  for (const one of operations) {
+    const own = processes.get(one.operation.process);
+    if (own === undefined) processes.set(one.operation.process, [one]);
+    else own.push(one);
   }
   return processes;
 }
 
-/** A key that an assignment keeps goes on where it was; one that it adds, or a new seek, begins anywhere. */
-function keptPositions(positions: Map<string, Place>, { keys, seekToBeginning }: LogAssignment): Map<string, Place> {
-  if (seekToBeginning === true) return new Map();
-  return new Map([...positions].filter(([key]) => keys.includes(key)));
+/** A key that an assignment keeps goes on where it was; one that it adds begins anywhere. */
+function keptPlaces(places: Map<string, Place>, { keys }: LogAssignment): Map<string, Place> {
+  return new Map([...places].filter(([key]) => keys.includes(key)));
 }
 
 function pollAnomalies(
-  operation: Operation,
+  one: LogOperation,
   last: Map<string, Place>,
   orders: ReadonlyMap<string, KeyOrder>,
 ): Violation[] {
+  const { operation, rebalanced } = one;
   const found: Violation[] = [];
-  for (const { key, records } of polledOf(operation)) {
+  for (const { key, records } of polledOf(one)) {
     const order = orders.get(key);
     if (order === undefined) continue;
     for (const { offset } of records) {
       const before = last.get(key);
       last.set(key, { offset, operation });
-      if (before === undefined) continue;
+      if (before === undefined || (before.operation === operation && rebalanced.has(key))) continue;
       const step = (order.rankOf.get(offset) ?? 0) - (order.rankOf.get(before.offset) ?? 0);
       if (step === 1) continue;
       const prefix = before.operation === operation ? 'int-' : '';
@@ -80,10 +87,18 @@ function pollAnomalies(
   return found;
 }
 
-function sendAnomalies(operation: Operation, last: Map<string, Place>): Violation[] {
-  if (operation.outcome !== 'ok') return [];
+function sendAnomalies(
+  one: LogOperation,
+  last: Map<string, Place>,
+  orders: ReadonlyMap<string, KeyOrder>,
+): Violation[] {
+  const { operation } = one;
+  if (operation.outcome === 'fail') return [];
   const found: Violation[] = [];
-  for (const { key, offset } of sentOf(operation)) {
+  for (const { key, value, offset: told } of sentOf(one)) {
+    const known = [...(orders.get(key)?.offsetsOf.get(value) ?? [])];
+    // Without an answer the place may be known from polls; of several nobody knows which is this send's.
+    const offset = told ?? (known.length === 1 ? known[0] : undefined);
     if (offset === undefined) continue;
     const before = last.get(key);
     last.set(key, { offset, operation });

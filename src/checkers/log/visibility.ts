@@ -38,15 +38,15 @@ export function abortedReads(order: KeyOrder): Violation[] {
     }));
 }
 
-/** What was acknowledged, and lies before something that somebody polled, was polled by somebody. */
+/** What took effect for certain, and lies before something that somebody polled, was polled by somebody. */
 export function lostWrites(order: KeyOrder): Violation[] {
   return order.sent
-    .filter((sent) => sent.operation.outcome === 'ok' && isPassedBy(order, sent))
+    .filter((sent) => order.committed.has(sent.operation) && isPassedBy(order, sent))
     .map((sent) => ({
       check: 'lost-write',
-      message: `value ${sent.value} of ${order.key} was acknowledged at offset ${sent.offset} and never polled, though offset ${order.offsets[order.highestSeen]} was`,
+      message: `value ${sent.value} of ${order.key} was written at offset ${lastOffset(order, sent)} and never polled, though offset ${order.offsets[order.highestSeen]} was`,
       operations: [sent.operation.id],
-      evidence: { key: order.key, value: sent.value, offset: sent.offset },
+      evidence: { key: order.key, value: sent.value, offset: lastOffset(order, sent) },
     }));
 }
 
@@ -62,40 +62,51 @@ export function unseen(order: KeyOrder): Violation[] {
     }));
 }
 
-/** A transaction is seen whole: if one of its values was polled, none of the others is passed over. */
-export function tornTransactions(orders: ReadonlyMap<string, KeyOrder>): Violation[] {
+/**
+ * A transaction is seen whole: if one in doubt is proven by one of its values, the others are there, too. Missing is what was passed
+ * over and, once every key was polled to its end, what nobody polled. One that was answered is not looked at: its missing values are
+ * `lost-write` or `unseen`.
+ */
+export function tornTransactions(orders: ReadonlyMap<string, KeyOrder>, isPolledToEnd: boolean): Violation[] {
   const bySender = new Map<number, Sent[]>();
   for (const order of orders.values()) {
     for (const sent of order.sent) {
+      if (sent.operation.outcome !== 'info' || !order.committed.has(sent.operation)) continue;
       const others = bySender.get(sent.operation.id);
       if (others === undefined) bySender.set(sent.operation.id, [sent]);
       else others.push(sent);
     }
   }
-  const torn: Violation[] = [];
-  for (const [id, sents] of bySender) {
-    const seen = sents.find((sent) => orders.get(sent.key)?.seen.has(sent.value) === true);
-    const passed = sents.find((sent) => {
+  return [...bySender].flatMap(([id, sents]) => {
+    const isSeen = ({ key, value }: Sent) => orders.get(key)?.seen.has(value) === true;
+    const seen = sents.find(isSeen);
+    const missing = sents.find((sent) => {
       const order = orders.get(sent.key);
-      return order !== undefined && isPassedBy(order, sent);
+      return order !== undefined && (isPassedBy(order, sent) || (isPolledToEnd && !isSeen(sent)));
     });
-    if (seen === undefined || passed === undefined) continue;
-    torn.push({
-      check: 'torn-transaction',
-      message: `of one transaction the value ${seen.value} of ${seen.key} was polled, and the value ${passed.value} of ${passed.key} passed over`,
-      operations: [id],
-      evidence: { seen: [seen.key, seen.value], missing: [passed.key, passed.value] },
-    });
-  }
-  return torn;
+    if (seen === undefined || missing === undefined) return [];
+    return [
+      {
+        check: 'torn-transaction',
+        message: `of one transaction the value ${seen.value} of ${seen.key} was polled, and the value ${missing.value} of ${missing.key} was not`,
+        operations: [id],
+        evidence: { seen: [seen.key, seen.value], missing: [missing.key, missing.value] },
+      },
+    ];
+  });
 }
 
-/** Whether somebody polled beyond this value, and nobody the value itself. */
-function isPassedBy(order: KeyOrder, { value, offset }: Sent): boolean {
-  if (offset === undefined || order.seen.has(value)) return false;
-  const rank = order.rankOf.get(offset);
-  // A sender whose answer got lost may know an offset that the order does not: it is compared by number then.
-  return rank === undefined ? offset < (order.offsets[order.highestSeen] ?? -1) : rank < order.highestSeen;
+/** Whether somebody polled beyond this value, wherever it stands, and nobody the value itself. */
+function isPassedBy(order: KeyOrder, sent: Sent): boolean {
+  if (order.seen.has(sent.value)) return false;
+  const last = lastOffset(order, sent);
+  return last !== undefined && (order.rankOf.get(last) ?? Number.POSITIVE_INFINITY) <= order.highestSeen;
+}
+
+/** The last place at which anybody knows the value to stand. */
+function lastOffset(order: KeyOrder, { value }: Sent): number | undefined {
+  const offsets = order.offsetsOf.get(value);
+  return offsets === undefined ? undefined : Math.max(...offsets);
 }
 
 /** Ids of operations that sent or polled a matching record. */
