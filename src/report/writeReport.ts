@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunRecord } from '../scenario/runRecord.ts';
+import type { Violation } from '../checkers/history.ts';
+import type { MetricRecord, RunRecord } from '../scenario/runRecord.ts';
 import { guiltOf } from './guilt.ts';
 import { writeHistory } from './historyFile.ts';
 import { htmlPage } from './htmlPage.ts';
@@ -41,9 +42,31 @@ export function reportOf(record: RunRecord): Report {
   const guilt = guiltOf(record);
   return {
     ...rest,
+    metrics: rest.metrics.map(onlyNumbers),
+    violations: rest.violations.map(onlyMoments),
     ...(guilt.length === 0 ? {} : { guilt }),
     ...(observations === undefined
       ? {}
       : { observations: { logs: observations.logs, states: observations.states, dropped: observations.dropped } }),
+  };
+}
+
+/** JSON has no NaN and no infinity: such points are left out. */
+function onlyNumbers(metric: MetricRecord): MetricRecord {
+  return {
+    ...metric,
+    series: metric.series.map(({ labels, points }) => ({
+      labels,
+      points: points.filter(([, value]) => Number.isFinite(value)),
+    })),
+  };
+}
+
+/** A moment that never came, as that of an answer, is none. */
+function onlyMoments({ atMs, fromMs, ...violation }: Violation): Violation {
+  return {
+    ...violation,
+    ...(atMs !== undefined && Number.isFinite(atMs) ? { atMs } : {}),
+    ...(fromMs !== undefined && Number.isFinite(fromMs) ? { fromMs } : {}),
   };
 }

@@ -44,6 +44,24 @@ describe('the JSON schema of a report', () => {
     }
   });
 
+  it('should take the report of a run with numbers that JSON does not have', () => {
+    const points: [number, number][] = [
+      [0, 1],
+      [15_000, Number.NaN],
+      [30_000, Number.POSITIVE_INFINITY],
+      [45_000, 2],
+    ];
+    const metrics = [{ name: 'm', help: '', type: 'gauge', series: [{ labels: {}, points }] }];
+    const violation = { check: 'c', message: 'm', fromMs: 1, atMs: Number.POSITIVE_INFINITY };
+    const report = written({ ...sampleRecord(), metrics, violations: [violation] });
+    expect(report.violations).toEqual([{ check: 'c', message: 'm', fromMs: 1 }]);
+    expect(validate(report), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+    expect(report.metrics[0]?.series[0]?.points).toEqual([
+      [0, 1],
+      [45_000, 2],
+    ]);
+  });
+
   it.each([
     ['a key too many', (report: Report) => ({ ...report, extra: 1 })],
     ['a key too few', ({ seed: _, ...report }: Report) => report],

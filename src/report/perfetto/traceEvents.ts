@@ -102,7 +102,10 @@ export function createTraceBuilder(): TraceBuilder {
     },
     counter(machine, name, points) {
       const { pid } = machineOf(machine);
-      for (const [atMs, value] of points) events.push({ ph: 'C', pid, ts: microseconds(atMs), name, args: { value } });
+      for (const [atMs, value] of points) {
+        // JSON has no NaN and no infinity, and a counter no gaps.
+        if (Number.isFinite(value)) events.push({ ph: 'C', pid, ts: microseconds(atMs), name, args: { value } });
+      }
     },
   };
 }
