@@ -122,6 +122,76 @@ describe('a trace for Perfetto', () => {
   });
 });
 
+describe('messages of one instant', () => {
+  it('should each have their own arrow, from their own piece of a row to their own', () => {
+    const send = (label: string, sentMs: number, receivedMs: number) => ({
+      from: 'stemedb-1',
+      to: 'client-1',
+      label,
+      bytes: 1,
+      sentMs,
+      receivedMs,
+    });
+    const messages = [
+      send('a', 1, 2),
+      send('b', 1, 2),
+      send('c', 1, 3),
+      send('d', 1.000001, 2),
+      send('e', 1.000001, 2),
+      send('f', 1.001, 2.5),
+    ];
+    const record = sampleRecord();
+    const observations = {
+      messages,
+      spans: [],
+      logs: [],
+      states: [],
+      dropped: { messages: 0, spans: 0, logs: 0 },
+    };
+    const { events, mistakes } = readTraceFile(perfettoTrace({ ...record, observations }));
+    expect(mistakes).toEqual([]);
+    const ends = events.flatMap((event) => (event.ph === 's' || event.ph === 'f' ? [event] : []));
+    expect(ends).toHaveLength(12);
+    for (const { name, pid, tid, ts } of ends) {
+      const around = events.flatMap((event) =>
+        event.ph === 'X' &&
+        event.pid === pid &&
+        event.tid === tid &&
+        event.ts <= ts &&
+        ts < event.ts + event.dur - 1e-6 - 1e-6
+          ? [event.name]
+          : [],
+      );
+      expect(around).toEqual([name]);
+    }
+    // As near to its moment as others leave room.
+    for (const event of ends) {
+      const { sentMs, receivedMs } = messages.find(({ label }) => label === event.name) ?? send('', 0, 0);
+      const exact = (event.ph === 's' ? sentMs : receivedMs) * 1_000;
+      expect(event.ts - exact).toBeGreaterThan(-1e-9);
+      expect(event.ts - exact).toBeLessThan(2);
+    }
+  });
+});
+
+describe('counters', () => {
+  it('should have points that are numbers alone', () => {
+    const record = recordOf('not observed');
+    const metrics = record.metrics.map((metric) => ({
+      ...metric,
+      series: metric.series.map(({ labels, points }) => ({
+        labels,
+        points: points.map(([atMs, value], nth): [number, number] => [
+          atMs,
+          nth % 3 === 1 ? Number.NaN : nth % 3 === 2 ? Number.POSITIVE_INFINITY : value,
+        ]),
+      })),
+    }));
+    const { events } = readTraceFile(perfettoTrace({ ...record, metrics }));
+    expect(events.filter(({ ph }) => ph === 'C').length).toBeGreaterThan(50);
+  });
+});
+
 describe('the rows of spans', () => {
   const spans = fc
     .array(
