@@ -28,14 +28,14 @@ export class RedisError extends Error {
  */
 export function parseRedisUrl(text: string, password?: string): RedisAddress {
   const url = URL.parse(text);
-  if (url === null || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '')
+  const database = url === null || url.pathname === '/' ? '' : url.pathname;
+  // A character of a password that is not escaped ends what a URL takes for host or password: the rest is found behind it.
+  const isPlain = url !== null && url.search === '' && url.hash === '' && /^[^@]*@?[^@]*$/.test(text);
+  if (!isPlain || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '' || !/^(\/\d+)?$/.test(database))
     throw new RedisError(
       'address',
-      'expected a Redis as redis://host:6379 or rediss://host:6379, got something else; the text is not repeated here, a password may be in it',
+      'expected a Redis as redis://host:6379 or rediss://host:6379, with a database as /1 behind it if need be, got something else; in a password write / @ # ? as %2F %40 %23 %3F, or give it as HOTFIRE_REDIS_PASSWORD. The text is not repeated here, a password may be in it',
     );
-  const database = url.pathname === '/' ? '' : url.pathname;
-  if (!/^(\/\d+)?$/.test(database))
-    throw new RedisError('address', `expected a database number such as /1 behind ${url.host}, got ${database}`);
   return {
     url: text,
     label: `${url.protocol}//${url.hostname}:${url.port === '' ? '6379' : url.port}${database}`,
