@@ -8,9 +8,9 @@ export function packageVersion(): string {
   return version;
 }
 
-/** Commit of a checkout; else what HOTFIRE_COMMIT says, as in an image; `unknown` for an installed package. */
-export function packageCommit(): string {
-  return commitOfCheckout() ?? (process.env.HOTFIRE_COMMIT || 'unknown');
+/** What HOTFIRE_COMMIT says, as in an image; else the commit of a checkout; `unknown` for an installed package. */
+export function packageCommit(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment.HOTFIRE_COMMIT || (commitOfCheckout() ?? 'unknown');
 }
 
 function commitOfCheckout(): string | undefined {
