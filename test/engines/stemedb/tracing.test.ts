@@ -103,6 +103,44 @@ describe('the spans of a request', () => {
     ]);
   });
 
+  describe('of a batch whose lines are answered as they come', () => {
+    const lines = { contentType: 'application/x-ndjson', pieces: [1, 2].map((n) => `${JSON.stringify(claim(n))}\n`) };
+    const batch = 'POST /v1/assert/batch';
+
+    it('should last until the last answer was taken, over all that was written', async () => {
+      const spans = await traced(async (node) => {
+        const response = await node.request(batch, lines);
+        for await (const piece of response.body as AsyncIterable<string>) expect(piece).toContain('created'); // streamed
+      });
+      const [request] = named(spans, batch);
+      const writes = named(spans, 'journal.write');
+      expect(writes.length).toBeGreaterThan(0);
+      for (const { endMs } of writes) expect(request?.endMs).toBeGreaterThanOrEqual(endMs ?? Number.POSITIVE_INFINITY);
+      expect(request).toMatchObject({ status: 'unset', attributes: { 'http.response.status_code': 200 } });
+    });
+
+    it('should end when the client reads no further', async () => {
+      const spans = await traced(async (node, kept) => {
+        const response = await node.request(batch, lines);
+        expect(named(kept, batch)[0]).not.toHaveProperty('endMs');
+        for await (const _ of response.body as AsyncIterable<string>) break; // streamed
+      });
+      expect(named(spans, batch)[0]?.endMs).toBeDefined();
+    });
+
+    it('should say that the client’s lines broke off', async () => {
+      async function* broken(): AsyncGenerator<Uint8Array> {
+        yield Buffer.from('');
+        throw new Error('the client is gone');
+      }
+      const spans = await traced(async (node) => {
+        const response = await node.request(batch, { ...lines, stream: broken() });
+        await expect(Array.fromAsync(response.body as AsyncIterable<string>)).rejects.toThrow('gone'); // streamed
+      });
+      expect(named(spans, batch)[0]).toMatchObject({ status: 'error', message: 'the client is gone' });
+    });
+  });
+
   it('should not be there for health and metrics, which monitoring asks for all the time', async () => {
     const spans = await traced(async (node) => {
       for (const path of ['/metrics', '/health', '/health/live', '/health/ready']) await node.request(`GET ${path}`);

@@ -1,6 +1,6 @@
-import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import { type Span, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
 import type { Clock, Millis } from '../../../host/clock.ts';
-import { type Context, callerContext, contextOf } from '../../../host/tracing.ts';
+import { type Context, callerContext, contextOf, failSpan } from '../../../host/tracing.ts';
 import type { Refusal } from '../../engine.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
 import type { Endpoint } from '../admission.ts';
@@ -48,14 +48,17 @@ export function finishRoute({ clock, db, tracer }: HttpContext, { endpoint, ...r
     const trace = contextOf(span, caller);
     if (trace === undefined) return answer(request, undefined);
     let status = 500;
+    let isStreamed = false;
     try {
       const response = await answer(request, trace);
       status = response.status;
-      return response;
+      if (!isIterable(response.body)) return response;
+      isStreamed = true;
+      return { ...response, body: endingSpan(span, response.body) };
     } finally {
       span.setAttribute('http.response.status_code', status);
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
+      if (!isStreamed) span.end();
     }
   }
 
@@ -73,6 +76,37 @@ export function finishRoute({ clock, db, tracer }: HttpContext, { endpoint, ...r
   }
 
   return { ...route, handler };
+}
+
+function isIterable(body: unknown): body is AsyncIterable<unknown> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
+}
+
+/**
+ * A streamed body that ends the request's span when its last piece was taken, when it fails, or when nobody takes more. It hands
+ * on the promises of the body itself: whoever reads waits no longer for being traced.
+ */
+function endingSpan<T>(span: Span, body: AsyncIterable<T>): AsyncIterable<T> {
+  const failed = (error: unknown): void => {
+    failSpan(span, error);
+    span.end();
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      const pieces = body[Symbol.asyncIterator]();
+      return {
+        next() {
+          const piece = pieces.next();
+          piece.then(({ done }) => void (done === true && span.end()), failed);
+          return piece;
+        },
+        return(value) {
+          span.end();
+          return pieces.return?.(value) ?? Promise.resolve({ done: true, value });
+        },
+      };
+    },
+  };
 }
 
 /** The label of requests that no route takes. */

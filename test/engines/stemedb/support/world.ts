@@ -58,6 +58,8 @@ export interface RequestOptions {
   /** Further ones, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly pieces?: readonly string[];
+  /** The body as it arrives, in place of pieces. */
+  readonly stream?: AsyncIterable<Uint8Array>;
 }
 
 /** A started store with its routes. */
@@ -76,7 +78,8 @@ export async function startNode(host: Host, config: StemeConfig = smallConfig())
     const [path = '', search = ''] = target.split('?', 2);
     const text = options.text ?? (options.json === undefined ? '' : JSON.stringify(options.json));
     const type = options.contentType === undefined ? 'application/json' : options.contentType;
-    const stream = options.pieces === undefined ? {} : { stream: pieces(options.pieces) };
+    const given = options.stream ?? (options.pieces === undefined ? undefined : pieces(options.pieces));
+    const stream = given === undefined ? {} : { stream: given };
     return router.dispatch({
       method,
       path,
