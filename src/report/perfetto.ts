@@ -1,4 +1,5 @@
 import type { Operation } from '../checkers/history.ts';
+import { feltUntil } from '../scenario/faultLinks.ts';
 import { nearestTo } from '../scenario/moments.ts';
 import type { LogRecord, SpanRecord } from '../scenario/observations.ts';
 import type { RunRecord, TimelineEntry, TimelineKind } from '../scenario/runRecord.ts';
@@ -89,13 +90,23 @@ function drawRun(builder: TraceBuilder, record: RunRecord, lines: readonly Timel
   }
   // Machines in the order of the cluster, whatever is drawn of them first.
   for (const { name, role } of nodes) if (role === 'engine') builder.track(name, 'state');
-  for (const { id, name, text, parameters, nodes: targets, startMs, endMs } of faults) {
+  for (const fault of faults) {
+    const { id, name, text, parameters, nodes: targets, startMs, lastsMs } = fault;
     for (const target of targets.length === 0 ? [runName] : targets) {
       const track = builder.track(target, 'faults');
       const args = { text, parameters };
-      // What strikes and is over has no end: an instant, not a slice without length.
-      if (endMs === undefined) builder.instant(track, name, startMs, args);
-      else builder.asyncSlice(track, 'fault', `${id}/${target}`, name, startMs, endMs, args);
+      // What strikes and is over is an instant, not a slice without length; what nobody healed lasts to the end.
+      if (lastsMs === 0) builder.instant(track, name, startMs, args);
+      else
+        builder.asyncSlice(
+          track,
+          'fault',
+          `${id}/${target}`,
+          name,
+          startMs,
+          Math.min(feltUntil(fault), virtualMs),
+          args,
+        );
     }
   }
   const open = new Map<string, { readonly state: string; readonly atMs: number }>();

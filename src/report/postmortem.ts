@@ -125,8 +125,10 @@ function worstShare({ windows }: OperationsSummary): string {
 }
 
 /** What began it: of a violation the likeliest fault of its stretch, else the first fault of the run. */
-function trigger({ trigger: fault }: ResponseTimes, [first]: readonly Guilt[]): string[] {
-  if (fault === undefined) return ['No fault was injected.', ''];
+function trigger({ trigger: began }: ResponseTimes, [first]: readonly Guilt[]): string[] {
+  if (began === undefined) return ['No fault was injected, and no operator changed anything before.', ''];
+  if (began.kind === 'operator') return [`The operator, ${formatClock(began.startMs)}: \`${began.command}\`.`, ''];
+  const { fault } = began;
   const [suspect = first?.before] = first?.faults ?? [];
   if (first === undefined || suspect === undefined) return [`${describe(fault)}.`, ''];
   if (suspect.id === fault.id) return [`${describe(fault)}.`, ''];
@@ -231,17 +233,15 @@ function wentWell(record: RunRecord, times: ResponseTimes): string[] {
 }
 
 function wentBadly(record: RunRecord, times: ResponseTimes): string[] {
-  const { operations, expectations, violations, faults } = record;
+  const { operations, expectations, violations } = record;
   const byCheck = Map.groupBy(violations, (violation) => violation.check);
   return [
     ...[...byCheck].map(([check, all]) => `${check} was violated ${all.length} times: ${all[0]?.message ?? ''}`),
     ...expectations
       .filter(({ outcome }) => outcome !== 'held')
       .map(({ outcome, text, detail }) => `${outcome}: ${text} (${detail})`),
-    ...(faults.length > 0 && times.detectedBy === undefined ? ['No alert fired after the trigger.'] : []),
-    ...(faults.length > 0 && times.detectedBy !== undefined && times.toRecoverMs === undefined
-      ? ['An alert still fired at the end.']
-      : []),
+    ...(times.trigger !== undefined && times.detectedBy === undefined ? ['No alert fired after the trigger.'] : []),
+    ...times.unrecovered.map((text) => `At the end ${text}.`),
     ...(operations.fail > 0 ? [`${operations.fail} operations were refused.`] : []),
     ...(operations.info > 0 ? [`${operations.info} operations ended in doubt.`] : []),
   ];

@@ -54,7 +54,12 @@ const fault = z
     parameters: plain,
     text: z.string(),
     startMs: ms,
-    endMs: ms.exactOptional().describe('absent: never healed, or nothing to heal'),
+    endMs: ms.exactOptional().describe('when it was healed; absent: never healed, or nothing to heal'),
+    lastsMs: duration
+      .exactOptional()
+      .describe(
+        'how long it is felt if nobody heals it: 0 for one that strikes and is over; absent: until it is healed',
+      ),
   })
   .describe('a fault as it was applied');
 

@@ -1,5 +1,6 @@
 import type { AlertLogEntry, FaultLogEntry, RunRecord, TimelineEntry, Verdict } from '../scenario/runRecord.ts';
 import { formatClock, formatSpan } from './formatTime.ts';
+import { responseTimes } from './responseTimes.ts';
 
 /** One sentence of the story, with its moment. */
 export interface StoryStep {
@@ -154,7 +155,7 @@ function summarize(record: RunRecord): StoryAnswer[] {
   const operators = record.timeline.filter((entry) => entry.kind === 'operator');
   const crashes = record.timeline.filter((entry) => entry.kind === 'crash').length;
   const answers = [
-    { question: 'What went wrong', answer: faultSentence(record.faults) },
+    { question: 'What went wrong', answer: faultSentence(record) },
     { question: 'How it was noticed', answer: alertSentence(fired, record.faults) },
     { question: 'What the operator did', answer: operatorSentence(operators) },
     { question: 'What the clients saw', answer: describeOperations(record) },
@@ -180,9 +181,14 @@ function endSentence(fired: readonly AlertLogEntry[], crashes: number, { violati
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
-function faultSentence(faults: readonly FaultLogEntry[]): string {
+function faultSentence(record: RunRecord): string {
+  const { faults } = record;
   const [first] = faults;
-  if (!first) return 'No fault was injected.';
+  if (!first) {
+    const { trigger } = responseTimes(record);
+    if (trigger?.kind !== 'operator') return 'No fault was injected.';
+    return `No fault was injected; what came before the first trouble was the operator's \`${trigger.command}\`, at ${formatClock(trigger.startMs)}.`;
+  }
   const lasted = first.endMs === undefined ? '' : `, for ${formatSpan(first.endMs - first.startMs)}`;
   const more =
     faults.length > 1 ? ` ${number(faults.length - 1)} more ${faults.length === 2 ? 'fault' : 'faults'} followed.` : '';

@@ -1,6 +1,6 @@
 import type { FaultDefinition, Heal } from '../faults/fault.ts';
 import type { World } from '../sim/world.ts';
-import type { FaultWindow } from './faultLinks.ts';
+import { type FaultWindow, feltUntil } from './faultLinks.ts';
 import { type NodeSpecContext, resolveNodes } from './nodeSpec.ts';
 import type { FaultLogEntry } from './runRecord.ts';
 import type { NodeSpec } from './scenario.ts';
@@ -38,8 +38,6 @@ export function createFaultRunner(
 ): FaultRunner {
   const log: OpenFault[] = [];
   const open = new Set<AppliedFault>();
-  /** How long each is felt if nobody heals it, by id. */
-  const lastsMs: number[] = [];
 
   function apply(
     definition: FaultDefinition,
@@ -79,7 +77,8 @@ export function createFaultRunner(
         timeline.add('fault-end', `healed: ${text}`, targets.length === 1 ? targets[0] : undefined);
       },
     };
-    lastsMs[entry.id] = applied.lasting ? (definition.lastsMs?.(parameters) ?? Number.POSITIVE_INFINITY) : 0;
+    const lastsMs = applied.lasting ? definition.lastsMs?.(parameters) : 0;
+    if (lastsMs !== undefined) entry.lastsMs = lastsMs;
     if (applied.lasting) open.add(applied);
     else watch.ends(entry);
     return applied;
@@ -87,12 +86,7 @@ export function createFaultRunner(
 
   return {
     log,
-    windows: () =>
-      log.map(({ id, startMs, endMs }) => ({
-        id,
-        fromMs: startMs,
-        toMs: Math.min(endMs ?? Number.POSITIVE_INFINITY, startMs + (lastsMs[id] ?? 0)),
-      })),
+    windows: () => log.map((entry) => ({ id: entry.id, fromMs: entry.startMs, toMs: feltUntil(entry) })),
     apply,
     async healAll() {
       for (const fault of [...open].reverse()) await fault.heal();

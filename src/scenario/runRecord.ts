@@ -39,8 +39,10 @@ export interface FaultLogEntry {
   readonly parameters: unknown;
   readonly text: string;
   readonly startMs: number;
-  /** Undefined: never healed, or nothing to heal. */
+  /** When it was healed. Undefined: never, or there was nothing to heal. */
   readonly endMs?: number;
+  /** How long it is felt if nobody heals it: 0 for one that strikes and is over. Undefined: until it is healed. */
+  readonly lastsMs?: number;
 }
 
 /** One alert that became pending, over its whole life. */

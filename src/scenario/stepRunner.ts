@@ -190,6 +190,7 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
         timeline.add('note', `${result.node}: ${shown || 'done'}`, result.node, {
           command: result.command,
           output: result.output,
+          ...(result.failed ? { failed: true } : {}),
         });
         judge(`${step.id}: ${result.command}`, wrong === undefined, wrong ?? (shown || 'done'));
       }

@@ -2,12 +2,17 @@
 (() => {
   const { hotfire } = globalThis;
 
-  /** Faults that happen at one moment, whenever what they brought down comes up again: that is a state of the machine. */
-  const MOMENTARY = /^(?:process\.(?:kill|power-loss|wipe)|clock\.jump|network\.reset|operator\.)/;
-  hotfire.isMomentary = ({ name }) => MOMENTARY.test(name);
+  /** Faults that end a process: when it comes up again is a state of the machine. */
+  const ENDS_PROCESS = /^process\.(?:kill|power-loss|wipe)$/;
+
+  /** True of a fault that strikes and is over. */
+  hotfire.isMomentary = ({ name, lastsMs }) => lastsMs === 0 || ENDS_PROCESS.test(name);
 
   /** Until when a fault was in force: one that nothing healed until the end of the run. */
-  hotfire.faultEnd = (fault) => (hotfire.isMomentary(fault) ? fault.startMs : (fault.endMs ?? hotfire.data.virtualMs));
+  hotfire.faultEnd = (fault) =>
+    hotfire.isMomentary(fault)
+      ? fault.startMs
+      : Math.min(fault.endMs ?? hotfire.data.virtualMs, fault.startMs + (fault.lastsMs ?? Infinity));
 
   /** First index at which `values[index] >= value`; `values` never falls. */
   hotfire.lowerBound = (values, value) => {
