@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { ExitCode } from '../../src/engines/engine.ts';
 import { hotfireCallsOf, parseCommandLine } from '../support/commandLine.ts';
 import { containersOf, type Manifest, manifestSchema } from '../support/kubernetes.ts';
 
@@ -79,6 +81,18 @@ describe('the manifests', () => {
     expect(manifests.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'hotfire-redis')).toBe(true);
   });
 
+  it.each(files)(
+    '%s should end with what another try would not change: a finding, or a defect of the stand',
+    (file) => {
+      const rules = manifestsOf(file).flatMap(({ spec }) =>
+        'podFailurePolicy' in spec ? (spec.podFailurePolicy?.rules ?? []) : [],
+      );
+      const codes = rules.flatMap((rule) => ('onExitCodes' in rule ? [rule.onExitCodes?.values] : []));
+      const { usage, software, configuration } = ExitCode;
+      expect(codes).toEqual([[1, 2, usage, software, configuration]]);
+    },
+  );
+
   it('should fail when an option is misspelt', async () => {
     await expect(parseCommandLine(['campaign', 'work', '--job=2'])).rejects.toThrow(/--job/);
   });
@@ -91,5 +105,13 @@ it('should build the image from what there is, with the bin of the package', () 
   for (const name of copied) expect(existsSync(join(root, name)), name).toBe(true);
   const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(text).toContain(`ln -s ${join('/hotfire', bin.hotfire)} /usr/local/bin/hotfire`);
+  // Without a commit workers and coordinator could not tell one build from another.
+  const check = /^RUN (test -n .*)$/m.exec(text)?.[1] ?? '';
+  for (const [COMMIT, status] of [
+    ['', 1],
+    ['abc', 0],
+  ] as const)
+    expect(spawnSync('sh', ['-c', check], { env: { ...process.env, COMMIT } }).status).toBe(status);
+  expect(text.indexOf(check)).toBeGreaterThan(text.indexOf('ARG COMMIT'));
   expect(text).toContain('ENTRYPOINT ["/usr/local/bin/hotfire"]');
 });
