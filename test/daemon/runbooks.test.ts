@@ -66,7 +66,9 @@ function shell(command: string): string {
     .replaceAll('/var/lib/stemedb', directory)
     // A watched command is run once, a measurement is short.
     .replace('--seconds 10', '--seconds 1')
-    .replace('--sequential', '--sequential --seconds 1');
+    .replace('--sequential', '--sequential --seconds 1')
+    // Exit code 1 is its answer for a slow disk, which one that others use too may be.
+    .replace(/^.* bench-fsync .*$/m, (measurement) => `${measurement} || [ $? = 1 ]`);
   return execFileSync('sh', ['-ec', here], { encoding: 'utf8', stdio: 'pipe' });
 }
 
