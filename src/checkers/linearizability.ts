@@ -39,8 +39,8 @@ export interface LinearizabilityLimits {
   /** Configurations remembered in one partition. Default 1,000,000. */
   readonly maxConfigurations?: number;
   /**
-   * Memory of these and of the keys of the states, in bytes: n / 8 + 16 for each configuration of n operations. The tables double as
-   * they grow, so that they may take up to three times as much for a moment. Default 512 MiB.
+   * Memory of these and of their states, in bytes: n / 8 + 16 for each configuration of n operations, in tables that double as they
+   * grow. The old beside the new counts, so that the search stops before it takes more than this. Default 512 MiB.
    */
   readonly maxBytes?: number;
   /** Steps of the model in one partition. Default 20,000,000. */
@@ -67,7 +67,7 @@ export interface LinearizabilityResult {
   readonly verdict: LinearizabilityVerdict;
   /** One for each partition that is not linearizable, or undecided. */
   readonly failures: readonly LinearizabilityFailure[];
-  /** Most configurations that a partition remembered, and the most memory that it took for them and the states' keys, in bytes. */
+  /** Most configurations that a partition remembered, and the most memory that it took for them and their states, in bytes. */
   readonly configurations: number;
   readonly tableBytes: number;
 }

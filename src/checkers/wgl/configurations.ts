@@ -39,6 +39,7 @@ export class Configurations {
       }
       slot = (slot + 1) & mask;
     }
+    if (this.size === this.#hashes.length) slot = this.#grow(hash);
     this.#store(slot, hash, state);
     return true;
   }
@@ -49,13 +50,15 @@ export class Configurations {
   has(index: number): boolean {
     return ((at(this.#bits, index >> 5) >>> (index & 31)) & 1) === 1;
   }
-  /** Memory that the configurations fill, in bytes. */
-  get used(): number {
-    return this.size * (4 * (this.#words + 1) + 4 + 8);
-  }
-  /** Memory of the tables, which double as they grow, in bytes. */
+  /** Memory of the tables, in bytes. */
   get bytes(): number {
     return this.#entries.byteLength + this.#hashes.byteLength + this.#table.byteLength;
+  }
+  /** Memory that the next `add` of something new takes at its worst moment: tables that are full double, the old beside the new. */
+  get bytesOfNext(): number {
+    if (this.size < this.#hashes.length) return this.bytes;
+    const [entries, hashes, table] = [this.#entries.byteLength, this.#hashes.byteLength, this.#table.byteLength];
+    return Math.max(3 * entries + hashes + table, 2 * entries + 3 * hashes + table, 2 * (entries + hashes) + 3 * table);
   }
 
   #flip(index: number): void {
@@ -76,10 +79,9 @@ export class Configurations {
     this.#hashes[this.size] = hash;
     this.size++;
     this.#table[slot] = this.size;
-    if (this.size === this.#hashes.length) this.#grow();
   }
-  /** Twice the room; the table stays half empty. */
-  #grow(): void {
+  /** Twice the room; the table stays half empty. Gives the free slot for this hash. */
+  #grow(wanted: number): number {
     const entries = new Uint32Array(2 * this.#entries.length);
     entries.set(this.#entries);
     this.#entries = entries;
@@ -89,10 +91,14 @@ export class Configurations {
     this.#table = new Int32Array(2 * this.#table.length);
     const mask = this.#table.length - 1;
     for (let entry = 0; entry < this.size; entry++) {
-      let slot = at(hashes, entry) & mask;
-      while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
-      this.#table[slot] = entry + 1;
+      this.#table[this.#freeSlot(at(hashes, entry), mask)] = entry + 1;
     }
+    return this.#freeSlot(wanted, mask);
+  }
+  #freeSlot(hash: number, mask: number): number {
+    let slot = hash & mask;
+    while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
+    return slot;
   }
 }
 

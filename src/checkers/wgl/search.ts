@@ -9,7 +9,7 @@ import { impossible, Transitions } from './states.ts';
 export interface SearchLimits {
   readonly maxConfigurations: number;
   readonly maxSteps: number;
-  /** Memory of the remembered configurations and of the keys of their states, in bytes. */
+  /** Memory of the tables of configurations, as they grow too, and of their states and the keys of these, in bytes. */
   readonly maxBytes: number;
 }
 
@@ -19,7 +19,7 @@ export interface SearchResult<State> {
   readonly path: readonly number[];
   /** Every state in which the answered operations of `path` were seen to leave things, its own first; up to `shownStates`. */
   readonly ends: readonly State[];
-  /** Configurations remembered, and the memory of their tables and of the keys of their states, in bytes. */
+  /** Configurations remembered, and the memory of their tables, of their states and of the keys of these, in bytes. */
   readonly configurations: number;
   readonly bytes: number;
 }
@@ -73,7 +73,7 @@ export function search<State>(
       const next = states.next(state, index);
       const isAnswered = answered[index] === 1;
       if (next !== impossible && (isAnswered || next !== state) && seen.add(index, next)) {
-        if (seen.size > limits.maxConfigurations || seen.used + states.bytes > limits.maxBytes) {
+        if (seen.size > limits.maxConfigurations || seen.bytesOfNext + states.bytes > limits.maxBytes) {
           isBounded = true;
           break;
         }

@@ -7,7 +7,7 @@ export const impossible = -1;
 
 /** Entries of transitions that are remembered in one partition, 4 bytes each. */
 const rememberedMax = 1 << 20;
-/** What a state takes beside its key: entries of a map and of three lists. */
+/** What a state takes beside its key: entries of a map and of three lists, and itself where it is a small object. */
 const stateBytes = 100;
 /** A state is worth remembering for once it was asked about so often. */
 const worthIt = 8;
@@ -22,7 +22,7 @@ export class Transitions<State> {
   /** By state: for each operation 0 (not asked), 1 (impossible), or the next state + 2. */
   readonly #known: (Int32Array | undefined)[] = [];
   #remembered = 0;
-  /** Memory of the keys of all states and of the transitions that are remembered, in bytes; the states are the model's affair. */
+  /** Memory of all states, as far as lists and texts tell it, of their keys and of the transitions that are remembered, in bytes. */
   bytes = 0;
 
   constructor(model: Model<State>, operations: readonly Operation[]) {
@@ -38,7 +38,7 @@ export class Transitions<State> {
       this.#asked.push(0);
       this.#known.push(undefined);
       this.#numbers.set(key, number);
-      this.bytes += stateBytes + (typeof key === 'string' ? 2 * key.length : 0);
+      this.bytes += stateBytes + textBytes(key) + (Array.isArray(state) ? 8 * state.length : textBytes(state));
     }
     return number;
   }
@@ -68,4 +68,9 @@ export class Transitions<State> {
     this.#known[state] = row;
     return row;
   }
+}
+
+/** V8 keeps texts with one or two bytes a character. */
+function textBytes(value: unknown): number {
+  return typeof value === 'string' ? 2 * value.length : 0;
 }
