@@ -8,6 +8,9 @@ const refusedExitCode = 65;
 /** Faults under which the process may see another disk than the stand did. */
 const readFaults = ['disk.read-error', 'disk.misdirected-read', 'disk.sector-error', 'disk.gone'];
 
+/** Faults whose healing brings back what the media should hold. */
+const healedFaults = ['disk.lost-write', 'disk.misdirected-write', 'disk.bit-rot'];
+
 /** C9: damage at or below the floor is refused; an unacknowledged torn tail never is. */
 export const tailVerdict: StemeCheck = {
   name: 'tail-verdict',
@@ -22,8 +25,13 @@ export const tailVerdict: StemeCheck = {
       const valid = lastLsn(found);
       const proven = provenLsn(life);
       const lossAccepted = evidence.acceptedLoss.length > 0;
+      // What a lost write should have put there is there once the fault heals: then nothing proven may be missing.
+      const isWhole = life.recovered !== undefined && lastLsn(life.recovered) >= proven;
       const healedMeanwhile = evidence.faults.some(
-        (fault) => readFaults.includes(fault.name) && fault.endMs > life.startedAtMs && fault.endMs <= life.servedAtMs,
+        ({ name, endMs }) =>
+          (readFaults.includes(name) || (isWhole && healedFaults.includes(name))) &&
+          endMs > life.startedAtMs &&
+          endMs <= life.servedAtMs,
       );
       if (life.recovered !== undefined && proven > valid && !lossAccepted && !healedMeanwhile && !isBelowIndex(life)) {
         findings.add(

@@ -416,6 +416,21 @@ describe('C9 tail-verdict', () => {
       expect.stringMatching(/ends at LSN 1 although intact bytes prove LSN 2/),
     ]);
   });
+  test('should accept a start to which a healed disk has given the lost write back, if it has it', () => {
+    const healed = (endMs: number, keeps: readonly number[]) =>
+      bent(({ lives, image, evidence }) => {
+        const life = nth(lives, 1);
+        life.found = image([recordOf(claim(1), 1)], 27, { floor: 2, witness: 2 });
+        life.recovered = image(
+          keeps.map((n) => recordOf(claim(n), n)),
+          28,
+        );
+        evidence.faults = [{ name: 'disk.lost-write', startMs: 20, endMs, parameters: {} }];
+      });
+    expect(violationsOf('C9', healed(27.5, [1, 2]))).toEqual([]);
+    expect(violationsOf('C9', healed(27.5, [1]))).toHaveLength(1);
+    expect(violationsOf('C9', healed(26, [1, 2]))).toHaveLength(1);
+  });
   test('should take the index for a proof, but not where a start does not scan what it covers', () => {
     const indexed = (nextBaseLsn?: number) =>
       bent(({ lives, image }) => {
