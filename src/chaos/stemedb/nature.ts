@@ -1,3 +1,4 @@
+import { liesAboutSync, mediaFaults } from '../../checkers/stemedb/damage.ts';
 import { parseDuration } from '../../faults/units.ts';
 
 /** A fault step as a document has it. */
@@ -20,15 +21,6 @@ export interface Nature {
   readonly lastEndMs: number;
 }
 
-const mediaFaults = [
-  'disk.bit-rot',
-  'disk.lost-write',
-  'disk.misdirected-write',
-  'disk.misdirected-read',
-  'disk.lying-sync',
-  'disk.sector-error',
-  'operator.delete-file',
-];
 const restartFaults = ['disk.sync-error', 'disk.write-error', 'disk.read-error', 'disk.read-only'];
 
 /** Bytes at the beginning of a segment, where its header stands. */
@@ -78,9 +70,8 @@ function parametersOf(step: TimelineStep): TimelineStep {
  */
 function losesSynced(steps: readonly TimelineStep[]): boolean {
   return steps.some((step) => {
-    const { device, variant } = parametersOf(step);
-    const lies = nameOf(step) === 'disk.sync-error' && (variant === 'late' || variant === 'lost');
-    if (!lies || device === 'sdc') return false;
+    const parameters = parametersOf(step);
+    if (!liesAboutSync(nameOf(step), parameters) || parameters.device === 'sdc') return false;
     return steps.some(
       (later) =>
         nameOf(later) === 'process.power-loss' && startOf(later) >= startOf(step) && mayMeet(step.nodes, later.nodes),

@@ -1,4 +1,5 @@
 /** What several checks derive from the evidence in the same way. */
+import { liesAboutSync, mediaFaults } from './damage.ts';
 import type {
   AckRecord,
   DiskCall,
@@ -111,26 +112,14 @@ export function isAcceptedLoss(evidence: StemeEvidence, lsn: number): boolean {
   return evidence.acceptedLoss.some((range) => range.from <= lsn && lsn <= range.to);
 }
 
-/** Faults that damage or lose bytes which the disk reported as durable. */
-const mediaFaults = [
-  'disk.bit-rot',
-  'disk.lost-write',
-  'disk.misdirected-write',
-  'disk.misdirected-read',
-  'disk.lying-sync',
-  'disk.sector-error',
-  'operator.delete-file',
-  'operator.wrong-mount',
-];
-
 /** True if bytes that the disk had called durable may have been lost or damaged before this moment. */
 export function mediaDamagedBefore(evidence: StemeEvidence, atMs: number): boolean {
   return evidence.faults.some(
     (fault) =>
       fault.startMs <= atMs &&
       (mediaFaults.includes(fault.name) ||
-        // What such a sync called durable is in the page cache until the power goes; a restart alone finds it there.
-        (liesAboutSync(fault) && evidence.powerLosses.some((loss) => loss.atMs >= fault.startMs && loss.atMs <= atMs))),
+        (liesAboutSync(fault.name, fault.parameters) &&
+          evidence.powerLosses.some((loss) => loss.atMs >= fault.startMs && loss.atMs <= atMs))),
   );
 }
 
@@ -143,11 +132,6 @@ export function isDamagedMeanwhile(evidence: StemeEvidence, life: Life): boolean
   const proven = provenLsn(life);
   if (left === undefined || proven > lastLsn(found) || Math.max(proven, left.floor) <= lastLsn(left)) return false;
   return faultActive(evidence, mediaFaults, startedAtMs, endedAtMs);
-}
-
-/** A sync that failed and said that all is well: whoever syncs next hears of it (late), or who has the file open (lost). */
-function liesAboutSync({ name, parameters }: StemeEvidence['faults'][number]): boolean {
-  return name === 'disk.sync-error' && (parameters.variant === 'late' || parameters.variant === 'lost');
 }
 
 /**
