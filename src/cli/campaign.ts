@@ -1,6 +1,7 @@
 import { availableParallelism, constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExecutorError } from '../chaos/executor.ts';
+import { campaignNamePattern } from '../chaos/queue/card.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { parseDuration } from '../faults/units.ts';
@@ -73,7 +74,8 @@ function workCommand(): Command {
       '\nExamples:\n  $ hotfire campaign work --redis redis://queue:6379 --jobs 8\n  $ hotfire campaign work --redis redis://queue:6379 --name nightly --until-done',
     )
     .action(async (flags: WorkFlags) => {
-      process.exitCode = await work(flags);
+      // At once: a connection to a Redis that is away would go on trying.
+      process.exit(await work(flags));
     });
 }
 
@@ -102,19 +104,22 @@ function withQueueOptions(command: Command): Command {
 async function coordinate(engine: string, flags: RunFlags): Promise<number> {
   const { createQueueExecutor, CampaignError } = await import('../chaos/queue/coordinator.ts');
   const address = await addressOf(flags);
-  leaveInTime(flags.silence);
+  const { leave, opened } = leaveInTime(flags.silence);
   try {
-    return await chaos(engine, flags, () =>
-      createQueueExecutor({
+    return await chaos(engine, flags, async () => {
+      const executor = await createQueueExecutor({
         address,
         campaign: flags.name,
         build: campaignBuild(process.env),
         ahead: flags.ahead,
         silenceMs: flags.silence,
         fresh: flags.fresh === true,
+        leave,
         say,
-      }),
-    );
+      });
+      opened();
+      return executor;
+    });
   } catch (error) {
     if (error instanceof CampaignError) return complain(ExitCode.configuration, error.message);
     if (error instanceof ExecutorError)
@@ -128,16 +133,26 @@ async function coordinate(engine: string, flags: RunFlags): Promise<number> {
 
 /**
  * Told to end, a coordinator waits for the runs under way, which others play: not for ever, for they may have no worker. What
- * is not there after `waitMs` is left to the queue, where the same command finds it.
+ * is not there after `waitMs` is left to the queue, where the same command finds it. Before the campaign is `opened` nothing
+ * is under way, and it ends at once.
  */
-function leaveInTime(waitMs: number): void {
+function leaveInTime(waitMs: number): { readonly leave: AbortSignal; readonly opened: () => void } {
+  const leave = new AbortController();
+  let isOpen = false;
   const told = (signal: 'SIGINT' | 'SIGTERM') => {
+    if (!isOpen) process.exit(128 + constants.signals[signal]);
     setTimeout(() => {
       say('the runs under way are left to the queue, results are kept: the same command goes on');
-      process.exit(128 + constants.signals[signal]);
+      leave.abort();
     }, waitMs).unref();
   };
   process.once('SIGINT', told).once('SIGTERM', told);
+  return {
+    leave: leave.signal,
+    opened() {
+      isOpen = true;
+    },
+  };
 }
 
 async function work(flags: WorkFlags): Promise<number> {
@@ -214,7 +229,7 @@ function say(line: string): void {
 }
 
 function campaignName(text: string): string {
-  if (!/^[A-Za-z0-9._-]{1,64}$/.test(text))
+  if (!campaignNamePattern.test(text))
     throw new InvalidArgumentError(
       `expected up to 64 letters, digits, dots, dashes and underscores, got ${JSON.stringify(text)}.`,
     );

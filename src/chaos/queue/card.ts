@@ -40,16 +40,22 @@ export function describeBuild(build: Build): string {
   return `commit ${commit} on Node ${build.nodeMajor}`;
 }
 
-const cardSchema = z.object({ commit: z.string(), nodeMajor: z.number() });
+/** What workers are told of a campaign. */
+export interface Card extends Build {
+  /** Its time is over: failures are made no smaller. */
+  readonly hurried: boolean;
+}
 
-/** The build of the campaign; undefined when there is no such campaign. */
-export async function readCard(redis: Redis, keys: CampaignKeys): Promise<Build | undefined> {
+const cardSchema = z.object({ commit: z.string(), nodeMajor: z.number(), hurried: z.boolean() });
+
+/** The card of the campaign; undefined when there is no such campaign. */
+export async function readCard(redis: Redis, keys: CampaignKeys): Promise<Card | undefined> {
   const text = await redis.get(keys.card);
   return text === null ? undefined : cardSchema.parse(JSON.parse(text));
 }
 
-export async function writeCard(redis: Redis, keys: CampaignKeys, build: Build): Promise<void> {
-  await redis.set(keys.card, JSON.stringify(build), 'PX', keptMs);
+export async function writeCard(redis: Redis, keys: CampaignKeys, card: Card): Promise<void> {
+  await redis.set(keys.card, JSON.stringify(card), 'PX', keptMs);
 }
 
 export function sameBuild(a: Build, b: Build): boolean {
@@ -76,7 +82,26 @@ const queueParts: readonly string[] = [
   'events',
 ];
 
-/** Gives everything of a campaign but the jobs, which have their own, its time to live anew. */
+/** Jobs whose time is renewed by one command. */
+const jobsAtATime = 500;
+
+/** Gives the jobs of a campaign their time to live anew: thousands, so once a day will do. */
+export async function renewJobs(redis: Redis, keys: CampaignKeys, build: Build): Promise<void> {
+  const queue = `${keys.prefix}:${queueNameOf(build)}`;
+  const ids = [
+    ...(await redis.zrange(`${queue}:completed`, '0', '-1')),
+    ...(await redis.zrange(`${queue}:failed`, '0', '-1')),
+    ...(await redis.lrange(`${queue}:wait`, 0, -1)),
+    ...(await redis.lrange(`${queue}:active`, 0, -1)),
+  ];
+  for (let at = 0; at < ids.length; at += jobsAtATime) {
+    const pipeline = redis.pipeline();
+    for (const id of ids.slice(at, at + jobsAtATime)) pipeline.pexpire(`${queue}:${id}`, keptMs);
+    await pipeline.exec();
+  }
+}
+
+/** Gives everything of a campaign but the jobs its time to live anew. */
 export async function renewTtl(redis: Redis, keys: CampaignKeys, build: Build): Promise<void> {
   const queue = `${keys.prefix}:${queueNameOf(build)}`;
   const pipeline = redis.pipeline().pexpire(keys.card, keptMs);

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { type Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { type Executor, ExecutorError, type RunProgress, type RunTask } from '../executor.ts';
+import { type Executor, ExecutorError, RunLeft, type RunProgress, type RunTask } from '../executor.ts';
 import type { RunResult } from '../runSeed.ts';
 import {
   type Build,
@@ -12,12 +11,15 @@ import {
   keysOf,
   queueNameOf,
   readCard,
+  renewJobs,
   renewTtl,
   sameBuild,
   writeCard,
 } from './card.ts';
+import { whileConnected } from './connected.ts';
 import { openRedis, type RedisAddress } from './connection.ts';
 import { type Lease, takeLease } from './lease.ts';
+import { jobIdOf, reasonOf } from './runJob.ts';
 
 export interface QueueExecutorOptions {
   readonly address: RedisAddress;
@@ -29,13 +31,15 @@ export interface QueueExecutorOptions {
   readonly silenceMs: number;
   /** Forget what an earlier campaign of this name left. */
   readonly fresh?: boolean;
+  /** Aborted: the runs under way are left to the queue, where another coordinator of this name finds them. */
+  readonly leave?: AbortSignal;
   /** Lines for people: waiting, resuming, a lost Redis. */
   readonly say: (line: string) => void;
 }
 
 /** Plays runs on other machines. */
 export interface QueueExecutor extends Executor {
-  /** Removes the campaign from Redis: when it has ended and all of its results have been taken. */
+  /** Removes the campaign from Redis: when it has ended and all that came of it is written. Not a campaign that another took over. */
   finish(): Promise<void>;
 }
 
@@ -50,6 +54,12 @@ const attemptsMax = 3;
 /** How often unfinished runs are looked at, in milliseconds. */
 const lookMs = 150;
 
+/** How often results get their time to live anew, in milliseconds: several times before it is over. */
+const renewJobsMs = keptMs / 7;
+
+/** How long a Redis that is away is waited for at the end, in milliseconds. */
+const endAwayMs = 2_000;
+
 /** After so long without any worker, in milliseconds, a line says so. */
 const loneMs = 20_000;
 
@@ -60,6 +70,8 @@ interface Pending {
   readonly reject: (error: Error) => void;
   /** JSON of the progress that was told last. */
   told: string;
+  /** It lies in the queue. */
+  isPut: boolean;
 }
 
 /** What the worker of this very build put in; the rest of its shape is vouched for by the build. */
@@ -119,7 +131,7 @@ async function claim(redis: Redis, keys: CampaignKeys, options: QueueExecutorOpt
       `campaign ${campaign} was begun by ${describeBuild(found)}, this is ${describeBuild(build)}: their runs cannot be compared. --fresh forgets the old ones, --name takes another name`,
     );
   }
-  await writeCard(redis, keys, build);
+  await writeCard(redis, keys, { ...build, hurried: false });
   return lease;
 }
 
@@ -140,7 +152,7 @@ function coordinate(
   queue: Queue,
   lease: Lease,
   keys: CampaignKeys,
-  { campaign, build, ahead, silenceMs, say }: QueueExecutorOptions,
+  { campaign, build, ahead, silenceMs, leave, say }: QueueExecutorOptions,
 ): QueueExecutor {
   const pending = new Map<string, Pending>();
   /** Calls beyond `ahead`, in their order; as many as the caller makes at a time. */
@@ -151,6 +163,9 @@ function coordinate(
   const closing = Promise.withResolvers<void>();
   let loneSince = Date.now();
   let toldLone = false;
+  /** The campaign's time is over: what no worker holds is left. */
+  let hurried = false;
+  let jobsRenewedAt = Number.NEGATIVE_INFINITY;
 
   async function put(id: string, task: RunTask): Promise<void> {
     await queue.add('run', task, { jobId: id });
@@ -159,10 +174,15 @@ function coordinate(
 
   /** What has become of one run. */
   async function look(id: string, entry: Pending): Promise<void> {
+    if (!entry.isPut) return;
     const job = (await queue.getJob(id)) as Job<RunTask, unknown> | undefined;
     if (!pending.has(id)) return;
-    if (job === undefined) return put(id, entry.task);
-    if (job.finishedOn === undefined) return tellProgress(job, entry);
+    if (job === undefined && !hurried) return put(id, entry.task);
+    if (job?.finishedOn === undefined) {
+      if (hurried && (job === undefined || (await takenBack(job)))) leaveRun(id, entry);
+      else if (job !== undefined) tellProgress(job, entry);
+      return;
+    }
     pending.delete(id);
     if (job.failedReason !== undefined && job.failedReason !== '')
       return entry.reject(new ExecutorError(entry.task.run, reasonOf(entry.task.run, job.failedReason)));
@@ -170,6 +190,49 @@ function coordinate(
     if (checked.success)
       entry.resolve(job.returnvalue as RunResult); // put in by a worker of this build
     else entry.reject(new ExecutorError(entry.task.run, `its result in Redis is damaged: ${checked.error.message}`));
+  }
+
+  /** Takes a run out of the queue that no living worker holds; false: one does, and it ends the run. */
+  async function takenBack(job: Job): Promise<boolean> {
+    try {
+      await job.remove();
+      return true;
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('locked')) return false;
+      throw error;
+    }
+  }
+
+  function leaveRun(id: string, entry: Pending): void {
+    if (pending.delete(id)) entry.reject(new RunLeft(entry.task.run));
+  }
+
+  function leaveAll(): void {
+    failAll((run) => new RunLeft(run));
+  }
+
+  /** The campaign's time is over: workers are told, and a Redis that is away is not waited for. */
+  function hurryUp(): void {
+    if (hurried || closed) return;
+    hurried = true;
+    const told = writeCard(redis, keys, { ...build, hurried }).then(() => closing.promise);
+    // What fails is told anew with the next renewal.
+    whileConnected(redis, Promise.race([told.catch(() => closing.promise), closing.promise]), silenceMs).then(
+      (isHere) => {
+        if (isHere) return;
+        say(`campaign ${campaign}: the time is over and Redis is away; what it has is left there`);
+        leaveAll();
+      },
+    );
+  }
+
+  /** Puts a run in, or finds it there. */
+  async function begin(id: string, entry: Pending): Promise<void> {
+    const left = await queue.getJob(id);
+    // What failed for an earlier coordinator gets a new chance.
+    if (left?.finishedOn !== undefined && left.failedReason) await left.remove();
+    await put(id, entry.task);
+    entry.isPut = true;
   }
 
   function tellProgress(job: Job, entry: Pending): void {
@@ -223,47 +286,63 @@ function coordinate(
     }),
     repeat(silenceMs / 4, async () => {
       if (!(await lease.renew())) {
-        failAll((run) => new ExecutorError(run, `another coordinator has taken over campaign ${campaign}`));
+        failAll(() => new CampaignError(`another coordinator has taken over campaign ${campaign}`));
         return;
       }
       // Written anew rather than renewed: a Redis that forgot everything gets it back.
-      await writeCard(redis, keys, build);
+      await writeCard(redis, keys, { ...build, hurried });
       await renewTtl(redis, keys, build);
+      if (Date.now() - jobsRenewedAt > renewJobsMs) {
+        await renewJobs(redis, keys, build);
+        jobsRenewedAt = Date.now();
+      }
       await tellLoneliness();
     }),
   ];
 
+  if (leave?.aborted === true) leaveAll();
+  else leave?.addEventListener('abort', leaveAll, { once: true });
+
   async function end(last: () => Promise<void>): Promise<void> {
-    failAll((run) => new ExecutorError(run, 'the campaign was closed'));
-    await Promise.all(loops);
+    leave?.removeEventListener('abort', leaveAll);
+    leaveAll();
+    const orderly = Promise.all(loops).then(last);
     try {
       // A Redis that is away keeps its things for the next coordinator, or until they run out.
-      if (redis.status === 'ready') await last();
+      if (!(await whileConnected(redis, orderly, endAwayMs)))
+        say(`campaign ${campaign}: Redis is away; what lies there stays until it is begun again, or runs out`);
     } finally {
-      await queue.close();
+      orderly.catch(() => {}); // of a connection that is closed under it
       redis.disconnect();
+      await whileConnected(redis, queue.close(), endAwayMs);
     }
   }
 
   let ended: Promise<void> | undefined;
   return {
     width: ahead,
-    async run(task, onProgress) {
+    async run(task, onProgress, hurry) {
+      const onHurry = () => {
+        // Told to end, a campaign may be gone on with: then it wants what it would have had.
+        if (hurry?.reason === 'time budget') hurryUp();
+      };
+      if (hurry?.aborted === true) onHurry();
+      else hurry?.addEventListener('abort', onHurry, { once: true });
       while (taken >= ahead && !closed) await new Promise<void>((free) => waiting.push(free));
-      if (closed) throw new ExecutorError(task.run, 'the campaign was closed');
+      if (closed) throw new RunLeft(task.run);
       taken++;
       try {
         const id = jobIdOf(task);
         if (pending.has(id)) throw new ExecutorError(task.run, 'it is under way already: a run is played once');
-        const left = await queue.getJob(id);
-        // What failed for an earlier coordinator gets a new chance.
-        if (left?.finishedOn !== undefined && left.failedReason) await left.remove();
-        await put(id, task);
-        if (closed) throw new ExecutorError(task.run, 'the campaign was closed');
         return await new Promise<RunResult>((resolve, reject) => {
-          pending.set(id, { task, onProgress, resolve, reject, told: '' });
+          const entry: Pending = { task, onProgress, resolve, reject, told: '', isPut: false };
+          pending.set(id, entry);
+          begin(id, entry).catch((error) => {
+            if (pending.delete(id)) reject(error);
+          });
         });
       } finally {
+        hurry?.removeEventListener('abort', onHurry);
         taken--;
         waiting.shift()?.();
       }
@@ -274,6 +353,10 @@ function coordinate(
     },
     finish() {
       ended ??= end(async () => {
+        if (!(await lease.renew())) {
+          say(`another coordinator has taken over campaign ${campaign}: what lies in Redis is left to it`);
+          return;
+        }
         await redis.del(keys.card);
         await queue.obliterate({ force: true });
         await lease.release();
@@ -288,18 +371,4 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
-}
-
-/** The run's identity, and all else that its result depends on, as a name that BullMQ takes. */
-function jobIdOf(task: RunTask): string {
-  const rest = createHash('sha256').update(JSON.stringify(task)).digest('hex').slice(0, 12);
-  return `${task.run}-${rest}`;
-}
-
-function reasonOf(run: string, failedReason: string): string {
-  // BullMQ's words for a run whose workers fell silent more often than the worker's `stalledMax`.
-  if (failedReason.startsWith('job stalled more than'))
-    return 'one worker after another fell silent with it; most likely it takes more memory than they have';
-  // The worker's own executor has named the run already.
-  return failedReason.startsWith(`run ${run}: `) ? failedReason.slice(`run ${run}: `.length) : failedReason;
 }

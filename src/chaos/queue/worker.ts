@@ -16,7 +16,9 @@ import {
   sameBuild,
   sweep,
 } from './card.ts';
+import { whileConnected } from './connected.ts';
 import { openRedis, type RedisAddress } from './connection.ts';
+import { reasonOf, runOf } from './runJob.ts';
 
 export interface CampaignWorkerOptions {
   readonly address: RedisAddress;
@@ -46,6 +48,9 @@ const stalledMax = 3;
 /** How often the campaign's card is looked at, in milliseconds. */
 const lookMs = 1_000;
 
+/** How long giving runs back may take, in milliseconds. */
+const giveBackMs = 5_000;
+
 /** Shortest time between two words about one run's progress, in milliseconds. */
 const progressMs = 1_000;
 
@@ -68,8 +73,13 @@ const taskSchema = z.looseObject({
 export async function workOnCampaign(options: CampaignWorkerOptions): Promise<number> {
   const { campaign, build, stop, say } = options;
   const keys = keysOf(campaign);
-  const redis = await openRedis(options.address, say);
+  // Whoever is told to end before Redis answers ends; the attempt to connect ends with its process.
+  const redis = await unlessStopped(openRedis(options.address, say), stop);
   let played = 0;
+  if (redis === undefined) {
+    await options.executor.close();
+    return played;
+  }
   try {
     while (!stop.aborted) {
       if (!(await waitForCard(redis, keys, options))) break;
@@ -88,35 +98,42 @@ export async function workOnCampaign(options: CampaignWorkerOptions): Promise<nu
 async function waitForCard(redis: Redis, keys: CampaignKeys, options: CampaignWorkerOptions): Promise<boolean> {
   let told = false;
   while (!options.stop.aborted) {
-    if (await cardIsThere(redis, keys, options)) return true;
-    if (!told) options.say(`waiting for a campaign ${options.campaign}`);
+    if ((await unlessStopped(cardOf(redis, keys, options), options.stop)) !== undefined) return true;
+    if (!told && !options.stop.aborted) options.say(`waiting for a campaign ${options.campaign}`);
     told = true;
     await pause(lookMs, options.stop);
   }
   return false;
 }
 
-async function cardIsThere(redis: Redis, keys: CampaignKeys, { campaign, build }: CampaignWorkerOptions) {
+async function cardOf(redis: Redis, keys: CampaignKeys, { campaign, build }: CampaignWorkerOptions) {
   const card = await readCard(redis, keys);
   if (card !== undefined && !sameBuild(card, build))
     throw new BuildMismatch(
       `campaign ${campaign} is of ${describeBuild(card)}, this worker of ${describeBuild(build)}: results of the two cannot be compared. Bring both to the same commit and Node major`,
     );
-  return card !== undefined;
+  return card;
 }
 
 /** Plays runs until the campaign is over or the worker is stopped; how many. */
 async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWorkerOptions): Promise<number> {
   const { build, executor, silenceMs, stop, giveBack, say } = options;
   let played = 0;
+  let underWay = 0;
+  let hurry = new AbortController();
   const over = new AbortController();
   const abandon = AbortSignal.any([giveBack, over.signal]);
   const worker = new QueueWorker<RunTask, RunResult>(
     queueNameOf(build),
     async (job, token) => {
-      const result = await play(job, token, redis, keys, options, abandon);
-      played++;
-      return result;
+      underWay++;
+      try {
+        const result = await play(job, token, redis, keys, options, abandon, hurry.signal);
+        played++;
+        return result;
+      } finally {
+        underWay--;
+      }
     },
     {
       connection: redis,
@@ -141,34 +158,44 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
     else if (!gone.has(run)) say(`run ${run} is not this worker's any more: another has it, or nobody waits for it`);
     if (run !== undefined) gone.add(run);
   });
-  worker.on('stalled', (id) => say(`run ${id.replace(/-[^-]*$/, '')}: its worker fell silent; it is given out again`));
-  worker.on('failed', (_job, error) => say(error.message.split('\n', 1)[0] ?? ''));
+  worker.on('stalled', (id) => say(`run ${runOf(id)}: its worker fell silent; it is given out again`));
+  worker.on('failed', (job, error) => {
+    if (job === undefined) return say(firstLine(error.message));
+    const run = runOf(job.id ?? job.name);
+    say(`run ${run}: ${reasonOf(run, firstLine(error.message))}`);
+  });
   try {
     let missing = 0;
     while (!stop.aborted && missing < 2) {
       await pause(lookMs, stop);
       if (redis.status !== 'ready') continue;
+      const card = await unlessStopped(cardOf(redis, keys, options), stop);
+      if (stop.aborted) break;
       // Twice: a Redis that came back empty gets the card anew from the coordinator.
-      missing = (await cardIsThere(redis, keys, options)) ? 0 : missing + 1;
-      if (missing === 0) await renewTtl(redis, keys, build);
+      missing = card === undefined ? missing + 1 : 0;
+      if (card?.hurried === true) hurry.abort();
+      else if (hurry.signal.aborted) hurry = new AbortController();
+      if (card !== undefined) await unlessStopped(renewTtl(redis, keys, build), stop);
     }
     // Nobody waits for what is still under way.
     if (missing > 0) over.abort();
   } finally {
     // Waits for the runs under way: they end, or are given back.
-    await Promise.race([worker.close(), closedWhileAway(redis, giveBack)]);
-    if (redis.status === 'ready') await sweep(redis, keys, build);
+    const closed = worker.close();
+    closed.catch(() => {}); // of a connection that is closed under it
+    await Promise.race([closed, closedWhileAway(redis, giveBack, () => underWay > 0)]);
+    await whileConnected(redis, sweep(redis, keys, build), 0);
   }
   return played;
 }
 
-/** A Redis that is away takes nothing back: then the locks do their work when it is there again. */
-async function closedWhileAway(redis: Redis, giveBack: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    if (giveBack.aborted) resolve();
-    else giveBack.addEventListener('abort', () => resolve(), { once: true });
-  });
-  await new Promise((resolve) => setTimeout(resolve, redis.status === 'ready' ? 5_000 : 0));
+/**
+ * A Redis that is away takes nothing back: then the locks do their work when it is there again. What is under way is played
+ * on until it must be given back; a worker that has nothing does not wait for Redis.
+ */
+async function closedWhileAway(redis: Redis, giveBack: AbortSignal, isBusy: () => boolean): Promise<void> {
+  while (!giveBack.aborted && (isBusy() || redis.status === 'ready')) await pause(lookMs, giveBack);
+  if (redis.status === 'ready') await new Promise((resolve) => setTimeout(resolve, giveBackMs));
 }
 
 async function play(
@@ -178,9 +205,11 @@ async function play(
   keys: CampaignKeys,
   { build, executor }: CampaignWorkerOptions,
   abandon: AbortSignal,
+  hurry: AbortSignal,
 ): Promise<RunResult> {
   const task = taskSchema.parse(job.data) as RunTask; // the rest of its shape is vouched for by the build
-  if (job.id !== undefined) await redis.pexpire(`${keys.prefix}:${queueNameOf(build)}:${job.id}`, keptMs);
+  // Not waited for: a Redis that is away does not keep a run from being played.
+  if (job.id !== undefined) redis.pexpire(`${keys.prefix}:${queueNameOf(build)}:${job.id}`, keptMs).catch(() => {}); // the coordinator renews it too
   let toldAt = 0;
   const onProgress = (progress: RunProgress) => {
     if (Date.now() - toldAt < progressMs) return;
@@ -194,10 +223,10 @@ async function play(
   if (abandon.aborted) giveUp();
   else abandon.addEventListener('abort', giveUp, { once: true });
   try {
-    return await Promise.race([executor.run(task, onProgress), abandoned]);
+    return await Promise.race([executor.run(task, onProgress, hurry), abandoned]);
   } catch (error) {
     // Of a campaign that is over there is no queue to give it back to.
-    if (error instanceof WaitingError) await job.moveToWait(token).catch(() => {});
+    if (error instanceof WaitingError) await whileConnected(redis, job.moveToWait(token), 0).catch(() => {});
     throw error;
   } finally {
     abandon.removeEventListener('abort', giveUp);
@@ -215,4 +244,23 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
     const timer = setTimeout(over, ms);
     stop.addEventListener('abort', over, { once: true });
   });
+}
+
+/** What comes of the work, or undefined once the worker is told to stop: a Redis that is away may never answer. */
+async function unlessStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T | undefined> {
+  let give = (): void => {};
+  const stopped = new Promise<undefined>((resolve) => {
+    give = () => resolve(undefined);
+  });
+  if (stop.aborted) give();
+  else stop.addEventListener('abort', give, { once: true });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    stop.removeEventListener('abort', give);
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
