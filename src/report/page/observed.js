@@ -86,33 +86,12 @@
     return { rows, count: free.length };
   };
 
-  const operationRow = ([
-    id,
-    process,
-    f,
-    node,
-    outcome,
-    invokedMs,
-    completedMs,
-    input,
-    output,
-    code,
-    message,
-    faults,
-  ]) => ({
-    id,
-    process,
-    f,
-    node,
-    outcome,
-    invokedMs,
-    completedMs,
-    input,
-    output,
-    code,
-    message,
-    faults,
-  });
+  /** From a row of values to a thing with these names. */
+  const named = (names) => (row) => Object.fromEntries(names.map((name, index) => [name, row[index]]));
+
+  const operationRow = named(
+    'id process f node outcome invokedMs completedMs input output code message faults'.split(' '),
+  );
 
   const operationColumns = (history, endMs) => {
     const rows = history.map(operationRow).sort((a, b) => a.invokedMs - b.invokedMs || a.id - b.id);
@@ -129,35 +108,9 @@
     };
   };
 
-  const spanRow = ([
-    startMs,
-    endMs,
-    node,
-    incarnation,
-    name,
-    id,
-    parentId,
-    traceId,
-    status,
-    message,
-    attributes,
-    events,
-    links,
-  ]) => ({
-    startMs,
-    endMs,
-    node,
-    incarnation,
-    name,
-    id,
-    parentId,
-    traceId,
-    status,
-    message,
-    attributes,
-    events,
-    links,
-  });
+  const spanRow = named(
+    'startMs endMs node incarnation name id parentId traceId status message attributes events links'.split(' '),
+  );
 
   /** More rows of spans than this in one lane would push the others out of sight. */
   const SPAN_ROWS_MAX = 5;
@@ -196,15 +149,8 @@
     );
   };
 
-  const logRow = ([atMs, node, incarnation, level, message, fields]) => ({
-    atMs,
-    node,
-    incarnation,
-    level,
-    message,
-    fields,
-  });
-  const stateRow = ([atMs, node, state]) => ({ atMs, node, state });
+  const logRow = named('atMs node incarnation level message fields'.split(' '));
+  const stateRow = named(['atMs', 'node', 'state']);
 
   /** The columns of the run; what it did not leave is empty. */
   hotfire.observe = (data) => {
