@@ -1,5 +1,5 @@
 import type { Violation } from '../checkers/history.ts';
-import { nearestTo } from '../scenario/moments.ts';
+import { nearestGroups, nearestTo } from '../scenario/moments.ts';
 import type { MetricRecord, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { type ChartPreset, chartPresets } from './chartPresets.ts';
 import { type Guilt, guiltOf } from './guilt.ts';
@@ -79,7 +79,13 @@ export function pageData(record: RunRecord): PageData {
   const shown = {
     timeline: nearestTo(moments, timeline, ({ atMs }) => atMs, pageRowsMax.timeline),
     messages: nearestTo(moments, messages, ({ sentMs }) => sentMs, pageRowsMax.messages),
-    spans: nearestTo(moments, spans, ({ startMs }) => startMs, pageRowsMax.spans),
+    spans: nearestGroups(
+      moments,
+      spans,
+      ({ startMs }) => startMs,
+      ({ traceId }) => traceId,
+      pageRowsMax.spans,
+    ),
     logs: nearestTo(moments, logs, ({ atMs }) => atMs, pageRowsMax.logs),
     history: chooseOperations(history, violations, moments, pageRowsMax.history),
   };

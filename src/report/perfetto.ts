@@ -1,6 +1,6 @@
 import type { Operation } from '../checkers/history.ts';
 import { feltUntil } from '../scenario/faultLinks.ts';
-import { nearestTo } from '../scenario/moments.ts';
+import { nearestGroups, nearestTo } from '../scenario/moments.ts';
 import type { LogRecord, SpanRecord } from '../scenario/observations.ts';
 import type { RunRecord, TimelineEntry, TimelineKind } from '../scenario/runRecord.ts';
 import { chartPresets } from './chartPresets.ts';
@@ -53,7 +53,13 @@ export function perfettoTrace(record: RunRecord): string {
   const shown = {
     instants: nearestTo(moments, told, ({ atMs }) => atMs, most.instants),
     operations: chooseOperations(history, violations, moments, most.operations),
-    spans: nearestTo(moments, spans, ({ startMs }) => startMs, most.spans),
+    spans: nearestGroups(
+      moments,
+      spans,
+      ({ startMs }) => startMs,
+      ({ traceId }) => traceId,
+      most.spans,
+    ),
     logs: nearestTo(moments, logs, ({ atMs }) => atMs, most.logs),
     messages: nearestTo(moments, messages, ({ sentMs }) => sentMs, most.messages),
   };

@@ -43,6 +43,58 @@ export function nearestTo<T>(
   max: number,
 ): readonly T[] {
   if (values.length <= max) return values;
+  const distances = distancesTo(moments, values, timeOf);
+  const limit = distances.slice().sort()[max] ?? 0;
+  let atLimit = max;
+  for (const distance of distances) if (distance < limit) atLimit--;
+  return values.filter((_, index) => {
+    const distance = distances[index] ?? 0;
+    return distance < limit || (distance === limit && atLimit-- > 0);
+  });
+}
+
+/**
+ * As `nearestTo`, of groups that mean something whole alone, as the spans of a trace: at most `max` values, in groups that
+ * have a value nearest to any of the moments. A group of more than `max` is left out, unless there is nothing else.
+ */
+export function nearestGroups<T>(
+  moments: readonly number[],
+  values: readonly T[],
+  timeOf: (value: T) => number,
+  groupOf: (value: T) => string,
+  max: number,
+): readonly T[] {
+  if (values.length <= max) return values;
+  const groups = new Map<string, { size: number; distance: number }>();
+  const distances = distancesTo(moments, values, timeOf);
+  for (const [index, value] of values.entries()) {
+    const distance = distances[index] ?? 0;
+    const group = groups.get(groupOf(value));
+    if (group === undefined) {
+      groups.set(groupOf(value), { size: 1, distance });
+    } else {
+      group.size++;
+      group.distance = Math.min(group.distance, distance);
+    }
+  }
+  const kept = new Set<string>();
+  let room = max;
+  for (const [name, { size }] of [...groups].sort(([, a], [, b]) => a.distance - b.distance)) {
+    if (size > max) continue;
+    if (size > room) break;
+    kept.add(name);
+    room -= size;
+  }
+  if (kept.size === 0) return nearestTo(moments, values, timeOf, max);
+  return values.filter((value) => kept.has(groupOf(value)));
+}
+
+/** The distance of each value to the moment that is nearest to it. */
+function distancesTo<T>(
+  moments: readonly number[],
+  values: readonly T[],
+  timeOf: (value: T) => number,
+): Float64Array<ArrayBuffer> {
   const distances = new Float64Array(values.length);
   let next = 0;
   for (const [index, value] of values.entries()) {
@@ -52,11 +104,5 @@ export function nearestTo<T>(
     const after = (moments[next] ?? Number.POSITIVE_INFINITY) - time;
     distances[index] = Math.min(before, after);
   }
-  const limit = distances.slice().sort()[max] ?? 0;
-  let atLimit = max;
-  for (const distance of distances) if (distance < limit) atLimit--;
-  return values.filter((_, index) => {
-    const distance = distances[index] ?? 0;
-    return distance < limit || (distance === limit && atLimit-- > 0);
-  });
+  return distances;
 }

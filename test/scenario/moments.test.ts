@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { momentsOf, nearestTo } from '../../src/scenario/moments.ts';
+import { momentsOf, nearestGroups, nearestTo } from '../../src/scenario/moments.ts';
 
 const ascending = (max: number) =>
   fc.array(fc.integer({ min: 0, max: 1000 }), { maxLength: max }).map((times) => times.sort((a, b) => a - b));
@@ -27,6 +27,45 @@ describe('what is kept of too much', () => {
   it('should be all of it when there is not too much', () => {
     const values = [1, 2, 3];
     expect(nearestTo([0], values, (value) => value, 3)).toBe(values);
+  });
+});
+
+describe('what is kept of too many groups', () => {
+  it('should be whole groups, none farther from the moments than one that there was room for', () => {
+    const drafts = fc.array(fc.tuple(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(...'abcdefghij')), {
+      maxLength: 80,
+    });
+    fc.assert(
+      fc.property(drafts, ascending(4), fc.integer({ min: 1, max: 40 }), (pairs, others, max) => {
+        const moments = [0, ...others];
+        const values = pairs.map(([atMs, group]) => ({ atMs, group })).sort((a, b) => a.atMs - b.atMs);
+        const kept = nearestGroups(
+          moments,
+          values,
+          ({ atMs }) => atMs,
+          ({ group }) => group,
+          max,
+        );
+        expect(kept.length).toBeLessThanOrEqual(max);
+        if (values.length <= max) {
+          expect(kept).toBe(values);
+          return;
+        }
+        const all = Map.groupBy(values, ({ group }) => group);
+        if ([...all.values()].every(({ length }) => length > max)) {
+          expect(kept).toHaveLength(max);
+          return;
+        }
+        const whole = new Set(kept.map(({ group }) => group));
+        expect(kept).toEqual(values.filter(({ group }) => whole.has(group)));
+        const distance = (group: string) =>
+          Math.min(...(all.get(group) ?? []).flatMap(({ atMs }) => moments.map((moment) => Math.abs(moment - atMs))));
+        const farthest = Math.max(...[...whole].map(distance));
+        for (const [group, { length }] of all) {
+          if (!whole.has(group) && length <= max) expect(distance(group)).toBeGreaterThanOrEqual(farthest);
+        }
+      }),
+    );
   });
 });
 
