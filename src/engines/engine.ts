@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../host/host.ts';
+import type { DeclaredPoints } from '../host/telemetry.ts';
 import type { Route } from './route.ts';
 
 /** Exit codes of a daemon, from BSD's sysexits(3). */
@@ -78,6 +79,8 @@ export interface EngineDefinition<Config = unknown> {
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
+  /** Probes and fault points of its code, all of them: another name throws on the stand. */
+  readonly points: DeclaredPoints;
   /** Starts the engine; throws `EngineError`. */
   readonly start: (host: Host, config: Config) => Promise<RunningEngine>;
 }

@@ -14,6 +14,15 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/**
+ * The names that a program gives to `sometimes` and `buggify`: data beside its code, so that a campaign can say of each that it
+ * was never reached, also of one whose line no run ever came to.
+ */
+export interface DeclaredPoints {
+  readonly probes: readonly string[];
+  readonly faultPoints: readonly string[];
+}
+
 /** What a process tells the outside, and the points at which the simulator may disturb it. */
 export interface Telemetry {
   /** The metrics of this process. */

@@ -58,6 +58,7 @@ export function openStage(scenario: Scenario, options: RunOptions): Stage {
   const world = new World({
     seed: options.seed ?? scenario.seed,
     buggify: scenario.buggify,
+    points: stand.engine.points,
     ...(options.mutants === undefined ? {} : { mutants: options.mutants }),
     ...(options.record === undefined ? {} : { record: options.record }),
   });

@@ -1,3 +1,4 @@
+import type { DeclaredPoints } from '../host/telemetry.ts';
 import type { SimRandom } from './random.ts';
 
 /** A probe of one run: `sometimes` was called with this name, and its condition held at least once. */
@@ -15,11 +16,17 @@ export class Probes {
   readonly #random: SimRandom;
   readonly #buggify: boolean;
   readonly #mutants: ReadonlySet<string>;
+  readonly #declared: DeclaredPoints | undefined;
   readonly #reached = new Map<string, boolean>();
   readonly #live = new Map<string, boolean>();
   readonly #fired = new Map<string, number>();
 
-  constructor(random: SimRandom, options: { buggify: boolean; mutants: readonly string[] }) {
+  /** @param options.declared the only names that may be given; undefined: any */
+  constructor(
+    random: SimRandom,
+    options: { buggify: boolean; mutants: readonly string[]; declared?: DeclaredPoints | undefined },
+  ) {
+    this.#declared = options.declared;
     this.#random = random;
     this.#buggify = options.buggify;
     this.#mutants = new Set(options.mutants);
@@ -36,11 +43,13 @@ export class Probes {
   }
 
   sometimes(name: string, condition: boolean): void {
+    expectDeclared('probe', name, this.#declared?.probes);
     if (condition) this.#reached.set(name, true);
     else if (!this.#reached.has(name)) this.#reached.set(name, false);
   }
 
   buggify(name: string): boolean {
+    expectDeclared('fault point', name, this.#declared?.faultPoints);
     if (!this.#buggify) return false;
     const stream = this.#random.stream(`buggify/${name}`);
     let live = this.#live.get(name);
@@ -57,4 +66,11 @@ export class Probes {
   mutant(name: string): boolean {
     return this.#mutants.has(name);
   }
+}
+
+function expectDeclared(kind: string, name: string, declared: readonly string[] | undefined): void {
+  if (declared === undefined || declared.includes(name)) return;
+  throw new Error(
+    `expected a ${kind} that the engine declares, got "${name}"; add it to the engine's points, or nobody learns that it is never reached`,
+  );
 }

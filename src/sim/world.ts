@@ -1,4 +1,5 @@
 import type { EpochMillis, Millis } from '../host/clock.ts';
+import type { DeclaredPoints } from '../host/telemetry.ts';
 import { LogBook } from './logBook.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { SimNetwork } from './network/network.ts';
@@ -20,6 +21,8 @@ export interface WorldOptions {
   readonly buggify?: boolean;
   /** Bugs to plant, by name. */
   readonly mutants?: readonly string[];
+  /** Probes and fault points that the programs in it may name; another name throws. Undefined: any may. */
+  readonly points?: DeclaredPoints;
   /** Wall time at virtual time 0. Default 2026-01-01T00:00:00Z. */
   readonly wallStart?: EpochMillis;
 }
@@ -44,7 +47,11 @@ export class World {
     this.trace = new Trace({ record: options.record ?? false });
     this.random = new SimRandom(options.seed, this.trace);
     this.scheduler = new Scheduler(options.seed, this.trace);
-    this.probes = new Probes(this.random, { buggify: options.buggify ?? false, mutants: options.mutants ?? [] });
+    this.probes = new Probes(this.random, {
+      buggify: options.buggify ?? false,
+      mutants: options.mutants ?? [],
+      declared: options.points,
+    });
     this.network = new SimNetwork(this);
   }
 

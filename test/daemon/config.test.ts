@@ -29,6 +29,7 @@ const schema = z.strictObject({
 });
 
 const definition: EngineDefinition<z.infer<typeof schema>> = {
+  points: { probes: [], faultPoints: [] },
   name: 'toy',
   summary: 'for this test',
   configSchema: schema,

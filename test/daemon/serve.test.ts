@@ -39,6 +39,7 @@ function daemon(
   const logger: Logger = { debug() {}, info: log, warn: log, error: log, child: () => logger };
   let greeting = '';
   const definition: EngineDefinition<Config> = {
+    points: { probes: [], faultPoints: [] },
     name: 'greeter',
     summary: 'greets',
     configSchema: schema,

@@ -106,6 +106,7 @@ async function startCounter(host: Host, config: Config): Promise<RunningEngine> 
 }
 
 const engine: EngineDefinition<Config> = {
+  points: { probes: [], faultPoints: [] },
   name: 'counter',
   summary: 'counts',
   configSchema,

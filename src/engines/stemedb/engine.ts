@@ -8,6 +8,7 @@ import { healthRoutes } from './http/health.ts';
 import { queryRoutes } from './http/query.ts';
 import { countRefusal, finishRoute, type HttpContext } from './http/request.ts';
 import { Jobs } from './jobs.ts';
+import { stemedbPoints } from './points.ts';
 import type { StemeNode } from './stemeNode.ts';
 import { openStemeNode } from './store.ts';
 
@@ -111,5 +112,6 @@ export const stemedb: EngineDefinition<StemeConfig> = {
   stateDirectory: (config) => config.store.dir,
   initOverrides: { store: { create: 'if-missing' } },
   server: serverSettings,
+  points: stemedbPoints,
   start: startStemeDb,
 };

@@ -15,6 +15,7 @@ export { openJournal } from './journal.ts';
 export { lockDirectory } from './lock.ts';
 export { type PackSource, packFileName, writePack } from './pack.ts';
 export { openPack, type Pack } from './packFile.ts';
+export { journalPoints } from './points.ts';
 export { type ScrubResult, scrubPack, scrubSegment } from './scrub.ts';
 export type {
   ExternalProof,
