@@ -1,5 +1,8 @@
-import { type Executor, RunLeft, type RunProgress } from './executor.ts';
-import type { RunResult } from './runSeed.ts';
+import { type Executor, ExecutorError, RunLeft, type RunProgress } from './executor.ts';
+import { type RunResult, unjudged } from './runSeed.ts';
+
+/** Runs that could not be played, after which a campaign ends: what breaks so many breaks them all. */
+export const brokenMax = 5;
 
 export interface CampaignOptions {
   readonly engine: string;
@@ -55,9 +58,8 @@ export interface CampaignResult {
 
 /**
  * Plays the runs of a plan, as many at a time as the executor is wide. Neither what a run comes to, nor which runs are played,
- * nor where the campaign ends depends on that width, unless it is stopped from outside.
- *
- * @throws ExecutorError when a run could not be played
+ * nor where the campaign ends depends on that width, unless it is stopped from outside. A run that could not be played is a
+ * result too (`broken`), so that it takes nothing with it; after `brokenMax` of them the campaign ends.
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const results: PlayedRun[] = [];
@@ -78,6 +80,7 @@ function playGeneration(
 ): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const slots: (PlayedRun | undefined)[] = generation.map(() => undefined);
+  let broken = results.filter(({ verdict }) => verdict === 'broken').length;
   let next = 0;
   let merged = 0;
   let stopped = false;
@@ -87,7 +90,8 @@ function playGeneration(
     for (let result = slots[merged]; result !== undefined && !enough; result = slots[++merged]) {
       results.push(result);
       onResult?.(result);
-      enough = isEnough?.(results) ?? false;
+      broken += result.verdict === 'broken' ? 1 : 0;
+      enough = broken >= brokenMax || (isEnough?.(results) ?? false);
     }
   }
 
@@ -101,7 +105,8 @@ function playGeneration(
       const task = { engine, run, mutants, shrinkRunsMax };
       const result = await executor
         .run(task, (progress) => onProgress?.(run, progress), hurry)
-        .catch((error: unknown) => {
+        .catch((error: unknown): RunResult | undefined => {
+          if (error instanceof ExecutorError) return { ...unjudged('broken'), defect: error.message };
           stopped = true;
           if (error instanceof RunLeft) return undefined;
           throw error;
@@ -119,15 +124,32 @@ function playGeneration(
   return promise;
 }
 
+/** The runs' own numbers, in order: a list, or what makes parts of one when they are asked for. */
+export interface RunNumbers {
+  readonly length: number;
+  slice(from: number, to: number): readonly number[];
+}
+
 /** Runs `numbers` in order, each exactly the plain draw of its number; in generations only if somebody looks in between. */
-export function plainPlan(numbers: readonly number[], generation: number = numbers.length): CampaignPlan {
+export function plainPlan(numbers: RunNumbers, generation: number = numbers.length): CampaignPlan {
   return {
     length: numbers.length,
     next: (results) => numbers.slice(results.length, results.length + generation).map(String),
   };
 }
 
-/** The seeds of shard `index` (from 1) of `of`: every `of`-th, so that shards take equally long. */
-export function seedsOf(from: number, count: number, shard: { readonly index: number; readonly of: number }): number[] {
-  return Array.from({ length: count }, (_, n) => from + n).filter((_, n) => n % shard.of === shard.index - 1);
+/** The seeds of shard `index` (from 1) of `of`: every `of`-th, so that shards take equally long. Never all in memory. */
+export function seedsOf(
+  from: number,
+  count: number,
+  shard: { readonly index: number; readonly of: number },
+): RunNumbers {
+  const length = Math.max(0, Math.ceil((count - (shard.index - 1)) / shard.of));
+  return {
+    length,
+    slice(first, end) {
+      const size = Math.max(0, Math.min(end, length) - first);
+      return Array.from({ length: size }, (_, n) => from + shard.index - 1 + (first + n) * shard.of);
+    },
+  };
 }

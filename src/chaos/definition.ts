@@ -1,4 +1,5 @@
 import type { Arbitrary } from 'fast-check';
+import type { DeclaredPoints } from '../host/telemetry.ts';
 
 /** A scenario as plain data: what stands in its YAML file. */
 export type ScenarioDocument = Readonly<Record<string, unknown>>;
@@ -36,6 +37,8 @@ export interface ChaosOf<D extends Draw> {
    * @returns undefined when nothing sound can be demanded of such a run
    */
   readonly complete: (document: ScenarioDocument) => ScenarioDocument | undefined;
+  /** What the engine declares to be reached. */
+  readonly points: DeclaredPoints;
   readonly mutants: readonly Mutant[];
   /** Seeds within which every mutant must be caught. */
   readonly mutantSeedsMax: number;

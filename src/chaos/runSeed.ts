@@ -1,7 +1,6 @@
 import type { Vocabulary } from '../scenario/load.ts';
-import type { RunRecord } from '../scenario/runRecord.ts';
+import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
 import type { ChaosDefinition, Draw, ScenarioDocument } from './definition.ts';
-import { plainDraw } from './runId.ts';
 import { describedBy } from './shrink/describe.ts';
 import { type ShrinkProgress, textOf } from './shrink/search.ts';
 import { type ShrinkExplanation, shrink } from './shrink/shrink.ts';
@@ -9,7 +8,11 @@ import { playDocument, playersOf, trialOf } from './shrink/trial.ts';
 
 /** What one run of a campaign came to: plain data. */
 export interface RunResult {
-  readonly verdict: 'held' | 'violated' | 'undecided' | 'skipped';
+  /**
+   * `skipped`: a fault of it cannot be applied, which says nothing of the engine. `broken`: the stand itself failed, or whoever
+   * played it; the campaign's own word, which no player says.
+   */
+  readonly verdict: Verdict | 'skipped' | 'broken';
   /** Of the run as it was drawn, before any shrinking. */
   readonly fingerprint: string;
   readonly events: number;
@@ -20,11 +23,13 @@ export interface RunResult {
   /** Names of the faults that were applied. */
   readonly faults: readonly string[];
   readonly failure?: SeedFailure;
+  /** Of a `broken` run: what failed. */
+  readonly defect?: string;
 }
 
-/** What one seed of a campaign came to. */
-export interface SeedResult extends RunResult {
-  readonly seed: number;
+/** The result of a run of which nothing is known but that it was not judged. */
+export function unjudged(verdict: 'skipped' | 'broken'): RunResult {
+  return { verdict, fingerprint: '', events: 0, virtualMs: 0, probes: [], coverage: [], faults: [] };
 }
 
 /** A failing run, made smaller. */
@@ -38,6 +43,16 @@ export interface SeedFailure {
   readonly shrinkRuns: number;
   /** Before and after, and why what is left is needed; absent when nothing was shrunk. */
   readonly explanation?: ShrinkExplanation;
+  /**
+   * With planted bugs alone: what the run, as it was drawn, comes to without them. Only where it holds does the failure show
+   * the planted bug.
+   */
+  readonly withoutMutants?: Verdict | 'skipped';
+}
+
+/** Whether a failure shows what it was looked for by: a planted bug, or with none planted, any. */
+export function showsPlanted({ withoutMutants }: SeedFailure): boolean {
+  return withoutMutants === undefined || withoutMutants === 'held';
 }
 
 export interface DrawOptions {
@@ -53,18 +68,11 @@ export interface DrawOptions {
 /** Runs that shrinking may take where nobody says. */
 export const shrinkRunsMaxDefault = 300;
 
-/** Draws one scenario from the seed, runs it, and when it fails looks for a smaller one that fails alike. */
-export async function runSeed(
-  definition: ChaosDefinition,
-  seed: number,
-  vocabulary: Vocabulary,
-  options: DrawOptions = {},
-): Promise<SeedResult> {
-  const draw = plainDraw(definition, seed);
-  return { seed, ...(await runDraw(definition, draw, vocabulary, options)) };
-}
-
-/** Runs a draw, and when it fails looks for a smaller scenario that fails alike. */
+/**
+ * Runs a draw, and when it fails looks for a smaller scenario that fails alike.
+ *
+ * @throws ScenarioError when the definition makes a scenario that does not load: its own defect
+ */
 export async function runDraw(
   definition: ChaosDefinition,
   draw: Draw,
@@ -73,17 +81,7 @@ export async function runDraw(
 ): Promise<RunResult> {
   const document = definition.scenarioOf(draw);
   const record = await playDocument(document, vocabulary, options.mutants ?? []);
-  if (record === undefined) {
-    return {
-      verdict: 'skipped',
-      fingerprint: '',
-      events: 0,
-      virtualMs: 0,
-      probes: [],
-      coverage: [],
-      faults: [],
-    };
-  }
+  if (record === undefined) return unjudged('skipped');
   return {
     verdict: record.verdict,
     fingerprint: record.fingerprint,
@@ -106,16 +104,24 @@ async function failureOf(
   options: DrawOptions,
 ): Promise<SeedFailure> {
   const trial = trialOf(document, record);
+  const mutants = options.mutants ?? [];
   const runsMax = options.shrinkRunsMax ?? shrinkRunsMaxDefault;
+  const without =
+    mutants.length === 0
+      ? {}
+      : { withoutMutants: (await playDocument(document, vocabulary, []))?.verdict ?? ('skipped' as const) };
   if (runsMax === 0) {
-    return { checks: trial.checks, reasons: trial.reasons, scenario: textOf(document), shrinkRuns: 0 };
+    return { checks: trial.checks, reasons: trial.reasons, scenario: textOf(document), shrinkRuns: 0, ...without };
   }
+  const { confirm, ...players } = playersOf(definition.engine, vocabulary, mutants);
   const shrunk = await shrink({
     document,
     trial,
     runsMax,
     complete: definition.complete,
-    ...playersOf(definition.engine, vocabulary, options.mutants ?? []),
+    ...players,
+    // What does not hold without the bug either is made smaller for what it is: no candidate could be confirmed.
+    ...(confirm === undefined || without.withoutMutants !== 'held' ? {} : { confirm }),
     ...(options.mayStop === undefined ? {} : { mayStop: options.mayStop }),
     ...(options.onShrink === undefined ? {} : { onProgress: options.onShrink }),
   });
@@ -125,5 +131,6 @@ async function failureOf(
     scenario: textOf(describedBy(shrunk.document, shrunk.explanation)),
     shrinkRuns: shrunk.explanation.runs,
     explanation: shrunk.explanation,
+    ...without,
   };
 }

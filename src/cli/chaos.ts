@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
@@ -7,12 +7,13 @@ import type { Executor, HurryReason } from '../chaos/executor.ts';
 import { generationRuns, guidedPlan, untilProbes } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { packageCommit } from '../daemon/version.ts';
+import { ExitCode } from '../engines/engine.ts';
 import { positiveInteger } from './arguments.ts';
 import { createFailureDesk } from './chaos/failureDesk.ts';
 import { findingsText, openFindings } from './chaos/findings.ts';
-import { type ChaosFlags, failuresMax, withChaosOptions } from './chaos/options.ts';
+import { type ChaosFlags, expectNumbers, failuresMax, withChaosOptions } from './chaos/options.ts';
 import { createCampaignProgress } from './chaos/progress.ts';
-import { type ChaosSummary, failuresOf, summarizeCampaign, summaryText } from './chaos/summary.ts';
+import { type ChaosSummary, emptiness, failuresOf, summarizeCampaign, summaryText } from './chaos/summary.ts';
 import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
@@ -39,8 +40,10 @@ export function chaosCommand(): Command {
       'after',
       `
 Exit codes: 0 every run held (and with --until-probes every probe has fired), 1 a run or a replayed finding was violated,
-2 a run could not be decided or a probe has never fired, 64 usage, 130 interrupted (the summary of what had ended is still
-printed and written). Runs that the time budget left are counted as not begun and do not change the exit code.
+2 a run could not be decided, or a probe has never fired, or no run was judged, or more than a quarter was skipped, 64 usage,
+70 the stand itself did not get through a run (the others are still printed and written), 130 interrupted (the summary of
+what had ended is still printed and written). Runs that the time budget left are counted as not begun; as long as others
+were judged they do not change the exit code.
 
 Examples:
   $ hotfire chaos stemedb --seeds 200
@@ -63,14 +66,11 @@ Examples:
 export async function chaos(engine: string, flags: ChaosFlags, open: () => Promise<ChaosExecutor>): Promise<number> {
   const definition = definitionOf(engine);
   if (flags.mutant !== undefined) mutantNamed(engine, flags.mutant);
-  if (flags.json !== undefined && !existsSync(dirname(flags.json)))
-    throw new UsageError(
-      `expected --json in a directory that is there, got ${flags.json}; make ${dirname(flags.json)} first`,
-    );
+  if (flags.json !== undefined) expectFile('--json', flags.json);
   const commit = packageCommit();
   const book = flags.findings === undefined ? undefined : openFindings(flags.findings, engine, flags.mutant, commit);
   prepareReportDirectory(flags.out, '--out');
-  const plan = planOf(flags);
+  const plan = planOf(flags, definition.points.probes);
   const deadline = flags.timeBudget === undefined ? Number.POSITIVE_INFINITY : Date.now() + flags.timeBudget;
   const executor = await open();
   const startedAt = Date.now();
@@ -111,19 +111,22 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     await failures.written();
     progress.clear();
     const summary: ChaosSummary = {
-      ...summarizeCampaign(engine, flags, campaign, Date.now() - startedAt),
+      ...summarizeCampaign(engine, flags, campaign, Date.now() - startedAt, definition.points),
       ...(interrupted === undefined ? {} : { interrupted: true }),
     };
-    if (flags.json !== undefined) write(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
     process.stdout.write(summaryText(summary));
-    const findings = await book?.close(campaign.results, () => interrupted === undefined);
+    if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
+    const findings = await book?.close(campaign.results, () => interrupted === undefined && Date.now() <= deadline);
     if (findings !== undefined && flags.findings !== undefined)
       process.stdout.write(findingsText(findings, flags.findings));
     // Not before: what lies with the executor is the only copy of the results until everything is written.
-    if (interrupted === undefined) await executor.finish?.();
+    // What broke gets a new chance from the same command, which finds the results of the others there.
+    if (interrupted === undefined && summary.broken.length === 0) await executor.finish?.();
     if (interrupted !== undefined) return interrupted;
+    if (summary.broken.length > 0) return ExitCode.software;
     if (summary.violated > 0 || findings?.some(({ replayed }) => replayed === 'violated') === true) return 1;
-    return summary.undecided > 0 || summary.probesReached === false ? 2 : 0;
+    const isUnsure = summary.undecided > 0 || summary.probesReached === false || emptiness(summary) !== undefined;
+    return isUnsure ? 2 : 0;
   } finally {
     clearTimeout(budget);
     await executor.close();
@@ -131,15 +134,19 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
   }
 }
 
-function planOf(flags: ChaosFlags): CampaignPlan {
+function planOf(flags: ChaosFlags, probes: readonly string[]): CampaignPlan {
   const { run } = flags;
   if (run !== undefined) return { length: 1, next: (results) => (results.length === 0 ? [run] : []) };
+  expectNumbers(flags.seed, flags.seeds);
   const numbers = seedsOf(flags.seed, flags.seeds, flags.shard);
   const plan = flags.blind === true ? plainPlan(numbers, generationRuns) : guidedPlan(numbers);
-  return flags.untilProbes === true ? untilProbes(plan) : plan;
+  return flags.untilProbes === true ? untilProbes(plan, probes) : plan;
 }
 
-function write(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+/** A file that can be written when a long campaign has ended, or a usage error before it begins. */
+function expectFile(option: string, file: string): void {
+  if (!existsSync(dirname(file)))
+    throw new UsageError(`expected ${option} in a directory that is there, got ${file}; make ${dirname(file)} first`);
+  if (existsSync(file) && statSync(file).isDirectory())
+    throw new UsageError(`expected a file for ${option}, got the directory ${file}; name a file in it`);
 }

@@ -2,10 +2,11 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Mutant } from '../chaos/definition.ts';
-import type { Executor } from '../chaos/executor.ts';
-import { guidedPlan } from '../chaos/guidance/guide.ts';
+import { generationRuns, guidedPlan } from '../chaos/guidance/guide.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { positiveInteger } from './arguments.ts';
+import { expectNumbers } from './chaos/options.ts';
+import { failuresThatShow } from './chaos/summary.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
 
@@ -48,6 +49,7 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
   const definition = definitionOf(engine);
   const chosen = choose(engine, definition.mutants, names);
   const seedsMax = flags.seeds ?? definition.mutantSeedsMax;
+  expectNumbers(1, seedsMax);
   const width = Math.max(...chosen.map((mutant) => mutant.name.length));
   const caught: (Caught | undefined)[] = chosen.map(() => undefined);
   let next = 0;
@@ -78,16 +80,19 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
 /** Seed by seed, until a check sees it: so the number of seeds does not depend on how many hunts run beside it. */
 async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: boolean): Promise<Caught> {
   const numbers = seedsOf(1, seedsMax, { index: 1, of: 1 });
-  const executor = confirming(createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href }));
+  const executor = createThreadExecutor({ jobs: 1, packageRoot: packageRoot.href });
   const campaign = await runCampaign({
     engine,
     mutants: [mutant.name],
     shrinkRunsMax: 0,
     executor,
-    plan: guided ? guidedPlan(numbers) : plainPlan(numbers),
-    isEnough: (results) => results.some((result) => result.failure !== undefined),
+    plan: guided ? guidedPlan(numbers) : plainPlan(numbers, generationRuns),
+    // What fails without the bug too is something else that was caught.
+    isEnough: (results) => failuresThatShow(results).length > 0,
   }).finally(() => executor.close());
-  const first = campaign.results.find((result) => result.failure !== undefined);
+  const broken = campaign.results.find(({ defect }) => defect !== undefined)?.defect;
+  if (broken !== undefined) throw new Error(broken);
+  const [first] = failuresThatShow(campaign.results);
   return {
     mutant,
     seeds: first === undefined ? undefined : campaign.results.indexOf(first) + 1,
@@ -98,20 +103,4 @@ async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: bo
 function choose(engine: string, all: readonly Mutant[], names: readonly string[]): readonly Mutant[] {
   if (names.length === 0) return all;
   return names.map((name) => mutantNamed(engine, name));
-}
-
-/** An executor for which a run fails only if it holds without the planted bugs: else something else was caught. */
-export function confirming(executor: Executor): Executor {
-  return {
-    width: executor.width,
-    async run(task, onProgress, hurry) {
-      const result = await executor.run(task, onProgress, hurry);
-      if (result.failure === undefined) return result;
-      const healthy = await executor.run({ ...task, mutants: [], shrinkRunsMax: 0 }, undefined, hurry);
-      if (healthy.verdict === 'held') return result;
-      const { failure: _, ...rest } = result;
-      return { ...rest, verdict: 'undecided' };
-    },
-    close: () => executor.close(),
-  };
 }

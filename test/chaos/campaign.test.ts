@@ -87,21 +87,51 @@ test('should end after the runs under way when it is told to stop, and count tho
   expect(left).toBe(390);
 });
 
-test('should fail with the name of a run that could not be played, and begin no other', async () => {
+test('should keep what the other runs came to when one could not be played', async () => {
   const executor = unrulyExecutor(2, (run) => run === '7');
-  await expect(campaignOf(executor)).rejects.toThrow('run 7: its worker died');
+  const { results, left } = await campaignOf(executor);
+  expect(results.filter(({ verdict }) => verdict === 'broken')).toMatchObject([
+    { run: '7', defect: 'run 7: its worker died', fingerprint: '' },
+  ]);
+  expect([results.length, left]).toEqual([400, 0]);
+});
+
+test('should end after five runs that could not be played, in the same place for every number of workers', async () => {
+  for (const width of [1, 2, 7]) {
+    const { results, left } = await campaignOf(unrulyExecutor(width, (run) => Number(run) % 3 === 0));
+    expect(results.map(({ run }) => run)).toEqual(numbers.slice(0, 15).map(String));
+    expect(left).toBe(385);
+  }
+});
+
+test('should fail when whoever plays fails otherwise than it may, and begin no other run', async () => {
+  const executor = { ...unrulyExecutor(2), played: [] as string[] };
+  const run = executor.run;
+  executor.run = async (task) => {
+    executor.played.push(task.run);
+    if (task.run === '7') throw new TypeError('a defect');
+    return run(task);
+  };
+  await expect(campaignOf(executor)).rejects.toThrow('a defect');
   const begun = executor.played.length;
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(executor.played).toHaveLength(begun);
 });
 
 test('should end with the generation in which the last probe fired', async () => {
-  const { results } = await campaignOf(unrulyExecutor(2), { plan: untilProbes(guidedPlan(numbers)) });
+  const { results } = await campaignOf(unrulyExecutor(2), { plan: untilProbes(guidedPlan(numbers), ['rare']) });
   const first = results.findIndex(({ probes }) => probes.some(({ reached }) => reached));
   expect(first).toBeGreaterThan(-1);
   expect(results).toHaveLength(Math.min(400, (Math.floor(first / 50) + 1) * 50));
-  const never = await campaignOf(unrulyExecutor(2), { plan: untilProbes(guidedPlan(numbers.slice(0, first))) });
+  const never = await campaignOf(unrulyExecutor(2), {
+    plan: untilProbes(guidedPlan(numbers.slice(0, first)), ['rare']),
+  });
   expect(never.results).toHaveLength(first);
+  // A probe whose line no run came to is in no result; of no probe at all nothing can be said.
+  for (const probes of [['rare', 'on a line that never ran'], []]) {
+    const plan = untilProbes(plainPlan(numbers, 50), probes);
+    expect((await campaignOf(unrulyExecutor(2), { plan })).results).toHaveLength(400);
+  }
 });
 
 test('should find the same failures of a planted bug in one, two and three worker threads, guided', async () => {

@@ -1,40 +1,28 @@
 import { expect, test } from 'vitest';
-import type { Executor, RunTask } from '../../src/chaos/executor.ts';
-import type { RunResult } from '../../src/chaos/runSeed.ts';
-import { confirming } from '../../src/cli/mutants.ts';
+import type { PlayedRun } from '../../src/chaos/campaign.ts';
+import type { SeedFailure } from '../../src/chaos/runSeed.ts';
+import { failuresThatShow } from '../../src/cli/chaos/summary.ts';
 
-/** Plays runs of which `bad` are violated, with and without a bug. */
-function executorOf(bad: (task: RunTask) => boolean): Executor & { readonly played: RunTask[] } {
-  const played: RunTask[] = [];
+function failed(run: string, withoutMutants?: SeedFailure['withoutMutants']): PlayedRun {
+  const failure = { checks: ['C'], reasons: [], scenario: '', shrinkRuns: 0 };
   return {
-    width: 1,
-    played,
-    async run(task): Promise<RunResult> {
-      played.push(task);
-      const rest = { fingerprint: '', events: 0, virtualMs: 0, probes: [], coverage: [], faults: [] };
-      if (!bad(task)) return { verdict: 'held', ...rest };
-      return { verdict: 'violated', ...rest, failure: { checks: ['C'], reasons: [], scenario: '', shrinkRuns: 0 } };
-    },
-    close: async () => {},
+    run,
+    verdict: 'violated',
+    fingerprint: '',
+    events: 0,
+    virtualMs: 0,
+    probes: [],
+    coverage: [],
+    faults: [],
+    failure: { ...failure, ...(withoutMutants === undefined ? {} : { withoutMutants }) },
   };
 }
 
-const task: RunTask = { engine: 'stemedb', run: '5', mutants: ['a-bug'], shrinkRunsMax: 0 };
-
-test('should count a bug as caught when the run holds without it', async () => {
-  const executor = executorOf(({ mutants }) => mutants.length > 0);
-  expect(await confirming(executor).run(task)).toMatchObject({ verdict: 'violated', failure: { checks: ['C'] } });
-  expect(executor.played.map(({ mutants }) => mutants)).toEqual([['a-bug'], []]);
+test('should count a bug as caught by a run alone that holds without it', () => {
+  const all = [failed('1', 'violated'), failed('2', 'undecided'), failed('3', 'skipped'), failed('4', 'held')];
+  expect(failuresThatShow(all).map(({ run }) => run)).toEqual(['4']);
 });
 
-test('should not count a bug as caught by a run that is violated without it too', async () => {
-  const result = await confirming(executorOf(() => true)).run(task);
-  expect(result.verdict).toBe('undecided');
-  expect(result.failure).toBeUndefined();
-});
-
-test('should play a run that holds once', async () => {
-  const executor = executorOf(() => false);
-  expect((await confirming(executor).run(task)).verdict).toBe('held');
-  expect(executor.played).toHaveLength(1);
+test('should count every failure where no bug is planted', () => {
+  expect(failuresThatShow([failed('1')])).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parse } from 'yaml';
 import type { PlayedRun } from '../campaign.ts';
+import { showsPlanted } from '../runSeed.ts';
 import type { Finding } from './findingsFile.ts';
 
 /** Of a finding that more runs showed, the first ones are named. */
@@ -16,13 +17,14 @@ export interface ClassifyOptions {
   /** Findings of the last campaign; undefined: there was none. */
   readonly last: readonly Finding[] | undefined;
   readonly results: readonly PlayedRun[];
-  /** Plays a scenario of the last campaign again. */
-  readonly replay: (scenario: string) => Promise<Replayed>;
+  /** Plays a scenario of the last campaign again, under each of these seeds in place of its own; undefined: its own. */
+  readonly replay: (scenario: string, seed: number | undefined) => Promise<Replayed>;
 }
 
 /**
  * Compares what a campaign found with what the last one found. A finding that the runs of this campaign did not show is
- * `resolved` only if its own scenario was played again and held: other runs were drawn perhaps, and missed it.
+ * `resolved` only if its own scenario was played again, under its own seed and some others, and held each time: other runs were
+ * drawn perhaps, and missed it, and one that holds under one seed may have been lucky.
  */
 export async function classifyFindings({
   engine,
@@ -34,7 +36,8 @@ export async function classifyFindings({
   const open = new Map(last.filter(({ state }) => state !== 'resolved').map((finding) => [finding.id, finding]));
   const found = new Map<string, Finding>();
   for (const { run, failure } of results) {
-    if (failure === undefined) continue;
+    // With a planted bug its findings are wanted, and no others.
+    if (failure === undefined || !showsPlanted(failure)) continue;
     const { id, checks, faults } = signatureOf(engine, failure);
     const known = found.get(id);
     if (known !== undefined) {
@@ -53,11 +56,12 @@ export async function classifyFindings({
       firstSeen: before?.firstSeen ?? seen,
       lastSeen: seen,
       scenario: failure.scenario,
+      ...(failure.explanation?.endedBy === 'minimal' ? {} : { unfinished: true as const }),
     });
   }
   for (const before of open.values()) {
     if (found.has(before.id)) continue;
-    const replayed = await replay(before.scenario);
+    const replayed = await replayedUnderSeeds(before.scenario, replay);
     const lastSeen = replayed === 'violated' ? { ...before.lastSeen, commit } : before.lastSeen;
     found.set(before.id, {
       ...before,
@@ -68,6 +72,18 @@ export async function classifyFindings({
     });
   }
   return [...found.values()];
+}
+
+/** Seeds under which a scenario is played beside its own before its finding is resolved. */
+const otherSeeds = [1, 2, 3, 4] as const;
+
+/** `held` only if it held under every seed; else what the first said under which it did not. */
+async function replayedUnderSeeds(scenario: string, replay: ClassifyOptions['replay']): Promise<Replayed> {
+  for (const seed of [undefined, ...otherSeeds]) {
+    const replayed = await replay(scenario, seed);
+    if (replayed !== 'held') return replayed;
+  }
+  return 'held';
 }
 
 /** What makes two failures the same finding: the engine, who saw it, and the kinds of faults that are left; not the seed. */

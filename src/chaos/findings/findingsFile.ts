@@ -18,6 +18,10 @@ const finding = z.object({
   runs: z
     .array(z.string())
     .describe('runs of this campaign that showed it, at most twenty; none: only the replay did, or it is resolved'),
+  unfinished: z
+    .literal(true)
+    .optional()
+    .describe('the shrinking ended before nothing more could go: with more runs the same failure may get another id'),
   replayed: z
     .enum(['held', 'violated', 'undecided', 'unplayable', 'not replayed'])
     .optional()

@@ -2,7 +2,7 @@ import seedrandom from 'seedrandom';
 import { createDrawing } from '../../host/drawing.ts';
 import type { RandomStream } from '../../host/random.ts';
 import { deriveSeed } from '../../sim/hash.ts';
-import type { CampaignPlan, PlayedRun } from '../campaign.ts';
+import type { CampaignPlan, PlayedRun, RunNumbers } from '../campaign.ts';
 import { nearRunId } from '../runId.ts';
 import { type CoverageItem, createCoverageMap } from './coverageMap.ts';
 
@@ -27,7 +27,7 @@ const rareMin = 10;
  * @param numbers the runs' own numbers, in order
  * @param size runs of a generation: part of what the campaign is, so it never follows the number of workers
  */
-export function guidedPlan(numbers: readonly number[], size: number = generationRuns): CampaignPlan {
+export function guidedPlan(numbers: RunNumbers, size: number = generationRuns): CampaignPlan {
   const map = createCoverageMap();
   /** How often each item was picked, in the generations that the map has. */
   const picked = new Map<string, number>();
@@ -92,17 +92,18 @@ function streamOf(number: number): RandomStream {
   return createDrawing(() => generator.int32() >>> 0);
 }
 
-/** A plan that ends with the generation after which every probe that any run registered has fired. */
-export function untilProbes(plan: CampaignPlan): CampaignPlan {
+/** A plan that ends with the generation after which every probe that the engine declares has fired. */
+export function untilProbes(plan: CampaignPlan, probes: readonly string[]): CampaignPlan {
   return {
     length: plan.length,
-    next: (results) => (results.length > 0 && isAllReached(results) ? [] : plan.next(results)),
+    next: (results) => (isAllReached(results, probes) ? [] : plan.next(results)),
   };
 }
 
-function isAllReached(results: readonly PlayedRun[]): boolean {
+/** Whether each of the probes fired in some run. Of none nothing can be said, so that is false too. */
+export function isAllReached(results: readonly PlayedRun[], probes: readonly string[]): boolean {
   const reached = new Set(
-    results.flatMap(({ probes }) => probes.filter((probe) => probe.reached).map(({ name }) => name)),
+    results.flatMap((result) => result.probes.flatMap((probe) => (probe.reached ? probe.name : []))),
   );
-  return results.every(({ probes }) => probes.every(({ name }) => reached.has(name)));
+  return probes.length > 0 && probes.every((name) => reached.has(name));
 }

@@ -1,3 +1,4 @@
+import type { DeclaredPoints } from '../../host/telemetry.ts';
 import type { PlayedRun } from '../campaign.ts';
 import { type CoverageItem, createCoverageMap } from './coverageMap.ts';
 
@@ -16,16 +17,27 @@ export interface CoverageSummary {
   readonly items: number;
   /** The rarest, rarest first. */
   readonly rarest: readonly CoverageItem[];
-  /** Every probe that was registered in some run, in the order in which they first fired, then those that never did. */
+  /** Every probe that the engine declares, in the order in which they first fired, then those that never did. */
   readonly probes: readonly ProbeSummary[];
   /** Names of the latter. */
   readonly neverReached: readonly string[];
+  /** Fault points that the engine declares and that fired in no run. */
+  readonly neverFired: readonly string[];
 }
 
-/** @param rarestMax how many of the rarest items are listed */
-export function summarizeCoverage(results: readonly PlayedRun[], rarestMax = 10): CoverageSummary {
+/**
+ * @param declared what the engine says can be reached: what no run came near is missing too, not only what one missed
+ * @param rarestMax how many of the rarest items are listed
+ */
+export function summarizeCoverage(
+  results: readonly PlayedRun[],
+  declared: DeclaredPoints,
+  rarestMax = 10,
+): CoverageSummary {
   const map = createCoverageMap();
-  const probes = new Map<string, { runs: number; first?: { run: string; after: number } }>();
+  const probes = new Map<string, { runs: number; first?: { run: string; after: number } }>(
+    declared.probes.map((name) => [name, { runs: 0 }]),
+  );
   for (const [at, { run, coverage, probes: seen }] of results.entries()) {
     map.add(run, coverage);
     for (const { name, reached } of seen) {
@@ -46,5 +58,6 @@ export function summarizeCoverage(results: readonly PlayedRun[], rarestMax = 10)
     rarest: rarest.slice(0, rarestMax),
     probes: listed,
     neverReached: listed.filter(({ first }) => first === undefined).map(({ name }) => name),
+    neverFired: declared.faultPoints.filter((name) => !rarest.some(({ item }) => item === `buggify: ${name}`)),
   };
 }

@@ -11,18 +11,35 @@ import { stepsOf } from './timeline.ts';
 export const eventsMax = 5_000_000;
 
 /**
- * Plays a document exactly as `replay` would play its file. Undefined when it makes no sense: a mistake in it, or a fault
- * that cannot be applied there, such as bit rot where no bytes are at rest. That is not the engine's failure.
+ * Plays a document exactly as `replay` would play its file. Undefined when a fault cannot be applied there, such as bit rot
+ * where no bytes are at rest: that is not the engine's failure.
+ *
+ * @throws ScenarioError when there is a mistake in it: in one that nobody edited that is a defect of whoever drew it
  */
 export async function playDocument(
   document: ScenarioDocument,
   vocabulary: Vocabulary,
   mutants: readonly string[],
 ): Promise<RunRecord | undefined> {
+  const scenario = loadScenario(textOf(document), vocabulary);
   try {
-    return await runScenario(loadScenario(textOf(document), vocabulary), { mutants, eventsMax });
+    return await runScenario(scenario, { mutants, eventsMax });
   } catch (error) {
-    if (error instanceof FaultError || error instanceof ScenarioError) return undefined;
+    if (error instanceof FaultError) return undefined;
+    throw error;
+  }
+}
+
+/** The same of a document that was edited, or that an earlier commit wrote: one with a mistake in it cannot be played either. */
+export async function playEdited(
+  document: ScenarioDocument,
+  vocabulary: Vocabulary,
+  mutants: readonly string[],
+): Promise<RunRecord | undefined> {
+  try {
+    return await playDocument(document, vocabulary, mutants);
+  } catch (error) {
+    if (error instanceof ScenarioError) return undefined;
     throw error;
   }
 }
@@ -51,8 +68,8 @@ export function checksOf(record: RunRecord): string[] {
 }
 
 /**
- * How a search plays candidates of an engine, and what it knows of its stand. With planted bugs a candidate that fails alike without them too is refused: it would show
- * another failure, or a demand that cannot be met.
+ * How a search plays candidates of an engine, and what it knows of its stand. With planted bugs a candidate that fails alike
+ * without them too is refused: it would show another failure, or a demand that cannot be met.
  */
 export function playersOf(
   engine: string,
@@ -64,13 +81,13 @@ export function playersOf(
   const { defaultNodes, nodeName } = stand;
   const facts = { defaultNodes, nodeName, loadDefaults: stand.loadSchema.parse({}) as Record<string, unknown> }; // every key has a default or is absent
   const play = async (document: ScenarioDocument) => {
-    const record = await playDocument(document, vocabulary, mutants);
-    return record === undefined ? undefined : trialOf(document, record);
+    const record = await playEdited(document, vocabulary, mutants);
+    return record === undefined || record.verdict === 'undecided' ? undefined : trialOf(document, record);
   };
   if (mutants.length === 0) return { play, stand: facts };
   return {
     play,
     stand: facts,
-    confirm: async (document) => (await playDocument(document, vocabulary, []))?.verdict === 'held',
+    confirm: async (document) => (await playEdited(document, vocabulary, []))?.verdict === 'held',
   };
 }

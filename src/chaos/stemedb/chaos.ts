@@ -1,3 +1,4 @@
+import { stemedb } from '../../engines/stemedb/engine.ts';
 import type { ChaosOf } from '../definition.ts';
 import { complete } from './complete.ts';
 import { draws, type StemeDraw } from './draw.ts';
@@ -12,6 +13,7 @@ export const stemedbChaos: ChaosOf<StemeDraw> = {
   scenarioOf,
   near,
   complete,
+  points: stemedb.points,
   mutants: stemedbMutants,
   mutantSeedsMax: 200,
 };

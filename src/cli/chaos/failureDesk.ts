@@ -1,6 +1,7 @@
 import type { PlayedRun } from '../../chaos/campaign.ts';
 import { keepFailure } from '../../chaos/corpus.ts';
-import { leaveFailure, reportsMax } from './failureFolder.ts';
+import { showsPlanted } from '../../chaos/runSeed.ts';
+import { leaveFailure, reportsMax, withoutText } from './failureFolder.ts';
 import type { ChaosFlags } from './options.ts';
 import type { CampaignProgress } from './progress.ts';
 
@@ -40,6 +41,7 @@ export function createFailureDesk(
     const lines = [
       `run ${run}: ${checks.join(', ')}`,
       ...reasons.slice(0, 3).map((reason) => `  ${reason}`),
+      ...(showsPlanted(failure) ? [] : [`  planted: not shown by it, ${withoutText(failure)}`]),
       `  file:    ${left.scenario} (after ${failure.shrinkRuns} smaller runs)`,
       `  report:  ${left.page ?? 'none'}${left.trouble === undefined ? '' : ` (${left.trouble})`}`,
       `  replay:  ${left.replay}`,

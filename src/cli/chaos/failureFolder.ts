@@ -96,7 +96,21 @@ function notesOn(run: string, failure: SeedFailure, mutant: string | undefined, 
   const notes = [
     `# Chaos, run ${run}: ${failure.checks.join(', ')}`,
     ...failure.reasons.slice(0, 5).map((reason) => `#   ${reason}`),
-    ...(mutant === undefined ? [] : [`# Seen with the planted bug ${mutant}, not without it. See it again: ${replay}`]),
+    ...(mutant === undefined
+      ? []
+      : [`# Seen with the planted bug ${mutant}, ${withoutText(failure)}. See it again: ${replay}`]),
   ];
   return `${notes.join('\n')}\n`;
+}
+
+/** What is known of the run without the planted bug: a failure that is there without it too is no sign of it. */
+export function withoutText({ withoutMutants }: SeedFailure): string {
+  switch (withoutMutants) {
+    case 'held':
+      return 'not without it';
+    case 'violated':
+      return 'and the run as it was drawn fails without it too: this is about the engine, or a demand that it cannot meet';
+    default:
+      return 'and the run as it was drawn cannot be judged without it';
+  }
 }

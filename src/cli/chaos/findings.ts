@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { parse } from 'yaml';
 import type { PlayedRun } from '../../chaos/campaign.ts';
+import type { ScenarioDocument } from '../../chaos/definition.ts';
 import { classifyFindings, type Replayed } from '../../chaos/findings/classify.ts';
 import {
   type Finding,
@@ -9,11 +11,7 @@ import {
   readFindings,
   writeFindings,
 } from '../../chaos/findings/findingsFile.ts';
-import { eventsMax } from '../../chaos/shrink/trial.ts';
-import { FaultError } from '../../faults/fault.ts';
-import { loadScenario } from '../../scenario/load.ts';
-import { ScenarioError } from '../../scenario/mistakes.ts';
-import { runScenario } from '../../scenario/runner.ts';
+import { playEdited } from '../../chaos/shrink/trial.ts';
 import { UsageError } from '../exit.ts';
 import { readVocabulary } from '../vocabulary.ts';
 
@@ -22,7 +20,7 @@ export interface FindingsBook {
   /**
    * Compares, replays what no run showed again, writes the file anew.
    *
-   * @param mayReplay asked before each replay; false: the campaign was interrupted, what was not seen again stays ongoing
+   * @param mayReplay asked before each replay; false: the campaign was interrupted or its time is over, what was not seen again stays ongoing
    */
   close(results: readonly PlayedRun[], mayReplay: () => boolean): Promise<readonly Finding[]>;
 }
@@ -48,7 +46,7 @@ export function openFindings(file: string, engine: string, mutant: string | unde
         commit,
         last: last?.findings,
         results,
-        replay: async (scenario) => (mayReplay() ? await replay(scenario, mutant) : 'not replayed'),
+        replay: async (scenario, seed) => (mayReplay() ? await replay(scenario, seed, mutant) : 'not replayed'),
       });
       writeFindings(file, {
         version: 1,
@@ -63,14 +61,11 @@ export function openFindings(file: string, engine: string, mutant: string | unde
   };
 }
 
-async function replay(scenario: string, mutant: string | undefined): Promise<Replayed> {
-  try {
-    const mutants = mutant === undefined ? [] : [mutant];
-    return (await runScenario(loadScenario(scenario, readVocabulary()), { mutants, eventsMax })).verdict;
-  } catch (error) {
-    if (error instanceof FaultError || error instanceof ScenarioError) return 'unplayable';
-    throw error;
-  }
+async function replay(scenario: string, seed: number | undefined, mutant: string | undefined): Promise<Replayed> {
+  const document = parse(scenario) as ScenarioDocument; // as chaos wrote it; its schema is looked at before it is played
+  const reseeded = seed === undefined ? document : { ...document, seed };
+  const record = await playEdited(reseeded, readVocabulary(), mutant === undefined ? [] : [mutant]);
+  return record?.verdict ?? 'unplayable';
 }
 
 /** Three lists for people, of which the empty ones are a word. */

@@ -2,8 +2,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { chaosDefinitions } from '../../chaos/registry.ts';
 import { parseRunId, runNumberMax } from '../../chaos/runId.ts';
 import { shrinkRunsMaxDefault } from '../../chaos/runSeed.ts';
-import { parseDuration } from '../../faults/units.ts';
-import { positiveInteger } from '../arguments.ts';
+import { duration, positiveInteger } from '../arguments.ts';
+import { UsageError } from '../exit.ts';
 
 /** What every way of playing chaos can be told: which runs, when it ends, what is written. */
 export interface ChaosFlags {
@@ -81,9 +81,11 @@ function shard(text: string): { readonly index: number; readonly of: number } {
   return { index, of };
 }
 
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined)
-    throw new InvalidArgumentError(`expected a duration such as 90s or 10m, got ${JSON.stringify(text)}.`);
-  return ms;
+/** Numbers of runs end at `runNumberMax`; a usage error when some would be beyond. */
+export function expectNumbers(first: number, count: number): void {
+  const last = first + count - 1;
+  if (last > runNumberMax)
+    throw new UsageError(
+      `expected run numbers up to ${runNumberMax}, got ${first} to ${last}; take a smaller --seed or fewer --seeds`,
+    );
 }

@@ -1,6 +1,9 @@
 import type { CampaignResult, PlayedRun } from '../../chaos/campaign.ts';
+import { isAllReached } from '../../chaos/guidance/guide.ts';
 import type { CoverageSummary } from '../../chaos/guidance/summary.ts';
 import { summarizeCoverage } from '../../chaos/guidance/summary.ts';
+import { showsPlanted } from '../../chaos/runSeed.ts';
+import type { DeclaredPoints } from '../../host/telemetry.ts';
 import { formatTable } from '../format.ts';
 import type { ChaosFlags } from './options.ts';
 
@@ -20,7 +23,10 @@ export interface ChaosSummary {
   readonly held: number;
   readonly violated: number;
   readonly undecided: number;
+  /** Runs of which a fault could not be applied. */
   readonly skipped: number;
+  /** Runs that the stand itself did not get through. */
+  readonly broken: readonly { readonly run: string; readonly defect: string }[];
   readonly notBegun: number;
   /** Runs that were drawn near an earlier one. */
   readonly near: number;
@@ -30,6 +36,8 @@ export interface ChaosSummary {
   readonly coverage: Pick<CoverageSummary, 'items' | 'rarest'>;
   readonly probes: CoverageSummary['probes'];
   readonly neverReached: readonly string[];
+  /** Fault points of the engine that fired in no run. */
+  readonly neverFired: readonly string[];
   /** Only with `--until-probes`: whether every probe has fired. */
   readonly probesReached?: boolean;
   readonly failures: readonly ({ readonly run: string } & Partial<NonNullable<PlayedRun['failure']>>)[];
@@ -43,10 +51,11 @@ export function summarizeCampaign(
   flags: ChaosFlags,
   { results, left }: CampaignResult,
   realMs: number,
+  declared: DeclaredPoints,
 ): ChaosSummary {
   const count = (verdict: PlayedRun['verdict']) => results.filter((result) => result.verdict === verdict).length;
-  const { items, rarest, probes, neverReached } = summarizeCoverage(results);
-  const isEnded = flags.untilProbes === true && neverReached.length === 0 && results.length > 0;
+  const { items, rarest, probes, neverReached, neverFired } = summarizeCoverage(results, declared);
+  const isEnded = flags.untilProbes === true && isAllReached(results, declared.probes);
   return {
     engine,
     firstSeed: flags.seed,
@@ -60,6 +69,7 @@ export function summarizeCampaign(
     violated: count('violated'),
     undecided: count('undecided'),
     skipped: count('skipped'),
+    broken: results.flatMap(({ run, defect }) => (defect === undefined ? [] : [{ run, defect }])),
     // Nobody wanted the rest of a campaign whose probes have all fired.
     notBegun: isEnded ? 0 : left,
     near: results.filter(({ run }) => run.includes('.')).length,
@@ -69,6 +79,7 @@ export function summarizeCampaign(
     coverage: { items, rarest },
     probes,
     neverReached,
+    neverFired,
     ...(flags.untilProbes === true ? { probesReached: isEnded } : {}),
     failures: failuresOf(results).map(({ run, failure }) => ({ run, ...failure })),
     fingerprints: Object.fromEntries(results.map((result) => [result.run, result.fingerprint])),
@@ -79,20 +90,41 @@ export function failuresOf(results: readonly PlayedRun[]): PlayedRun[] {
   return results.filter((result) => result.failure !== undefined);
 }
 
+/** Of a campaign with a planted bug: failures that show it. Those of runs that do not hold without it either show something else. */
+export function failuresThatShow(results: readonly PlayedRun[]): PlayedRun[] {
+  return results.filter(({ failure }) => failure !== undefined && showsPlanted(failure));
+}
+
+/** Part of the runs that may be skipped: of a campaign that leaves out more, nobody knows what it would have found. */
+const skippedShareMax = 0.25;
+
+/** Why a campaign says nothing of the engine; undefined: it says something. */
+export function emptiness({ seeds, held, violated, undecided, skipped }: ChaosSummary): string | undefined {
+  if (held + violated + undecided === 0) return 'no run was judged';
+  if (skipped > seeds * skippedShareMax) return `more than ${skippedShareMax * 100} % of the runs were skipped`;
+  return undefined;
+}
+
 /** The summary for people. */
 export function summaryText(summary: ChaosSummary): string {
-  const { seeds, held, violated, undecided, skipped, notBegun, near, coverage, neverReached, probesReached } = summary;
+  const { seeds, held, violated, undecided, skipped, broken, notBegun, near, coverage, probesReached } = summary;
+  const { neverReached, neverFired } = summary;
+  const empty = emptiness(summary);
   const parts = [
     `${seeds} seeds: ${held} held, ${violated} violated, ${undecided} undecided`,
     skipped > 0 ? `, ${skipped} skipped` : '',
+    broken.length > 0 ? `, ${broken.length} broken` : '',
     notBegun > 0 ? `, ${notBegun} not begun` : '',
     near > 0 ? `; ${near} of them near rare ones` : '',
     `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
+    ...broken.map(({ defect }) => `broken: ${defect.split('\n')[0]}\n`),
+    empty === undefined ? '' : `this campaign shows nothing: ${empty}\n`,
     // Of one run everything is rare.
     seeds > 1 && coverage.items > 0 ? `${rareText(summary)}\n` : '',
     probesReached === undefined ? '' : `${reachedText(summary)}\n`,
     // One run that somebody asked for by name is no campaign, which should reach them all.
     neverReached.length > 0 && summary.run === undefined ? `probes never reached: ${neverReached.join('; ')}\n` : '',
+    neverFired.length > 0 && summary.run === undefined ? `fault points never fired: ${neverFired.join('; ')}\n` : '',
   ];
   return parts.join('');
 }

@@ -85,6 +85,40 @@ test.each([
   expect(found?.lastSeen).toEqual({ commit: replayed === 'violated' ? 'c2' : 'c1', run: '3' });
 });
 
+test('should not call resolved what holds under its own seed and fails under another', async () => {
+  const before = await campaign('c1', [failed('3', 'C6', [])]);
+  const seeds: (number | undefined)[] = [];
+  const found = await classifyFindings({
+    engine: 'stemedb',
+    commit: 'c2',
+    last: before,
+    results: [],
+    replay: async (_, seed) => {
+      seeds.push(seed);
+      return seed === 3 ? 'violated' : 'held';
+    },
+  });
+  expect(found).toMatchObject([{ state: 'ongoing', replayed: 'violated', lastSeen: { commit: 'c2' } }]);
+  expect(seeds).toEqual([undefined, 1, 2, 3]);
+});
+
+test('should mark what a search that was ended left, and take nothing that fails without the planted bug too', async () => {
+  const [whole, part, other] = [failed('3', 'C6', []), failed('4', 'C7', []), failed('5', 'C8', [])];
+  const size = { faults: 0, nodes: 1, operations: 1, virtualMs: 1 };
+  const explanation = { before: size, after: size, runs: 3, steps: [], oneMinimal: true };
+  const withMore = (run: PlayedRun, more: Partial<NonNullable<PlayedRun['failure']>>): PlayedRun =>
+    run.failure === undefined ? run : { ...run, failure: { ...run.failure, ...more } };
+  const found = await campaign('c1', [
+    withMore(whole, { explanation: { ...explanation, endedBy: 'minimal' }, withoutMutants: 'held' }),
+    withMore(part, { explanation: { ...explanation, endedBy: 'runs' }, withoutMutants: 'held' }),
+    withMore(other, { withoutMutants: 'violated' }),
+  ]);
+  expect(found.map(({ checks, unfinished }) => [checks, unfinished])).toEqual([
+    [['C6'], undefined],
+    [['C7'], true],
+  ]);
+});
+
 test('should forget what was resolved, and call it new when it is back', async () => {
   const before = await campaign('c2', [], await campaign('c1', [failed('3', 'C6', [])]), 'held');
   expect(before.map(({ state }) => state)).toEqual(['resolved']);

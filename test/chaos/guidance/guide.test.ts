@@ -77,20 +77,23 @@ test('should count each item once a run, and keep the first runs that reached it
 
 test('should say when each probe first fired, and which never did', () => {
   const probe = (name: string, reached: boolean) => ({ name, reached });
-  const { probes, neverReached, items, rarest } = summarizeCoverage(
+  const { probes, neverReached, neverFired, items, rarest } = summarizeCoverage(
     [
-      played('1', ['x'], [probe('late', false), probe('never', false)]),
+      played('1', ['x', 'buggify: here'], [probe('late', false), probe('never', false)]),
       played('1.2', ['x', 'y'], [probe('late', true), probe('never', false)]),
       played('3', ['x'], [probe('late', true), probe('early', true)]),
     ],
+    { probes: ['late', 'on a line that never ran', 'never', 'early'], faultPoints: ['here', 'nowhere'] },
     1,
   );
   expect(probes).toEqual([
     { name: 'late', runs: 2, first: { run: '1.2', after: 2 } },
     { name: 'early', runs: 1, first: { run: '3', after: 3 } },
     { name: 'never', runs: 0 },
+    { name: 'on a line that never ran', runs: 0 },
   ]);
-  expect(neverReached).toEqual(['never']);
-  expect(items).toBe(2);
-  expect(rarest).toEqual([{ item: 'y', runs: 1, examples: ['1.2'] }]);
+  expect(neverReached).toEqual(['never', 'on a line that never ran']);
+  expect(neverFired).toEqual(['nowhere']);
+  expect(items).toBe(3);
+  expect(rarest).toEqual([{ item: 'buggify: here', runs: 1, examples: ['1'] }]);
 });
