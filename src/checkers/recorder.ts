@@ -95,7 +95,7 @@ export function historyFromNdjson(text: string): Operation[] {
     .split('\n')
     .map((line, index) => ({ line, number: index + 1 }))
     .filter(({ line }) => line.trim() !== '')
-    .map(({ line, number }) => parseLine(line, number));
+    .map(({ line, number }) => operationFromLine(line, number));
 }
 
 function finite(operation: Operation): Record<string, unknown> {
@@ -103,7 +103,8 @@ function finite(operation: Operation): Record<string, unknown> {
   return completedOrder === Number.POSITIVE_INFINITY ? rest : { ...rest, completedAt, completedOrder };
 }
 
-function parseLine(line: string, number: number): Operation {
+/** One line of `historyToNdjson`. Throws with the number of the line when it is not an operation. */
+export function operationFromLine(line: string, number: number): Operation {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -112,30 +113,30 @@ function parseLine(line: string, number: number): Operation {
   }
   if (!isOperation(value)) {
     throw new Error(
-      `history line ${number}: expected an operation with id, process, f, invokedAt, invokedOrder and outcome, got ${line.slice(0, 120)}`,
+      `history line ${number}: expected an operation with id, process, f, invokedAt, invokedOrder and outcome, and numbers for its completion, got ${line.slice(0, 120)}`,
     );
   }
-  if (value.completedOrder !== undefined && value.completedOrder <= value.invokedOrder) {
+  const completedAt = value.completedAt ?? Number.POSITIVE_INFINITY;
+  const completedOrder = value.completedOrder ?? Number.POSITIVE_INFINITY;
+  if (completedOrder <= value.invokedOrder) {
     throw new Error(
-      `history line ${number}: operation ${value.id} has its answer (order ${value.completedOrder}) before its call (order ${value.invokedOrder})`,
+      `history line ${number}: operation ${value.id} has its answer (order ${completedOrder}) before its call (order ${value.invokedOrder})`,
     );
   }
-  if (value.outcome === 'ok' && value.completedOrder === undefined) {
-    throw new Error(`history line ${number}: operation ${value.id} is ok, but has no completedOrder`);
+  if (value.outcome === 'ok' && Math.max(completedAt, completedOrder) === Number.POSITIVE_INFINITY) {
+    const missing = completedOrder === Number.POSITIVE_INFINITY ? 'completedOrder' : 'completedAt';
+    throw new Error(`history line ${number}: operation ${value.id} is ok, but has no ${missing}`);
   }
-  return {
-    ...value,
-    completedAt: value.completedAt ?? Number.POSITIVE_INFINITY,
-    completedOrder: value.completedOrder ?? Number.POSITIVE_INFINITY,
-  };
+  return { ...value, completedAt, completedOrder };
 }
 
 function isOperation(value: unknown): value is Operation {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Record<string, unknown>; // every field is tested below
-  const numbers = ['id', 'process', 'invokedAt', 'invokedOrder'];
   return (
-    numbers.every((name) => typeof fields[name] === 'number') &&
+    ['id', 'process'].every((name) => Number.isSafeInteger(fields[name])) &&
+    ['invokedAt', 'invokedOrder'].every((name) => typeof fields[name] === 'number') &&
+    ['completedAt', 'completedOrder'].every((name) => typeof (fields[name] ?? 0) === 'number') &&
     typeof fields.f === 'string' &&
     (fields.outcome === 'ok' || fields.outcome === 'fail' || fields.outcome === 'info')
   );

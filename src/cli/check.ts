@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Delivery } from '../checkers/conservation/messages.ts';
@@ -10,9 +9,10 @@ import { keyValueModel } from '../checkers/models/keyValue.ts';
 import { lockModel } from '../checkers/models/lock.ts';
 import { queueModel } from '../checkers/models/queue.ts';
 import { casRegisterModel, registerModel } from '../checkers/models/register.ts';
-import { historyFromNdjson } from '../checkers/recorder.ts';
 import { drawFailure } from '../report/historyText.ts';
 import { byteCount, duration, positiveInteger } from './arguments.ts';
+import { readHistory } from './checkHistory.ts';
+import { inWordsOf } from './checkWords.ts';
 import { UsageError } from './exit.ts';
 import { type HistoryCheck, historyChecks } from './historyChecks.ts';
 
@@ -81,7 +81,7 @@ export function checkCommand(): Command {
       positiveInteger,
       1_000_000,
     )
-    .option('--max-memory <bytes>', 'linearizability: or beyond so much memory', byteCount, 512 << 20)
+    .option('--max-memory <bytes>', 'linearizability: or before it takes more memory than this', byteCount, 512 << 20)
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
@@ -99,8 +99,8 @@ Examples:
   $ hotfire check history.ndjson --model set --final final.json
   $ hotfire check history.ndjson --model list --final final.json --only prefix,no-phantom`,
     )
-    .action((file: string, flags: CheckFlags) => {
-      const finding = check(readHistory(file), flags);
+    .action(async (file: string, flags: CheckFlags) => {
+      const finding = check(await readHistory(file), flags);
       if (flags.json === true) {
         const { verdict, violations, lines } = finding;
         const reasons = verdict === 'undecided' ? { reasons: lines } : {};
@@ -113,32 +113,23 @@ Examples:
     });
 }
 
-function readHistory(file: string): Operation[] {
-  try {
-    const bytes = readFileSync(file);
-    return historyFromNdjson((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString());
-  } catch (error) {
-    throw new UsageError(`${file}: ${messageOf(error)}`);
-  }
-}
-
-function check(operations: readonly Operation[], flags: CheckFlags): Finding {
+function check(recorded: readonly Operation[], flags: CheckFlags): Finding {
   const named = historyChecks.get(flags.model);
   const final = finalOf(flags, named);
   const only = onlyOf(flags, named);
   // Every model holds for nothing; a recorder that wrote nothing must not look like success.
-  if (operations.length === 0 && named?.final !== 'required') {
+  if (recorded.length === 0 && named?.final !== 'required') {
     return nothingToCheck('the history has no operations: there is nothing to check');
   }
   const model = models.get(flags.model);
   try {
+    const operations = inWordsOf(flags.model, recorded);
     if (model !== undefined) return checkAgainst(operations, model, flags);
     if (named === undefined) return checkAsLog(operations, flags, only);
     const { staleReads = false, delivery, clockError } = flags;
-    const violations = named.run(operations, final, { staleReads, delivery, clockErrorMs: clockError });
-    return violations === undefined
-      ? nothingToCheck(`nobody looked at the ${flags.model}: expected an answered read, or --final`)
-      : findingOf(violations, only);
+    const looked = named.run(operations, final, { staleReads, delivery, clockErrorMs: clockError });
+    const finding = findingOf(looked.violations, only);
+    return looked.undecided !== undefined && finding.verdict === 'held' ? nothingToCheck(looked.undecided) : finding;
   } catch (error) {
     if (error instanceof z.ZodError) {
       throw new UsageError(`${flags.final} is no final state of ${flags.model}: ${z.prettifyError(error)}`);

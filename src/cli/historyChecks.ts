@@ -27,17 +27,22 @@ export interface HistoryCheck {
   readonly checks: readonly string[];
   /** Whether there must be a state at the end. */
   readonly final: 'none' | 'optional' | 'required';
-  /**
-   * Everything that the operations and the state at the end violate; undefined when there was nothing to look at. Throws when
-   * either is not what the model knows.
-   */
-  run(operations: readonly Operation[], final: unknown, options: HistoryCheckOptions): Violation[] | undefined;
+  /** Throws when the operations or the state at the end are not what the model knows. */
+  run(operations: readonly Operation[], final: unknown, options: HistoryCheckOptions): Looked;
+}
+
+/** What was found. */
+export interface Looked {
+  /** Everything that the operations and the state at the end violate. */
+  readonly violations: readonly Violation[];
+  /** Why it cannot be said that all is well, even without violations. */
+  readonly undecided?: string;
 }
 
 const element = z.union([z.string(), z.number()]);
 const finalElements = z.strictObject({ elements: z.array(element) });
 const finalHeld = z.strictObject({ held: z.array(element) });
-const finalBalances = z.strictObject({ balances: z.record(z.string(), z.number()) });
+const finalBalances = z.strictObject({ balances: z.record(z.string(), z.int()) });
 const finalReplicas = z.strictObject({ replicas: z.record(z.string(), z.json()) });
 
 export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, HistoryCheck>([
@@ -46,7 +51,7 @@ export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, 
     {
       checks: ['durable', 'no-phantom', 'no-resurrection', 'monotonic-reads', 'read-your-writes'],
       final: 'optional',
-      run: (operations, final, options) => checkContents(operations, final, options),
+      run: (operations, final, options) => checkContents('set', operations, final, options),
     },
   ],
   [
@@ -55,22 +60,29 @@ export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, 
       checks: ['durable', 'prefix', 'no-phantom', 'no-resurrection', 'monotonic-reads', 'read-your-writes'],
       final: 'optional',
       run(operations, final, options) {
-        const found = checkContents(operations, final, options);
-        return found === undefined ? undefined : [...checkPrefix(operations, looksOf(operations, final)), ...found];
+        const { violations, ...rest } = checkContents('list', operations, final, options);
+        return { violations: [...checkPrefix(operations, looksOf(operations, final)), ...violations], ...rest };
       },
     },
   ],
-  ['versions', { checks: sessionGuarantees, final: 'none', run: (operations) => checkSessions(operations) }],
+  [
+    'versions',
+    { checks: sessionGuarantees, final: 'none', run: (operations) => ({ violations: checkSessions(operations) }) },
+  ],
   [
     'messages',
     {
       checks: ['conserved'],
       final: 'optional',
-      run: (operations, final, { delivery }) =>
-        checkMessagesConserved(operations, {
-          delivery,
-          ...(final === undefined ? {} : { held: finalHeld.parse(final).held }),
-        }),
+      run(operations, final, { delivery }) {
+        if (final !== undefined) {
+          return { violations: checkMessagesConserved(operations, { delivery, held: finalHeld.parse(final).held }) };
+        }
+        const violations = checkMessagesConserved(operations, { delivery });
+        const missing = checkMessagesConserved(operations, { delivery, held: [] }).length - violations.length;
+        const undecided = 'acknowledged messages did not come out: expected --final with those that are still held';
+        return { violations, ...(missing > 0 ? { undecided } : {}) };
+      },
     },
   ],
   [
@@ -78,8 +90,12 @@ export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, 
     {
       checks: ['conserved'],
       final: 'optional',
-      run: (operations, final) =>
-        checkSumsConserved(operations, final === undefined ? {} : { final: finalBalances.parse(final).balances }),
+      run: (operations, final) => ({
+        violations: checkSumsConserved(
+          operations,
+          final === undefined ? {} : { final: finalBalances.parse(final).balances },
+        ),
+      }),
     },
   ],
   [
@@ -87,7 +103,7 @@ export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, 
     {
       checks: ['lease-exclusive', 'token-grows', 'fenced'],
       final: 'none',
-      run: (operations, _, { clockErrorMs }) => checkLeases(operations, { clockErrorMs }),
+      run: (operations, _, { clockErrorMs }) => ({ violations: checkLeases(operations, { clockErrorMs }) }),
     },
   ],
   [
@@ -95,26 +111,30 @@ export const historyChecks: ReadonlyMap<string, HistoryCheck> = new Map<string, 
     {
       checks: ['converged'],
       final: 'required',
-      run: (operations, final) => checkConvergence(finalReplicas.parse(final).replicas, { operations }),
+      run: (operations, final) => ({
+        violations: checkConvergence(finalReplicas.parse(final).replicas, { operations }),
+      }),
     },
   ],
 ]);
 
 function checkContents(
+  model: string,
   operations: readonly Operation[],
   final: unknown,
   { staleReads }: HistoryCheckOptions,
-): Violation[] | undefined {
+): Looked {
   const looks = looksOf(operations, final);
-  if (looks.length === 0) return undefined;
   const current = staleReads ? looks.filter(({ operation }) => operation === undefined) : looks;
-  return [
+  const violations = [
     ...checkDurability(operations, current),
     ...checkNoPhantom(operations, looks),
     ...checkNoResurrection(operations, current),
     ...checkSetMonotonicReads(operations),
     ...checkSetReadYourWrites(operations),
   ];
+  if (looks.length > 0) return { violations };
+  return { violations, undecided: `nobody looked at the ${model}: expected an answered read, or --final` };
 }
 
 function looksOf(operations: readonly Operation[], final: unknown): Observation[] {

@@ -272,7 +272,9 @@ function randomHistory(random: Random, kinds: readonly Kind[]): Operation[] {
   return begins.map((_, id) => {
     const [from = 0, to = 0] = events.flatMap((event, order) => (event.id === id ? [order] : []));
     const outcome = random(doubt) === 0 ? 'info' : random(10) === 0 ? 'fail' : 'ok';
-    const { f, input, output } = (kinds[random(kinds.length)] ?? (() => ({ f: 'read' })))(random);
+    const kind = kinds[random(kinds.length)];
+    if (kind === undefined) throw new Error('no kinds of operations to draw from');
+    const { f, input, output } = kind(random);
     const end = outcome === 'info' ? Number.POSITIVE_INFINITY : to;
     return op(id, id, f, input, from, end, outcome === 'ok' ? output : undefined, outcome);
   });

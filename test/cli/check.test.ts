@@ -122,8 +122,88 @@ test('should end with 64 and say what was expected of a line, or of an operation
   expect((await check(register(1), '--model', 'regster')).code).toBe(64);
 });
 
+test('should not judge a history that cannot have been recorded', async () => {
+  const one = { id: 0, process: 0, f: 'write', input: 1, outcome: 'ok', output: null };
+  const line = (fields: object) =>
+    JSON.stringify({ ...one, invokedAt: 0, completedAt: 1, invokedOrder: 0, completedOrder: 1, ...fields });
+  const complaintOf = async (...lines: object[]) => {
+    const { code, complaint } = await check(lines.map(line).join('\n'), '--model', 'register');
+    expect(code).toBe(64);
+    return complaint;
+  };
+  const second = { id: 1, process: 1, invokedOrder: 2, completedOrder: 3 };
+  expect((await check([line({}), line(second)].join('\n'), '--model', 'register')).code).toBe(0);
+  expect(await complaintOf({}, { ...second, id: 0 })).toContain('operation 0 is there twice');
+  expect(await complaintOf({}, { ...second, invokedOrder: 1 })).toContain('operations 0 and 1 share the order 1');
+  expect(await complaintOf({ completedOrder: '1' })).toContain('line 1: expected an operation');
+  expect(await complaintOf({ completedOrder: null })).toContain('operation 0 is ok, but has no completedOrder');
+  expect(await complaintOf({ completedOrder: -1 })).toContain('has its answer (order -1) before its call (order 0)');
+  expect(await complaintOf({ completedOrder: 9 }, { ...second, process: 0 })).toContain(
+    'process 0 called operation 1 while its operation 0 was under way',
+  );
+  const open = { outcome: 'info', completedAt: null, completedOrder: null };
+  expect(await complaintOf(open, { ...second, process: 0 })).toContain('a new process after an operation without');
+});
+
+test('should judge nothing that the model does not understand', async () => {
+  const complaintOf = async (model: string, ...lines: readonly Told[]) => {
+    const { code, complaint } = await check(told(...lines), '--model', model);
+    expect(code, `${model} ${JSON.stringify(lines)}`).toBe(64);
+    return complaint;
+  };
+  expect(await complaintOf('register', ['write', [1, 2]])).toContain('operation 0: the input of write is [1,2]');
+  expect(await complaintOf('register', ['read', null, { a: 1 }])).toContain(
+    'operation 0: the output of read is {"a":1}',
+  );
+  expect(await complaintOf('cas-register', ['cas', { expected: 1, value: 2 }])).toContain('output of cas is null');
+  expect(await complaintOf('key-value', ['put', { key: 'x', value: 1 }])).toContain('operation 0: the input of put');
+  expect(await complaintOf('lock', ['release', null])).toContain('operation 0: the input of release is null');
+  expect(await complaintOf('lease', ['use', { token: 1 }, 'yes'])).toContain('operation 0: the output of use is "yes"');
+  expect(await complaintOf('log', ['wombat', []])).toContain('a log knows txn, send, poll, assign and subscribe, not');
+  expect(await complaintOf('sums', ['open', { a: 0.5 }])).toContain('whole numbers');
+});
+
+test('should take null and nothing for a register that is empty, as JSON has no undefined', async () => {
+  const empty = told(['read', null, null], ['write', 1], ['read', null, 1]);
+  expect((await check(empty, '--model', 'register')).code).toBe(0);
+  expect((await check(told(['write', 1], ['read', null, null]), '--model', 'register')).code).toBe(1);
+  const set = told(['cas', { expected: null, value: 3 }, true], ['read', null, 3]);
+  expect((await check(set, '--model', 'cas-register')).code).toBe(0);
+});
+
+test('should read sends and polls as Jepsen writes them', async () => {
+  const sent = ['send', [['send', 1, 'a']], [['send', 1, [0, 'a']]], 0] as const;
+  const polled = (value: string) => ['poll', [['poll']], [['poll', { 1: [[0, value]] }]], 1] as const;
+  expect((await check(told(sent, polled('a')), '--model', 'log')).code).toBe(0);
+  expect((await check(told(sent, polled('b')), '--model', 'log')).code).toBe(1);
+  expect(printed).toContain('inconsistent-offsets: ');
+});
+
+test('should not decide on messages that did not come out while nobody says what is still held', async () => {
+  const sent = told(['send', 'm']);
+  expect((await check(sent, '--model', 'messages')).code).toBe(2);
+  expect(printed).toContain('expected --final with those that are still held');
+  expect((await check(sent, '--model', 'messages', '--delivery', 'at-most-once')).code).toBe(0);
+  expect((await check(sent, '--model', 'messages', ...final({ held: [] }))).code).toBe(1);
+});
+
+test('should read a history that is longer than a text can be', async () => {
+  // Blanks inside a line, packed once: gzip's members follow each other.
+  const blanks = gzipSync(Buffer.alloc(16 << 20, ' '), { level: 1 });
+  const order = (id: number) => ({ invokedAt: id, completedAt: id, invokedOrder: 2 * id, completedOrder: 2 * id + 1 });
+  const lines = Array.from({ length: 34 }, (_, id) => {
+    const rest = JSON.stringify({ process: 0, f: 'write', input: id, outcome: 'ok', ...order(id) }).slice(1);
+    return [gzipSync(`{"id":${id},`), blanks, gzipSync(`${rest}\n`)];
+  });
+  const file = join(folder, 'long.ndjson.gz');
+  writeFileSync(file, Buffer.concat(lines.flat()));
+  expect(await checkFile(file, '--model', 'register')).toEqual({ code: 0, complaint: undefined });
+}, 30_000);
+
+type Told = readonly [f: string, input: unknown, output?: unknown, process?: number];
+
 /** Operations one after the other, each answered as it says. */
-function told(...lines: readonly (readonly [f: string, input: unknown, output?: unknown, process?: number])[]): string {
+function told(...lines: readonly Told[]): string {
   let now = 0;
   const history = createHistory(() => now++);
   for (const [f, input, output = null, client = 0] of lines) history.invoke({ process: client, f, input }).ok(output);
