@@ -47,7 +47,7 @@ function runCommand(): Command {
   return withQueueOptions(withChaosOptions(new Command('run')))
     .summary('coordinate: put runs in, gather results, print the summary')
     .description(
-      'Puts the runs of a campaign into the queue, gathers each result once, and prints and writes what `hotfire chaos` would, with its exit codes. Killed or interrupted and started again with the same --name, it goes on where it was: results are kept in Redis until the campaign has ended (and for 7 days at most).',
+      'Puts the runs of a campaign into the queue, gathers each result once, and prints and writes what `hotfire chaos` would, with its exit codes. Killed or interrupted and started again with the same --name, it goes on where it was: results are kept in Redis until the campaign has ended and all is written (and for 7 days after its coordinator was last at work).',
     )
     .option('--ahead <n>', 'runs that lie in the queue unfinished at a time', positiveInteger, 64)
     .option('--fresh', 'forget what an earlier campaign of this name left')
@@ -97,7 +97,7 @@ function withQueueOptions(command: Command): Command {
     )
     .addHelpText(
       'after',
-      '\nEnvironment:\n  HOTFIRE_REDIS_URL       instead of --redis\n  HOTFIRE_REDIS_PASSWORD  password of the Redis, wins over one in the URL\n  HOTFIRE_COMMIT          commit that is run, where there is no .git (an image)',
+      '\nEnvironment:\n  HOTFIRE_REDIS_URL       instead of --redis\n  HOTFIRE_REDIS_PASSWORD  password of the Redis, wins over one in the URL\n  HOTFIRE_COMMIT          commit that is run, wins over that of a checkout',
     );
 }
 

@@ -76,7 +76,7 @@ interface Pending {
 
 /** What the worker of this very build put in; the rest of its shape is vouched for by the build. */
 const resultSchema = z.looseObject({
-  verdict: z.enum(['held', 'violated', 'undecided', 'skipped']),
+  verdict: z.enum(['held', 'violated', 'undecided', 'skipped', 'broken']),
   fingerprint: z.string(),
   events: z.number(),
 });

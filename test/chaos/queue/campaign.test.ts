@@ -246,11 +246,33 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     first.child.kill('SIGTERM');
     expect(await exitOf(first)).toBe(143);
     expect(first.said()).toContain('results are kept: the same command goes on');
+    // It says and writes what there was.
+    expect(first.said()).toMatch(/^0 seeds: .*1 not begun/m);
+    expect(summary('campaign.json')).toMatchObject({ seeds: 0, notBegun: 1, interrupted: true });
     const worker = work();
     const second = coordinate('--seeds', '1');
     expect(await exitOf(second), second.said()).toBe(0);
     expect(await exitOf(worker)).toBe(0);
     expect(playedBy(worker)).toBe(1);
+  });
+
+  it('should end when told to, and by its time budget, though Redis is gone', async () => {
+    const early = work('--name', 'none');
+    await until('the wait', () => early.said().includes('waiting for a campaign none'));
+    const coordinator = coordinate('--seeds', '1', '--time-budget', '1s');
+    const told = coordinate('--seeds', '1', '--name', 'other');
+    const idle = hotfire(['campaign', 'work', '--jobs', '1', '--silence', '1s', '--name', 'third']);
+    await redis.client.set('hotfire:{third}:card', '{"commit":"under-test","nodeMajor":24,"hurried":false}');
+    await until('the campaign of the idle', () => idle.said().includes('runs at a time'));
+    for (const name of ['chaos', 'other'])
+      await until('a campaign', async () => (await redis.client.exists(`hotfire:{${name}}:card`)) === 1);
+    await redis.close();
+    for (const { child } of [early, idle, told]) child.kill('SIGTERM');
+    expect(await exitOf(early), early.said()).toBe(0);
+    expect(await exitOf(idle), idle.said()).toBe(0);
+    expect(await exitOf(told), told.said()).toBe(143);
+    expect(typeof (await exitOf(coordinator)), coordinator.said()).toBe('number');
+    expect(coordinator.said()).toMatch(/^0 seeds: .*1 not begun/m);
   });
 
   it('should end at a Redis that does not let it in, without printing the password', async () => {
