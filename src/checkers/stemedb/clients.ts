@@ -30,6 +30,25 @@ export function operationsOf(evidence: StemeEvidence, request: ServerRequest): n
   return own === undefined ? [] : [own.id];
 }
 
+/**
+ * Until when all that was heard of an id was well, before an operation that was answered wrongly: the answer of the last
+ * operation about it that succeeded before that one began, but for those that are known to be wrong; else the call of the
+ * first operation about it, before which nothing was asked of it.
+ */
+export function wellUntil(
+  evidence: StemeEvidence,
+  id: string,
+  wrong: Operation,
+  isWrong: (id: number) => boolean,
+): number {
+  const all = indexOf(evidence.operations).get(id) ?? [];
+  const answers = all
+    .filter((each) => each.outcome === 'ok' && each.completedOrder < wrong.invokedOrder && !isWrong(each.id))
+    .map((each) => each.completedAt);
+  if (answers.length > 0) return Math.max(...answers);
+  return Math.min(wrong.invokedAt, ...all.map((each) => each.invokedAt));
+}
+
 function isWrite(operation: Operation): boolean {
   return (operation.input as ClientInput).f === 'write'; // the evidence holds the stand's own clients
 }

@@ -213,11 +213,26 @@ export function quantile(sorted: readonly number[], share: number): number | und
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))];
 }
 
-/** When this process was looked at before this sample, or began: what it shows now came about since. */
+/**
+ * When this process was looked at before this sample; of the first look at it the end of the one before: what it shows came
+ * about since, be it in the crash between the two.
+ */
 export function lookedAtBefore(evidence: StemeEvidence, sample: StateSample): number {
   const before = evidence.samples.findLast(
     (other) => other.incarnation === sample.incarnation && other.order < sample.order,
   );
   const life = evidence.lives.find((each) => each.incarnation === sample.incarnation);
-  return before?.atMs ?? life?.startedAtMs ?? sample.atMs;
+  return before?.atMs ?? (life === undefined ? sample.atMs : wholeBefore(evidence, life));
+}
+
+/**
+ * When the log that a process found was last seen whole: as the last one before it that served left it. What that one's end
+ * did to it, a crash or the loss of power, comes after. Of the first process its start.
+ */
+export function wholeBefore(evidence: StemeEvidence, life: Life): number {
+  const before = evidence.lives.findLast(
+    (each) => each.node === life.node && each.startedOrder < life.startedOrder && each.recovered !== undefined,
+  );
+  if (before === undefined) return life.startedAtMs;
+  return before.left === undefined ? before.servedAtMs : before.endedAtMs;
 }

@@ -1,7 +1,7 @@
 import { Findings, type StemeCheck } from './check.ts';
 import { operationsAbout } from './clients.ts';
 import type { Life } from './evidence.ts';
-import { batchWrites, lookedAtBefore, mediaDamagedBefore, recoveredImages } from './facts.ts';
+import { batchWrites, lookedAtBefore, mediaDamagedBefore, recoveredImages, wholeBefore } from './facts.ts';
 
 /** C12: durable and witness LSN and the wall time of batches never fall, also across restarts. */
 export const monotone: StemeCheck = {
@@ -60,7 +60,7 @@ export const monotone: StemeCheck = {
         if (before !== undefined && value < before) {
           findings.add(`incarnation ${life.incarnation}: batch ${index} of the log is dated before its predecessor`, {
             atMs: image.atMs,
-            fromMs: life.startedAtMs,
+            fromMs: wholeBefore(evidence, life),
           });
         }
       });

@@ -1,5 +1,5 @@
 import { Findings, type StemeCheck } from './check.ts';
-import { operationsAbout } from './clients.ts';
+import { operationsAbout, wellUntil } from './clients.ts';
 import { servedImages, submissions, unknowableLosses } from './facts.ts';
 
 /** C8: a read gives what was submitted, or fails; what is handed to the disk follows the format that guards it. */
@@ -11,15 +11,18 @@ export const noBadByte: StemeCheck = {
     const findings = new Findings('C8 no-bad-byte');
     const sent = submissions(evidence);
     let reads = 0;
+    const wrong = new Set<number>();
+    const isWrong = (id: number): boolean => wrong.has(id);
     for (const operation of evidence.operations) {
       if (operation.input.f !== 'get' || operation.outcome !== 'ok' || operation.output?.found === undefined) continue;
       reads++;
       const { id } = operation.input;
       const expected = sent.get(id)?.content;
       if (expected === undefined || !sameContent(expected, operation.output.found.content)) {
+        wrong.add(operation.id);
         findings.add(`a read of ${id.slice(0, 12)} gave other content than was submitted`, {
           atMs: operation.completedAt,
-          fromMs: operation.invokedAt,
+          fromMs: wellUntil(evidence, id, operation, isWrong),
           operations: operationsAbout(evidence, [id]),
           evidence: { expected, got: operation.output.found.content },
         });
@@ -34,11 +37,12 @@ export const noBadByte: StemeCheck = {
         continue;
       const lsn = lsnOf.get(operation.input.id);
       if (lsn !== undefined && lsn !== operation.output.found.lsn) {
+        wrong.add(operation.id);
         findings.add(
           `a read of ${operation.input.id.slice(0, 12)} named LSN ${operation.output.found.lsn}, the log has it as ${lsn}`,
           {
             atMs: operation.completedAt,
-            fromMs: operation.invokedAt,
+            fromMs: wellUntil(evidence, operation.input.id, operation, isWrong),
             operations: operationsAbout(evidence, [operation.input.id]),
           },
         );

@@ -10,6 +10,7 @@ import {
   servedImages,
   serverAcks,
   unknowableLosses,
+  wholeBefore,
 } from './facts.ts';
 
 /** C2: recovered LSNs are 1..k without gap, k at least the highest acknowledged, in order of submission. */
@@ -19,12 +20,12 @@ export const prefix: StemeCheck = {
   claim: 'recovered LSNs are 1..k, no gap, k >= highest acknowledged, in order of submission',
   run(evidence) {
     const findings = new Findings('C2 prefix');
-    for (const { life, image } of servedImages(evidence)) {
+    for (const { life, image, moment } of servedImages(evidence)) {
       const gap = image.records.findIndex((record, index) => record.lsn !== index + 1);
       if (gap !== -1) {
         findings.add(
           `incarnation ${life.incarnation}: expected LSN ${gap + 1} in the log, found ${image.records[gap]?.lsn}`,
-          { atMs: image.atMs, fromMs: life.startedAtMs },
+          { atMs: image.atMs, fromMs: moment === 'left' ? life.servedAtMs : wholeBefore(evidence, life) },
         );
       }
     }

@@ -1,6 +1,7 @@
 import type { Operation } from '../history.ts';
-import { checkLinearizability, type Model } from '../linearizability.ts';
+import { checkLinearizability, type LinearizabilityFailure, type Model } from '../linearizability.ts';
 import { Findings, type StemeCheck } from './check.ts';
+import { wellUntil } from './clients.ts';
 import type { AckRecord, ClientInput, ClientOutput, StemeEvidence } from './evidence.ts';
 import { unknowableLosses } from './facts.ts';
 
@@ -24,9 +25,9 @@ export const readYourWrites: StemeCheck = {
     for (const failure of result.failures) {
       if (failure.verdict !== 'illegal') continue;
       findings.add(`writes and reads of ${String(failure.partition).slice(0, 12)} are not linearizable`, {
-        ...windowOf(evidence, failure.stuck),
+        ...windowOf(evidence, failure),
         operations: failure.stuck,
-        evidence: { longestPrefix: failure.longestPrefix },
+        evidence: failure,
       });
     }
     const undecided = result.failures.find((failure) => failure.verdict === 'unknown');
@@ -37,15 +38,26 @@ export const readYourWrites: StemeCheck = {
   },
 };
 
-/** From the first of the operations to the moment at which the first of them was answered: no order explains that answer. */
+/**
+ * To the moment at which the first of the stuck operations was answered, as no order explains; from the last answer about
+ * the id that the search placed and that had come before this one began.
+ */
 function windowOf(
   evidence: StemeEvidence,
-  ids: readonly number[],
+  { partition, longestPrefix, stuck }: LinearizabilityFailure,
 ): { readonly fromMs?: number; readonly atMs?: number } {
-  const stuck = evidence.operations.filter((operation) => ids.includes(operation.id));
-  const answers = stuck.filter((operation) => operation.outcome === 'ok').map((operation) => operation.completedAt);
-  if (stuck.length === 0 || answers.length === 0) return {};
-  return { fromMs: Math.min(...stuck.map((operation) => operation.invokedAt)), atMs: Math.min(...answers) };
+  const wrong = evidence.operations
+    .filter((operation) => stuck.includes(operation.id) && operation.outcome === 'ok')
+    .reduce<StemeEvidence['operations'][number] | undefined>(
+      (first, each) => (first === undefined || each.completedOrder < first.completedOrder ? each : first),
+      undefined,
+    );
+  if (wrong === undefined) return {};
+  const placed = new Set(longestPrefix);
+  return {
+    fromMs: wellUntil(evidence, String(partition), wrong, (id) => !placed.has(id)),
+    atMs: wrong.completedAt,
+  };
 }
 
 /** A query must hold every claim of its key that had been acknowledged before it began, and was not withdrawn since. */

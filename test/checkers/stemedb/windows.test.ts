@@ -61,6 +61,57 @@ describe('the window of a violation', () => {
     expect(lacking).toMatchObject({ fromMs: 33, atMs: 46, operations: [2, 3] });
   });
 
+  it('should begin with the last answer that an order explains, when a read cannot be put in any', () => {
+    const absent = violationOf('C10', ({ operations }) => {
+      const get = { f: 'get', id: claim(3).id } as const;
+      const later = { invokedAt: 100_000, invokedOrder: 100, completedAt: 100_045, completedOrder: 101 };
+      operations.push({ ...nth(operations, 2), ...later, id: 3, f: 'get', input: get, output: {} });
+    });
+    // Operation 2 stored it, and was answered at 33 ms.
+    expect(absent).toMatchObject({ fromMs: 33, atMs: 100_045, operations: [3] });
+    expect(absent?.evidence).toMatchObject({ longestPrefix: [2], statesAlong: ['3'], stuck: [3] });
+  });
+
+  it('should begin with the call of the write that was said to have failed, when a read finds what it wrote', () => {
+    const there = violationOf('C10', ({ operations }) => {
+      const write = nth(operations, 2);
+      const lsn = write.output?.acks?.[0]?.lsn ?? 0;
+      Object.assign(write, { outcome: 'fail', output: undefined });
+      const get = { f: 'get', id: claim(3).id } as const;
+      const later = { invokedAt: 100, invokedOrder: 100, completedAt: 101, completedOrder: 101 };
+      const found = { lsn, content: claim(3).content };
+      operations.push({ ...write, ...later, outcome: 'ok', id: 3, f: 'get', input: get, output: { found } });
+    });
+    expect(there).toMatchObject({ fromMs: 29, atMs: 101, operations: [3] });
+  });
+
+  it('should begin with the last right answer, when a read gives other bytes', () => {
+    const bad = violationOf('C8', ({ operations }) => {
+      const get = { f: 'get', id: claim(3).id } as const;
+      const later = { invokedAt: 100, invokedOrder: 100, completedAt: 101, completedOrder: 101 };
+      const found = { lsn: 3, content: claim(2).content };
+      operations.push({ ...nth(operations, 2), ...later, id: 3, f: 'get', input: get, output: { found } });
+    });
+    expect(bad).toMatchObject({ fromMs: 33, atMs: 101 });
+  });
+
+  it('should begin with the end of the process before, when a start finds a log with a gap', () => {
+    const gap = violationOf('C2', ({ lives, image }) => {
+      nth(lives, 0).left = image([recordOf(claim(1), 1), recordOf(claim(2), 2)], 26);
+      nth(lives, 1).recovered = image([recordOf(claim(1), 1), recordOf(claim(2), 3)], 28);
+    });
+    // The crash that tore it is in the window.
+    expect(gap).toMatchObject({ fromMs: 26, atMs: 28 });
+  });
+
+  it('should begin with the end of the process before, when the first look at a new one shows a fall', () => {
+    const fall = violationOf('C12', ({ samples, lives, image }) => {
+      nth(lives, 0).left = image([recordOf(claim(1), 1), recordOf(claim(2), 2)], 26);
+      Object.assign(nth(samples, 1), { durableLsn: 1 });
+    });
+    expect(fall).toMatchObject({ fromMs: 26, atMs: 40 });
+  });
+
   it('should be that of the request for an error that lies', () => {
     const lie = violationOf('C22', ({ requests }) => {
       const request = nth(requests, 2);
