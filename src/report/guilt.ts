@@ -1,4 +1,5 @@
 import type { Operation, Violation } from '../checkers/history.ts';
+import { feltUntil } from '../scenario/faultLinks.ts';
 import type { FaultLogEntry, RunRecord, TimelineEntry } from '../scenario/runRecord.ts';
 import { formatMoment } from './formatTime.ts';
 
@@ -8,7 +9,7 @@ export interface Suspect {
   readonly id: number;
   readonly name: string;
   readonly text: string;
-  /** The part of the run in which it was felt; a moment for one that leaves nothing to heal. */
+  /** The part of the run in which it was felt; a moment for one that strikes and is over, whatever damage stays. */
   readonly fromMs: number;
   readonly toMs: number;
   /** It hit the node that is blamed, or nobody's in particular. */
@@ -25,9 +26,9 @@ export interface Guilt {
   readonly toMs: number;
   /** How the beginning is known: `shown` by the check, the `operation`s that it names, or `none`: it is that of the run. */
   readonly since: 'shown' | 'operation' | 'none';
-  /** Faults that were felt in it: those on the blamed node first, then those that began in it, in order. */
+  /** Faults that were felt in it, or whose damage was there: the likeliest first. */
   readonly faults: readonly Suspect[];
-  /** The last fault before it, when there was none in it. */
+  /** The last fault before it, when there was none in it: on the blamed node, else on another. */
   readonly before?: Suspect;
   /** Crashes, starts, ends and operator's actions in it, on that node where one is blamed. */
   readonly states: readonly { readonly atMs: number; readonly node?: string; readonly text: string }[];
@@ -42,11 +43,13 @@ const faultsMax = 10;
 const statesMax = 20;
 const toldMax = 3;
 
-/** Faults that happen at one moment, whenever what they brought down comes up again. */
-const momentary = /^(process\.(kill|power-loss|wipe)|clock\.jump|network\.reset|operator\.)/;
+/** Faults that end a process: when it comes up again is a state of the machine. */
+const endsProcess = /^process\.(kill|power-loss|wipe)$/;
 /** Faults whose damage stays until the end, though the fault itself is over. */
 const lasting =
-  /^(disk\.(bit-rot|lost-write|misdirected-write|sector-error)|operator\.(delete-file|wrong-mount)|process\.wipe)$/;
+  /^(disk\.(bit-rot|lost-write|misdirected-write|sector-error|sync-error|lying-sync)|operator\.(delete-file|wrong-mount)|process\.wipe)$/;
+/** Faults that damage nothing by themselves: they show what another did, so they come after the others. */
+const revealing = /^(operator\.(restart|request)|process\.kill)$/;
 
 /**
  * Where and when a run that was violated went wrong: one stretch for each check that was violated on each node, the earliest
@@ -116,11 +119,14 @@ interface Known {
 function describe(record: RunRecord, known: Known): Guilt {
   const { check, node, fromMs, toMs, since, operations } = known;
   const suspects = record.faults.map((fault) => suspectOf(record, fault, node));
-  const faults = suspects.filter((each) => each.fromMs <= toMs && each.toMs >= fromMs).sort(byWeight(known));
+  const reachMs = (each: Suspect): number => (lasting.test(each.name) ? record.virtualMs : each.toMs);
+  const faults = suspects.filter((each) => each.fromMs <= toMs && reachMs(each) >= fromMs).sort(byWeight(known));
   const before =
     faults.length > 0
       ? undefined
-      : suspects.filter((each) => each.isOnNode && each.toMs < fromMs).sort((a, b) => b.toMs - a.toMs)[0];
+      : suspects
+          .filter((each) => each.toMs < fromMs)
+          .sort((a, b) => Number(b.isOnNode) - Number(a.isOnNode) || b.toMs - a.toMs)[0];
   const states = record.timeline
     .filter((entry) => isState(entry) && entry.atMs >= fromMs && entry.atMs <= toMs)
     .filter((entry) => node === undefined || entry.node === undefined || entry.node === node)
@@ -135,13 +141,13 @@ function describe(record: RunRecord, known: Known): Guilt {
     ...(before === undefined ? {} : { before }),
     states: states.slice(0, statesMax),
     operations,
-    sentence: sentenceOf(known, faults, before, states),
+    sentence: sentenceOf(record, known, faults, before, states),
   };
 }
 
 function suspectOf({ virtualMs, nodes }: RunRecord, fault: FaultLogEntry, node: string | undefined): Suspect {
-  const { id, name, text, startMs, endMs } = fault;
-  const toMs = lasting.test(name) ? virtualMs : momentary.test(name) ? startMs : (endMs ?? virtualMs);
+  const { id, name, text, startMs } = fault;
+  const toMs = endsProcess.test(name) ? startMs : Math.min(feltUntil(fault), virtualMs);
   const engines = nodes.filter((each) => each.role === 'engine').map((each) => each.name);
   const isEverybodys = !fault.nodes.some((each) => engines.includes(each));
   return {
@@ -155,17 +161,16 @@ function suspectOf({ virtualMs, nodes }: RunRecord, fault: FaultLogEntry, node: 
 }
 
 /**
- * On the node before elsewhere; begun in the stretch before open already; then in order of their beginnings. Of a stretch
- * that is the whole run the fault that was felt last before its end comes first.
+ * On the node before elsewhere; what does damage before what only shows it; then by the distance of their beginnings from that
+ * of the stretch, whether they were open by then or began in it. Of a stretch that is the whole run the fault that was felt
+ * last before its end comes first.
  */
 function byWeight({ fromMs, toMs, since }: Known): (a: Suspect, b: Suspect) => number {
-  const elsewhere = (each: Suspect): number => (each.isOnNode ? 0 : 2);
-  if (since === 'none') {
-    const ago = (each: Suspect): number => Math.max(0, toMs - each.toMs);
-    return (a, b) => elsewhere(a) - elsewhere(b) || ago(a) - ago(b) || b.fromMs - a.fromMs;
-  }
-  const weight = (each: Suspect): number => elsewhere(each) + (each.fromMs >= fromMs ? 0 : 1);
-  return (a, b) => weight(a) - weight(b) || a.fromMs - b.fromMs;
+  const weight = ({ isOnNode, name }: Suspect): number => (isOnNode ? 0 : 2) + (revealing.test(name) ? 1 : 0);
+  const distance = (each: Suspect): number =>
+    since === 'none' ? Math.max(0, toMs - each.toMs) : Math.abs(each.fromMs - fromMs);
+  const latest = since === 'none' ? -1 : 1;
+  return (a, b) => weight(a) - weight(b) || distance(a) - distance(b) || latest * (a.fromMs - b.fromMs);
 }
 
 function isState({ kind }: TimelineEntry): boolean {
@@ -183,31 +188,41 @@ function lastAnswer(operations: readonly Operation[]): number | undefined {
 }
 
 function sentenceOf(
-  { check, message, fromMs, toMs, since }: Known,
+  record: RunRecord,
+  known: Known,
   faults: readonly Suspect[],
   before: Suspect | undefined,
   states: Guilt['states'],
 ): string {
+  const { check, message, toMs } = known;
   const when =
-    since === 'none'
+    known.since === 'none'
       ? `Since when cannot be told from this run; it was seen at ${formatMoment(toMs)}`
-      : `It came about between ${formatMoment(fromMs)}, when all was still well, and ${formatMoment(toMs)}`;
-  return `${check}: ${message}. ${when}; ${circumstances(faults, before)}${processes(states)}.`;
+      : `It came about between ${beginning(record, known)} and ${formatMoment(toMs)}`;
+  return `${check}: ${message}. ${when}; ${circumstances(record, faults, before)}${processes(states)}.`;
 }
 
-function circumstances(faults: readonly Suspect[], before: Suspect | undefined): string {
+/** The beginning of a stretch, and how it is known. */
+function beginning(record: RunRecord, { fromMs, since, operations }: Known): string {
+  if (since === 'shown') return `${formatMoment(fromMs)}, when all was still well,`;
+  const first = operations.find((id) => operationOf(record, id)?.invokedAt === fromMs);
+  return `the call of operation ${first ?? operations[0]} at ${formatMoment(fromMs)}`;
+}
+
+function circumstances({ faults: all }: RunRecord, faults: readonly Suspect[], before: Suspect | undefined): string {
   if (faults.length > 0) {
     const told = faults.slice(0, toldMax).map(sayFault);
     const more = faults.length > toldMax ? ` and ${faults.length - toldMax} more` : '';
     return `in between: ${told.join(', ')}${more}`;
   }
-  if (before === undefined) return 'no fault came before it: the engine did it by itself';
+  if (all.length === 0) return 'no fault was injected in this run: the engine did it by itself';
+  if (before === undefined) return 'no fault came before it';
   return `no fault was felt in between; the last before it was ${sayFault(before)}`;
 }
 
-function sayFault({ name, text, fromMs, toMs }: Suspect): string {
+function sayFault({ name, text, fromMs, toMs, isOnNode }: Suspect): string {
   const when = toMs > fromMs ? `${formatMoment(fromMs)} to ${formatMoment(toMs)}` : `at ${formatMoment(fromMs)}`;
-  return `${name} (${text}; ${when})`;
+  return `${name}${isOnNode ? '' : ' on another node'} (${text}; ${when}${lasting.test(name) ? ', its damage stays' : ''})`;
 }
 
 function processes(states: Guilt['states']): string {

@@ -12,7 +12,7 @@ import { sampleRecord } from './sampleRecord.ts';
 
 function fault(id: number, name: string, startMs: number, endMs?: number, node = 'stemedb-1'): FaultLogEntry {
   const entry = { id, name, nodes: [node], parameters: {}, text: `text of ${id}`, startMs };
-  return endMs === undefined ? entry : { ...entry, endMs };
+  return endMs === undefined ? { ...entry, lastsMs: 0 } : { ...entry, endMs };
 }
 
 function operation(id: number, invokedAt: number, completedAt: number): Operation {
@@ -77,30 +77,56 @@ describe('where a run went wrong', () => {
     expect(guilt.operations).toEqual([4]);
     expect(guilt.sentence).toBe(
       'C1 acked-is-durable: LSN 7 is missing. It came about between 3,215 ms, when all was still well, and 7,900 ms; ' +
-        'in between: disk.sync-error (text of 1; 3,300 ms to 3,700 ms), process.power-loss (text of 2; at 4,200 ms); ' +
+        'in between: disk.sync-error (text of 1; 3,300 ms to 3,700 ms, its damage stays), process.power-loss (text of 2; at 4,200 ms); ' +
         'meanwhile: stemedb-1: power loss at 4,200 ms, stemedb-1 serves (process 2) at 4,500 ms.',
     );
   });
 
-  it('should suspect the faults of the blamed node before those of others, and new ones before old ones', () => {
+  it('should suspect the faults of the blamed node before those of others, and those that began nearest first', () => {
     const faults = [
       fault(0, 'disk.slow', 3_300, 4_000, 'stemedb-2'),
       fault(1, 'disk.slow', 1_000, 9_000),
       fault(2, 'network.loss', 5_000, 6_000, 'client-1'),
-      fault(3, 'disk.stall', 6_000, 7_000),
+      fault(3, 'disk.stall', 3_000, 7_000),
     ];
     const guilt = only(run([lost], { faults }));
     expect(guilt.faults.map(({ id, isOnNode }) => [id, isOnNode])).toEqual([
-      [2, true],
       [3, true],
+      [2, true],
       [1, true],
       [0, false],
     ]);
+    expect(guilt.sentence).toContain('1 more');
+  });
+
+  it('should suspect a restart or a kill after what damages data, however near it was', () => {
+    const faults = [
+      fault(0, 'operator.restart', 3_220),
+      fault(1, 'process.kill', 3_216),
+      fault(2, 'disk.full', 500, 9_000),
+      fault(3, 'disk.sync-error', 4_000, 4_100),
+    ];
+    expect(only(run([lost], { faults })).faults.map(({ id }) => id)).toEqual([3, 2, 1, 0]);
   });
 
   it('should suspect damage of the media for as long as it stays', () => {
     const faults = [fault(0, 'disk.bit-rot', 1_000), fault(1, 'clock.jump', 1_000)];
-    expect(only(run([lost], { faults })).faults.map(({ id }) => id)).toEqual([0]);
+    const guilt = only(run([lost], { faults }));
+    expect(guilt.faults.map(({ id }) => id)).toEqual([0]);
+    expect(guilt.sentence).toContain('disk.bit-rot (text of 0; at 1,000 ms, its damage stays)');
+    // A sync that failed or lied lets bytes go that were called durable: healing it does not bring them back.
+    const syncs = [fault(0, 'disk.sync-error', 100, 200), fault(1, 'disk.lying-sync', 300, 400)];
+    expect(only(run([lost], { faults: syncs })).faults.map(({ id, toMs }) => [id, toMs])).toEqual([
+      [1, 400],
+      [0, 200],
+    ]);
+  });
+
+  it('should take what a fault did that lasts by itself for as long as it lasted', () => {
+    const pause = { ...fault(0, 'process.memory', 3_000, 9_000), lastsMs: 100 };
+    expect(only(run([lost], { faults: [pause] })).before?.toMs).toBe(3_100);
+    const { lastsMs: _, ...unhealed } = fault(1, 'disk.slow', 1_000);
+    expect(only(run([lost], { faults: [unhealed] })).faults[0]?.toMs).toBe(10_000);
   });
 
   it('should name the last fault before it when none was felt in it, and say when there was none at all', () => {
@@ -108,13 +134,27 @@ describe('where a run went wrong', () => {
     expect(guilt.faults).toEqual([]);
     expect(guilt.before?.id).toBe(1);
     expect(guilt.sentence).toContain('no fault was felt in between; the last before it was disk.stall');
-    expect(only(run([lost])).sentence).toContain('no fault came before it: the engine did it by itself');
+    expect(only(run([lost])).sentence).toContain('no fault was injected in this run: the engine did it by itself');
+  });
+
+  it('should not say of a run with faults that the engine did it by itself', () => {
+    const elsewhere = fault(0, 'disk.slow', 100, 500, 'stemedb-2');
+    const guilt = only(run([lost], { faults: [elsewhere, fault(1, 'disk.stall', 9_000, 9_500)] }));
+    expect(guilt.before).toMatchObject({ id: 0, isOnNode: false });
+    expect(guilt.sentence).toContain('the last before it was disk.slow on another node (text of 0; 100 ms to 500 ms)');
+    const later = only(run([lost], { faults: [fault(0, 'disk.stall', 9_000, 9_500)] }));
+    expect(later.sentence).toContain('; no fault came before it.');
+    const both = [fault(0, 'disk.slow', 10, 50), fault(1, 'disk.slow', 100, 500, 'stemedb-2')];
+    expect(only(run([lost], { faults: both })).before?.id).toBe(0);
   });
 
   it('should begin with the operations where the check shows no beginning, and say so where nothing does', () => {
     const { fromMs: _, atMs: __, ...bare } = lost;
     const history = [0, 1, 2, 3, 4].map((id) => operation(id, 1_000 * id, 1_000 * id + 10));
     expect(only(run([bare], { history }))).toMatchObject({ since: 'operation', fromMs: 4_000, toMs: 4_010 });
+    expect(only(run([bare], { history })).sentence).toContain(
+      'It came about between the call of operation 4 at 4,000 ms and 4,010 ms;',
+    );
     const unknown = only(run([bare]));
     expect(unknown).toMatchObject({ since: 'none', fromMs: 0, toMs: 10_000 });
     expect(unknown.sentence).toContain('Since when cannot be told from this run; it was seen at 10,000 ms');
