@@ -19,7 +19,7 @@ export const diskErrorEntries: readonly FaultEntry[] = [
     // What the page cache alone has is served after the restart, and must be durable by then.
     name: 'sync error, restart, power loss',
     family: 'disk-errors',
-    weight: 3,
+    weight: 9,
     steps: (draw) => {
       const killed = scale(draw.length, 50, 600);
       return [
