@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util';
 import type { Operation } from '../src/checkers/history.ts';
 import { checkLinearizability } from '../src/checkers/linearizability.ts';
 import { casRegisterModel } from '../src/checkers/models/register.ts';
-import { parseEtcd } from '../test/checkers/porcupineLogs.ts';
 import { loadNote, median, spread, verdict } from './measure.ts';
+import { parseEtcd } from './porcupine/logs.ts';
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, budget: { type: 'string', default: '20' } },

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parseEtcd, parseKv } from '../../bench/porcupine/logs.ts';
 import type { Operation } from '../../src/checkers/history.ts';
 import { checkLinearizability, type Model } from '../../src/checkers/linearizability.ts';
 import { keyValueModel } from '../../src/checkers/models/keyValue.ts';
@@ -10,7 +11,6 @@ import { casRegisterModel, registerModel } from '../../src/checkers/models/regis
 import { Configurations } from '../../src/checkers/wgl/configurations.ts';
 import { Transitions } from '../../src/checkers/wgl/states.ts';
 import { bruteForce, op } from './histories.ts';
-import { parseEtcd, parseKv } from './porcupineLogs.ts';
 
 const conformance = join(import.meta.dirname, '../../../shared/conformance/porcupine');
 const hasConformance = existsSync(conformance);
