@@ -22,6 +22,31 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
   beforeAll(async () => {
     await writeReport(sampleRecord(), join(directory, 'held'));
     await writeReport(sampleRecord({ violated: true, logLines: 100_000 }), join(directory, 'violated'));
+    const points = Array.from({ length: 10_000 }, (_, nth): [number, number] => [nth * 200, nth]);
+    const operation = {
+      id: 7,
+      process: 0,
+      f: 'write',
+      input: 'x'.repeat(1_000),
+      outcome: 'ok' as const,
+      invokedAt: 60_000,
+      completedAt: 60_001,
+      invokedOrder: 0,
+      completedOrder: 1,
+    };
+    await writeReport(
+      {
+        ...sampleRecord({ violated: true }),
+        violations: Array.from({ length: 1_000 }, (_, nth) => ({
+          check: 'often',
+          message: `number ${nth}`,
+          atMs: nth,
+        })),
+        metrics: [{ name: 'm', help: '', type: 'gauge', series: [{ labels: {}, points }] }],
+        history: [operation],
+      },
+      join(directory, 'bounded'),
+    );
     tab = await openTab();
     await tab.visit(url('held'));
   }, 30_000);
@@ -150,8 +175,19 @@ describe.skipIf(!hasChromium)('the page of a report in a browser (skipped withou
     expect(await tab.page.textContent('#timeline-detail')).toContain('40:00.0');
   });
 
+  it('should say what of a large run it does not show, and where that is', async () => {
+    await tab.visit(url('bounded'));
+    const violations = await tab.page.textContent('#violations');
+    expect(violations).toContain('Violations (1,000)');
+    expect(violations).toContain('197 more of often');
+    expect(violations).toContain('800 more of often are in report.json.');
+    expect(await tab.page.textContent('#charts')).toContain('not every sample is drawn');
+    await tab.page.click('#history-row-0');
+    expect(await tab.page.textContent('#history-detail')).toContain('in history.ndjson.gz, in the line with "id":7.');
+  });
+
   it('should say nothing on the console and ask the network for nothing', () => {
     expect(tab.said).toEqual([]);
-    expect(tab.asked).toEqual([url('held'), url('violated')]);
+    expect(tab.asked).toEqual([url('held'), url('violated'), url('bounded')]);
   });
 });

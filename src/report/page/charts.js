@@ -227,7 +227,11 @@
     section.append(
       ...hotfire.heading(
         'Charts',
-        'Drag over a chart to zoom all of them, double-click to see the whole run. Click a name below a chart to hide its line.',
+        `Drag over a chart to zoom all of them, double-click to see the whole run. Click a name below a chart to hide its line.${
+          hotfire.data.leftOut.samples > 0
+            ? ' Away from faults, alerts and violations not every sample is drawn: all are in report.json.'
+            : ''
+        }`,
       ),
       el(
         'div',

@@ -122,6 +122,9 @@
         hotfire.pair('asked', pretty(input)),
         hotfire.pair('answer', pretty(output)),
       ),
+      input.endsWith('…') || output.endsWith('…')
+        ? el('p', { class: 'help' }, `What is cut (…) stands whole in history.ndjson.gz, in the line with "id":${id}.`)
+        : undefined,
       hotfire.waterfall(spansOf(operation), invokedMs, endMs),
     ];
   };
