@@ -40,8 +40,20 @@ export function createThreadExecutor({ jobs, packageRoot, module }: ThreadExecut
     while (idle.length === 0 && all.size >= jobs && !closed) await new Promise<void>((free) => waiting.push(free));
     if (closed) throw new Error('it was closed before a thread was free');
     const settings: WorkerSettings = { packageRoot };
-    const worker = idle.pop() ?? new Worker(module ?? workerModule(), { workerData: settings });
+    return idle.pop() ?? start(settings);
+  }
+
+  function start(settings: WorkerSettings): Worker {
+    const worker = new Worker(module ?? workerModule(), { workerData: settings });
     all.add(worker);
+    // As long as it lives, and not only while it has a run: one that dies idle (a rejection that comes late) is not handed
+    // out again, and its error does not end the process.
+    const forget = () => {
+      all.delete(worker);
+      const at = idle.indexOf(worker);
+      if (at >= 0) idle.splice(at, 1);
+    };
+    worker.on('error', forget).on('exit', forget);
     return worker;
   }
 
@@ -56,7 +68,7 @@ export function createThreadExecutor({ jobs, packageRoot, module }: ThreadExecut
       }
       try {
         const result = await ask(worker, task, onProgress, hurry);
-        idle.push(worker);
+        if (all.has(worker)) idle.push(worker);
         return result;
       } catch (error) {
         // Whatever state it is in: it is not asked again.

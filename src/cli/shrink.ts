@@ -1,10 +1,9 @@
-import { existsSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { Command } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import type { ScenarioDocument } from '../chaos/definition.ts';
 import { shrinkRunsMaxDefault } from '../chaos/runSeed.ts';
-import { describedBy, describeShrinking, sizeText } from '../chaos/shrink/describe.ts';
+import { describedBy, describeShrinking, sizeText, withoutStepText } from '../chaos/shrink/describe.ts';
 import { type ShrinkProgress, textOf } from '../chaos/shrink/search.ts';
 import { type Shrunk, shrink } from '../chaos/shrink/shrink.ts';
 import { withNamedSteps, withoutGivenNames } from '../chaos/shrink/timeline.ts';
@@ -15,8 +14,8 @@ import { loadScenario } from '../scenario/load.ts';
 import { ScenarioError } from '../scenario/mistakes.ts';
 import { runScenario } from '../scenario/runner.ts';
 import { duration, positiveInteger } from './arguments.ts';
-import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
+import { expectOutputFile, writeOutputFile } from './outputFile.ts';
 import { mutantNamed } from './planted.ts';
 import { readScenario } from './scenarioText.ts';
 import { readVocabulary } from './vocabulary.ts';
@@ -43,18 +42,19 @@ export function shrinkCommand(): Command {
     .option('--mutant <name>', 'plant this bug in the engine; what fails without it too is not taken')
     .option('--runs <n>', 'runs that the search may take', positiveInteger, shrinkRunsMaxDefault)
     .option('--time-budget <duration>', 'begin no further run after this much real time, such as 10m', duration)
-    .option('--out <file>', 'where the smallest goes (default: beside the working directory, FILE.shrunk.yaml)')
+    .option('--out <file>', 'where the smallest goes (default: FILE.shrunk.yaml in the working directory)')
     .option('--json', 'print what came of it as JSON')
     .addHelpText(
       'after',
       `
-Exit codes: 0 a smallest was written, 2 nothing to shrink (the scenario holds, or could not be decided), 64 usage, 78 the
-scenario cannot be used, 130 interrupted (the smallest so far is written). Without --time-budget and interruption the
+Exit codes: 0 a smallest was written, 2 nothing to shrink (the scenario holds, or could not be decided), 64 usage, 74 the
+smallest could not be written (it is printed instead), 78 the scenario cannot be used, 130 interrupted, 143 told to end
+(the smallest so far is written). Without --time-budget and interruption the
 result is the same on every machine.
 
 Examples:
   $ hotfire shrink incident.yaml
-  $ hotfire shrink reports/chaos/stemedb-17.yaml --runs 2000 --time-budget 10m --out smallest.yaml`,
+  $ hotfire shrink reports/chaos/stemedb-17/scenario.yaml --runs 2000 --time-budget 10m --out smallest.yaml`,
     )
     .action(async (file: string, flags: ShrinkFlags) => {
       process.exitCode = await shrinkFile(file, flags);
@@ -63,8 +63,7 @@ Examples:
 
 async function shrinkFile(wanted: string, flags: ShrinkFlags): Promise<number> {
   const out = flags.out ?? `${basename(wanted).replace(/\.ya?ml$/, '')}.shrunk.yaml`;
-  if (!existsSync(dirname(out)))
-    throw new UsageError(`expected --out in a directory that is there, got ${out}; make ${dirname(out)} first`);
+  expectOutputFile('--out', out);
   try {
     return await shrinkTo(out, wanted, flags);
   } catch (error) {
@@ -108,7 +107,14 @@ async function shrinkTo(out: string, wanted: string, flags: ShrinkFlags): Promis
   progress.clear();
 
   const smallest = describedBy(withoutGivenNames(shrunk.document), shrunk.explanation);
-  writeFileSync(out, `${commentOf(file, shrunk, flags)}\n${textOf(smallest)}`);
+  const written = `${commentOf(file, shrunk, flags)}\n${textOf(smallest)}`;
+  const lost = writeOutputFile(out, written);
+  if (lost !== undefined) {
+    // It took long to find: it goes where it can still be read.
+    process.stdout.write(written);
+    process.stderr.write(`error: the smallest could not be written, it is on standard output: ${lost}\n`);
+    return ExitCode.io;
+  }
   report(out, shrunk, flags, performance.now() - startedAt);
   return interrupted ?? 0;
 }
@@ -130,9 +136,7 @@ function commentOf(file: string, { checks, reasons, explanation }: Shrunk, { mut
     `Made smaller from ${file}: ${checks.join(', ')}`,
     ...reasons.slice(0, 5).map((reason) => `  ${reason}`),
     describeShrinking(explanation),
-    ...explanation.steps.map(
-      ({ text, necessary }) => `  ${text}: ${necessary === true ? 'necessary' : 'not tried without'}`,
-    ),
+    ...explanation.steps.map((step) => `  ${step.text}: ${withoutStepText(step)}`),
     ...(mutant === undefined ? [] : [`Seen with the planted bug ${mutant}.`]),
   ]
     .flatMap((line) => line.split('\n'))
@@ -149,9 +153,7 @@ function report(out: string, { checks, reasons, explanation }: Shrunk, flags: Sh
   const lines = [
     `before:  ${sizeText(explanation.before)}`,
     `after:   ${sizeText(explanation.after)}`,
-    ...explanation.steps.map(
-      ({ text, necessary }) => `         ${text}: ${necessary === true ? 'necessary' : 'not tried without'}`,
-    ),
+    ...explanation.steps.map((step) => `         ${step.text}: ${withoutStepText(step)}`),
     `         ${describeShrinking(explanation).replace(/^.*? runs\. /, '')}`,
     `runs:    ${explanation.runs} in ${(realMs / 1000).toFixed(1)} s`,
     `checks:  ${checks.join(', ')}`,

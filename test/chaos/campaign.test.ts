@@ -134,23 +134,22 @@ test('should end with the generation in which the last probe fired', async () =>
   }
 });
 
-test('should find the same failures of a planted bug in one, two and three worker threads, guided', async () => {
+test('should find the same failures of a planted bug in one and in three worker threads, guided', async () => {
   const campaigns = [];
-  for (const jobs of [1, 2, 3]) {
+  for (const jobs of [1, 3]) {
     const executor = createThreadExecutor({ jobs, packageRoot: new URL('../../', import.meta.url).href });
     const campaign = await runCampaign({
       engine: 'stemedb',
       mutants: ['ack-on-write'],
-      shrinkRunsMax: 1,
+      shrinkRunsMax: 2,
       executor,
-      // Short runs.
-      plan: guidedPlan([13, 14, 36, 38], 2),
+      // Short runs; generations that are wider than the executor.
+      plan: guidedPlan([13, 14, 36, 38, 13, 36], 4),
     }).finally(() => executor.close());
     campaigns.push(campaign.results);
   }
-  const [one = [], two, three] = campaigns;
+  const [one = [], three] = campaigns;
   expect(one.filter(({ run }) => run.includes('.'))).toHaveLength(1);
   expect(one.some(({ failure }) => failure !== undefined)).toBe(true);
-  expect(two).toEqual(one);
   expect(three).toEqual(one);
 }, 240_000);

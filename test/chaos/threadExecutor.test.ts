@@ -16,6 +16,8 @@ parentPort.on('message', ({ kind, task }) => {
   if (run === 'exits') process.exit(7);
   if (run === 'defect') return parentPort.postMessage({ kind: 'defect', message: 'a broken check' });
   if (run === 'never') return;
+  if (run === 'dies later') setTimeout(() => Promise.reject(new Error('too late')), 30);
+  if (run === 'ends later') setTimeout(() => process.exit(7), 30);
   parentPort.postMessage({ kind: 'progress', progress: { pass: 'faults', runs: 1, runsMax: 2, faults: 3, nodes: 1, operations: 9 } });
   parentPort.postMessage({ kind: 'result', result: { fingerprint: run + '@' + threadId } });
 });
@@ -58,6 +60,16 @@ test.each([
   using(1, async (executor) => {
     await expect(executor.run(task(run))).rejects.toThrow(message);
     await expect(executor.run(task('next'))).resolves.toMatchObject({ fingerprint: expect.stringMatching(/^next@/) });
+  }),
+);
+
+test.each(['dies later', 'ends later'])('should not hand out a thread that %s, when it has no run', (run) =>
+  using(1, async (executor) => {
+    const [, first] = (await executor.run(task(run))).fingerprint.split('@');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const [name, second] = (await executor.run(task('next'))).fingerprint.split('@');
+    expect(name).toBe('next');
+    expect(second).not.toBe(first);
   }),
 );
 

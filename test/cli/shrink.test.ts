@@ -75,13 +75,38 @@ describe('a scenario that is violated', () => {
     expect(hotfire('replay', 'small.yaml', '--quiet', '--report', 'a', ...planted).status).toBe(1);
   }, 120_000);
 
+  test('should be refused before the first run where its smallest cannot be written', () => {
+    for (const out of ['/proc/small.yaml', '.']) {
+      const { status, stdout, stderr } = hotfire('shrink', 'incident.yaml', '--out', out, ...planted);
+      expect(stderr).toMatch(
+        /^error: expected a file (that can be written, got \/proc\/small.yaml|for --out, got the directory \.)/,
+      );
+      expect({ status, stdout }).toEqual({ status: 64, stdout: '' });
+    }
+  });
+
+  test('should be printed when the disk turns out to be full', () => {
+    const { status, stdout, stderr } = hotfire(
+      'shrink',
+      'incident.yaml',
+      '--runs',
+      '3',
+      '--out',
+      '/dev/full',
+      ...planted,
+    );
+    expect(status).toBe(74);
+    expect(stdout).toMatch(/^# Made smaller from incident.yaml: C6 ack-after-sync/);
+    expect(stderr).toContain('error: the smallest could not be written, it is on standard output: ENOSPC');
+  }, 60_000);
+
   test('should come out as JSON, and stay within its budget', () => {
     const { status, stdout } = hotfire('shrink', 'incident.yaml', '--runs', '3', '--json', ...planted);
     expect(status).toBe(0);
     const { explanation, file } = JSON.parse(stdout);
     expect(file).toBe('incident.shrunk.yaml');
     expect(explanation).toMatchObject({ endedBy: 'runs', before: { faults: 2, nodes: 2 } });
-    expect(explanation.runs).toBeLessThanOrEqual(4);
+    expect(explanation.runs).toBeLessThanOrEqual(3);
   }, 60_000);
 
   test('should leave the smallest so far when it is interrupted', async () => {

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../faults/units.ts';
 import type { ScenarioDocument } from '../definition.ts';
+import type { StepLeft } from './passSteps.ts';
 import type { RunSize } from './search.ts';
 import type { ShrinkExplanation } from './shrink.ts';
 
@@ -12,9 +13,36 @@ export function describeShrinking(explanation: ShrinkExplanation): string {
       ? 'It fails without any fault.'
       : oneMinimal
         ? `Without ${left === 1 ? 'the one step that is left' : `any one of the ${left} steps that are left`} it does not fail so.`
-        : 'That each step that is left is needed was not shown.';
+        : unshownText(explanation);
   const end = { minimal: '', runs: ' The budget of runs ended the search.', stopped: ' The search was ended early.' };
   return `Shrunk from ${sizeText(before)} to ${sizeText(after)} in ${runs} runs. ${why}${end[endedBy]}`;
+}
+
+/** What became of the run without a step, in words. */
+export function withoutStepText({ without }: StepLeft): string {
+  switch (without) {
+    case 'holds':
+      return 'necessary: without it the run holds';
+    case 'fails otherwise':
+      return 'necessary: without it another check fails';
+    case 'unjudged':
+      return 'not shown to be necessary: the run without it cannot be judged';
+    case 'fails without the bug':
+      return 'not shown to be necessary: without it the run fails without the planted bug too';
+    case 'untried':
+      return 'not tried without';
+  }
+}
+
+function unshownText({ steps }: ShrinkExplanation): string {
+  const count = (without: StepLeft['without']) => steps.filter((step) => step.without === without).length;
+  const causes = [
+    [count('untried'), 'not tried'],
+    [count('unjudged'), 'not judgeable without the step'],
+    [count('fails without the bug'), 'failing without the planted bug too'],
+  ] as const;
+  const text = causes.flatMap(([number, cause]) => (number === 0 ? [] : [`${number} ${cause}`])).join(', ');
+  return `That each of the ${steps.length} steps that are left is needed was not shown (${text}).`;
 }
 
 /** `40 faults, 5 nodes, 2000 operations, 14s`. */

@@ -20,10 +20,11 @@ async function shrinkKey(search: Search, key: string): Promise<void> {
   // What the clients do more of by themselves is not simpler for not being written down.
   const wouldGrow =
     quantity !== undefined &&
-    quantity.kind !== 'duration' &&
     usual !== undefined &&
-    usual.kind !== 'duration' &&
-    usual.value > quantity.value;
+    // Of pauses (whose default may be a bare number of milliseconds) it is the shorter that make more.
+    (quantity.kind === 'duration'
+      ? usual.value < quantity.value
+      : usual.kind !== 'duration' && usual.value > quantity.value);
   if (!wouldGrow && (await search.attempt(withoutValue(search.document, path), notMore))) return;
   if (quantity === undefined) return;
   const attempt = (next: number, acceptable: (trial: Trial, smallest: Trial) => boolean) =>

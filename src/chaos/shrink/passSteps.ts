@@ -1,6 +1,6 @@
 import { putRightId, type ScenarioDocument } from '../definition.ts';
 import { ddmin } from './ddmin.ts';
-import type { Search } from './search.ts';
+import type { Outcome, Search } from './search.ts';
 import { type Step, stepsOf, withSteps } from './timeline.ts';
 
 /** Fewer steps: delta debugging over the timeline. What is derived from the steps comes and goes by itself. */
@@ -14,31 +14,40 @@ export function documentsWithoutOneStep(search: Search): ScenarioDocument[] {
   return steps.map((_, index) => withOwnSteps(search, steps.toSpliced(index, 1)));
 }
 
-/**
- * Tries the run without each step that is left. A step without which the run fails all the same goes; the others are shown
- * to be necessary.
- */
-export async function counterfactuals(
-  search: Search,
-): Promise<{ readonly text: string; readonly necessary: boolean | undefined }[]> {
-  search.begin('necessity');
+/** A step that is left, and what the run comes to without it. */
+export interface StepLeft {
+  /** `disk.sync-error at 500ms`. */
+  readonly text: string;
+  readonly without: Exclude<Outcome, 'taken' | 'no smaller'>;
+}
+
+/** Whether it was shown that the failure is not there without the step. What could not be judged shows nothing. */
+export function isNecessary({ without }: StepLeft): boolean {
+  return without === 'holds' || without === 'fails otherwise';
+}
+
+/** Tries the run without each step that is left. A step without which the run fails all the same goes. */
+export async function counterfactuals(search: Search): Promise<readonly StepLeft[]> {
+  search.prove();
   let steps = ownSteps(search);
-  const outcomes = new Map<Step, boolean | undefined>();
+  const outcomes = new Map<Step, StepLeft['without']>();
   for (let index = 0; index < steps.length; ) {
     const step = steps[index];
     if (step === undefined) throw new Error('unreachable: the index is below the length');
-    if (await search.attempt(withOwnSteps(search, steps.toSpliced(index, 1)))) {
+    const before = search.document;
+    const outcome = await search.tryOut(withOwnSteps(search, steps.toSpliced(index, 1)));
+    if (search.document !== before) {
       // Others may have become dispensable by it.
       steps = ownSteps(search);
       outcomes.clear();
       index = 0;
       continue;
     }
-    // A refusal for want of budget shows nothing.
-    outcomes.set(step, search.ended === undefined ? true : undefined);
+    // Taken or refused as no smaller at an earlier time, and so not shown to be needed.
+    outcomes.set(step, outcome === 'taken' || outcome === 'no smaller' ? 'untried' : outcome);
     index++;
   }
-  return steps.map((step) => ({ text: textOf(step), necessary: outcomes.get(step) }));
+  return steps.map((step) => ({ text: textOf(step), without: outcomes.get(step) ?? 'untried' }));
 }
 
 function ownSteps(search: Search): readonly Step[] {

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { ScenarioDocument } from '../definition.ts';
+import { stepsOf } from './timeline.ts';
 
 /** How big a run is. */
 export interface RunSize {
@@ -60,6 +61,21 @@ export interface SearchOptions {
   readonly onProgress?: (progress: ShrinkProgress) => void;
 }
 
+/**
+ * What became of a candidate. `taken`: it fails alike, and is now the smallest. `holds`, `fails otherwise`: it does not.
+ * `unjudged`: nothing can be demanded of it, or it cannot be played or decided. `fails without the bug`: it fails alike, and
+ * does not hold without the planted bug either. `no smaller`: it fails alike and is not what was wanted. `untried`: there was no
+ * run left for it, or the search was told to end.
+ */
+export type Outcome =
+  | 'taken'
+  | 'holds'
+  | 'fails otherwise'
+  | 'unjudged'
+  | 'fails without the bug'
+  | 'no smaller'
+  | 'untried';
+
 /** A search for a smaller document that fails alike: what passes try candidates on. */
 export interface Search {
   /** The smallest so far. */
@@ -83,32 +99,85 @@ export interface Search {
    * @param acceptable what else it must be, against the smallest so far
    */
   attempt(candidate: ScenarioDocument, acceptable?: (trial: Trial, smallest: Trial) => boolean): Promise<boolean>;
+  /** The same, and what became of it; of one that was seen before what became of it then. */
+  tryOut(candidate: ScenarioDocument): Promise<Outcome>;
+  /** Begins the proof: from now on the runs that were kept for it may be taken. */
+  prove(): void;
 }
 
+/** Part of the budget that is kept for the proof that each step is needed, at most, and so many steps at most. */
+const reservedShare = 0.25;
+const reservedStepsMax = 12;
+
 /** A run fails alike when it shares a check with the first: one that fails otherwise is another failure. */
-export function failsAlike(trial: Trial | undefined, wanted: readonly string[]): trial is Trial {
-  return trial?.checks.some((check) => wanted.includes(check)) === true;
+export function failsAlike({ checks }: Trial, wanted: ReadonlySet<string>): boolean {
+  return checks.some((check) => wanted.has(check));
 }
 
 /** Begins a search. Deterministic: the same document and runs give the same result, unless `mayStop` ends it. */
 export function createSearch(options: SearchOptions): Search {
   const { runsMax, complete = (candidate) => candidate } = options;
-  const wanted = options.trial.checks;
+  const wanted = new Set(options.trial.checks);
   /** What was tried, by its text: an accepted one is not tried again either, so that no search goes in circles. */
-  const seen = new Set([textOf(options.document)]);
+  const seen = new Map<string, Outcome>([[textOf(options.document), 'taken']]);
+  /** Runs that one candidate may take. */
+  const cost = options.confirm === undefined ? 1 : 2;
   let { document, trial } = options;
   let pass = '';
   let runs = 0;
   let ended: Search['ended'];
+  let proving = false;
 
-  /** Undefined: refused. */
-  async function judge(candidate: ScenarioDocument, acceptable: (trial: Trial, smallest: Trial) => boolean) {
+  /** Runs that the passes leave for the proof. */
+  function reserved(): number {
+    if (proving) return 0;
+    const steps = Math.min(stepsOf(document).length, reservedStepsMax);
+    return Math.min(steps * cost, Math.floor(runsMax * reservedShare));
+  }
+
+  /** With another ending other demands are derived, and the same bug may be seen by them: what is confirmed is the bug. */
+  function endsOtherwise(candidate: ScenarioDocument): boolean {
+    const isSeen = options.complete !== undefined && options.confirm !== undefined;
+    return isSeen && JSON.stringify(candidate.finally) !== JSON.stringify(document.finally);
+  }
+
+  async function judge(
+    candidate: ScenarioDocument,
+    acceptable: (trial: Trial, smallest: Trial) => boolean,
+  ): Promise<Outcome> {
     runs++;
     const found = await options.play(candidate);
-    if (!failsAlike(found, wanted) || !acceptable(found, trial)) return undefined;
-    if (options.confirm === undefined) return found;
-    runs++;
-    return (await options.confirm(candidate)) ? found : undefined;
+    if (found === undefined) return 'unjudged';
+    if (found.checks.length === 0) return 'holds';
+    if (!failsAlike(found, wanted) && !endsOtherwise(candidate)) return 'fails otherwise';
+    if (!acceptable(found, trial)) return 'no smaller';
+    if (options.confirm !== undefined) {
+      runs++;
+      if (!(await options.confirm(candidate))) return 'fails without the bug';
+    }
+    document = candidate;
+    trial = found;
+    if (!failsAlike(found, wanted)) for (const check of found.checks) wanted.add(check);
+    return 'taken';
+  }
+
+  async function tryOut(
+    candidate: ScenarioDocument,
+    acceptable: (trial: Trial, smallest: Trial) => boolean = () => true,
+  ): Promise<Outcome> {
+    const completed = complete(candidate);
+    if (completed === undefined) return 'unjudged';
+    const text = textOf(completed);
+    const known = seen.get(text);
+    if (known !== undefined) return known;
+    if (ended === undefined && runs + cost > runsMax - reserved()) ended = 'runs';
+    if (ended !== 'stopped' && options.mayStop?.() === true) ended = 'stopped';
+    if (ended !== undefined) return 'untried';
+    const outcome = await judge(completed, acceptable);
+    seen.set(text, outcome);
+    const { faults, nodes, operations } = trial.size;
+    options.onProgress?.({ pass, runs, runsMax, faults, nodes, operations });
+    return outcome;
   }
 
   return {
@@ -133,23 +202,17 @@ export function createSearch(options: SearchOptions): Search {
     begin(name) {
       pass = name;
     },
-    async attempt(candidate, acceptable = () => true) {
+    async attempt(candidate, acceptable) {
+      // What was taken before is no step forward: it may be larger than the smallest so far.
       const completed = complete(candidate);
-      if (completed === undefined) return false;
-      const text = textOf(completed);
-      if (seen.has(text)) return false;
-      if (ended === undefined && runs >= runsMax) ended = 'runs';
-      if (ended === undefined && options.mayStop?.() === true) ended = 'stopped';
-      if (ended !== undefined) return false;
-      seen.add(text);
-      const found = await judge(completed, acceptable);
-      if (found !== undefined) {
-        document = completed;
-        trial = found;
-      }
-      const { faults, nodes, operations } = trial.size;
-      options.onProgress?.({ pass, runs, runsMax, faults, nodes, operations });
-      return found !== undefined;
+      if (completed === undefined || seen.has(textOf(completed))) return false;
+      return (await tryOut(candidate, acceptable)) === 'taken';
+    },
+    tryOut,
+    prove() {
+      proving = true;
+      pass = 'necessity';
+      if (ended === 'runs') ended = undefined;
     },
   };
 }

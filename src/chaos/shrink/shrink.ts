@@ -5,7 +5,7 @@ import { shrinkNodes } from './passNodes.ts';
 import { shrinkParameters } from './passParameters.ts';
 import { shrinkWithOtherSeeds } from './passSeeds.ts';
 import { shrinkBuggify, shrinkSettings } from './passSettings.ts';
-import { counterfactuals, shrinkSteps } from './passSteps.ts';
+import { counterfactuals, isNecessary, type StepLeft, shrinkSteps } from './passSteps.ts';
 import { shrinkTimes } from './passTimes.ts';
 import { createSearch, type RunSize, type Search, type SearchOptions } from './search.ts';
 
@@ -16,13 +16,8 @@ export interface ShrinkExplanation {
   /** Runs that it took. */
   readonly runs: number;
   /** The steps that are left, each with what became of the run without it. */
-  readonly steps: readonly {
-    /** `disk.sync-error at 500ms`. */
-    readonly text: string;
-    /** True: without it the run does not fail alike, or could not be judged. Undefined: there was no run left to try it. */
-    readonly necessary: boolean | undefined;
-  }[];
-  /** No single step can be left out. False: not shown, because the search ended before. */
+  readonly steps: readonly StepLeft[];
+  /** No single step can be left out. False: not shown of all, by want of runs or because a run without one cannot be judged. */
   readonly oneMinimal: boolean;
   /** `minimal`: nothing more could be made smaller; `runs`: the budget was used up; `stopped`: told to end. */
   readonly endedBy: 'minimal' | 'runs' | 'stopped';
@@ -64,6 +59,7 @@ export async function shrink(options: SearchOptions): Promise<Shrunk> {
   await toFixpoint(search, passes);
   await toFixpoint(search, [seeds, ...passes]);
   await toFixpoint(search, [settings]);
+  const ended = search.ended;
   const steps = await counterfactuals(search);
   return {
     document: search.document,
@@ -74,8 +70,8 @@ export async function shrink(options: SearchOptions): Promise<Shrunk> {
       after: search.trial.size,
       runs: search.runs,
       steps,
-      oneMinimal: steps.every(({ necessary }) => necessary === true),
-      endedBy: search.ended ?? 'minimal',
+      oneMinimal: steps.every(isNecessary),
+      endedBy: ended ?? search.ended ?? 'minimal',
     },
   };
 }

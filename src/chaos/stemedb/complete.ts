@@ -16,7 +16,8 @@ export function complete(document: ScenarioDocument): ScenarioDocument | undefin
   const steps = (timeline ?? []).filter((step) => step.id !== putRightId);
   const nature = natureOf(steps);
   const durationMs = milliseconds(document.duration) ?? 0;
-  if (nature.unprovable || nature.lastStepMs > durationMs) return undefined;
+  // A step of the last moment has no time left in which to happen.
+  if (nature.unprovable || (steps.length > 0 && nature.lastStepMs >= durationMs)) return undefined;
   const { title: _, ...rest } = document;
   const restartAtMs = durationMs - putRightBeforeEndMs;
   const restarts = nature.needsRestart && !nature.media;

@@ -41,7 +41,7 @@ describe('a run of 40 faults, 5 nodes and a load', () => {
     });
     expect(explanation.before).toMatchObject({ faults: 40, nodes: 5, operations: 60 });
     expect(explanation.after).toMatchObject({ faults: 3, nodes: 1 });
-    expect(explanation.steps.map(({ necessary }) => necessary)).toEqual([true, true, true]);
+    expect(explanation.steps.map(({ without }) => without)).toEqual(['holds', 'holds', 'holds']);
     expect(explanation).toMatchObject({ oneMinimal: true, endedBy: 'minimal' });
     expect(explanation.runs).toBe(options.played.length);
     expect(new Set(options.played.map((each) => JSON.stringify(each))).size).toBe(options.played.length);
@@ -61,7 +61,7 @@ describe('a run of 40 faults, 5 nodes and a load', () => {
     expect(options.played.length).toBe(12);
     expect(fails(document)).toBe(true);
     expect(explanation).toMatchObject({ runs: 12, oneMinimal: false, endedBy: 'runs' });
-    expect(explanation.steps.every(({ necessary }) => necessary === undefined)).toBe(true);
+    expect(explanation.steps.filter(({ without }) => without === 'untried').length).toBeGreaterThan(0);
     expect(progress.map(({ runs }) => runs)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));
     expect(progress.at(-1)).toMatchObject({ runsMax: 12, nodes: 1 });
     expect(describeShrinking(explanation)).toContain('was not shown');
@@ -135,6 +135,63 @@ test('should refuse what is not confirmed, and count its runs', async () => {
   );
   expect(faultsOf(document)).toEqual(['f9']);
   expect(explanation.runs).toBe(2 * confirmed);
+  expect(explanation.steps.map(({ without }) => without)).toEqual(['fails without the bug']);
+  expect(explanation.oneMinimal).toBe(false);
+  expect(describeShrinking(explanation)).toContain('(1 failing without the planted bug too)');
+});
+
+test.each([1, 2, 3, 12, 13])('should take no more than %i runs, though a candidate may take two', async (runsMax) => {
+  let played = 0;
+  const { explanation } = await shrink(
+    toySearch(big, (candidate) => ++played > 0 && faultsOf(candidate).includes('f9'), {
+      runsMax,
+      confirm: async () => ++played > 0,
+    }),
+  );
+  expect(explanation.runs).toBe(played);
+  expect(played).toBeLessThanOrEqual(runsMax);
+});
+
+test('should keep runs for the proof that what is left is needed', async () => {
+  // What is left after the steps takes more runs to polish than there are.
+  const { explanation } = await shrink(
+    toySearch(big, (candidate) => faultsOf(candidate).includes('f3') && faultsOf(candidate).includes('f8'), {
+      runsMax: 20,
+    }),
+  );
+  expect(explanation).toMatchObject({ endedBy: 'runs', oneMinimal: true });
+  expect(explanation.steps.map(({ without }) => without)).toEqual(['holds', 'holds']);
+  expect(explanation.runs).toBeLessThanOrEqual(20);
+});
+
+test('should say what could not be judged without a step, and not call the step necessary', async () => {
+  const options = toySearch(big, () => true);
+  const { explanation } = await shrink({
+    ...options,
+    play: async (candidate) => (faultsOf(candidate).includes('f5') ? toyTrial(candidate, ['wanted']) : undefined),
+  });
+  expect(explanation.steps).toMatchObject([{ without: 'unjudged' }]);
+  expect(explanation.oneMinimal).toBe(false);
+  expect(describeShrinking(explanation)).toContain('(1 not judgeable without the step)');
+});
+
+test('should go on where the ending changes and another check sees the same bug, as long as that is confirmed', async () => {
+  const complete = (document: ScenarioDocument) => ({
+    ...document,
+    finally: faultsOf(document).includes('f1') ? 'leave' : { within: '60s' },
+  });
+  const play = async (candidate: ScenarioDocument) =>
+    toyTrial(
+      candidate,
+      !faultsOf(candidate).includes('f2') ? [] : candidate.finally === 'leave' ? ['wanted'] : ['liveness'],
+    );
+  const document = complete(big);
+  const both = { ...toySearch(document, () => true, { complete }), play };
+  const confirmed = await shrink({ ...both, confirm: async () => true });
+  expect(faultsOf(confirmed.document)).toEqual(['f2']);
+  expect(confirmed.checks).toEqual(['liveness']);
+  // Without a planted bug nothing says that it is the same failure.
+  expect(faultsOf((await shrink(both)).document)).toEqual(['f1', 'f2']);
 });
 
 test('should derive anew what depends on the steps, and refuse what cannot be judged', async () => {
@@ -157,6 +214,20 @@ test('should not write less of a load when the clients would ask more by it', as
     ),
   );
   expect(document.load).toEqual({ writers: 2, votes: 0 });
+});
+
+test('should not try a load without its pauses, which asks as fast as it can', async () => {
+  const options = toySearch(
+    { ...big, load: { writers: 6, think: '50ms' } },
+    (candidate) => candidate.load !== undefined,
+    {
+      stand: { defaultNodes: 1, nodeName: (number) => `toy-${number}`, loadDefaults: { writers: 8, think: 0 } },
+    },
+  );
+  await shrink(options);
+  const loads = options.played.flatMap(({ load }) => (load === undefined ? [] : [load]));
+  expect(loads.length).toBeGreaterThan(5);
+  expect(loads.filter((load) => !('think' in (load as object)))).toEqual([]);
 });
 
 test('should shrink parameters to defaults or to small numbers, and leave words alone', async () => {

@@ -152,5 +152,8 @@ describe('what may be demanded', () => {
 
   test('should be nothing of steps after the end', () => {
     expect(complete({ ...draft(powerLoss), duration: '1s' })).toBeUndefined();
+    expect(complete({ ...draft(powerLoss), duration: '2s' })).toBeUndefined();
+    expect(complete({ ...draft(powerLoss), duration: '2001ms' })).toBeDefined();
+    expect(complete({ ...draft(), duration: '0ms' })).toBeDefined();
   });
 });
