@@ -16,16 +16,9 @@ import { playDocument, playersOf, trialOf } from '../src/chaos/shrink/trial.ts';
 import { stemedbChaos } from '../src/chaos/stemedb/chaos.ts';
 import type { StemeDraw } from '../src/chaos/stemedb/draw.ts';
 import { entryNamed } from '../src/chaos/stemedb/menu/menu.ts';
+import { plantedBugs } from '../src/chaos/stemedb/plantedBugs.ts';
 import { readVocabulary } from '../src/cli/vocabulary.ts';
 
-/** Planted bugs, and of what kind they are. */
-const bugs: readonly (readonly [kind: string, mutant: string])[] = [
-  ['durability', 'recovery-not-synced'],
-  ['ordering', 'no-chain'],
-  ['liveness', 'read-only-forever'],
-  ['resource leak', 'leak-handle'],
-  ['wrong error', 'submitted-as-not-applied'],
-];
 const faultsOfRun = 40;
 const nodesOfRun = 5;
 /** Big runs of one bug before it counts as not found. */
@@ -42,7 +35,7 @@ const vocabulary = readVocabulary();
 let missed = false;
 
 console.log('| kind | planted bug | before | after | runs | seconds |\n|---|---|---|---|---|---|');
-for (const [kind, mutant] of bugs) {
+for (const { kind, mutant } of plantedBugs) {
   if (flags.mutant === undefined || flags.mutant.includes(mutant)) await measure(kind, mutant);
 }
 process.exitCode = missed ? 1 : 0;

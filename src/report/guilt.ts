@@ -78,12 +78,21 @@ function rankOf({ since }: Guilt): number {
 function guiltOfCheck(record: RunRecord, violation: Violation): Guilt {
   const { check, node, message, atMs, operations = [] } = violation;
   const named = operations.flatMap((id) => operationOf(record, id) ?? []);
-  const toMs = atMs ?? lastAnswer(named) ?? record.virtualMs;
-  const shown = violation.fromMs;
+  // A moment that never came, as that of an answer, is the end of the run.
+  const toMs = Math.min(atMs ?? lastAnswer(named) ?? record.virtualMs, record.virtualMs);
+  const shown = violation.fromMs ?? lastServed(record, violation);
   const invoked = named.length === 0 ? undefined : Math.min(...named.map((operation) => operation.invokedAt));
   const fromMs = Math.max(0, Math.min(shown ?? invoked ?? 0, toMs));
   const since = shown !== undefined ? 'shown' : invoked !== undefined ? 'operation' : 'none';
   return describe(record, { check, message, node, fromMs, toMs, since, operations });
+}
+
+/** A process that ended with a defect was well when it began to serve, or when the one before it did. */
+function lastServed({ nodes, timeline }: RunRecord, { check, node, atMs }: Violation): number | undefined {
+  if (check !== 'no-defect' || atMs === undefined) return undefined;
+  const engines = nodes.filter(({ role }) => role === 'engine');
+  const blamed = node ?? (engines.length === 1 ? engines[0]?.name : undefined);
+  return timeline.findLast((entry) => entry.kind === 'start' && entry.node === blamed && entry.atMs <= atMs)?.atMs;
 }
 
 /** No check was violated: what is left is that something that was expected did not come. */

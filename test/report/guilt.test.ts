@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { plantedBugs } from '../../src/chaos/stemedb/plantedBugs.ts';
 import type { Operation, Violation } from '../../src/checkers/history.ts';
 import { faults } from '../../src/faults/registry.ts';
 import { formatMoment } from '../../src/report/formatTime.ts';
@@ -155,9 +156,23 @@ describe('where a run went wrong', () => {
     expect(only(run([bare], { history })).sentence).toContain(
       'It came about between the call of operation 4 at 4,000 ms and 4,010 ms;',
     );
+    expect(only(run([{ ...lost, atMs: Number.POSITIVE_INFINITY }])).toMs).toBe(10_000);
     const unknown = only(run([bare]));
     expect(unknown).toMatchObject({ since: 'none', fromMs: 0, toMs: 10_000 });
     expect(unknown.sentence).toContain('Since when cannot be told from this run; it was seen at 10,000 ms');
+  });
+
+  it('should begin a defect with the last start of the process that has it', () => {
+    const timeline: TimelineEntry[] = [
+      { atMs: 9, kind: 'start', node: 'stemedb-1', text: 'stemedb-1 serves (process 1)' },
+      { atMs: 4_000, kind: 'start', node: 'stemedb-1', text: 'stemedb-1 serves (process 2)' },
+      { atMs: 4_500, kind: 'start', node: 'stemedb-2', text: 'stemedb-2 serves (process 2)' },
+      { atMs: 9_000, kind: 'start', node: 'stemedb-1', text: 'stemedb-1 serves (process 3)' },
+    ];
+    const defect: Violation = { check: 'no-defect', message: 'RangeError', node: 'stemedb-1', atMs: 5_000 };
+    expect(only(run([defect], { timeline }))).toMatchObject({ since: 'shown', fromMs: 4_000, toMs: 5_000 });
+    const { node: _, ...nobodys } = defect;
+    expect(only(run([nobodys], { timeline })).since).toBe('none');
   });
 
   it('should be one stretch for each check and node, the first that was seen of each, the earliest first', () => {
@@ -202,14 +217,10 @@ describe('where a run went wrong', () => {
 
 /** Bugs of five kinds; the guilty stretch holds the misdeed and names what provoked it. */
 describe('the guilty stretch of a planted bug', { timeout: 60_000 }, () => {
-  interface Planted {
-    readonly kind: string;
-    readonly mutant: string;
+  /** A smallest run of a bug. */
+  interface Smallest {
     readonly lines: readonly string[];
-    /** Check that tells it. */
-    readonly check: string;
-    /** Fault that provokes the bug, and a moment at which the bug does its harm. */
-    readonly provokedBy: string;
+    /** A moment at which the bug does its harm. */
     readonly misdeedMs: number;
   }
   /** Writers enough, on a disk slow enough, that some always queue behind the one that fails. */
@@ -231,55 +242,33 @@ timeline: [${lines.join(', ')}]`;
     return runScenario(loadScenario(text, vocabulary), { mutants: [mutant], observe: true });
   }
   const failedSync = '{ at: 2s, fault: disk.sync-error, with: { device: sdb, variant: keep }, duration: 1s }';
-  const powerLoss = '{ at: 2s, fault: process.power-loss, restart: 200ms }';
   const full = '{ at: 2s, fault: disk.full, with: { device: sdb, at: write, freeBytes: 64MiB }, duration: 1s }';
   const restart = '{ at: 6s, operator: systemctl restart stemedb-api }';
-  const planted: readonly Planted[] = [
-    {
-      kind: 'durability',
-      mutant: 'ack-before-sync',
-      lines: [powerLoss],
-      check: 'C1 acked-is-durable',
-      provokedBy: 'process.power-loss',
-      // What was acknowledged just before the power went had not been synced.
-      misdeedMs: 1_999,
+  const smallest: Readonly<Record<string, Smallest>> = {
+    'recovery-not-synced': {
+      lines: [
+        '{ at: 2s, fault: disk.sync-error, with: { device: sdb, variant: keep }, duration: 200ms }',
+        '{ at: 2100ms, fault: process.kill, restart: 200ms }',
+        '{ at: 2500ms, fault: process.power-loss, restart: 200ms }',
+      ],
+      // It has served since 2,321 ms what only the page cache had, which goes with the power.
+      misdeedMs: 2_499,
     },
-    {
-      kind: 'ordering',
-      mutant: 'retry-sync',
-      lines: [failedSync, restart],
-      check: 'C2 prefix',
-      provokedBy: 'disk.sync-error',
-      misdeedMs: 2_030,
+    // The sync that is tried again follows the one that failed.
+    'retry-sync': { lines: [failedSync, restart], misdeedMs: 2_030 },
+    // Space is back, and nobody looks.
+    'read-only-forever': { lines: [full], misdeedMs: 3_500 },
+    'leak-handle': {
+      lines: ['{ at: 2s, fault: process.power-loss, mode: tear, restart: 200ms }'],
+      // The start reads the torn segment.
+      misdeedMs: 2_205,
     },
-    {
-      kind: 'liveness',
-      mutant: 'read-only-forever',
-      lines: [full],
-      check: 'C15 space',
-      provokedBy: 'disk.full',
-      // Space is back, and nobody looks.
-      misdeedMs: 3_500,
-    },
-    {
-      kind: 'leak',
-      mutant: 'leak-budget',
-      lines: [failedSync, restart],
-      check: 'C23 resources',
-      provokedBy: 'disk.sync-error',
-      misdeedMs: 2_030,
-    },
-    {
-      kind: 'wrong error',
-      mutant: 'submitted-as-not-applied',
-      lines: [failedSync, restart],
-      check: 'C3 no-phantom',
-      provokedBy: 'disk.sync-error',
-      misdeedMs: 2_030,
-    },
-  ];
+    'submitted-as-not-applied': { lines: [failedSync, restart], misdeedMs: 2_030 },
+  };
 
-  it.each(planted)('$kind: $mutant', async ({ mutant, lines, check, provokedBy, misdeedMs }) => {
+  it.each(plantedBugs)('$kind: $mutant', async ({ mutant, check, provokedBy }) => {
+    const { lines, misdeedMs } = smallest[mutant] ?? { lines: [], misdeedMs: Number.NaN };
+    expect(lines.filter((line) => line.includes('fault:')).length).toBeLessThanOrEqual(3);
     const record = await play(lines, mutant);
     const guilt = guiltOf(record).find((each) => each.check === check);
     if (guilt === undefined) throw new Error(`${check} did not see it: ${record.reasons.join('\n')}`);
