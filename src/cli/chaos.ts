@@ -1,6 +1,4 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { type CampaignPlan, plainPlan, runCampaign, seedsOf } from '../chaos/campaign.ts';
 import type { Executor, HurryReason } from '../chaos/executor.ts';
@@ -14,8 +12,8 @@ import { findingsText, openFindings } from './chaos/findings.ts';
 import { type ChaosFlags, expectNumbers, failuresMax, withChaosOptions } from './chaos/options.ts';
 import { createCampaignProgress } from './chaos/progress.ts';
 import { type ChaosSummary, emptiness, failuresOf, summarizeCampaign, summaryText } from './chaos/summary.ts';
-import { UsageError } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
+import { expectOutputFile, writeOutputFile } from './outputFile.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
 import { prepareReportDirectory } from './reportDirectory.ts';
 import { packageRoot } from './vocabulary.ts';
@@ -41,9 +39,9 @@ export function chaosCommand(): Command {
       `
 Exit codes: 0 every run held (and with --until-probes every probe has fired), 1 a run or a replayed finding was violated,
 2 a run could not be decided, or a probe has never fired, or no run was judged, or more than a quarter was skipped, 64 usage,
-70 the stand itself did not get through a run (the others are still printed and written), 130 interrupted (the summary of
-what had ended is still printed and written). Runs that the time budget left are counted as not begun; as long as others
-were judged they do not change the exit code.
+70 the stand itself did not get through a run (the others are still printed and written), 74 every run held but the summary
+could not be written, 130 interrupted, 143 told to end (the summary of what had ended is still printed and written). Runs
+that the time budget left are counted as not begun; as long as others were judged they do not change the exit code.
 
 Examples:
   $ hotfire chaos stemedb --seeds 200
@@ -66,7 +64,7 @@ Examples:
 export async function chaos(engine: string, flags: ChaosFlags, open: () => Promise<ChaosExecutor>): Promise<number> {
   const definition = definitionOf(engine);
   if (flags.mutant !== undefined) mutantNamed(engine, flags.mutant);
-  if (flags.json !== undefined) expectFile('--json', flags.json);
+  if (flags.json !== undefined) expectOutputFile('--json', flags.json);
   const commit = packageCommit();
   const book = flags.findings === undefined ? undefined : openFindings(flags.findings, engine, flags.mutant, commit);
   prepareReportDirectory(flags.out, '--out');
@@ -87,7 +85,7 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     interrupted = exitCode;
     hurryFor('interrupted');
     process.stderr.write(
-      'interrupted: no further seed begins, those under way end first; a second time ends at once\n',
+      'interrupted: no further seed begins, those under way end first; a second time, after a second, ends at once\n',
     );
   });
 
@@ -115,7 +113,9 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
       ...(interrupted === undefined ? {} : { interrupted: true }),
     };
     process.stdout.write(summaryText(summary));
-    if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
+    const lost =
+      flags.json === undefined ? undefined : writeOutputFile(flags.json, `${JSON.stringify(summary, null, 2)}\n`);
+    if (lost !== undefined) process.stderr.write(`error: the summary could not be written: ${lost}\n`);
     const findings = await book?.close(campaign.results, () => interrupted === undefined && Date.now() <= deadline);
     if (findings !== undefined && flags.findings !== undefined)
       process.stdout.write(findingsText(findings, flags.findings));
@@ -126,7 +126,8 @@ export async function chaos(engine: string, flags: ChaosFlags, open: () => Promi
     if (summary.broken.length > 0) return ExitCode.software;
     if (summary.violated > 0 || findings?.some(({ replayed }) => replayed === 'violated') === true) return 1;
     const isUnsure = summary.undecided > 0 || summary.probesReached === false || emptiness(summary) !== undefined;
-    return isUnsure ? 2 : 0;
+    if (isUnsure) return 2;
+    return lost === undefined ? 0 : ExitCode.io;
   } finally {
     clearTimeout(budget);
     await executor.close();
@@ -141,12 +142,4 @@ function planOf(flags: ChaosFlags, probes: readonly string[]): CampaignPlan {
   const numbers = seedsOf(flags.seed, flags.seeds, flags.shard);
   const plan = flags.blind === true ? plainPlan(numbers, generationRuns) : guidedPlan(numbers);
   return flags.untilProbes === true ? untilProbes(plan, probes) : plan;
-}
-
-/** A file that can be written when a long campaign has ended, or a usage error before it begins. */
-function expectFile(option: string, file: string): void {
-  if (!existsSync(dirname(file)))
-    throw new UsageError(`expected ${option} in a directory that is there, got ${file}; make ${dirname(file)} first`);
-  if (existsSync(file) && statSync(file).isDirectory())
-    throw new UsageError(`expected a file for ${option}, got the directory ${file}; name a file in it`);
 }

@@ -1,6 +1,5 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { UsageError } from './exit.ts';
+import { makeDirectory, tryFileIn } from './outputFile.ts';
 
 /**
  * Makes the directory of a report and sees that files can be written into it, before anything is played for it.
@@ -9,11 +8,9 @@ import { UsageError } from './exit.ts';
  * @throws UsageError if it cannot be made or written
  */
 export function prepareReportDirectory(directory: string, option: string): void {
-  const probe = join(directory, `.hotfire-${process.pid}`);
   try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(probe, '');
-    rmSync(probe);
+    makeDirectory(directory);
+    tryFileIn(directory);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(

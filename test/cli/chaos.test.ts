@@ -131,11 +131,35 @@ test.each([
   await expect(parseCommandLine(['chaos', 'stemedb', ...words])).rejects.toThrow(said);
 });
 
+test('should end with 74 when every run held and the disk is full', () => {
+  const { status, stdout, stderr } = hotfire('chaos', 'stemedb', '--run', '8', '--shrink', '0', '--json', '/dev/full');
+  expect(status).toBe(74);
+  expect(stderr).toContain('error: the summary could not be written: ENOSPC');
+  expect(stderr).not.toContain('    at ');
+  expect(stdout).toMatch(/^1 seeds?: 1 held/m);
+}, 60_000);
+
 test.each(['--json', '--findings'])('should end with 64 when %s cannot be written where it should', (option) => {
   const { status, stderr } = hotfire('chaos', 'stemedb', option, 'nowhere/found.json');
   expect(stderr).toContain(`expected ${option} in a directory that is there, got nowhere/found.json`);
   expect(status).toBe(64);
   expect(existsSync(join(folder, 'nowhere'))).toBe(false);
+});
+
+test.each([
+  [['--seed', '2147483647', '--seeds', '2'], 'expected run numbers up to 2147483647, got 2147483647 to 2147483648'],
+  [['--seeds', '5000000000'], 'expected run numbers up to 2147483647, got 1 to 5000000000'],
+  [['--json', '.'], 'expected a file for --json, got the directory .'],
+])('should end with 64 before it plays anything when it is given %j', (words, said) => {
+  const { status, stderr } = hotfire('chaos', 'stemedb', ...words);
+  expect(stderr).toContain(said);
+  expect(status).toBe(64);
+});
+
+test('should not be green when no run was judged', () => {
+  const { status, stdout } = hotfire('chaos', 'stemedb', '--seeds', '2', '--shard', '3/4');
+  expect(stdout).toContain('this campaign shows nothing: no run was judged');
+  expect(status).toBe(2);
 });
 
 test('should list the planted bugs when a name is like none of them', () => {

@@ -149,6 +149,12 @@ test('should refuse a report directory that is a file before anything is played'
   );
 });
 
+test('should refuse a report directory in /proc, where nothing can be made, and not look for a place for ever', () => {
+  const { status, stderr } = replay(scenario('in-proc', 'timeline: []'), '--report', '/proc/x/y');
+  expect(stderr).toMatch(/^error: expected a directory that can be made and written, got \/proc\/x\/y \(/);
+  expect(status).toBe(64);
+});
+
 test('should give the verdict and its code also when the report cannot be written in the end', () => {
   mkdirSync(join(folder, 'taken/report.json'), { recursive: true });
   const violated = replay(
