@@ -17,7 +17,7 @@ import {
   writeCard,
 } from './card.ts';
 import { whileConnected } from './connected.ts';
-import { openRedis, type RedisAddress } from './connection.ts';
+import { openRedis, type RedisAddress, RedisError } from './connection.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { jobIdOf, reasonOf } from './runJob.ts';
 
@@ -98,14 +98,20 @@ export async function createQueueExecutor(options: QueueExecutorOptions): Promis
   const redis = await openRedis(options.address, say);
   let queue: Queue | undefined;
   try {
-    const lease = await claim(redis, keys, options);
-    queue = openQueue(redis, keys, build);
-    const done = await queue.getCompletedCount();
-    if (done > 0) say(`campaign ${campaign} goes on: ${done} runs are done already`);
-    return coordinate(redis, queue, lease, keys, options);
+    const opening = (async () => {
+      const lease = await claim(redis, keys, options);
+      queue = openQueue(redis, keys, build);
+      return { lease, queue, done: await queue.getCompletedCount() };
+    })();
+    // Before anything is begun nothing is lost by giving up.
+    if (!(await whileConnected(redis, opening, options.silenceMs)))
+      throw new RedisError('unreachable', `${options.address.label} was lost while campaign ${campaign} was begun`);
+    const opened = await opening;
+    if (opened.done > 0) say(`campaign ${campaign} goes on: ${opened.done} runs are done already`);
+    return coordinate(redis, opened.queue, opened.lease, keys, options);
   } catch (error) {
-    await queue?.close();
     redis.disconnect();
+    if (queue !== undefined) await whileConnected(redis, queue.close(), endAwayMs);
     throw error;
   }
 }

@@ -202,6 +202,14 @@ describe.skipIf(!hasRedisServer)('runs in a queue (skipped without redis-server)
     await until(async () => (await redis.client.pttl(`${queue}:${id}`)) > keptMs - 60_000);
   });
 
+  it('should give up a campaign that is not begun yet when Redis goes away', async () => {
+    await redis.client.set('hotfire:{c}:coordinator', 'another pid 1 x');
+    const opening = expect(coordinator()).rejects.toThrow('was lost while campaign c was begun');
+    await until(() => said.some((line) => line.includes('waiting whether it lives')));
+    await redis.close();
+    await opening;
+  });
+
   it('should end an idle worker that is told to when Redis is away, in a campaign and before one', async () => {
     const before = worker(never);
     await until(() => said.includes('waiting for a campaign c'));
