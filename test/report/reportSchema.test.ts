@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { type Report, reportSchema, reportSchemaText } from '../../src/report/reportSchema.ts';
-import { reportOf } from '../../src/report/writeReport.ts';
+import { reportOf, writeReport } from '../../src/report/writeReport.ts';
 import type { RunRecord } from '../../src/scenario/runRecord.ts';
 import { observedRun, weather } from './observedRun.ts';
 import { sampleRecord } from './sampleRecord.ts';
@@ -35,31 +38,32 @@ describe('the JSON schema of a report', () => {
     expect(report.alerts.length).toBeGreaterThan(0);
   });
 
-  it('should take the report of a run that was violated, and of one that nobody observed', async () => {
-    const violated = written(await observedRun(weather.process, { mutants: ['ack-before-sync'] }));
-    expect(violated.verdict).toBe('violated');
-    expect(violated.violations.length).toBeGreaterThan(0);
-    for (const report of [violated, written(sampleRecord()), written(sampleRecord({ violated: true }))]) {
-      expect(validate(report), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+  it('should take what is written of a run that was violated, with where it went wrong', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'hotfire-report-'));
+    try {
+      await writeReport(await observedRun(weather.process, { mutants: ['ack-before-sync'] }), directory);
+      const violated: Report = JSON.parse(await readFile(join(directory, 'report.json'), 'utf8'));
+      expect(violated.verdict).toBe('violated');
+      expect(violated.guilt?.some(({ faults }) => faults.length > 0)).toBe(true);
+      expect(violated.faults.some(({ lastsMs }) => lastsMs !== undefined)).toBe(true);
+      expect(validate(violated), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+      const [first, ...others] = violated.guilt ?? [];
+      expect(validate({ ...violated, guilt: [{ ...first, toMs: null }, ...others] })).toBe(false);
+    } finally {
+      await rm(directory, { recursive: true });
     }
   });
 
-  it('should take the report of a run with numbers that JSON does not have', () => {
-    const points: [number, number][] = [
-      [0, 1],
-      [15_000, Number.NaN],
-      [30_000, Number.POSITIVE_INFINITY],
-      [45_000, 2],
-    ];
-    const metrics = [{ name: 'm', help: '', type: 'gauge', series: [{ labels: {}, points }] }];
-    const violation = { check: 'c', message: 'm', fromMs: 1, atMs: Number.POSITIVE_INFINITY };
-    const report = written({ ...sampleRecord(), metrics, violations: [violation] });
-    expect(report.violations).toEqual([{ check: 'c', message: 'm', fromMs: 1 }]);
-    expect(validate(report), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
-    expect(report.metrics[0]?.series[0]?.points).toEqual([
-      [0, 1],
-      [45_000, 2],
-    ]);
+  it('should take the report of a run that nobody observed, and a stretch with a fault before it alone', () => {
+    const record = sampleRecord({ violated: true });
+    const violations = record.violations.map((violation) => ({ ...violation, fromMs: 32 * 60_000 }));
+    const before = written({ ...record, violations });
+    expect(before.guilt?.[0]?.before?.name).toBe('disk.slow-sync');
+    const never = written({ ...record, violations: violations.map((each) => ({ ...each, atMs: Infinity })) });
+    expect(never.guilt?.[0]?.toMs).toBe(record.virtualMs);
+    for (const report of [before, never, written(record), written(sampleRecord())]) {
+      expect(validate(report), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+    }
   });
 
   it.each([

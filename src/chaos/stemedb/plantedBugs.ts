@@ -5,7 +5,7 @@ export interface PlantedBug {
   readonly mutant: string;
   /** The check that tells when it came about. */
   readonly check: string;
-  /** The fault that provokes it, or without which nothing would show it. */
+  /** A fault that provokes it, or without which nothing would show it. */
   readonly provokedBy: string;
 }
 
