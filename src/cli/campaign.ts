@@ -1,6 +1,5 @@
 import { availableParallelism, constants } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { ExecutorError } from '../chaos/executor.ts';
 import { campaignNamePattern } from '../chaos/queue/card.ts';
 import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { ExitCode } from '../engines/engine.ts';
@@ -122,11 +121,6 @@ async function coordinate(engine: string, flags: RunFlags): Promise<number> {
     });
   } catch (error) {
     if (error instanceof CampaignError) return complain(ExitCode.configuration, error.message);
-    if (error instanceof ExecutorError)
-      return complain(
-        ExitCode.software,
-        `${error.message}\nWhat has ended is kept: the same command goes on, with --fresh it begins anew`,
-      );
     return complainOfRedis(error);
   }
 }
