@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Operation } from '../../../src/checkers/history.ts';
 import type { ClientInput, ClientOutput } from '../../../src/checkers/stemedb/evidence.ts';
+import { queryLimit } from '../../../src/checkers/stemedb/readYourWrites.ts';
 import { bent, nth, violationsOf } from './bentStory.ts';
-import { claim, type Story } from './story.ts';
+import { claim, recordOf, type Story } from './story.ts';
 
 describe('C10 read-your-writes', () => {
   const query = (candidates: readonly string[]): Operation<ClientInput, ClientOutput> => ({
@@ -49,6 +50,25 @@ test('C11 should see an index that lacks a record of the log, or has one too man
     evidence.index = [{ ...nth(evidence.index, 0), candidates: [1, 2, 3, 4].map((n) => claim(n).id) }];
   });
   expect(violationsOf('C11', extra)).toEqual([expect.stringMatching(/0 missing, 1 too many/)]);
+});
+
+test('C11 should ask a cut answer only whether it has one too many', () => {
+  const many = Array.from({ length: queryLimit + 20 }, (_, index) => claim(index + 1));
+  const cutTo = (ids: readonly string[]) =>
+    bent(({ evidence, lives, image, operations }) => {
+      operations.push({ ...nth(operations, 0), id: 9, input: { f: 'write', submissions: many, atomic: true } });
+      nth(lives, 1).left = image(
+        many.map((submission, index) => recordOf(submission, index + 1)),
+        31,
+      );
+      evidence.index = [{ ...nth(evidence.index, 0), incarnation: 2, lsn: many.length, candidates: ids }];
+    });
+  const newest = many.slice(-queryLimit).map(({ id }) => id);
+  expect(violationsOf('C11', cutTo(newest))).toEqual([]);
+  expect(violationsOf('C11', cutTo(newest.slice(1)))).toEqual([expect.stringMatching(/21 missing, 0 too many/)]);
+  expect(violationsOf('C11', cutTo([...newest.slice(1), claim(5_000).id]))).toEqual([
+    expect.stringMatching(/0 missing, 1 too many/),
+  ]);
 });
 
 test('C11 should not ask a log for its claims that somebody has deleted under the process', () => {
