@@ -7,6 +7,7 @@ import { FaultError } from '../faults/fault.ts';
 import { historyFileName } from '../report/historyFile.ts';
 import { perfettoFileName } from '../report/perfetto.ts';
 import { writeTrace } from '../report/traceFile.ts';
+import { violationCount } from '../report/violationCount.ts';
 import { writeReport } from '../report/writeReport.ts';
 import { type Override, parseOverride } from '../scenario/document.ts';
 import { loadScenario } from '../scenario/load.ts';
@@ -298,7 +299,7 @@ function othersOf({ expectations }: RunRecord): string {
 
 function foundBy({ violations }: RunRecord): string {
   if (violations.length === 0) return 'no check found a violation';
-  return `the checks found ${violations.length} violation${violations.length === 1 ? '' : 's'}`;
+  return `the checks found ${violationCount(violations)} violation${violations.length === 1 ? '' : 's'}`;
 }
 
 function plantedIn({ mutants = [] }: RunRecord): string {

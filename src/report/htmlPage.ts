@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { RunRecord } from '../scenario/runRecord.ts';
 import { pageData } from './pageData.ts';
+import { titleWithPlanted } from './story.ts';
 
 /** The page's scripts, in the order in which they build on each other. */
 const SCRIPTS = [
@@ -62,7 +63,7 @@ export function htmlPage(record: RunRecord): string {
   const uplot = dirname(createRequire(import.meta.url).resolve('uplot'));
   const styles = `${readFileSync(join(uplot, 'uPlot.min.css'), 'utf8')}\n${STYLES.map(asset).join('\n')}`;
   const parts: Readonly<Record<string, string>> = {
-    title: `<title>${escapeHtml(`${record.verdict}: ${record.title}`)}</title>`,
+    title: `<title>${escapeHtml(`${record.verdict}: ${titleWithPlanted(record)}`)}</title>`,
     styles: `<style>\n${styles}</style>`,
     data: `<script type="application/gzip;base64" id="run">${packed(pageData(record))}</script>`,
     library: `<script>\n${readFileSync(join(uplot, 'uPlot.iife.min.js'), 'utf8')}</script>`,

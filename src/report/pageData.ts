@@ -21,6 +21,7 @@ import {
   statesDrawn,
 } from './pageObservations.ts';
 import { type Story, tellStory } from './story.ts';
+import { violationCount } from './violationCount.ts';
 
 /** A metric in columns: for each series one value for each time of its axis, null where it was not scraped. */
 export interface PageMetric {
@@ -68,6 +69,8 @@ export interface PageData extends Omit<RunRecord, 'metrics' | 'timeline' | 'hist
     readonly samples: number;
     readonly violations: Readonly<Record<string, number>>;
   };
+  /** How many violations were found, in words: checks keep only their first. */
+  readonly violationCount: string;
 }
 
 /** Makes the page's data of a record. */
@@ -93,6 +96,7 @@ export function pageData(record: RunRecord): PageData {
   return {
     ...rest,
     violations,
+    violationCount: violationCount(found),
     story: tellStory(record),
     guilt: guiltOf(record),
     presets: chartPresets(record.engine),

@@ -3,7 +3,8 @@ import { formatClock, formatMoment, formatSpan } from './formatTime.ts';
 import { type Guilt, guiltOf, type Suspect } from './guilt.ts';
 import { table } from './markdown.ts';
 import { type ResponseTimes, responseTimes } from './responseTimes.ts';
-import { tellStory } from './story.ts';
+import { tellStory, titleWithPlanted } from './story.ts';
+import { violationTimes } from './violationCount.ts';
 
 /** Candidates for a root cause that are listed; the rest is in the fault log. */
 const candidatesMax = 10;
@@ -17,7 +18,7 @@ export function postmortemMarkdown(record: RunRecord): string {
   const times = responseTimes(record);
   const guilt = guiltOf(record);
   const lines = [
-    `# Postmortem: ${record.title}`,
+    `# Postmortem: ${titleWithPlanted(record)}`,
     '',
     '## Summary',
     '',
@@ -236,7 +237,7 @@ function wentBadly(record: RunRecord, times: ResponseTimes): string[] {
   const { operations, expectations, violations } = record;
   const byCheck = Map.groupBy(violations, (violation) => violation.check);
   return [
-    ...[...byCheck].map(([check, all]) => `${check} was violated ${all.length} times: ${all[0]?.message ?? ''}`),
+    ...[...byCheck].map(([check, all]) => `${check} was violated ${violationTimes(all)}: ${all[0]?.message ?? ''}`),
     ...expectations
       .filter(({ outcome }) => outcome !== 'held')
       .map(({ outcome, text, detail }) => `${outcome}: ${text} (${detail})`),

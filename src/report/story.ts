@@ -1,6 +1,7 @@
 import type { AlertLogEntry, FaultLogEntry, RunRecord, TimelineEntry, Verdict } from '../scenario/runRecord.ts';
 import { formatClock, formatSpan } from './formatTime.ts';
 import { responseTimes } from './responseTimes.ts';
+import { moreLikeIt, violationCount } from './violationCount.ts';
 
 /** One sentence of the story, with its moment. */
 export interface StoryStep {
@@ -49,11 +50,22 @@ export function tellStory(record: RunRecord): Story {
     { atMs: record.virtualMs, kind: 'end' as const, title: 'The run ends', detail: describeOperations(record) },
   ].sort((a, b) => a.atMs - b.atMs);
   return {
-    headline: HEADLINES[record.verdict],
+    headline: `${HEADLINES[record.verdict]}${plantedSentence(record)}`,
     reasons: gatherReasons(record),
     summary: summarize(record),
     steps: shorten(steps),
   };
+}
+
+/** A run with a planted bug is no incident of the engine: whoever reads of it has to know first. */
+function plantedSentence({ mutants = [] }: RunRecord): string {
+  if (mutants.length === 0) return '';
+  return ` The ${mutants.length === 1 ? 'bug' : 'bugs'} ${list(mutants)} had been planted in the engine.`;
+}
+
+/** The run's title, with the bugs that were planted for it. */
+export function titleWithPlanted({ title, mutants = [] }: RunRecord): string {
+  return mutants.length === 0 ? title : `${title}, with the planted bug ${mutants.join(', ')}`;
 }
 
 function describeCluster({ engine, nodes }: RunRecord): string {
@@ -103,7 +115,7 @@ function violationSteps({ violations, virtualMs }: RunRecord): StoryStep[] {
   const byCheck = Map.groupBy(violations, (violation) => violation.check);
   return [...byCheck.values()].flatMap((all): StoryStep[] => {
     const first = all.reduce((a, b) => ((b.atMs ?? virtualMs) < (a.atMs ?? virtualMs) ? b : a));
-    const more = all.length > 1 ? ` (the first of ${number(all.length)})` : '';
+    const more = all.length > 1 ? ` (the first of ${violationCount(all)})` : '';
     return [
       {
         atMs: first.atMs ?? virtualMs,
@@ -122,8 +134,7 @@ const OTHER_REASONS_MAX = 10;
 function gatherReasons({ reasons, violations }: RunRecord): string[] {
   const byCheck = Map.groupBy(violations, ({ check }) => check);
   const own = [...byCheck].map(([check, all]) => {
-    const first = `${check}: ${all[0]?.message ?? ''}`;
-    return all.length > 1 ? `${first} (and ${number(all.length - 1)} more like it)` : first;
+    return `${check}: ${all[0]?.message ?? ''}${moreLikeIt(all)}`;
   });
   const told = [...byCheck.keys()].flatMap((check) => [`${check}: `, `violated: ${check.replace(/^C\d+ /, '')} (`]);
   const others = reasons.filter((reason) => !told.some((start) => reason.startsWith(start)));
@@ -175,7 +186,7 @@ function endSentence(fired: readonly AlertLogEntry[], crashes: number, { violati
         ? `Every alert was resolved, the last at ${formatClock(last)}.`
         : '',
     violations.length > 0
-      ? `${number(violations.length)} ${violations.length === 1 ? 'thing' : 'things'} that must hold did not.`
+      ? `${violationCount(violations)} ${violations.length === 1 ? 'thing' : 'things'} that must hold did not.`
       : 'Nothing that must hold was violated.',
   ];
   return sentences.filter((sentence) => sentence !== '').join(' ');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { postmortemMarkdown } from '../../src/report/postmortem.ts';
 import { responseTimes } from '../../src/report/responseTimes.ts';
+import { tellStory } from '../../src/report/story.ts';
 import { sampleRecord } from './sampleRecord.ts';
 
 const minute = 60_000;
@@ -68,10 +69,28 @@ describe('a postmortem', () => {
     if (fault === undefined) throw new Error('the sample has a fault');
     const early = { ...fault, id: 99, name: 'network.delay', text: 'an old delay', startMs: 1_000, endMs: 2_000 };
     const text = postmortemMarkdown({ ...record, faults: [early, fault], alerts: [] });
-    expect(text).toMatch(/- C12 monotone was violated \d+ times: durable LSN fell/);
+    expect(text).toMatch(/- C12 monotone was violated once: durable LSN fell/);
     const order = [...text.matchAll(/^\d\. `([\w.-]+)`/gm)].map(([, name]) => name);
     // Of each of the two checks.
     expect(order).toEqual(['disk.slow-sync', 'network.delay', 'disk.slow-sync', 'network.delay']);
     expect(text).toContain('- No alert fired after the trigger.');
+  });
+
+  it('should say first of a planted bug that it was planted', () => {
+    const text = postmortemMarkdown({ ...sampleRecord({ violated: true }), mutants: ['ack-on-write'] });
+    expect(text).toMatch(/^# Postmortem: .*, with the planted bug ack-on-write\n/);
+    expect(text).toMatch(/## Summary\n\n.* The bug ack-on-write had been planted in the engine\.\n/);
+  });
+
+  it('should not give the number that a check keeps for the number that there were', () => {
+    const violations = Array.from({ length: 20 }, (_, nth) => ({ check: 'C6 acks', message: `number ${nth}` }));
+    const record = { ...sampleRecord({ violated: true }), violations };
+    const text = postmortemMarkdown(record);
+    expect(text).toContain('- C6 acks was violated 20 or more times: number 0');
+    expect(text).toContain('20 or more things that must hold did not.');
+    expect(text).toContain('C6 acks is violated (the first of 20 or more)');
+    expect(tellStory(record).reasons[0]).toBe('C6 acks: number 0 (and at least 19 more like it)');
+    const fewer = postmortemMarkdown({ ...record, violations: violations.slice(1) });
+    expect(fewer).toContain('- C6 acks was violated 19 times: number 1');
   });
 });

@@ -118,6 +118,7 @@
   renderHero(byId('hero'));
   hotfire.renderGuilt(byId('guilt'));
   hotfire.renderViolations(byId('violations'));
+  for (const name of ['guilt', 'violations']) byId(`${name}-link`).hidden = byId(name).hidden;
   renderStory(byId('story'));
   hotfire.renderTimeWindow(byId('time'));
   hotfire.renderDiagram(byId('diagram'));

@@ -42,11 +42,10 @@
   };
 
   hotfire.renderViolations = (section) => {
-    const { violations, leftOut } = hotfire.data;
+    const { violations, violationCount, leftOut } = hotfire.data;
     if (violations.length === 0) return;
-    const total = Object.values(leftOut.violations).reduce((sum, count) => sum + count, violations.length);
     section.hidden = false;
-    section.append(...heading(`Violations (${hotfire.count(total)})`, 'What must hold at any time, and did not.'));
+    section.append(...heading(`Violations (${violationCount})`, 'What must hold at any time, and did not.'));
     const checks = new Set(violations.map(({ check }) => check));
     for (const check of checks) {
       const all = violations.filter((violation) => violation.check === check);

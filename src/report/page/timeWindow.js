@@ -7,6 +7,9 @@
   const listeners = [];
   let fromMs = 0;
   let toMs = 0;
+  /** The last address that named no stretch of this run. */
+  let refused;
+  const refusals = [];
 
   /** The window now: `{ fromMs, toMs }`. */
   hotfire.timeWindow = () => ({ fromMs, toMs });
@@ -29,6 +32,7 @@
     if (Math.abs(start - fromMs) <= slack && Math.abs(end - toMs) <= slack) return;
     fromMs = start;
     toMs = end;
+    refused = undefined;
     for (const listener of listeners) listener(hotfire.timeWindow());
   };
 
@@ -50,8 +54,16 @@
   /** Takes the window from the page's address, and keeps it there: an address with a section's name is left as it is. */
   hotfire.keepTimeWindowInAddress = () => {
     const read = () => {
+      if (!location.hash.startsWith('#t=')) return;
       const [, from, to] = IN_ADDRESS.exec(location.hash) ?? [];
-      if (from !== undefined && Number(to) > Number(from)) hotfire.setTimeWindow(Number(from), Number(to));
+      const isStretch = from !== undefined && Number(to) > Number(from) && Number(from) < hotfire.runMs();
+      if (isStretch) return hotfire.setTimeWindow(Number(from), Number(to));
+      const wanted = location.hash;
+      // An address that says something else than what is shown would be sent on.
+      history.replaceState(null, '', location.pathname + location.search);
+      hotfire.setTimeWindow();
+      refused = wanted;
+      for (const listener of refusals) listener();
     };
     const digits = (ms) => String(Number(ms.toFixed(4)));
     addEventListener('hashchange', read);
@@ -73,15 +85,16 @@
     );
     const say = () => {
       const isWhole = hotfire.isWholeRun();
-      box.classList.toggle('off', isWhole);
       whole.disabled = isWhole;
       const step = toMs - fromMs;
+      box.classList.toggle('off', isWhole && refused === undefined);
       said.textContent = isWhole
-        ? 'whole run'
+        ? `whole run${refused === undefined ? '' : `: ${refused} is no stretch of it, expected #t=FROM-TO in ms`}`
         : `${hotfire.fineClock(fromMs, step)} – ${hotfire.fineClock(toMs, step)} (${hotfire.span(step)})`;
     };
     box.append(said, whole);
     hotfire.onTimeWindow(say);
+    refusals.push(say);
     say();
   };
 })();
