@@ -14,6 +14,12 @@ interface BisectFlags {
   readonly repository: string;
 }
 
+/** The commits between which is searched. */
+interface Ends {
+  readonly good: string;
+  readonly bad: string;
+}
+
 /** What a commit makes of the scenario. `skip`: it cannot tell (the scenario does not load there, the run is undecided). */
 type Mark = 'good' | 'bad' | 'skip';
 
@@ -55,6 +61,7 @@ function bisect(wanted: string, { good, bad, repository }: BisectFlags): number 
   };
   const commitOf = (revision: string) => git(repository, 'rev-parse', '--verify', `${revision}^{commit}`).trim();
   const ends = { good: commitOf(good), bad: commitOf(bad) };
+  expectOlder(repository, { good, bad }, ends);
 
   const scratch = mkdtempSync(join(tmpdir(), 'hotfire-bisect-'));
   const tree = join(scratch, 'tree');
@@ -77,6 +84,17 @@ function bisect(wanted: string, { good, bad, repository }: BisectFlags): number 
     spawnSync('git', ['worktree', 'remove', '--force', tree], { cwd: repository });
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Ends that are swapped or the same are a slip; of branches that parted git tests where they did. */
+function expectOlder(repository: string, names: Ends, { good, bad }: Ends): void {
+  const { status } = spawnSync('git', ['merge-base', '--is-ancestor', bad, good], { cwd: repository });
+  if (status !== 0) return;
+  const hint =
+    good === bad
+      ? 'both are the same commit; give an older one on which it held as --good'
+      : 'good is not an ancestor of bad, it is the other way round; swap them';
+  throw new UsageError(`expected --good to be older than --bad, got ${names.good} and ${names.bad}: ${hint}`);
 }
 
 function isAsTold(told: Mark, mark: Mark, revision: string): boolean {

@@ -66,7 +66,11 @@ function workCommand(): Command {
       'Takes runs of a campaign and plays them in worker threads. Told to end (SIGTERM, SIGINT) it takes no more, ends those under way, and after --grace or a second signal gives them back; a third one ends it at once. Killed, it loses nothing: its runs are given to others. A campaign of another commit or Node major is refused with 78.',
     )
     .option('--jobs <n>', 'runs at a time, each in a worker thread', positiveInteger, availableParallelism())
-    .option('--grace <duration>', 'how long runs under way may take when told to end', duration, 20_000)
+    .addOption(
+      new Option('--grace <duration>', 'how long runs under way may take when told to end')
+        .argParser(duration)
+        .default(20_000, '20s'),
+    )
     .option('--until-done', 'end with the campaign instead of waiting for the next of its name')
     .addHelpText(
       'after',

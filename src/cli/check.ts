@@ -187,7 +187,7 @@ function checkAgainst(
       .filter((failure) => failure.verdict === 'illegal')
       .map((failure) => ({
         check: 'linearizable',
-        message: `partition ${failure.partition}: ${failure.longestPrefix.length} operations can be put in order, then none of ${failure.stuck.length}`,
+        message: `partition ${failure.partition}: ${failure.longestPrefix.length} ${failure.longestPrefix.length === 1 ? 'operation' : 'operations'} can be put in order, then none of ${failure.stuck.length}`,
         operations: failure.stuck,
         evidence: failure,
       })),

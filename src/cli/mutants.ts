@@ -7,6 +7,7 @@ import { createThreadExecutor } from '../chaos/threadExecutor.ts';
 import { positiveInteger } from './arguments.ts';
 import { expectNumbers } from './chaos/options.ts';
 import { failuresThatShow } from './chaos/summary.ts';
+import { counted } from './format.ts';
 import { definitionOf, mutantNamed } from './planted.ts';
 import { packageRoot } from './vocabulary.ts';
 
@@ -67,13 +68,17 @@ async function mutants(engine: string, names: readonly string[], flags: MutantsF
 
   function print({ mutant, seeds, checks }: Caught): void {
     const verdict =
-      seeds === undefined ? `ESCAPED ${seedsMax} seeds` : `${String(seeds).padStart(4)} seeds  ${checks.join(', ')}`;
+      seeds === undefined
+        ? `ESCAPED ${counted(seedsMax, 'seed')}`
+        : `${String(seeds).padStart(4)} seeds  ${checks.join(', ')}`;
     process.stdout.write(`${mutant.name.padEnd(width)}  ${verdict}\n`);
   }
 
   await Promise.all(Array.from({ length: Math.min(flags.jobs, chosen.length) }, work));
   const escaped = caught.filter((each) => each?.seeds === undefined).length;
-  process.stdout.write(`${chosen.length - escaped} of ${chosen.length} mutants caught within ${seedsMax} seeds\n`);
+  process.stdout.write(
+    `${chosen.length - escaped} of ${chosen.length} mutants caught within ${counted(seedsMax, 'seed')}\n`,
+  );
   return escaped === 0 ? 0 : 1;
 }
 

@@ -14,13 +14,14 @@ export function definitionOf(engine: string): ChaosDefinition {
   );
 }
 
-/** The bug of this name that the engine can be told to have, or a usage error with the nearest name, else all of them. */
+/** The bug of this name that the engine can be told to have, or a usage error with those that begin so or the nearest, else all of them. */
 export function mutantNamed(engine: string, name: string): Mutant {
   const { mutants } = definitionOf(engine);
   const found = mutants.find((mutant) => mutant.name === name);
   if (found !== undefined) return found;
   const names = mutants.map((mutant) => mutant.name);
-  const nearest = nearestWord(name, names);
+  const begun = name === '' ? [] : names.filter((each) => each.startsWith(name));
+  const nearest = begun.length > 0 ? begun.join(' or ') : nearestWord(name, names);
   throw new UsageError(
     `no mutant ${name}; ${nearest === undefined ? `there are ${names.join(', ')}` : `did you mean ${nearest}?`}`,
   );

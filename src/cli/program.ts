@@ -31,7 +31,9 @@ export async function createProgram(firstWord?: string): Promise<Command> {
     .addHelpText(
       'after',
       `
-Exit codes of all commands: 64 wrong usage, 65 damaged data, 70 a defect, 74 disk or network, 78 configuration.
+Exit codes of all commands: 0 done, or everything held; 1 something was violated, or two things differ; 2 could not be
+decided; 64 wrong usage (also a file that is not there, or one that cannot be written), 65 damaged data, 70 a defect,
+74 disk or network, 78 configuration, 130 interrupted (SIGINT), 143 told to end (SIGTERM).
 
 Examples:
   $ hotfire replay scenarios/stemedb/slow-fsync.yaml

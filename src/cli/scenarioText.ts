@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearestWord } from '../host/nearest.ts';
@@ -14,6 +14,8 @@ import { packageRoot } from './vocabulary.ts';
  */
 export function readScenario(wanted: string): { readonly file: string; readonly text: string } {
   const file = findScenario(wanted);
+  if (statSync(file).isDirectory())
+    throw new UsageError(`expected a scenario file, got the directory ${file}; name a file in it`);
   try {
     return { file, text: readFileSync(file, 'utf8') };
   } catch (error) {

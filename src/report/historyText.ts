@@ -34,7 +34,7 @@ export function drawFailure(
   const { length } = failure.longestPrefix;
   const hidden = failure.stuck.length - shownStuck;
   return [
-    `partition ${failure.partition}: ${length} operations in order, then none of ${failure.stuck.length} can follow` +
+    `partition ${failure.partition}: ${length} ${length === 1 ? 'operation' : 'operations'} in order, then none of ${failure.stuck.length} can follow` +
       (failure.statesBefore.length === 0 ? '' : ` in ${shortened(failure.statesBefore.join(' or '))}`),
     ...named.map(
       ({ operation, mark, words }) =>

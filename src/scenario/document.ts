@@ -1,6 +1,6 @@
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parse, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parse, parseDocument } from 'yaml';
 import { nearestWord } from '../host/nearest.ts';
-import { type Mistake, ScenarioError } from './mistakes.ts';
+import { ScenarioError } from './mistakes.ts';
 
 /** A YAML file together with the places of its parts. */
 export interface SourceDocument {
@@ -27,17 +27,18 @@ export function parseOverride(text: string): Override | undefined {
 export function readDocument(file: string, text: string, overrides: readonly Override[]): SourceDocument {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  if (document.errors.length > 0) {
-    const mistakes = document.errors.map((error): Mistake => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      return { line, column: col, path: '', message: `not YAML: ${error.message}` };
-    });
-    throw new ScenarioError(file, mistakes);
+  const isBroken = document.errors.length > 0;
+  // Of a program or an archive the parser complains in words that help nobody.
+  if (isBroken && isText(text)) {
+    // What follows the first is mostly the parser's trouble with what the first left open.
+    const [first] = document.errors;
+    const { line, col } = lines.linePos(first?.pos[0] ?? 0);
+    const message = `not YAML: ${first?.message}; what comes after it has not been read`;
+    throw new ScenarioError(file, [{ line, column: col, path: '', message }]);
   }
-  if (!isMap(document.contents)) {
-    throw new ScenarioError(file, [
-      { line: 1, column: 1, path: '', message: 'expected a map with the keys of a scenario' },
-    ]);
+  if (isBroken || !isMap(document.contents)) {
+    const message = `expected a map with the keys of a scenario (title, engine, seed, …), got ${kindOf(text, document)}`;
+    throw new ScenarioError(file, [{ line: 1, column: 1, path: '', message }]);
   }
   for (const override of overrides) applyOverride(file, document, override);
 
@@ -53,6 +54,20 @@ export function readDocument(file: string, text: string, overrides: readonly Ove
     return {};
   }
   return { file, document, place };
+}
+
+/** U+FFFD stands for bytes that are no UTF-8. */
+function isText(text: string): boolean {
+  return !/[\0\uFFFD]/.test(text);
+}
+
+function kindOf(text: string, { contents }: Document): string {
+  if (text.trim() === '') return 'an empty file';
+  if (!isText(text)) return 'bytes that are no text';
+  if (contents === null || (isScalar(contents) && contents.value === null)) return 'nothing but comments';
+  if (isSeq(contents)) return `a list of ${contents.items.length}`;
+  const shown = JSON.stringify(String(contents).trim());
+  return shown.length > 60 ? `the text ${shown.slice(0, 59)}…` : `the text ${shown}`;
 }
 
 function nodeAt(document: Document, path: readonly PropertyKey[]): Node | undefined {

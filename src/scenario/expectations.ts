@@ -74,7 +74,12 @@ export function judgeAlert(expected: AlertExpectation, facts: Facts): Expectatio
     results.push((firings.length === 0 ? held : violated)(`${name} never fires`, shown));
   }
   if (expected.times !== undefined) {
-    results.push((firings.length === expected.times ? held : violated)(`${name} fires ${expected.times} times`, shown));
+    results.push(
+      (firings.length === expected.times ? held : violated)(
+        `${name} fires ${expected.times === 1 ? 'once' : `${expected.times} times`}`,
+        shown,
+      ),
+    );
   }
   const within = expected['fires within'];
   if (within !== undefined) {
@@ -123,12 +128,12 @@ export function judgeMetric(expected: MetricExpectation, facts: Facts): Expectat
   if (quantifier === 'ever') {
     const found = seen.find((look) => look.holds);
     return found === undefined
-      ? violated(text, `at none of ${looks.length} looks`)
+      ? violated(text, looks.length === 1 ? 'not at the one look' : `at none of ${looks.length} looks`)
       : held(text, `${found.seen} at ${at(found.tick)}`);
   }
   const missing = seen.find((look) => !look.holds);
   return missing === undefined
-    ? held(text, `${seen.at(-1)?.seen} (${looks.length} looks)`)
+    ? held(text, `${seen.at(-1)?.seen} (${looks.length} ${looks.length === 1 ? 'look' : 'looks'})`)
     : violated(text, `${missing.seen} at ${at(missing.tick)}`);
 }
 
@@ -182,7 +187,10 @@ export function judgeOperations(expected: OperationsExpectation, facts: Facts): 
   if (only !== undefined) {
     const strange = [...counts.keys()].filter((code) => !only.includes(code));
     results.push(
-      (strange.length === 0 ? held : violated)(`clients see no errors but ${only.join(', ') || 'none'}`, shown),
+      (strange.length === 0 ? held : violated)(
+        only.length === 0 ? 'clients see no errors' : `clients see no errors but ${only.join(', ')}`,
+        shown,
+      ),
     );
   }
   for (const code of expected.errors ?? []) {

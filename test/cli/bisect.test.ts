@@ -76,5 +76,10 @@ test.skipIf(!isCheckout)('should say when the ends are not as told, and when a c
     status: 2,
     output: expect.stringContaining('was said to be good, but is bad'),
   });
+  expect(bisect('HEAD', commits[0] ?? '')).toMatchObject({
+    status: 64,
+    output: expect.stringMatching(/^error: expected --good to be older than --bad, .*good is not an ancestor of bad/),
+  });
+  expect(bisect('HEAD', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('the same commit') });
   expect(bisect('no-such-tag', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('no-such-tag') });
 });

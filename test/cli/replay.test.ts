@@ -149,6 +149,13 @@ test('should refuse a report directory that is a file before anything is played'
   );
 });
 
+test('should say of a directory in place of a scenario that it is one', () => {
+  expect(replay('.')).toMatchObject({
+    status: 64,
+    stderr: 'error: expected a scenario file, got the directory .; name a file in it\n',
+  });
+});
+
 test('should refuse a report directory in /proc, where nothing can be made, and not look for a place for ever', () => {
   const { status, stderr } = replay(scenario('in-proc', 'timeline: []'), '--report', '/proc/x/y');
   expect(stderr).toMatch(/^error: expected a directory that can be made and written, got \/proc\/x\/y \(/);

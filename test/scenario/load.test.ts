@@ -27,6 +27,31 @@ function mistakesOf(text: string, sets: string[] = []): string[] {
 }
 
 describe('loadScenario', () => {
+  it.each([
+    ['', 'an empty file'],
+    ['# to be written\n', 'nothing but comments'],
+    ['- a\n- b\n', 'a list of 2'],
+    ['hello', 'the text "hello"'],
+  ])('should say of %j what came in place of a scenario', (text, came) => {
+    expect(mistakesOf(text)).toEqual([
+      `x.yaml:1:1: expected a map with the keys of a scenario (title, engine, seed, …), got ${came}`,
+    ]);
+  });
+
+  it('should say of bytes that they are no text', () => {
+    const bytes = Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0x02, 0x01, 0x00, 0xff, 0x5b, 0x7b, 0x0a, 0x7d, 0x3a]).toString(
+      'utf8',
+    );
+    expect(mistakesOf(bytes)).toEqual([expect.stringContaining('got bytes that are no text')]);
+  });
+
+  it('should complain once of one bracket that is not closed', () => {
+    const mistakes = mistakesOf(`${head}timeline: [{ at: 1s, fault: process.kill\nexpect: {}\n`);
+    expect(mistakes).toEqual([
+      expect.stringMatching(/^x\.yaml:\d+:\d+: not YAML: .*; what comes after it has not been read$/),
+    ]);
+  });
+
   it('should read a whole scenario', () => {
     const scenario = load(`${head}seed: 9
 cluster: { nodes: 3, config: { start_at: 2 } }

@@ -49,6 +49,9 @@ const firstAnswerMs = 30_000;
 /** Answers of a Redis that will not change by asking again. */
 const refusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR .*(password|AUTH|DB index))/i;
 
+/** What to do about them. */
+const passwordHint = 'set HOTFIRE_REDIS_PASSWORD, or write redis://USER:PASSWORD@HOST as --redis';
+
 /** Longest pause between two attempts to connect again, in milliseconds. */
 const pauseMsMax = 2_000;
 
@@ -87,7 +90,11 @@ export async function openRedis(address: RedisAddress, say: (line: string) => vo
         say(`${address.label}: ${reasonOf(error)}; trying for ${firstAnswerMs / 1000} s`);
       lastError = error;
       if (refused)
-        fail(new RedisError('refused', `${address.label} does not let us in: ${error.message}`, { cause: error }));
+        fail(
+          new RedisError('refused', `${address.label} does not let us in: ${error.message}; ${passwordHint}`, {
+            cause: error,
+          }),
+        );
     };
     const timer = setTimeout(
       () =>

@@ -83,7 +83,9 @@ export async function workOnCampaign(options: CampaignWorkerOptions): Promise<nu
   try {
     while (!stop.aborted) {
       if (!(await waitForCard(redis, keys, options))) break;
-      say(`campaign ${campaign}, ${describeBuild(build)}: ${options.executor.width} runs at a time`);
+      say(
+        `campaign ${campaign}, ${describeBuild(build)}: ${options.executor.width} ${options.executor.width === 1 ? 'run' : 'runs'} at a time`,
+      );
       played += await workOnQueue(redis, keys, options);
       if (options.untilDone) break;
     }

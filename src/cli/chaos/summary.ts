@@ -4,7 +4,7 @@ import type { CoverageSummary } from '../../chaos/guidance/summary.ts';
 import { summarizeCoverage } from '../../chaos/guidance/summary.ts';
 import { showsPlanted } from '../../chaos/runSeed.ts';
 import type { DeclaredPoints } from '../../host/telemetry.ts';
-import { formatTable } from '../format.ts';
+import { counted, formatTable } from '../format.ts';
 import type { ChaosFlags } from './options.ts';
 
 /** What a campaign came to, for machines (`--json`) and for people. */
@@ -111,7 +111,7 @@ export function summaryText(summary: ChaosSummary): string {
   const { neverReached, neverFired } = summary;
   const empty = emptiness(summary);
   const parts = [
-    `${seeds} seeds: ${held} held, ${violated} violated, ${undecided} undecided`,
+    `${counted(seeds, 'seed')}: ${held} held, ${violated} violated, ${undecided} undecided`,
     skipped > 0 ? `, ${skipped} skipped` : '',
     broken.length > 0 ? `, ${broken.length} broken` : '',
     notBegun > 0 ? `, ${notBegun} not begun` : '',
@@ -141,8 +141,8 @@ function reachedText({ probes, probesReached, seeds }: ChaosSummary): string {
   const table = indent(formatTable([['after', 'in run', 'runs', 'probe'], ...rows], [0, 2]));
   const words =
     probesReached === true
-      ? `every probe has fired within ${seeds} seeds`
-      : `not every probe has fired within ${seeds} seeds`;
+      ? `every probe has fired within ${counted(seeds, 'seed')}`
+      : `not every probe has fired within ${counted(seeds, 'seed')}`;
   return `probes as they were reached:\n${table}\n${words}`;
 }
 
