@@ -44,6 +44,9 @@ describe('a failure', () => {
     expect(readdirSync(path)).toEqual(
       expect.arrayContaining(['history.ndjson.gz', 'index.html', 'original.yaml', 'report.json', 'scenario.yaml']),
     );
+    expect(readFileSync(join(import.meta.dirname, '../../docs/chaos.md'), 'utf8')).toContain(
+      `-ack-on-write\n${readdirSync(path).sort().join('\n')}\n`,
+    );
     const report = JSON.parse(readFileSync(join(path, 'report.json'), 'utf8'));
     expect(report).toMatchObject({ verdict: 'violated', mutants: ['ack-on-write'] });
     expect(report.observations.states.length).toBeGreaterThan(0);
@@ -166,4 +169,6 @@ test('should list the planted bugs when a name is like none of them', () => {
   const { status, stderr } = hotfire('mutants', 'stemedb', 'something-else-altogether');
   expect(status).toBe(64);
   expect(stderr).toContain('no mutant something-else-altogether; there are ack-on-write, ack-before-sync');
+  const begun = hotfire('chaos', 'stemedb', '--mutant', 'ack');
+  expect(begun.stderr).toBe('error: no mutant ack; did you mean ack-on-write or ack-before-sync or ack-before-fold?\n');
 });

@@ -277,6 +277,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     const worker = hotfire(['campaign', 'work', '--redis', `redis://:wrong-secret@127.0.0.1:${redis.port}`]);
     expect(await exitOf(worker)).toBe(78);
     expect(worker.said()).toContain(`${redis.url} does not let us in: WRONGPASS`);
+    expect(worker.said()).toContain('set HOTFIRE_REDIS_PASSWORD');
     expect(worker.said()).not.toContain('wrong-secret');
     const rightly = hotfire(['campaign', 'work'], { HOTFIRE_REDIS_PASSWORD: 'right' });
     await until('the connection', () => rightly.said().includes('waiting for a campaign chaos'));
