@@ -106,7 +106,11 @@ function pathsOf(files: readonly OpenFile[]): string {
   return [...new Set(files.map((file) => file.path))].slice(0, 3).join(', ');
 }
 
-/** With no write at the disk, none in a request and time enough to gather, nothing is left that could be pending. */
+/**
+ * With no write at the disk, none in a request and time enough to gather, nothing is left that could be pending. A rotation is
+ * a write under way: what is queued waits for the next segment, whose spare is tried again for seconds where the disk fails,
+ * longer than the requests that asked for it.
+ */
 function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
   const settingsOf = settingsByIncarnation(evidence);
   const workOf = workByIncarnation(evidence);
@@ -116,6 +120,7 @@ function checkBudgets(evidence: StemeEvidence, findings: Findings): number {
     // A strict tail keeps what the witness has not noted, however long that cannot be written.
     const settings = settingsOf(sample.incarnation);
     if (sample.pendingBytes === undefined || sample.walState === undefined || settings.strictTail) continue;
+    if (sample.activities?.includes('rotating')) continue;
     const since = sample.atMs - settings.maxWaitMs - turnsMs;
     if (faultActive(evidence, heldUp, sample.atMs - catchUpMs, sample.atMs)) continue;
     if (workOf(sample.incarnation).overlapping({ from: since, to: sample.atMs }).length > 0) continue;

@@ -111,6 +111,16 @@ describe('C23 resources', () => {
     expect([atDisk.seen, waiting.seen, paused.seen]).toEqual([[], [], []]);
   });
 
+  it('should not judge what waits for the next segment, however long that is tried, but judge what it leaves behind', () => {
+    const rotating = lookedAt({ pendingBytes: 336, activities: ['rotating', 'making-spare'] });
+    expect(rotating).toEqual({ seen: [], detail: '1 lists of open files, 0 moments with nothing under way' });
+    const after = lookedAt({ pendingBytes: 336, activities: ['rotating'] }, ({ samples, order }) => {
+      const last = samples.at(-1);
+      if (last !== undefined) samples.push({ ...last, activities: ['making-spare'], atMs: 5_540, order: order() });
+    });
+    expect(after.seen).toHaveLength(1);
+  });
+
   it('should judge what is pending though writes are refused meanwhile', () => {
     const { seen } = lookedAt({ pendingBytes: 336 }, ({ requests }) => {
       const last = requests.at(-1);
