@@ -3,7 +3,7 @@ import { formatClock, formatMoment, formatSpan } from './formatTime.ts';
 import { type Guilt, guiltOf, type Suspect } from './guilt.ts';
 import { table } from './markdown.ts';
 import { type ResponseTimes, responseTimes } from './responseTimes.ts';
-import { tellStory, titleWithPlanted } from './story.ts';
+import { slowerSentence, tellStory, titleWithPlanted } from './story.ts';
 import { violationTimes } from './violationCount.ts';
 
 /** Candidates for a root cause that are listed; the rest is in the fault log. */
@@ -243,6 +243,7 @@ function wentBadly(record: RunRecord, times: ResponseTimes): string[] {
       .map(({ outcome, text, detail }) => `${outcome}: ${text} (${detail})`),
     ...(times.trigger !== undefined && times.detectedBy === undefined ? ['No alert fired after the trigger.'] : []),
     ...times.unrecovered.map((text) => `At the end ${text}.`),
+    ...slowerSentence(record),
     ...(operations.fail > 0 ? [`${operations.fail} operations were refused.`] : []),
     ...(operations.info > 0 ? [`${operations.info} operations ended in doubt.`] : []),
   ];

@@ -169,13 +169,28 @@ function summarize(record: RunRecord): StoryAnswer[] {
     { question: 'What went wrong', answer: faultSentence(record) },
     { question: 'How it was noticed', answer: alertSentence(fired, record.faults) },
     { question: 'What the operator did', answer: operatorSentence(operators) },
-    { question: 'What the clients saw', answer: describeOperations(record) },
+    { question: 'What the clients saw', answer: [describeOperations(record), ...slowerSentence(record)].join(' ') },
     { question: 'How it ended', answer: endSentence(fired, crashes, record) },
   ];
   return answers.filter(({ answer }) => answer !== '');
 }
 
-function endSentence(fired: readonly AlertLogEntry[], crashes: number, { violations }: RunRecord): string {
+/** Slower by less than this factor is no incident of latency. */
+const slowerFactor = 2;
+
+/** Whether successful operations were slower from the trigger on, by the worst 99th percentile of a window; empty if not. */
+export function slowerSentence(record: RunRecord): string[] {
+  const from = responseTimes(record).trigger?.startMs;
+  if (from === undefined) return [];
+  const answered = record.operations.windows.filter(({ ok }) => ok > 0);
+  const before = Math.max(...answered.filter(({ toMs }) => toMs <= from).map(({ p99Ms }) => p99Ms));
+  const after = Math.max(...answered.filter(({ fromMs }) => fromMs >= from).map(({ p99Ms }) => p99Ms));
+  if (!(before > 0 && after >= slowerFactor * before)) return [];
+  return [`The worst p99 of those that succeeded rose from ${formatSpan(before)} to ${formatSpan(after)}.`];
+}
+
+function endSentence(fired: readonly AlertLogEntry[], crashes: number, { alerts, violations }: RunRecord): string {
+  const pending = alerts.filter(({ firingMs, resolvedMs }) => firingMs === undefined && resolvedMs === undefined);
   const open = fired.filter((alert) => alert.resolvedMs === undefined);
   const last = Math.max(...fired.map((alert) => alert.resolvedMs ?? 0));
   const sentences = [
@@ -183,8 +198,11 @@ function endSentence(fired: readonly AlertLogEntry[], crashes: number, { violati
     open.length > 0
       ? `${list([...new Set(open.map((alert) => alert.name))])} still fired at the end.`
       : fired.length > 0
-        ? `Every alert was resolved, the last at ${formatClock(last)}.`
+        ? `Every alert that fired was resolved, the last at ${formatClock(last)}.`
         : '',
+    pending.length > 0
+      ? `Not yet fired, still pending at the end: ${list([...new Set(pending.map(({ name }) => name))])}.`
+      : '',
     violations.length > 0
       ? `${violationCount(violations)} ${violations.length === 1 ? 'thing' : 'things'} that must hold did not.`
       : 'Nothing that must hold was violated.',

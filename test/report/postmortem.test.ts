@@ -76,6 +76,27 @@ describe('a postmortem', () => {
     expect(text).toContain('- No alert fired after the trigger.');
   });
 
+  it('should tell of clients that waited, and of an alert that is pending at the end', () => {
+    const record = sampleRecord();
+    const window = { ok: 10, fail: 0, info: 0, p50Ms: 1, maxMs: 500 };
+    const [alert] = record.alerts;
+    if (alert === undefined) throw new Error('the sample has an alert');
+    const { firingMs, resolvedMs, ...pending } = { ...alert, name: 'Ingest' };
+    const windows = [
+      { ...window, fromMs: 0, toMs: 60_000, p99Ms: 2 },
+      { ...window, fromMs: 600_000, toMs: 660_000, p99Ms: 400 },
+    ];
+    const text = postmortemMarkdown({
+      ...record,
+      alerts: [...record.alerts, pending],
+      operations: { ...record.operations, windows },
+    });
+    const slower = 'The worst p99 of those that succeeded rose from 2 ms to 400 ms.';
+    expect(text).toMatch(new RegExp(`What the clients saw:.*${slower}`));
+    expect(text).toContain(`- ${slower}`);
+    expect(text).toContain('Not yet fired, still pending at the end: Ingest.');
+  });
+
   it('should say first of a planted bug that it was planted', () => {
     const text = postmortemMarkdown({ ...sampleRecord({ violated: true }), mutants: ['ack-on-write'] });
     expect(text).toMatch(/^# Postmortem: .*, with the planted bug ack-on-write\n/);
