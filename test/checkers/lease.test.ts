@@ -128,19 +128,23 @@ function isSure(acquire: Operation, operations: readonly Operation[], moment: nu
   const { token, untilMs } = acquire.output as { token: number; untilMs: number };
   if (moment < acquire.completedOrder) return false;
   const isMine = ({ input }: Operation) => (input as { token?: number } | undefined)?.token === token;
-  const mayHaveEnded = operations.some((one) => {
-    if (one.invokedOrder > moment) return false;
-    const isTold = one.invokedOrder > acquire.completedOrder;
-    const mayComeAfter = one.outcome === 'info' || (one.outcome === 'ok' && one.completedOrder > acquire.invokedOrder);
-    if (one.f === 'expire') return mayComeAfter;
-    if (one.f === 'release') return isMine(one) && (isTold || mayComeAfter);
-    return one.f === 'renew' && isMine(one) && one.outcome === 'ok' && one.output === null && mayComeAfter;
-  });
-  if (mayHaveEnded) return false;
+  const mayHaveEndedBy = (order: number) =>
+    operations.some((one) => {
+      if (one.invokedOrder > order) return false;
+      const isTold = one.invokedOrder > acquire.completedOrder;
+      const mayComeAfter =
+        one.outcome === 'info' || (one.outcome === 'ok' && one.completedOrder > acquire.invokedOrder);
+      if (one.f === 'expire') return mayComeAfter;
+      if (one.f === 'release') return isMine(one) && (isTold || mayComeAfter);
+      return one.f === 'renew' && isMine(one) && one.outcome === 'ok' && one.output === null && mayComeAfter;
+    });
+  if (mayHaveEndedBy(moment)) return false;
   let until = untilMs - clockErrorMs;
   for (const one of [...operations].sort((a, b) => a.invokedOrder - b.invokedOrder)) {
     if (one.f !== 'renew' || !isMine(one) || one.outcome !== 'ok' || one.output === null) continue;
     if (one.invokedOrder < acquire.completedOrder || one.invokedAt >= until || one.completedAt > until) continue;
+    // What has ended is not made shorter by a renewal that came later.
+    if (mayHaveEndedBy(one.invokedOrder)) continue;
     until = (one.output as { untilMs: number }).untilMs - clockErrorMs;
   }
   // A lease that had run out when its holder heard of it was none.
