@@ -1,5 +1,14 @@
 import { choose, type FaultEntry, fault, lasting, onDisk, scale, single, wal } from './entry.ts';
 
+/** Positions below this one leave nothing; those above it are nearer to nothing than to the most, by their square. */
+const nothingBelow = 400;
+
+/** Nothing, or a little, or up to `most`, by a position of 0..1000. */
+function mostlyLittle(position: number, most: number): number {
+  const share = Math.max(0, position - nothingBelow) / (1_000 - nothingBelow);
+  return Math.round(most * share * share);
+}
+
 /** Disks that are slow or full. */
 export const diskEntries: readonly FaultEntry[] = [
   {
@@ -51,6 +60,7 @@ export const diskEntries: readonly FaultEntry[] = [
     steps: (draw) => single(fault('disk.short-io', { duration: lasting(draw, 5_000) }, onDisk(draw.b))),
   },
   {
+    // Often nothing is left at once: a store with room for what it has begun goes on, one without meets the end in a batch.
     name: 'full',
     family: 'full',
     weight: 4,
@@ -59,7 +69,7 @@ export const diskEntries: readonly FaultEntry[] = [
         fault(
           'disk.full',
           { duration: lasting(draw, 5_000) },
-          { ...onDisk(draw.b), freeBytes: scale(draw.a, 0, 6_000) * 1024 },
+          { ...onDisk(draw.b), freeBytes: mostlyLittle(draw.a, 6_000) * 1024 },
         ),
       ),
   },
