@@ -123,7 +123,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     const coordinator = coordinate(...words);
     const [victim, ...others] = [work(), work(), work()];
     if (victim === undefined) throw new Error('unreachable: three were started');
-    await until('three workers', () => running.slice(1).every((each) => each.said().includes('runs at a time')));
+    await until('three workers', () => running.slice(1).every((each) => each.said().includes('at a time')));
     await until('a run of the victim', async () => {
       victim.child.kill('SIGSTOP');
       if ((await heldBy(victim)).length > 0) return true;
@@ -262,7 +262,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     const told = coordinate('--seeds', '1', '--name', 'other');
     const idle = hotfire(['campaign', 'work', '--jobs', '1', '--silence', '1s', '--name', 'third']);
     await redis.client.set('hotfire:{third}:card', '{"commit":"under-test","nodeMajor":24,"hurried":false}');
-    await until('the campaign of the idle', () => idle.said().includes('runs at a time'));
+    await until('the campaign of the idle', () => idle.said().includes('at a time'));
     await until('the run', async () => (await redis.client.llen('hotfire:{other}:under-test-node24:wait')) > 0);
     await redis.close();
     for (const { child } of [early, idle, told]) child.kill('SIGTERM');
