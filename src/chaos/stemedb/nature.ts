@@ -84,11 +84,16 @@ function losesSynced(steps: readonly TimelineStep[]): boolean {
  * gone; the headers of the segments cannot be read.
  */
 function isUnprovable(steps: readonly TimelineStep[]): boolean {
-  const destroying = steps.filter((step) => {
-    if (nameOf(step) === 'operator.delete-file') return true;
-    if (nameOf(step) !== 'disk.sector-error') return false;
-    const range = parametersOf(step).range as { readonly from?: number; readonly to?: number } | undefined; // its schema
-    return range?.to === undefined && (range?.from ?? 0) < headerBytes;
+  const destroying = steps.flatMap((step) => {
+    if (nameOf(step) === 'operator.delete-file') return [step];
+    if (nameOf(step) !== 'disk.sector-error') return [];
+    const { path, range } = parametersOf(step) as {
+      readonly path?: string;
+      readonly range?: { readonly from?: number; readonly to?: number };
+    }; // its schema
+    if (range?.to !== undefined || (range?.from ?? 0) >= headerBytes) return [];
+    // Without a path it takes the witness and the headers at once.
+    return path === undefined ? [step, step] : [step];
   });
   return destroying.some((step, index) =>
     destroying.slice(index + 1).some((other) => mayMeet(step.nodes, other.nodes)),

@@ -2,7 +2,7 @@ import type { DiskFile } from '../../host/disk.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import type { Logger } from '../../host/telemetry.ts';
-import { segmentHeaderBytes } from './format.ts';
+import { sectorBytes, segmentHeaderBytes } from './format.ts';
 import { JournalMetrics } from './metrics.ts';
 import type { ExternalProof, JournalOptions, Lsn } from './types.ts';
 
@@ -127,6 +127,21 @@ export async function readPatiently(host: Host, file: DiskFile, position: number
       if (tries === 3 || !(error instanceof DiskError) || error.code !== 'EIO') throw error;
       await host.clock.sleep(10);
     }
+  }
+}
+
+/**
+ * The first sector of a page that cannot be read whole: where the drive's sectors are smaller than a page, the header of a batch
+ * may stand there intact and prove what the rest no longer does. Undefined when that sector is as bad.
+ */
+export async function readFirstSector(host: Host, file: DiskFile, offset: number): Promise<Uint8Array | undefined> {
+  const sector = new Uint8Array(sectorBytes);
+  try {
+    const got = await readPatiently(host, file, offset, sector);
+    return sector.subarray(0, got);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'EIO') return undefined;
+    throw error;
   }
 }
 

@@ -19,6 +19,8 @@ import type { Lsn } from './types.ts';
 
 /** Page and sector of current drives: no batch touches a page that holds acknowledged bytes. */
 export const pageBytes = 4096;
+/** The smallest piece that a drive may fail to read. */
+export const sectorBytes = 512;
 export const segmentHeaderBytes = 4096;
 export const batchHeaderBytes = 80;
 export const recordHeaderBytes = 16;

@@ -2,7 +2,7 @@ import type { DiskFile } from '../../host/disk.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { type DecodedRecord, decodeRecords } from './batch.ts';
-import { closeQuietly, readPatiently } from './context.ts';
+import { closeQuietly, readFirstSector, readPatiently } from './context.ts';
 import {
   BatchFlag,
   type BatchHeader,
@@ -94,6 +94,11 @@ class Window {
       if (filled.length < length) return undefined;
     }
     return this.#bytes.subarray(offset - this.#start, offset - this.#start + length);
+  }
+
+  /** What is left of a page that `get` did not give: its first sector, or nothing. */
+  firstSector(offset: number): Promise<Uint8Array | undefined> {
+    return readFirstSector(this.#host, this.#file, offset);
   }
 
   async #read(offset: number, length: number): Promise<Uint8Array | undefined> {
@@ -246,7 +251,10 @@ function chainMismatch(
 /** The batch at an offset, all of it checked but its place in the chain. */
 async function readBatch(window: Window, segment: SegmentHeader, offset: number, lsnInCrc: boolean): Promise<Found> {
   const page = await window.get(offset, Math.min(pageBytes, window.size - offset));
-  if (page === undefined) return { kind: 'bad', why: 'unreadable', header: undefined };
+  if (page === undefined) {
+    const sector = await window.firstSector(offset);
+    return { kind: 'bad', why: 'unreadable', header: sector && ownHeader(sector, 0, segment, offset) };
+  }
   const header = ownHeader(page, 0, segment, offset);
   if (header === undefined) return { kind: 'bad', why: 'no intact batch header', header: undefined };
   const bytes = batchBytesOf(header, segment.alignLog2);
@@ -277,8 +285,9 @@ async function resume(window: Window, segment: SegmentHeader, from: number, expe
     const page = await window.get(offset, Math.min(pageBytes, window.size - offset));
     const end = page === undefined ? pageBytes : endOfContent(page);
     if (end > 0) dirtyEnd = offset + end;
-    if (page === undefined || page.length < 4 || !beginsBatch(page)) continue;
-    const header = ownHeader(page, 0, segment, offset);
+    const begin = page ?? (await window.firstSector(offset));
+    if (begin === undefined || begin.length < 4 || !beginsBatch(begin)) continue;
+    const header = ownHeader(begin, 0, segment, offset);
     if (header === undefined) continue;
     if (header.durableLsn > proof.lsn) proof = { lsn: header.durableLsn, offset };
     if (batch === undefined && header.firstLsn > expect) {

@@ -1,7 +1,7 @@
 import type { DiskFile } from '../../host/disk.ts';
 import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
-import { closeQuietly, isMissing, type Mutant, readPatiently } from './context.ts';
+import { closeQuietly, isMissing, type Mutant, readFirstSector, readPatiently } from './context.ts';
 import { formatError, JournalError } from './errors.ts';
 import { type Gap, gapOf, judge, type Missing, type Proof } from './floor.ts';
 import {
@@ -276,13 +276,15 @@ async function proofWithoutHeader(host: Host, path: string, id: number): Promise
     const size = await file.size();
     const page = new Uint8Array(pageBytes);
     for (let offset = segmentHeaderBytes; offset + pageBytes <= size; offset += pageBytes) {
+      let begin: Uint8Array | undefined = page;
       try {
         await readPatiently(host, file, offset, page);
       } catch (error) {
-        if (error instanceof DiskError && error.code === 'EIO') continue;
-        throw error;
+        if (!(error instanceof DiskError) || error.code !== 'EIO') throw error;
+        begin = await readFirstSector(host, file, offset);
       }
-      const header = decodeBatchHeader(page, 0);
+      if (begin === undefined) continue;
+      const header = decodeBatchHeader(begin, 0);
       if (header?.segmentId !== id || header.fileOffset !== offset) continue;
       if (header.durableLsn > proof.lsn) proof = { lsn: header.durableLsn, offset };
     }

@@ -15,4 +15,16 @@ describe('what the steps of a run allow to be demanded', () => {
     expect(natureOf([{ ...lie, variant: 'keep' }, loss('3s')]).media).toBe(false);
     expect(natureOf([{ ...lie, device: 'sdc' }, loss('3s')]).media).toBe(false);
   });
+
+  it('should be nothing at all where two proofs may be gone: unreadable sectors of every file are two', () => {
+    const unreadable = (path?: string) => ({
+      at: '1s',
+      fault: 'disk.sector-error',
+      nodes: 'stemedb-1',
+      ...(path && { path }),
+    });
+    expect(natureOf([unreadable()]).unprovable).toBe(true);
+    expect(natureOf([unreadable('/var/lib/stemedb/wal/segment-*')]).unprovable).toBe(false);
+    expect(natureOf([{ ...unreadable(), range: { from: 8192 } }]).unprovable).toBe(false);
+  });
 });

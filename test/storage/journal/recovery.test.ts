@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../../src/host/host.ts';
+import { breakSectors } from '../../../src/sim/disk/media.ts';
 import {
   type JournalOptions,
   openJournal,
@@ -294,6 +295,23 @@ describe('recovery', () => {
         message: expect.stringMatching(/journal id is [0-9a-f]{32}, expected [0-9a-f]{32}/),
       }),
     );
+  });
+
+  it('should find the proof in the first sector of a page whose others are bad', async () => {
+    const start = async (provingSectors: number) => {
+      const { run, machine } = journalWorld({ seed: 18 });
+      await run((host) => fillJournal(host, 3));
+      const { names } = machine.devices.device('root');
+      for (const [path, file] of names.files()) {
+        // Of the log only the second batch's header is left: it says that LSN 1 was acknowledged.
+        const kept = path.endsWith('segment-00000001.wal') ? 4096 * 2 : undefined;
+        breakSectors(file, { from: 0, to: kept ?? file.mediaLength }, 1);
+        if (kept !== undefined) breakSectors(file, { from: kept + 512 * provingSectors, to: file.mediaLength }, 1);
+      }
+      return run((host) => withJournal(host, async (_, { last }) => last));
+    };
+    await expect(start(1)).rejects.toMatchObject({ code: 'WalCorruption', message: expect.stringContaining('1..1') });
+    expect(await start(0)).toBe(0);
   });
 
   it('should never refuse a torn tail that nobody was told of', async () => {
