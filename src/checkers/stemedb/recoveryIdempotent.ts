@@ -98,7 +98,7 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
     const [a, b] = [found.records[index], kept.records[index]];
     if (a?.id !== b?.id || a?.sum !== b?.sum) return `LSN ${a?.lsn} has other bytes`;
   }
-  if (kept.records.length < found.records.length) {
+  if (kept.records.length < found.records.length && !isTakenBack(evidence, found, kept)) {
     return `it found ${found.records.length} intact records and kept ${kept.records.length}`;
   }
   // Between the recovery and the first look new writes may already have come: only those may be more.
@@ -106,6 +106,25 @@ function firstDifference(found: JournalImage, kept: JournalImage, evidence: Stem
     .slice(length)
     .find((record) => record.type < 240 && !evidence.requests.some((request) => request.ids.includes(record.id)));
   return extra === undefined ? undefined : `LSN ${extra.lsn} is there that was not found`;
+}
+
+/**
+ * The records that were found and not kept are those of writes that were still under way when their process died, and a sync
+ * failed meanwhile that takes the bytes back: then they left the page cache between the look of the stand and the start's own.
+ */
+function isTakenBack(evidence: StemeEvidence, found: JournalImage, kept: JournalImage): boolean {
+  const reverted = evidence.faults.some(
+    ({ name, parameters, startMs, endMs }) =>
+      name === 'disk.sync-error' && parameters.variant === 'revert' && startMs <= kept.atMs && endMs >= found.atMs,
+  );
+  if (!reverted) return false;
+  const underWay = new Set(
+    evidence.disk
+      .filter((call) => call.operation === 'write' && call.beganOrder < found.order && call.endedOrder > found.order)
+      .flatMap((call) => call.batches ?? [])
+      .flatMap((batch) => batch.ids),
+  );
+  return found.records.slice(kept.records.length).every(({ id }) => underWay.has(id));
 }
 
 /**

@@ -9,6 +9,21 @@ describe('C5 recovery-idempotent', () => {
     });
     expect(violationsOf('C5', story)).toEqual([expect.stringMatching(/it found 2 intact records and kept 1/)]);
   });
+  test('should excuse records that a failing sync took back while their write was under way, and no others', () => {
+    const dropped = (variant: string, isUnderWay: boolean) =>
+      bent(({ lives, image, evidence, disk }) => {
+        const second = nth(lives, 1);
+        const write = disk.find(({ batches }) => batches?.some(({ ids }) => ids.includes(claim(2).id)));
+        if (write === undefined) throw new Error('claim 2 is not written');
+        if (isUnderWay) write.endedOrder = second.startedOrder;
+        second.recovered = image([recordOf(claim(1), 1)], 28);
+        evidence.faults = [{ name: 'disk.sync-error', startMs: 20, endMs: 27.5, parameters: { variant } }];
+      });
+    const blamed = (story: Story) => violationsOf('C5', story).filter((line) => /kept 1/.test(line));
+    expect(blamed(dropped('revert', true))).toEqual([]);
+    expect(blamed(dropped('revert', false))).toHaveLength(1);
+    expect(blamed(dropped('keep', true))).toHaveLength(1);
+  });
   test('should see other bytes', () => {
     const story = bent(({ lives, image }) => {
       nth(lives, 1).recovered = image([recordOf(claim(1), 1), { ...recordOf(claim(2), 2), sum: 99 }], 28);
