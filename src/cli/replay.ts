@@ -222,36 +222,24 @@ async function playTwice(file: string, scenario: Scenario, flags: ReplayFlags, o
   return equal ? (code ?? verdictExitCode.undecided) : verdictExitCode.violated;
 }
 
+/** The parts of a run's record that `--json` prints. */
+const outcomeParts = [
+  'title',
+  'engine',
+  'seed',
+  'mutants',
+  'verdict',
+  'reasons',
+  'virtualMs',
+  'realMs',
+  'events',
+  'fingerprint',
+  'expectations',
+  'violations',
+] as const satisfies readonly (keyof RunRecord)[];
+
 function outcomeOf(record: RunRecord, files: readonly string[]) {
-  const {
-    title,
-    engine,
-    seed,
-    mutants,
-    verdict,
-    reasons,
-    virtualMs,
-    realMs,
-    events,
-    fingerprint,
-    expectations,
-    violations,
-  } = record;
-  return {
-    title,
-    engine,
-    seed,
-    mutants,
-    verdict,
-    reasons,
-    virtualMs,
-    realMs,
-    events,
-    fingerprint,
-    expectations,
-    violations,
-    files,
-  };
+  return { ...Object.fromEntries(outcomeParts.map((part) => [part, record[part]])), files };
 }
 
 /** What stands at the end of a run. */

@@ -1,7 +1,7 @@
 import type { Probes } from '../sim/probes.ts';
 import type { FaultWatch } from './faultRunner.ts';
+import type { NodeState } from './nodeState.ts';
 import type { FaultLogEntry } from './runRecord.ts';
-import type { NodeState } from './stands/stand.ts';
 
 /** Which faults met which states of the engine. Watching changes nothing of the run: no event, no draw. */
 export interface Coverage extends FaultWatch {

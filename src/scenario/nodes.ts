@@ -4,7 +4,8 @@ import { asStand } from '../sim/inside.ts';
 import type { Machine } from '../sim/machine.ts';
 import type { SimProcess } from '../sim/process.ts';
 import type { World } from '../sim/world.ts';
-import type { NodeControl, NodeExit, NodeState, Stand, StandSession } from './stands/stand.ts';
+import type { NodeState } from './nodeState.ts';
+import type { NodeControl, NodeExit, Stand, StandSession } from './stands/stand.ts';
 import type { Timeline } from './timeline.ts';
 import { serveRoutes } from './wire/routeServer.ts';
 

@@ -1,5 +1,5 @@
 import type { LogFields } from '../host/telemetry.ts';
-import type { NodeState } from './stands/stand.ts';
+import type { NodeState } from './nodeState.ts';
 
 /**
  * What a run was seen to do, beyond what its verdict needs: for the pictures and the trace of the report. Gathered only when

@@ -2,6 +2,7 @@ import type { LogLine } from '../sim/logBook.ts';
 import type { World } from '../sim/world.ts';
 import { createGathering } from './gathering.ts';
 import { nearestTo } from './moments.ts';
+import type { NodeState } from './nodeState.ts';
 import {
   gatheredMax,
   type LogRecord,
@@ -11,7 +12,6 @@ import {
   type SpanRecord,
   type StateRecord,
 } from './observations.ts';
-import type { NodeState } from './stands/stand.ts';
 import { createMessageTap } from './wire/messageTap.ts';
 
 /** Watches a world from its beginning. */

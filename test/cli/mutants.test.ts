@@ -2,20 +2,11 @@ import { expect, test } from 'vitest';
 import type { PlayedRun } from '../../src/chaos/campaign.ts';
 import type { SeedFailure } from '../../src/chaos/runSeed.ts';
 import { failuresThatShow } from '../../src/cli/chaos/summary.ts';
+import { failedRun } from '../support/failedRun.ts';
 
 function failed(run: string, withoutMutants?: SeedFailure['withoutMutants']): PlayedRun {
   const failure = { checks: ['C'], reasons: [], scenario: '', shrinkRuns: 0 };
-  return {
-    run,
-    verdict: 'violated',
-    fingerprint: '',
-    events: 0,
-    virtualMs: 0,
-    probes: [],
-    coverage: [],
-    faults: [],
-    failure: { ...failure, ...(withoutMutants === undefined ? {} : { withoutMutants }) },
-  };
+  return failedRun(run, { ...failure, ...(withoutMutants === undefined ? {} : { withoutMutants }) });
 }
 
 test('should count a bug as caught by a run alone that holds without it', () => {

@@ -5,6 +5,7 @@ import type { EngineDefinition } from '../../engines/engine.ts';
 import type { Host } from '../../host/host.ts';
 import type { Machine } from '../../sim/machine.ts';
 import type { World } from '../../sim/world.ts';
+import type { NodeState } from '../nodeState.ts';
 import type { FaultLogEntry } from '../runRecord.ts';
 import type { RouteClient } from '../wire/routeClient.ts';
 
@@ -120,12 +121,6 @@ export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
-
-/**
- * `starting`: a process runs, its routes do not answer yet. `up`: they do. `stopping`: told to end. `stopped`: ended as
- * told, or never started. `crashed`: killed or lost power. `exited`: ended by itself (`exit` has code and message).
- */
-export type NodeState = 'starting' | 'up' | 'stopping' | 'stopped' | 'crashed' | 'exited';
 
 /** How a process ended of its own accord. */
 export interface NodeExit {

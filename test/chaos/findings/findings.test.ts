@@ -11,6 +11,7 @@ import {
   readFindings,
   writeFindings,
 } from '../../../src/chaos/findings/findingsFile.ts';
+import { failedRun } from '../../support/failedRun.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -22,17 +23,7 @@ function failed(run: string, check: string, faults: readonly string[], seed = 1)
   const timeline = faults.map((fault) => `  - at: 5ms\n    fault: ${fault}\n`).join('');
   const scenario = `seed: ${seed}\ntimeline:${timeline === '' ? ' []\n' : `\n${timeline}`}`;
   const failure = { checks: [check], reasons: [`${check}: it broke`], scenario, shrinkRuns: 3 };
-  return {
-    run,
-    verdict: 'violated',
-    fingerprint: '',
-    events: 0,
-    virtualMs: 0,
-    probes: [],
-    coverage: [],
-    faults,
-    failure,
-  };
+  return failedRun(run, failure, faults);
 }
 
 function campaign(

@@ -8,6 +8,7 @@ import { drawRun } from '../../../src/chaos/runId.ts';
 import { createFailureDesk } from '../../../src/cli/chaos/failureDesk.ts';
 import type { ChaosFlags } from '../../../src/cli/chaos/options.ts';
 import { definitionOf } from '../../../src/cli/planted.ts';
+import { failedRun } from '../../support/failedRun.ts';
 
 let folder: string;
 let printed: string;
@@ -37,17 +38,7 @@ const progress = { ended: () => {}, shrinking: () => {}, clear: () => {} };
 function failed(run: string): PlayedRun {
   const scenario = stringify(definition.scenarioOf(drawRun(definition, run)), { lineWidth: 0 });
   const failure = { checks: ['C6 ack-after-sync'], reasons: ['C6 ack-after-sync: it broke'], scenario, shrinkRuns: 4 };
-  return {
-    run,
-    verdict: 'violated',
-    fingerprint: '',
-    events: 0,
-    virtualMs: 0,
-    probes: [],
-    coverage: [],
-    faults: [],
-    failure,
-  };
+  return failedRun(run, failure);
 }
 
 function desk(more: Partial<ChaosFlags> = {}) {

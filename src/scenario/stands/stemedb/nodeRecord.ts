@@ -4,7 +4,8 @@ import { type StemeConfig, stemeConfigSchema, witnessDirectory } from '../../../
 import type { RunningStemeDb } from '../../../engines/stemedb/engine.ts';
 import type { Host } from '../../../host/host.ts';
 import type { World } from '../../../sim/world.ts';
-import type { NodeExit, NodeState, RunFacts } from '../stand.ts';
+import type { NodeState } from '../../nodeState.ts';
+import type { NodeExit, RunFacts } from '../stand.ts';
 import { layOutDisks, type MachineDisks, peekDirectory, type StemeDevices } from './devices.ts';
 import { EvidenceLog, settingsOf } from './evidenceLog.ts';
 import { askIndex } from './indexQuestions.ts';
