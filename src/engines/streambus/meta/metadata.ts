@@ -1,3 +1,4 @@
+import type { RaftId, RaftId } from '../../../consensus/types.ts';
 import type { BrokerId, GroupId, Incarnation } from '../ids.ts';
 
 /** A broker as the cluster knows it. */
@@ -9,8 +10,10 @@ export interface BrokerInfo {
   readonly rpc: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number };
   readonly rack: string | undefined;
-  /** UUID of its storage: another one means another disk. */
+  /** UUID of its storage: another one means another disk. Empty until a broker of the cluster's format has registered. */
   readonly storage: string;
+  /** Highest count of starts that it registered; a message with a lower one comes from a disk that was rolled back. */
+  readonly startCount: number;
   /** `fenced`: registered before, not heard of since its incarnation was replaced. */
   readonly state: 'active' | 'draining' | 'left';
   /** Votes in meta. */
@@ -26,6 +29,8 @@ export interface PartitionInfo {
   readonly generation: number;
   /** In order of preference: the first one leads when it can. */
   readonly replicas: readonly BrokerId[];
+  /** Voters with which the group began. Only they make it out of nothing; everybody else waits for a leader's snapshot. */
+  readonly founders: readonly RaftId[];
 }
 
 export interface TopicInfo {
@@ -43,6 +48,8 @@ export interface ShardInfo {
   readonly group: GroupId;
   readonly kind: 'meta' | 'groups' | 'transactions';
   readonly replicas: readonly BrokerId[];
+  /** Voters with which the group began: see `PartitionInfo`. */
+  readonly founders: readonly RaftId[];
 }
 
 export interface AclBinding {
@@ -78,6 +85,12 @@ export interface ScramCredential {
   readonly serverKey: Uint8Array;
 }
 
+/** Whom a quota is for. Undefined: not looked at. Null: everybody who has none of his own. */
+export interface QuotaEntity {
+  readonly user: string | null | undefined;
+  readonly clientId: string | null | undefined;
+}
+
 /** Limits a second, of a client id (and user, where one is named) at each broker. Undefined: no limit. */
 export interface Quota {
   readonly produceRate: number | undefined;
@@ -98,8 +111,16 @@ export interface Metadata {
   /** The group of shards that keeps a consumer group, or a transactional id: by hash of its name. */
   shardOf(kind: 'groups' | 'transactions', name: string): GroupId;
   partitionOf(group: GroupId): PartitionInfo | undefined;
+  /** Settings of all brokers that were altered, by Kafka's names. */
+  readonly brokerConfigs: ReadonlyMap<string, string>;
+  /** Why the whole cluster takes no writes; undefined when it does. */
+  readonly readOnly: string | undefined;
   readonly acls: readonly AclBinding[];
   credential(user: string, mechanism: ScramCredential['mechanism']): ScramCredential | undefined;
+  /** Every credential, by user. */
+  readonly credentials: ReadonlyMap<string, readonly ScramCredential[]>;
+  /** Every quota that was set. */
+  readonly quotas: readonly { readonly entity: QuotaEntity; readonly quota: Quota }[];
   /** The quota that holds for a client: the most specific one. */
   quota(user: string | undefined, clientId: string): Quota;
   /** Calls `fn` after each applied change. Returns how to stop. */
