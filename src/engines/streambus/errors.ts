@@ -1,0 +1,34 @@
+import { EngineError, ExitCode } from '../engine.ts';
+
+/** Every reason for which a broker does not start or cannot go on, and what its process ends with. */
+const EXIT = {
+  CONFIG_INVALID: ExitCode.configuration,
+  /** EX_OSERR. */
+  PORT_IN_USE: 71,
+  DATA_DIR_LOCKED: ExitCode.locked,
+  /** EX_NOPERM. */
+  DATA_DIR_NOT_WRITABLE: 77,
+  FORMAT_NEWER: ExitCode.data,
+  WRONG_CLUSTER: ExitCode.data,
+  JOURNAL_CORRUPT: ExitCode.data,
+  NEEDS_INCARNATION: ExitCode.data,
+  ROLLED_BACK_DISK: ExitCode.data,
+  JOURNAL_FAILED: ExitCode.software,
+  SEGMENT_CORRUPT: ExitCode.data,
+  PARTITION_OFFLINE: ExitCode.io,
+  NO_QUORUM: ExitCode.io,
+  CONF_CHANGE_PENDING: ExitCode.io,
+  STORE_FAILED: ExitCode.io,
+} as const;
+
+export type StreamBusErrorCode = keyof typeof EXIT;
+
+/** A broker cannot start, or has to end. `code` is stable; the message says what was expected, what came and what to do. */
+export class StreamBusError extends EngineError {
+  override readonly name = 'StreamBusError';
+  declare readonly code: StreamBusErrorCode;
+
+  constructor(code: StreamBusErrorCode, message: string, options?: { cause?: unknown }) {
+    super(code, EXIT[code], message, options);
+  }
+}
