@@ -1,4 +1,4 @@
-import type { RaftId, RaftId } from '../../../consensus/types.ts';
+import type { RaftId } from '../../../consensus/types.ts';
 import type { BrokerId, GroupId, Incarnation } from '../ids.ts';
 
 /** A broker as the cluster knows it. */
@@ -29,7 +29,10 @@ export interface PartitionInfo {
   readonly generation: number;
   /** In order of preference: the first one leads when it can. */
   readonly replicas: readonly BrokerId[];
-  /** Voters with which the group began. Only they make it out of nothing; everybody else waits for a leader's snapshot. */
+  /**
+   * Voters with which the group began. Only they make it out of nothing; everybody else waits for a leader's snapshot. Emptied for
+   * ever by the first change of the replicas, or of the incarnation of one of them, so that nobody begins it a second time.
+   */
   readonly founders: readonly RaftId[];
 }
 
