@@ -16,9 +16,14 @@ import {
   promtoolSemantics,
 } from '../promql/promtool.ts';
 import { stemedbIncidents } from './stemedbIncidents.ts';
+import { streambusIncidents } from './streambusIncidents.ts';
 
 const SEED = 20_261_121;
-const STEMEDB_RULES = 'alerts/stemedb.yaml';
+/** The rule files of the engines, and incidents in which each of their rules fires. */
+const ENGINES = [
+  ['alerts/stemedb.yaml', stemedbIncidents],
+  ['alerts/streambus.yaml', streambusIncidents],
+] as const;
 
 /**
  * Rules with every part of the life cycle: no `for`, long ones, keep_firing_for, recording rules that others use.
@@ -84,10 +89,10 @@ describe.skipIf(!hasPromtool)('alert rules against promtool (skipped without pro
     expect([...firing].sort()).toEqual([...ALERT_NAMES].sort());
   });
 
-  it(`should give the same for ${STEMEDB_RULES}, with every rule firing in some incident`, () => {
-    const rules = readFileSync(STEMEDB_RULES, 'utf8');
+  it.each(ENGINES)('should give the same for %s, with every rule firing in some incident', (file, incidents) => {
+    const rules = readFileSync(file, 'utf8');
     const names = createAlertEvaluator(rules).rules.map((rule) => rule.name);
-    const cases = stemedbIncidents().map(({ series, intervalMs, steps }) =>
+    const cases = incidents().map(({ series, intervalMs, steps }) =>
       caseOf(series, steps, intervalMs, names, ['ALERTS', '{__name__=~"instance:.*"}']),
     );
 
@@ -97,8 +102,8 @@ describe.skipIf(!hasPromtool)('alert rules against promtool (skipped without pro
     expect([...firing].sort()).toEqual([...names].sort());
   });
 
-  it(`should pass promtool check rules: ${STEMEDB_RULES}`, () => {
-    const run = spawnSync('promtool', ['check', 'rules', STEMEDB_RULES], { encoding: 'utf8' });
+  it.each(ENGINES)('should pass promtool check rules: %s', (file) => {
+    const run = spawnSync('promtool', ['check', 'rules', file], { encoding: 'utf8' });
     expect(run.status, run.stderr).toBe(0);
   });
 });
