@@ -29,6 +29,10 @@ export interface ReplicatedMachine {
   snapshot(): Uint8Array;
   /** Replaces the state by another replica's snapshot; durable when it resolves. What is missing is fetched through `peers`. */
   restore(snapshot: MachineSnapshot, peers: CatchUpPeers): Promise<void>;
+  /** The checkpoint of this index is durable in the journal: files that only an older one needs may go. */
+  checkpointed?(index: number): void;
+  /** Defined when what was applied piles up before a slow disk: the driver waits for it before it applies more. */
+  hold?(): Promise<void> | undefined;
   close(): Promise<void>;
 }
 
@@ -74,6 +78,8 @@ export interface Proposed {
   readonly term: number;
   /** What the machine's `apply` returned. */
   readonly result: unknown;
+  /** Milliseconds from the call until it was durable in this broker's journal, where the driver measures it. */
+  readonly journalMs?: number;
 }
 
 /** A group on this broker, as its machine and those who use it see it. */
@@ -96,6 +102,11 @@ export interface GroupHandle {
    * with `NotProposed` when it does not lead. Calls of one turn share a round.
    */
   readBarrier(): Promise<void>;
+  /**
+   * Resolves when everything proposed so far is durable in this broker's own journal, whether committed or not; rejects with
+   * `ProposalLost`. For acks=1 under `acks_one: leader`; a driver without it gives the quorum's answer.
+   */
+  ownSync?(): Promise<void>;
 }
 
 /** Opens the machine of a group on this broker, from its last checkpoint or from nothing. */
