@@ -167,7 +167,12 @@ const tls = z.strictObject({ cert: path, key: path, client_ca: path.optional() }
 const security = z.strictObject({
   tls: tls.optional().describe('of the Kafka listener'),
   sasl: z
-    .strictObject({ mechanisms: z.array(z.enum(['SCRAM-SHA-256', 'SCRAM-SHA-512', 'PLAIN'])).default([]) })
+    .strictObject({
+      mechanisms: z.array(z.enum(['SCRAM-SHA-256', 'SCRAM-SHA-512', 'PLAIN'])).default([]),
+      session_lifetime: span(1 * SECOND, 30 * DAY)
+        .optional()
+        .describe('after it a connection must authenticate again; for ever when absent'),
+    })
     .prefault({}),
   acl: z
     .strictObject({

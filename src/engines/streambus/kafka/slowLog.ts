@@ -14,36 +14,40 @@ export interface SlowQuery {
   readonly replicate_ms: number | null;
 }
 
-/** The last slow requests, in a ring: beyond `capacity` the oldest is forgotten. */
+/** Limits of the log, read when they are needed: both can change while the broker runs. */
+export interface SlowLogLimits {
+  /** `slow_query.threshold`, milliseconds. */
+  readonly threshold: number;
+  /** `slow_query.size`, entries. */
+  readonly size: number;
+}
+
+/** The last slow requests. Beyond `size` the oldest are forgotten. */
 export class SlowLog {
-  readonly #ring: SlowQuery[] = [];
-  readonly #capacity: number;
-  #next = 0;
-  #thresholdMs: number;
+  readonly #limits: () => SlowLogLimits;
+  /** Oldest first, from `#from` on: what lies before is forgotten and cut off now and then. */
+  #entries: SlowQuery[] = [];
+  #from = 0;
 
-  constructor(thresholdMs: number, capacity: number) {
-    this.#thresholdMs = thresholdMs;
-    this.#capacity = capacity;
+  constructor(limits: () => SlowLogLimits) {
+    this.#limits = limits;
   }
 
-  get thresholdMs(): number {
-    return this.#thresholdMs;
-  }
-
-  /** Takes over a reloaded threshold. */
-  setThreshold(ms: number): void {
-    this.#thresholdMs = ms;
+  isSlow(durationMs: number): boolean {
+    return durationMs >= this.#limits().threshold;
   }
 
   add(entry: SlowQuery): void {
-    if (this.#capacity === 0) return;
-    this.#ring[this.#next] = entry;
-    this.#next = (this.#next + 1) % this.#capacity;
+    this.#entries.push(entry);
+    const { size } = this.#limits();
+    this.#from = Math.max(this.#from, this.#entries.length - size);
+    if (this.#from <= size) return;
+    this.#entries = this.#entries.slice(this.#from);
+    this.#from = 0;
   }
 
   /** Newest first. */
   entries(): readonly SlowQuery[] {
-    const newestLast = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
-    return newestLast.reverse();
+    return this.#entries.slice(this.#from).reverse();
   }
 }

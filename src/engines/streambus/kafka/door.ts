@@ -1,0 +1,49 @@
+import type { Host } from '../../../host/host.ts';
+import { Authorizer } from '../security/authorizer.ts';
+import type { SaslSetup } from '../security/sasl.ts';
+import type { BrokerServices } from '../services.ts';
+import { ByteBudget } from './byteBudget.ts';
+import type { DoorHooks } from './hooks.ts';
+import { requestMemoryShare } from './limits.ts';
+import { SlowLog } from './slowLog.ts';
+import { Throttle } from './throttle.ts';
+
+/** What the connections of a door share. */
+export interface Door {
+  readonly host: Host;
+  readonly services: BrokerServices;
+  readonly hooks: DoorHooks;
+  readonly slowLog: SlowLog;
+  readonly throttle: Throttle;
+  readonly authorizer: Authorizer;
+  readonly sasl: SaslSetup;
+  /** The listener speaks TLS. */
+  readonly isEncrypted: boolean;
+  /** Bytes of the requests that are under way. */
+  readonly budget: ByteBudget;
+  /** Fetches that wait for records now. */
+  readonly waiters: { count: number };
+}
+
+/** Builds what the connections share. PLAIN is left out where passwords would cross the network as they are. */
+export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypted: boolean): Door {
+  const { host, config, metadata } = services;
+  const { sasl, acl } = config.security;
+  return {
+    host,
+    services,
+    hooks,
+    slowLog: new SlowLog(() => config.slow_query),
+    throttle: new Throttle(host.clock),
+    authorizer: new Authorizer({ enabled: acl.enabled, superUsers: acl.super_users, metadata }),
+    sasl: {
+      mechanisms: sasl.mechanisms.filter((mechanism) => mechanism !== 'PLAIN' || isEncrypted),
+      metadata,
+      random: host.random.stream('sasl'),
+      decoyKey: host.random.stream('sasl').bytes(32),
+    },
+    isEncrypted,
+    budget: new ByteBudget(Math.floor(config.server.max_memory * requestMemoryShare)),
+    waiters: { count: 0 },
+  };
+}
