@@ -28,11 +28,13 @@ function makeTables(): Int32Array {
  * CRC-32C of `bytes`, continuing from `crc` (the value of what came before; 0 to begin). Unsigned 32 bits.
  */
 export function crc32c(bytes: Uint8Array, crc = 0): number {
-  if ((bytes.byteOffset & 3) === 0 && bytes.length >= 32) {
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-    return crc32cAt(words, bytes, 0, bytes.length, crc);
-  }
-  return tail(bytes, 0, bytes.length, ~crc) >>> 0;
+  if (bytes.length < 32) return tail(bytes, 0, bytes.length, ~crc) >>> 0;
+  // Bytes up to the first whole word go one by one: a batch begins anywhere in its request.
+  const before = -bytes.byteOffset & 3;
+  const inner = before === 0 ? crc : tail(bytes, 0, before, ~crc) >>> 0;
+  const aligned = before === 0 ? bytes : bytes.subarray(before);
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
+  return crc32cAt(words, aligned, 0, aligned.length, inner);
 }
 
 /**
