@@ -35,10 +35,10 @@ export interface RegisterBrokerResult {
   /**
    * `known`: it goes on as it was. `joined`: the cluster has not seen this number before. `replaced`: its storage is another one,
    * or it asked for a new incarnation. `rolled-back`: its disk is older than what the cluster has seen of it. `fenced`: it
-   * is an older incarnation than the current one. With the last three what it had promised before is void: it must start with the
-   * incarnation named here.
+   * is an older incarnation than the current one. With these three what it had promised before is void: it must start with the
+   * incarnation named here. `exhausted`: the number has had every incarnation that there is; nothing was changed.
    */
-  readonly verdict: 'known' | 'joined' | 'replaced' | 'rolled-back' | 'fenced';
+  readonly verdict: 'known' | 'joined' | 'replaced' | 'rolled-back' | 'fenced' | 'exhausted';
   readonly incarnation: Incarnation;
   readonly clusterId: string;
 }
@@ -92,8 +92,8 @@ export interface CreatePartitions {
   readonly validateOnly: boolean;
 }
 
+/** Settings of brokers come from their configuration files: to alter them here is refused. */
 export interface ConfigResource {
-  /** Settings of a broker are kept for the whole cluster under the empty name. */
   readonly type: 'topic' | 'broker';
   readonly name: string;
 }

@@ -114,8 +114,6 @@ export interface Metadata {
   /** The group of shards that keeps a consumer group, or a transactional id: by hash of its name. */
   shardOf(kind: 'groups' | 'transactions', name: string): GroupId;
   partitionOf(group: GroupId): PartitionInfo | undefined;
-  /** Settings of all brokers that were altered, by Kafka's names. */
-  readonly brokerConfigs: ReadonlyMap<string, string>;
   /** Why the whole cluster takes no writes; undefined when it does. */
   readonly readOnly: string | undefined;
   readonly acls: readonly AclBinding[];

@@ -1,0 +1,221 @@
+import { z } from 'zod';
+import { type Disk, DiskError, type DiskFile } from '../../host/disk.ts';
+import type { Host } from '../../host/host.ts';
+import { makeDirectoryDurably, replaceFile } from '../../storage/atomicFile.ts';
+import { maxBrokerId } from './config.ts';
+import { StreamBusError } from './errors.ts';
+import type { BrokerId, Incarnation } from './ids.ts';
+
+/** Version of the files' form. */
+const format = 1;
+
+const identitySchema = z.strictObject({
+  format: z.int(),
+  cluster_id: z.string().min(1),
+  broker_id: z.int().min(1).max(maxBrokerId),
+  storage: z.uuid(),
+  incarnation: z.int().min(1).max(65_535),
+  start_count: z.int().min(0),
+});
+
+/** Who a data directory belongs to. Written twice: at its root and in `raft-state/`, so that a loss of either is seen. */
+export interface Identity {
+  readonly clusterId: string;
+  readonly broker: BrokerId;
+  /** UUID of this storage. */
+  readonly storage: string;
+  readonly incarnation: Incarnation;
+  /** Starts of the broker on this storage. */
+  readonly startCount: number;
+}
+
+/** What the two copies of a data directory's identity say. */
+export type IdentityVerdict =
+  /** No copy: the directory is new. */
+  | { readonly kind: 'fresh' }
+  /** Both copies agree. */
+  | { readonly kind: 'same'; readonly identity: Identity }
+  /** What this broker had promised is lost or another's: it needs a new incarnation. `why` says what was found. */
+  | { readonly kind: 'needs-incarnation'; readonly identity: Identity; readonly why: string };
+
+export const raftStateDirectory = (dataDirectory: string): string => `${dataDirectory}/raft-state`;
+const rootFile = (dataDirectory: string): string => `${dataDirectory}/identity.json`;
+const twinFile = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/identity.json`;
+
+/**
+ * Takes a data directory for this process, making it if it is missing.
+ *
+ * @throws StreamBusError DATA_DIR_LOCKED with the holder's process id; DATA_DIR_NOT_WRITABLE with path and cause
+ */
+export async function lockDataDirectory(host: Host, directory: string): Promise<DiskFile> {
+  const path = `${directory}/.lock`;
+  let file: DiskFile | undefined;
+  try {
+    await makeDirectoryDurably(host.disk, directory);
+    file = await host.disk.open(path, { mode: 'create' });
+    await file.lock();
+    return file;
+  } catch (error) {
+    await file?.close().catch(() => undefined);
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code === 'ELOCKED') {
+      const holder = error.holderPid === undefined ? 'another process' : `process ${error.holderPid}`;
+      throw new StreamBusError('DATA_DIR_LOCKED', `${directory} is in use by ${holder}; stop it first`, {
+        cause: error,
+      });
+    }
+    throw new StreamBusError(
+      'DATA_DIR_NOT_WRITABLE',
+      `storage.data_dir: expected a directory that this user may write, got ${error.code} at ${error.path}: look at its owner and mode with ls -la ${directory}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Reads both copies and compares them.
+ *
+ * @param broker the number that the configuration gives this broker
+ * @throws StreamBusError WRONG_CLUSTER for another broker's or cluster's directory, FORMAT_NEWER
+ */
+export async function readIdentity(
+  host: Host,
+  directory: string,
+  broker: BrokerId,
+  clusterId: string | undefined,
+): Promise<IdentityVerdict> {
+  const root = await readCopy(host.disk, rootFile(directory));
+  const twin = await readCopy(host.disk, twinFile(directory));
+  for (const identity of [root, twin]) {
+    if (identity === undefined) continue;
+    if (identity.broker !== broker) {
+      throw new StreamBusError(
+        'WRONG_CLUSTER',
+        `${directory} belongs to broker ${identity.broker}, and server.broker_id is ${broker}: name the right directory or number`,
+      );
+    }
+    if (clusterId !== undefined && identity.clusterId !== clusterId) {
+      throw new StreamBusError(
+        'WRONG_CLUSTER',
+        `${directory} belongs to cluster ${identity.clusterId}, and cluster.id is ${clusterId}: name the right directory or cluster`,
+      );
+    }
+  }
+  if (root === undefined && twin === undefined) return { kind: 'fresh' };
+  if (root === undefined) {
+    return {
+      kind: 'needs-incarnation',
+      identity: twin ?? unreachable(),
+      why: 'identity.json is missing, raft-state has one',
+    };
+  }
+  const needs = (why: string): IdentityVerdict =>
+    host.telemetry.mutant('wiped-keeps-identity')
+      ? { kind: 'same', identity: root }
+      : { kind: 'needs-incarnation', identity: root, why };
+  if (twin === undefined)
+    return needs('raft-state is missing or empty: what this broker voted and acknowledged is lost');
+  if (twin.storage !== root.storage || twin.clusterId !== root.clusterId) {
+    return needs(`raft-state belongs to storage ${twin.storage}, the directory to ${root.storage}`);
+  }
+  if (twin.incarnation !== root.incarnation) {
+    return needs(`raft-state is of incarnation ${twin.incarnation}, the directory of ${root.incarnation}`);
+  }
+  // The root is written last: a crash between the two leaves it one start behind. Further apart, one of them is an older copy.
+  if (twin.startCount < root.startCount || twin.startCount > root.startCount + 1) {
+    return needs(
+      `raft-state has counted ${twin.startCount} starts, the directory ${root.startCount}: one is an older copy`,
+    );
+  }
+  return { kind: 'same', identity: { ...root, startCount: twin.startCount } };
+}
+
+function unreachable(): never {
+  throw new Error('one of two copies is there, and neither was found');
+}
+
+async function readCopy(disk: Disk, path: string): Promise<Identity | undefined> {
+  const text = await readText(disk, path);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  const formatOf = z.looseObject({ format: z.int() }).safeParse(value);
+  if (formatOf.success && formatOf.data.format > format) {
+    throw new StreamBusError(
+      'FORMAT_NEWER',
+      `${path} is of format ${formatOf.data.format}, this version reads up to ${format}: use the version that wrote it`,
+    );
+  }
+  const parsed = identitySchema.safeParse(value);
+  // A file that cannot be read proves nothing: it is as good as missing, and the other copy says what is lost.
+  if (!parsed.success) return undefined;
+  const { cluster_id: clusterId, broker_id: broker, storage, incarnation, start_count: startCount } = parsed.data;
+  return { clusterId, broker, storage, incarnation, startCount };
+}
+
+/** Writes both copies, durably. A crash in between leaves the root one start behind. */
+export async function writeIdentity(host: Host, directory: string, identity: Identity): Promise<void> {
+  const text = `${JSON.stringify(
+    {
+      format,
+      cluster_id: identity.clusterId,
+      broker_id: identity.broker,
+      storage: identity.storage,
+      incarnation: identity.incarnation,
+      start_count: identity.startCount,
+    },
+    undefined,
+    2,
+  )}\n`;
+  const bytes = new TextEncoder().encode(text);
+  await makeDirectoryDurably(host.disk, raftStateDirectory(directory));
+  await replaceFile(host.disk, twinFile(directory), [bytes]);
+  await replaceFile(host.disk, rootFile(directory), [bytes]);
+}
+
+/** Removes the copy in `raft-state/`: what lies there counts no more, also if the broker dies before the new one is written. */
+export async function voidTwin(host: Host, directory: string): Promise<void> {
+  try {
+    await host.disk.remove(twinFile(directory));
+    await host.disk.syncDirectory(raftStateDirectory(directory));
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+  }
+}
+
+/** A fresh UUID of version 4 (RFC 9562, §5.4) from the host's randomness. */
+export function drawUuid(host: Host): string {
+  const bytes = host.random.stream('uuid').bytes(16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = Buffer.from(bytes).toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** The whole text of a small file; undefined when it is missing. Throws `DiskError`. */
+export async function readText(disk: Disk, path: string): Promise<string | undefined> {
+  const bytes = await readSmallFile(disk, path);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/** The whole content of a small file; undefined when it is missing. Throws `DiskError`. */
+export async function readSmallFile(disk: Disk, path: string): Promise<Uint8Array | undefined> {
+  let file: DiskFile;
+  try {
+    file = await disk.open(path, { mode: 'read' });
+  } catch (error) {
+    if (error instanceof DiskError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    throw error;
+  }
+  try {
+    const bytes = new Uint8Array(await file.size());
+    const read = await file.read(0, bytes);
+    return bytes.subarray(0, read);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,33 @@
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Name of the only member of an object that stands for bytes. */
+const bytesKey = '$hex';
+
+/** JSON as UTF-8; bytes become `{"$hex": …}`, what is undefined is left out. Members keep their order: equal values built alike are equal bytes. */
+export function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(
+    JSON.stringify(value, (_, member: unknown) =>
+      member instanceof Uint8Array ? { [bytesKey]: hexOf(member) } : member,
+    ),
+  );
+}
+
+/** The other direction of `encodeJson`. Throws `SyntaxError` or `TypeError` for anything else. */
+export function decodeJson(bytes: Uint8Array): unknown {
+  return JSON.parse(decoder.decode(bytes), (_, member: unknown) => {
+    if (typeof member !== 'object' || member === null || !Object.hasOwn(member, bytesKey)) return member;
+    const hex: unknown = Reflect.get(member, bytesKey);
+    return typeof hex === 'string' ? bytesOfHex(hex) : member;
+  });
+}
+
+/** Bytes as hexadecimal digits. */
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Hexadecimal digits as bytes; what follows the first that is none is dropped. */
+export function bytesOfHex(hex: string): Uint8Array {
+  return new Uint8Array(Buffer.from(hex, 'hex'));
+}
