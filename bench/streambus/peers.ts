@@ -8,7 +8,8 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { connect as connectAmqp } from 'amqplib';
 import { Redis } from 'ioredis';
-import { eventually, freePorts, hasProgram, type Server, startProgram, waitForPort } from './servers.ts';
+import { freePorts } from '../../test/support/freePorts.ts';
+import { eventually, hasProgram, type Server, startProgram, waitForPort } from './servers.ts';
 
 /** Something that takes messages and says when it has them. */
 export interface Contestant {

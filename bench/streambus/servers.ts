@@ -1,7 +1,7 @@
 /** Servers of other projects on loopback, each in a directory of its own, for as long as a benchmark runs. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 
 /** A server that runs until `stop`. */
@@ -12,26 +12,6 @@ export interface Server {
 /** Whether a program is installed. */
 export function hasProgram(name: string): boolean {
   return spawnSync('which', [name]).status === 0;
-}
-
-/** `count` TCP ports that nobody listens on at this moment. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            if (address === null || typeof address === 'string') reject(new Error('no port'));
-            else resolve(address.port);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Starts a program; what it writes goes to `<directory>/log`. */

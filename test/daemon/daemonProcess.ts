@@ -56,15 +56,24 @@ export function writeConfig({ directory, config = {} }: Pick<DaemonOptions, 'dir
   return layout.config;
 }
 
-/** Starts a daemon and waits until it serves; rejects with its output if it ends before. */
+/** Starts a stemedb daemon and waits until it serves; rejects with its output if it ends before. */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess> {
+  return serveProcess('stemedb', writeConfig(options), options);
+}
+
+/** Starts `hotfire serve` of an engine and waits until it serves; rejects with its output if it ends before. */
+export async function serveProcess(
+  engine: string,
+  configFile: string,
+  options: Pick<DaemonOptions, 'under' | 'environment' | 'words'> = {},
+): Promise<DaemonProcess> {
   const [command = '', ...words] = [
     ...(options.under ?? []),
     ...HOTFIRE,
     'serve',
-    'stemedb',
+    engine,
     '--config',
-    writeConfig(options),
+    configFile,
     ...(options.words ?? []),
   ];
   const child = spawn(command, words, {
