@@ -1,0 +1,178 @@
+import { Findings } from '../findings.ts';
+import type { Watch } from './check.ts';
+import type { Applied, Configuration, GroupEvent, Opened, Stored } from './groupEvents.ts';
+import { ByGroup, ByMember } from './memberLog.ts';
+import { isMajority } from './quorums.ts';
+import { nameOf } from './raftPaper.ts';
+
+/** What is on the medium of one member's disk. */
+interface Medium {
+  /** Terms of the entries by index. */
+  readonly terms: Map<number, number>;
+  last: number;
+  /** A state up to here is there, or in what was there when the member was opened. */
+  snapshotIndex: number;
+  hardState: { readonly term: number; readonly vote: number } | undefined;
+}
+
+interface Group {
+  /** The newest one, and the one before it: who applies first may be one change behind the one who decided. */
+  configuration: Configuration | undefined;
+  configuredAt: number;
+  previous: Configuration | undefined;
+  /** When an entry was first on the media of a majority, by index: term and time. */
+  readonly majorityAt: Map<number, { readonly term: number; readonly atMs: number }>;
+  highestApplied: number;
+}
+
+/** When entries were durable on a majority: what acknowledgements are held against. */
+export interface DurabilityWatch {
+  /** `committed-is-durable` */
+  readonly committed: Watch<GroupEvent>;
+  /** `tail-rule`: what was on a medium is there when the member is opened again. Fed by `committed.take`. */
+  readonly tail: Pick<Watch<GroupEvent>, 'result'>;
+  /** Virtual time at which a majority of the configuration had the entry on its media; undefined: it never did. */
+  durableAt(group: number, index: number): number | undefined;
+}
+
+/**
+ * Whoever applies an entry first, at that moment a majority of the configuration has it on the media of its disks: not in a page cache, not
+ * under way. And what a member has on its medium it still has when it begins anew: entries, term and vote.
+ */
+export function watchDurability(): DurabilityWatch {
+  const committed = new Findings('committed-is-durable');
+  const tail = new Findings('tail-rule');
+  const groups = new ByGroup<Group>(() => ({
+    configuration: undefined,
+    configuredAt: -1,
+    previous: undefined,
+    majorityAt: new Map(),
+    highestApplied: 0,
+  }));
+  const media = new ByMember<Medium>(() => ({ terms: new Map(), last: 0, snapshotIndex: 0, hardState: undefined }));
+  let applied = 0;
+  let opened = 0;
+
+  function configure(group: number, index: number, configuration: Configuration): void {
+    const known = groups.of(group);
+    if (index <= known.configuredAt) return;
+    known.configuredAt = index;
+    known.previous = known.configuration;
+    known.configuration = configuration;
+  }
+
+  function has(group: number, member: number, index: number, term: number): boolean {
+    const medium = media.find(group, member);
+    if (medium === undefined) return false;
+    return index <= medium.snapshotIndex || medium.terms.get(index) === term;
+  }
+
+  function isOnMajority(group: number, index: number, term: number): boolean {
+    const { configuration, previous } = groups.of(group);
+    const there = (member: number): boolean => has(group, member, index, term);
+    return [configuration, previous].some((one) => one !== undefined && isMajority(one, there));
+  }
+
+  function store({ group, member, entries, hardState, snapshotIndex, atMs }: Stored): void {
+    const medium = media.of(group, member);
+    if (hardState !== undefined) medium.hardState = hardState;
+    if (snapshotIndex !== undefined && snapshotIndex > medium.snapshotIndex) {
+      for (let index = medium.snapshotIndex + 1; index <= snapshotIndex; index++) medium.terms.delete(index);
+      medium.snapshotIndex = snapshotIndex;
+    }
+    for (const { index, term } of entries) {
+      for (let behind = index + 1; behind <= medium.last; behind++) medium.terms.delete(behind);
+      medium.terms.set(index, term);
+      medium.last = index;
+    }
+    const { majorityAt } = groups.of(group);
+    for (const { index, term } of entries) {
+      if (majorityAt.get(index)?.term === term) continue;
+      if (isOnMajority(group, index, term)) majorityAt.set(index, { term, atMs });
+    }
+  }
+
+  function apply({ group, member, entry, atMs }: Applied): void {
+    const known = groups.of(group);
+    if (entry.index <= known.highestApplied) return;
+    known.highestApplied = entry.index;
+    applied++;
+    if (known.configuration === undefined || isOnMajority(group, entry.index, entry.term)) return;
+    const having = known.configuration.voters.filter((voter) => has(group, voter, entry.index, entry.term));
+    committed.add(
+      `${nameOf(member)} applies entry ${entry.index} (term ${entry.term}) of group ${group}, which is on the media of ${having.length} of ${known.configuration.voters.length} voters: ${having.map(nameOf).join(', ') || 'none'}`,
+      { atMs },
+    );
+  }
+
+  function open(event: Opened): void {
+    const { group, member, atMs } = event;
+    opened++;
+    const medium = media.of(group, member);
+    const lastOpened = event.snapshotIndex + event.terms.length - 1;
+    const who = `${nameOf(member)} opens group ${group}`;
+    if (medium.snapshotIndex > lastOpened) {
+      tail.add(`${who} with a log that ends at ${lastOpened}: it had a state of index ${medium.snapshotIndex}`, {
+        atMs,
+      });
+    }
+    for (const [index, term] of medium.terms) {
+      if (index <= event.snapshotIndex) continue;
+      const found = event.terms[index - event.snapshotIndex];
+      if (found === term) continue;
+      tail.add(
+        `${who} ${found === undefined ? `with a log that ends at ${lastOpened}` : `with an entry of term ${found} at index ${index}`}: the entry of term ${term} at index ${index} was on its medium`,
+        { atMs },
+      );
+      break;
+    }
+    const { hardState } = medium;
+    const forgotVote = hardState?.term === event.term && hardState.vote !== 0 && hardState.vote !== event.vote;
+    if (hardState !== undefined && (event.term < hardState.term || forgotVote)) {
+      tail.add(
+        `${who} in term ${event.term} with its vote for ${event.vote}: term ${hardState.term} with a vote for ${hardState.vote} was on its medium`,
+        { atMs },
+      );
+    }
+    medium.terms.clear();
+    medium.snapshotIndex = event.snapshotIndex;
+    event.terms.forEach((term, offset) => {
+      if (offset > 0) medium.terms.set(event.snapshotIndex + offset, term);
+    });
+    medium.last = lastOpened;
+    medium.hardState = { term: event.term, vote: event.vote };
+  }
+
+  return {
+    committed: {
+      take(event) {
+        const { group, member } = event;
+        switch (event.kind) {
+          case 'opened':
+            open(event);
+            return configure(group, event.snapshotIndex, event.configuration);
+          case 'stored':
+            return store(event);
+          case 'applied':
+            return apply(event);
+          case 'configured':
+            return configure(group, event.index, event.configuration);
+          case 'restored':
+            store({ ...event, kind: 'stored', entries: [], hardState: undefined, snapshotIndex: event.index });
+            return configure(group, event.index, event.configuration);
+          case 'forgotten': {
+            const medium = media.of(group, member);
+            medium.terms.clear();
+            medium.last = 0;
+            medium.snapshotIndex = 0;
+            medium.hardState = undefined;
+            return;
+          }
+        }
+      },
+      result: () => committed.result(`${applied} entries when they were first applied`),
+    },
+    tail: { result: () => tail.result(`${opened} replicas opened`) },
+    durableAt: (group, index) => groups.of(group).majorityAt.get(index)?.atMs,
+  };
+}

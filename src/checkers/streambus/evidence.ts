@@ -1,0 +1,139 @@
+/**
+ * What a run of streambus leaves for its checks: plain data, gathered by the stand. Times are virtual milliseconds; Infinity: never. A key
+ * is a partition, `orders/3`.
+ */
+import type { CheckOutcome } from '../findings.ts';
+import type { Operation } from '../history.ts';
+
+export interface StreamBusEvidence {
+  /** What the clients did, in the words of `src/checkers/log`: txn, send, poll, assign, subscribe. Others are left alone. */
+  readonly operations: readonly Operation[];
+  /** Whether somebody polled every key to its end after the last send. */
+  readonly polledToEnd: boolean;
+  /** What the checks that watched the groups found, by name. */
+  readonly watched: ReadonlyMap<string, CheckOutcome>;
+  /** When the record was first on the media of a majority of its group's configuration; undefined: never; `unknown`: the stand cannot tell. */
+  readonly durableAt: (key: string, offset: number) => number | undefined | 'unknown';
+  /** What answers told of the ends of a key, in the order in which they came. */
+  readonly ends: readonly EndsSeen[];
+  readonly assignments: readonly AssignmentSeen[];
+  readonly commits: readonly CommitSeen[];
+  readonly offsetFetches: readonly OffsetFetchSeen[];
+  /** What lies on the disks in the end, by key and broker. */
+  readonly replicas: readonly ReplicaSeen[];
+  /** Highest offset below which somebody had a right to delete, by key: DeleteRecords, retention. None: nothing may be gone. */
+  readonly mayBeGoneBelow: ReadonlyMap<string, number>;
+  readonly metrics: readonly MetricSeen[];
+  readonly gauges: readonly GaugeSeen[];
+  /** What must have come to pass after everything was healed; undefined: nothing was healed. */
+  readonly recovery: readonly RecoverySeen[] | undefined;
+}
+
+/** What a client was told of the ends of a key, in one answer. */
+export interface EndsSeen {
+  /** A client that goes forward: one that was restarted is another. */
+  readonly client: string;
+  readonly key: string;
+  readonly atMs: number;
+  /** Undefined where the answer does not say. */
+  readonly start: number | undefined;
+  readonly highWatermark: number | undefined;
+  readonly lastStable: number | undefined;
+}
+
+/** A member of a consumer group learnt what it owns. */
+export interface AssignmentSeen {
+  readonly group: string;
+  readonly generation: number;
+  readonly member: string;
+  readonly keys: readonly string[];
+  readonly atMs: number;
+}
+
+/** Offsets that somebody committed. */
+export interface CommitSeen {
+  readonly group: string;
+  /** Undefined: by nobody's membership. */
+  readonly generation: number | undefined;
+  readonly offsets: Readonly<Record<string, number>>;
+  readonly invokedAt: number;
+  readonly completedAt: number;
+  /** Of a transaction: what became of it. */
+  readonly outcome: 'ok' | 'fail' | 'info';
+}
+
+/** What somebody was told to be committed; keys without a commit are left out. */
+export interface OffsetFetchSeen {
+  readonly group: string;
+  readonly keys: readonly string[];
+  readonly offsets: Readonly<Record<string, number>>;
+  readonly invokedAt: number;
+  readonly completedAt: number;
+}
+
+/** The files of one replica. */
+export interface ReplicaSeen {
+  readonly key: string;
+  readonly node: string;
+  /** What it says to be its first offset. */
+  readonly start: number;
+  readonly segments: readonly SegmentSeen[];
+}
+
+export interface SegmentSeen {
+  readonly baseOffset: number;
+  /** No more is written to it. */
+  readonly sealed: boolean;
+  readonly batches: readonly BatchSeen[];
+}
+
+/** A batch, as an independent reader of the bytes found it. */
+export interface BatchSeen {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** How many records it holds. */
+  readonly records: number;
+  readonly leaderEpoch: number;
+  /** -1: of no producer. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly isControl: boolean;
+  readonly isTransactional: boolean;
+  /** Over all of its bytes: equal bytes, equal digests. */
+  readonly digest: number;
+  /** Its checksum holds. */
+  readonly intact: boolean;
+}
+
+/** A metric as a broker showed it, and what the simulator counted. */
+export interface MetricSeen {
+  readonly node: string;
+  readonly atMs: number;
+  readonly name: string;
+  readonly shown: number | undefined;
+  /** Anything in between is true: it may have changed while it was being asked for. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Something that has a bound. */
+export interface GaugeSeen {
+  readonly node: string;
+  readonly atMs: number;
+  readonly name: string;
+  readonly value: number;
+  readonly limit: number;
+}
+
+/** Something that must come to pass once all is healed. */
+export interface RecoverySeen {
+  /** `every group has a leader`. */
+  readonly what: string;
+  readonly healedAtMs: number;
+  readonly withinMs: number;
+  /** Infinity: it did not, up to the end. */
+  readonly reachedAtMs: number;
+  /** What was missing when it was last looked at. */
+  readonly missing: string | undefined;
+}

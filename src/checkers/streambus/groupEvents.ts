@@ -1,0 +1,101 @@
+/**
+ * What the members of Raft groups do, as plain data: told one by one, in the order in which it happens. A member is a number that a
+ * broker never uses again once it has lost what it had promised.
+ */
+
+/** Who belongs to a group. With `outgoing`, a majority of both is needed. */
+export interface Configuration {
+  readonly voters: readonly number[];
+  /** Empty outside a joint configuration. */
+  readonly outgoing: readonly number[];
+  readonly learners: readonly number[];
+}
+
+/** One entry of a log. Equal digests stand for equal bytes. */
+export interface EntrySeen {
+  readonly index: number;
+  readonly term: number;
+  readonly digest: number;
+  readonly isConfigurationChange: boolean;
+}
+
+interface Of<Kind extends string> {
+  readonly kind: Kind;
+  readonly group: number;
+  readonly member: number;
+  /** Virtual milliseconds. */
+  readonly atMs: number;
+}
+
+/** A member begins, with what its disk gave it. */
+export interface Opened extends Of<'opened'> {
+  readonly term: number;
+  /** Whom it voted for in `term`; 0: nobody. */
+  readonly vote: number;
+  readonly commit: number;
+  /** Index before the first entry of its log: everything up to it is in its state. */
+  readonly snapshotIndex: number;
+  /** Terms from `snapshotIndex` on. */
+  readonly terms: readonly number[];
+  readonly configuration: Configuration;
+}
+
+/** A candidacy, or a vote given, leaves the member. */
+export interface Voted extends Of<'voted'> {
+  readonly term: number;
+  readonly candidate: number;
+}
+
+/** It leads. */
+export interface Led extends Of<'led'> {
+  readonly term: number;
+}
+
+/** Entries are put at the end of its log, instead of what is there from the first of them on. */
+export interface Appended extends Of<'appended'> {
+  /** Its term then. */
+  readonly term: number;
+  readonly leads: boolean;
+  /** What it knows to be committed. */
+  readonly commit: number;
+  /** Term of the entry before the first one. */
+  readonly previousTerm: number;
+  readonly entries: readonly EntrySeen[];
+}
+
+/** An entry is applied. */
+export interface Applied extends Of<'applied'> {
+  /** Its term then; that of the entry is in `entry`. */
+  readonly term: number;
+  readonly entry: EntrySeen;
+}
+
+/** A configuration holds for it from here on. */
+export interface Configured extends Of<'configured'> {
+  readonly index: number;
+  readonly configuration: Configuration;
+}
+
+/** Its state was replaced by that at `index`; its log begins after it. */
+export interface Restored extends Of<'restored'> {
+  readonly index: number;
+  readonly term: number;
+  readonly configuration: Configuration;
+}
+
+/** Bytes of its log, or its term and vote, are on the medium of its disk. */
+export interface Stored extends Of<'stored'> {
+  /** They stand instead of what the log has from the first of them on. */
+  readonly entries: readonly { readonly index: number; readonly term: number }[];
+  /** Undefined when it was not written. */
+  readonly hardState: { readonly term: number; readonly vote: number } | undefined;
+  /** A state up to here is durable outside the log. */
+  readonly snapshotIndex: number | undefined;
+}
+
+/** Its disk was wiped, set back or lied: what is on it counts for nothing any more. */
+export interface Forgotten extends Of<'forgotten'> {
+  readonly why: string;
+}
+
+export type GroupEvent = Opened | Voted | Led | Appended | Applied | Configured | Restored | Stored | Forgotten;

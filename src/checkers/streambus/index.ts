@@ -1,0 +1,44 @@
+/** The checks of streambus, in the order in which they run and are reported. */
+import { ackAfterSync } from './ackAfterSync.ts';
+import type { StreamBusCheck } from './check.ts';
+import { highWatermarkMonotonic } from './ends.ts';
+import { offsetCommit, oneOwner } from './groupsOfConsumers.ts';
+import { logChecks } from './logAnomalies.ts';
+import { offsetFold, replicaIdentity, retention, sequence } from './replicaFiles.ts';
+import { bounded, liveness, metricsTruth } from './service.ts';
+import { circularFlow, precommitted } from './transactions.ts';
+
+/** A check that watched the run: its findings are part of the evidence. */
+function watched(name: string, claim: string): StreamBusCheck {
+  return {
+    name,
+    claim,
+    run({ watched: findings }) {
+      const outcome = findings.get(name);
+      if (outcome === undefined) throw new Error(`${name}: expected what it found while it watched, got nothing`);
+      return outcome;
+    },
+  };
+}
+
+/** Every check of the engine. */
+export const streamBusChecks: readonly StreamBusCheck[] = [
+  ...logChecks,
+  precommitted,
+  circularFlow,
+  offsetCommit,
+  watched('raft-paper', "the paper's five properties at every event; one candidate a term, member and group"),
+  watched('committed-is-durable', 'what is committed is on the media of a majority of its configuration'),
+  ackAfterSync,
+  watched('conf-safety', 'consecutive configurations share a majority; one change at a time; learners never count'),
+  highWatermarkMonotonic,
+  offsetFold,
+  replicaIdentity,
+  retention,
+  watched('tail-rule', 'what was on a medium is not forgotten'),
+  oneOwner,
+  sequence,
+  metricsTruth,
+  bounded,
+  liveness,
+];

@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest';
+import { watchConfigurations } from '../../../src/checkers/streambus/confSafety.ts';
+import { watchDurability } from '../../../src/checkers/streambus/durability.ts';
+import type { GroupEvent } from '../../../src/checkers/streambus/groupEvents.ts';
+import { majoritiesMeet } from '../../../src/checkers/streambus/quorums.ts';
+import { watchRaftPaper } from '../../../src/checkers/streambus/raftPaper.ts';
+import { a, appended, applied, b, c, entry, events, group, opened, stored, three } from './story.ts';
+
+function messages(
+  watch: { take(event: GroupEvent): void; result(): { violations: readonly { message: string }[] } },
+  told: readonly GroupEvent[],
+): string[] {
+  for (const event of told) watch.take(event);
+  return watch.result().violations.map(({ message }) => message);
+}
+
+describe('raft-paper', () => {
+  const election = [
+    opened(a),
+    opened(b),
+    opened(c),
+    { kind: 'voted', member: a, term: 2, candidate: a },
+    { kind: 'voted', member: b, term: 2, candidate: a },
+    { kind: 'led', member: a, term: 2 },
+    appended(a, 2, [entry(2, 2)], { leads: true }),
+    appended(b, 2, [entry(2, 2)]),
+    applied(a, 2, entry(2, 2)),
+    applied(b, 2, entry(2, 2)),
+  ] as const;
+
+  test('should find nothing in an election, an entry and a second election', () => {
+    const story = events(
+      ...election,
+      { kind: 'voted', member: b, term: 3, candidate: b },
+      { kind: 'voted', member: c, term: 3, candidate: b },
+      { kind: 'led', member: b, term: 3 },
+      appended(b, 3, [entry(3, 3)], { leads: true, previousTerm: 2 }),
+      appended(c, 3, [entry(2, 2), entry(3, 3)]),
+    );
+    expect(messages(watchRaftPaper(), story)).toEqual([]);
+  });
+  test('should see a vote given twice in a term, also over a restart', () => {
+    const story = events(...election, opened(b), { kind: 'voted', member: b, term: 2, candidate: c });
+    expect(messages(watchRaftPaper(), story)).toEqual([
+      'group 1024: broker-2/1 gave its vote of term 2 to broker-1/1 and to broker-3/1',
+    ]);
+  });
+  test('should let another incarnation of a broker vote in the same term', () => {
+    const story = events(...election, { kind: 'voted', member: b + 1, term: 2, candidate: c });
+    expect(messages(watchRaftPaper(), story)).toEqual([]);
+  });
+  test('should see two leaders of a term', () => {
+    expect(messages(watchRaftPaper(), events(...election, { kind: 'led', member: b, term: 2 }))).toEqual([
+      'election safety: group 1024 has two leaders of term 2: broker-1/1, broker-2/1',
+    ]);
+  });
+  test('should see a leader that lacks what was committed', () => {
+    expect(messages(watchRaftPaper(), events(...election, { kind: 'led', member: c, term: 3 }))).toEqual([
+      expect.stringMatching(/^leader completeness: broker-3\/1 leads group 1024 in term 3 with a log that ends at 1/),
+    ]);
+  });
+  test('should ask a leader of an old term only for what was committed before it', () => {
+    const story = events(opened(a), opened(b), appended(a, 5, [entry(2, 5)]), applied(a, 5, entry(2, 5)), {
+      kind: 'led',
+      member: b,
+      term: 4,
+    });
+    expect(messages(watchRaftPaper(), story)).toEqual([]);
+  });
+  test('should see a leader that writes over its own entries', () => {
+    const story = events(...election.slice(0, 7), appended(a, 2, [entry(2, 1)], { leads: true }));
+    expect(messages(watchRaftPaper(), story)).toEqual([expect.stringMatching(/^leader append-only: broker-1\/1/)]);
+  });
+  test('should see an entry of the same term and index with other bytes, or after another one', () => {
+    expect(messages(watchRaftPaper(), events(...election, appended(c, 2, [entry(2, 2, 999)])))).toEqual([
+      expect.stringMatching(/^log matching: the entry of term 2 at index 2/),
+    ]);
+    expect(messages(watchRaftPaper(), events(...election, appended(c, 2, [entry(2, 2)], { previousTerm: 0 })))).toEqual(
+      [expect.stringMatching(/^log matching/)],
+    );
+  });
+  test('should see two members apply different entries, one skip an index, and one drop what it has applied', () => {
+    expect(messages(watchRaftPaper(), events(...election, applied(c, 3, entry(2, 3))))).toEqual([
+      expect.stringMatching(/^state machine safety: broker-3\/1 applies an entry of term 3 at index 2/),
+    ]);
+    expect(messages(watchRaftPaper(), events(...election, applied(a, 2, entry(4, 2))))).toEqual([
+      expect.stringMatching(/applies entry 4 of group 1024 after 2/),
+    ]);
+    expect(messages(watchRaftPaper(), events(...election, appended(b, 3, [entry(2, 3)])))).toEqual([
+      expect.stringMatching(/broker-2\/1 replaces entry 2 of group 1024, which it has applied up to 2/),
+    ]);
+  });
+  test('should take a snapshot for everything below it', () => {
+    const story = events(
+      ...election,
+      { kind: 'restored', member: c, index: 2, term: 2, configuration: three },
+      { kind: 'led', member: c, term: 3 },
+      applied(c, 3, entry(3, 3)),
+    );
+    expect(messages(watchRaftPaper(), story)).toEqual([]);
+  });
+});
+
+describe('committed-is-durable, tail-rule', () => {
+  const beginning = [opened(a), opened(b), opened(c), stored(a, [entry(2, 2)], { term: 2, vote: a })] as const;
+
+  test('should find nothing when a majority has the entry on its media', () => {
+    const watch = watchDurability();
+    expect(
+      messages(watch.committed, events(...beginning, stored(c, [entry(2, 2)]), applied(a, 2, entry(2, 2)))),
+    ).toEqual([]);
+    expect(watch.durableAt(group, 2)).toBe(5);
+    expect(watch.durableAt(group, 3)).toBeUndefined();
+  });
+  test('should see an entry applied that only one has', () => {
+    expect(messages(watchDurability().committed, events(...beginning, applied(a, 2, entry(2, 2))))).toEqual([
+      'broker-1/1 applies entry 2 (term 2) of group 1024, which is on the media of 1 of 3 voters: broker-1/1',
+    ]);
+  });
+  test('should not count an entry of another term, a learner, or a disk that was wiped', () => {
+    const other = events(...beginning, stored(b, [entry(2, 1)]), applied(a, 2, entry(2, 2)));
+    expect(messages(watchDurability().committed, other)).toHaveLength(1);
+    const learner = { voters: [a, b], outgoing: [], learners: [c] };
+    const learned = events(
+      ...beginning.slice(0, 3).map((event) => ({ ...event, configuration: learner })),
+      stored(a, [entry(2, 2)]),
+      stored(c, [entry(2, 2)]),
+      applied(a, 2, entry(2, 2)),
+    );
+    expect(messages(watchDurability().committed, learned)).toHaveLength(1);
+    const wiped = events(
+      ...beginning,
+      stored(b, [entry(2, 2)]),
+      { kind: 'forgotten', member: b, why: 'wiped' },
+      applied(a, 2, entry(2, 2)),
+    );
+    expect(messages(watchDurability().committed, wiped)).toHaveLength(1);
+  });
+  test('should see a member that opens without what was on its medium', () => {
+    const tailOf = (last: ReturnType<typeof opened>): string[] => {
+      const watch = watchDurability();
+      messages(watch.committed, events(...beginning, last));
+      return watch.tail.result().violations.map(({ message }) => message);
+    };
+    expect(tailOf(opened(a, { term: 2, vote: a, terms: [1, 2] }))).toEqual([]);
+    expect(tailOf(opened(a, { term: 3, vote: 0, terms: [1, 2] }))).toEqual([]);
+    expect(tailOf(opened(a, { term: 2, vote: a }))).toEqual([
+      'broker-1/1 opens group 1024 with a log that ends at 1: the entry of term 2 at index 2 was on its medium',
+    ]);
+    expect(tailOf(opened(a, { terms: [1, 2] }))).toEqual([
+      expect.stringMatching(/in term 1 with its vote for 0: term 2/),
+    ]);
+    expect(tailOf(opened(a, { term: 2, vote: b, terms: [1, 2] }))).toEqual([
+      expect.stringMatching(/with its vote for/),
+    ]);
+  });
+});
+
+describe('conf-safety', () => {
+  const configured = (
+    member: number,
+    index: number,
+    voters: number[],
+    outgoing: number[] = [],
+    learners: number[] = [],
+  ) => ({ kind: 'configured', member, index, configuration: { voters, outgoing, learners } }) as const;
+  const change = (index: number, term: number) => ({ ...entry(index, term), isConfigurationChange: true });
+
+  test('should find nothing in a joint change', () => {
+    const story = events(
+      opened(a),
+      appended(a, 2, [entry(2, 2)], { leads: true }),
+      applied(a, 2, entry(2, 2)),
+      appended(a, 2, [change(3, 2)], { leads: true, commit: 2, previousTerm: 2 }),
+      applied(a, 2, change(3, 2)),
+      configured(a, 3, [a, b, c + 1], [a, b, c]),
+      appended(a, 2, [change(4, 2)], { leads: true, commit: 3, previousTerm: 2 }),
+      configured(a, 4, [a, b, c + 1]),
+      configured(b, 3, [a, b, c + 1], [a, b, c]),
+    );
+    expect(messages(watchConfigurations(), story)).toEqual([]);
+  });
+  test('should see configurations that can decide apart, and members that disagree', () => {
+    expect(messages(watchConfigurations(), events(opened(a), configured(a, 3, [a, b + 1, c + 1])))).toEqual([
+      expect.stringMatching(/can decide apart from each other/),
+    ]);
+    expect(
+      messages(watchConfigurations(), events(opened(a), configured(a, 3, [a, b]), configured(b, 3, [b, c]))),
+    ).toEqual([expect.stringMatching(/broker-2\/1 has at index 3 the voters/)]);
+  });
+  test('should see a change before an entry of the own term, and one beside another', () => {
+    const early = events(
+      opened(a),
+      appended(a, 2, [entry(2, 2)], { leads: true }),
+      appended(a, 2, [change(3, 2)], { leads: true, commit: 1 }),
+    );
+    expect(messages(watchConfigurations(), early)).toEqual([
+      expect.stringMatching(/nothing of that term is committed/),
+    ]);
+    const two = events(
+      opened(a),
+      appended(a, 2, [entry(2, 2)], { leads: true }),
+      applied(a, 2, entry(2, 2)),
+      appended(a, 2, [change(3, 2), change(4, 2)], { leads: true, commit: 2 }),
+    );
+    expect(messages(watchConfigurations(), two)).toEqual([
+      expect.stringMatching(/change at index 4 while that of index 3/),
+    ]);
+  });
+  test('should see a state opened with a configuration that was replaced before it', () => {
+    const story = (voters: number[]) =>
+      events(
+        opened(a),
+        configured(a, 3, [a, b]),
+        opened(a, { snapshotIndex: 5, configuration: { voters, outgoing: [], learners: [] } }),
+      );
+    expect(messages(watchConfigurations(), story([a, b]))).toEqual([]);
+    expect(messages(watchConfigurations(), story([a, b, c]))).toEqual([
+      expect.stringMatching(/held neither then nor later/),
+    ]);
+  });
+  test('should know by all majorities whether two configurations meet', () => {
+    const of = (voters: number[], outgoing: number[] = []) => ({ voters, outgoing, learners: [] });
+    expect(majoritiesMeet(of([1, 2, 3]), of([1, 2, 3, 4]))).toBe(true);
+    expect(majoritiesMeet(of([1, 2, 3]), of([1, 2, 3, 4, 5]))).toBe(false);
+    expect(majoritiesMeet(of([1, 2, 3]), of([3, 4, 5], [1, 2, 3]))).toBe(true);
+    expect(majoritiesMeet(of([1]), of([2]))).toBe(false);
+  });
+});
