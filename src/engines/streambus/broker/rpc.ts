@@ -36,8 +36,11 @@ export type RpcHandler = (body: Uint8Array, from: BrokerId, signal: AbortSignal)
 
 /** Requests between brokers, over the same connections as Raft's messages. Bounded: beyond it `call` rejects as unreachable. */
 export interface Rpc {
-  /** Answers requests of this name. One handler a name. A call to oneself goes straight to it. */
-  serve(name: string, handler: RpcHandler): void;
+  /**
+   * Answers requests of this name. One handler a name. A call to oneself goes straight to it. `strangers`: also those of brokers that
+   * belong to no cluster yet or have no incarnation; every other handler refuses them with `STRANGER`.
+   */
+  serve(name: string, handler: RpcHandler, options?: { readonly strangers?: boolean }): void;
   call(broker: BrokerId, name: string, body: Uint8Array, options?: RpcOptions): Promise<Uint8Array>;
   /**
    * Calls the leader of a group: waits for one to be known, asks again elsewhere when the answer is the refusal `NOT_LEADER`

@@ -1,0 +1,74 @@
+import type { Connection } from '../../../host/network.ts';
+
+/** Bytes that wait for a connection that is slower than we are; what comes beyond is refused to the caller. */
+export const outgoingBytesMax = 64 * 1024 * 1024;
+
+/** Chunks shorter than this are laid together before they are written. */
+const joinedBytesMax = 64 * 1024;
+
+/** The writing side of a connection: chunks in order, one write at a time, bounded. */
+export class OutgoingBytes {
+  readonly #connection: Connection;
+  readonly #onBroken: (error: unknown) => void;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #isWriting = false;
+  #broken = false;
+
+  constructor(connection: Connection, onBroken: (error: unknown) => void) {
+    this.#connection = connection;
+    this.#onBroken = onBroken;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Takes the chunk, or says false when too much waits. It must not change any more. */
+  write(chunk: Uint8Array): boolean {
+    if (this.#broken || this.#queuedBytes + chunk.length > outgoingBytesMax) return false;
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    if (!this.#isWriting) void this.#pump();
+    return true;
+  }
+
+  async #pump(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
+        await this.#connection.write(chunk);
+        this.#queuedBytes -= chunk.length;
+      }
+    } catch (error) {
+      this.#broken = true;
+      this.#queue = [];
+      this.#onBroken(error);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  #next(): Uint8Array | undefined {
+    const first = this.#queue[0];
+    if (first === undefined) return undefined;
+    let count = 1;
+    let bytes = first.length;
+    for (; count < this.#queue.length; count++) {
+      const next = this.#queue[count];
+      if (next === undefined || bytes + next.length > joinedBytesMax) break;
+      bytes += next.length;
+    }
+    if (count === 1) {
+      this.#queue.shift();
+      return first;
+    }
+    const joined = new Uint8Array(bytes);
+    let at = 0;
+    for (const chunk of this.#queue.splice(0, count)) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    return joined;
+  }
+}

@@ -1,0 +1,57 @@
+import { type ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
+import type { BrokerId, GroupId } from '../ids.ts';
+
+/** Who leads a group, and since which term. */
+export interface Leadership {
+  readonly broker: BrokerId;
+  readonly term: number;
+}
+
+/** Who leads which group, as far as this broker has heard: the highest term wins. */
+export class LeaderTable {
+  readonly #leaders = new Map<GroupId, Leadership>();
+  readonly #listeners = new Set<(group: GroupId) => void>();
+
+  get(group: GroupId): Leadership | undefined {
+    return this.#leaders.get(group);
+  }
+
+  onChange(fn: (group: GroupId) => void): () => void {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  /** What was heard, from whomever; an older term says nothing. */
+  heard(group: GroupId, term: number, broker: BrokerId): void {
+    const known = this.#leaders.get(group);
+    if (known !== undefined && (known.term > term || (known.term === term && known.broker === broker))) return;
+    this.#leaders.set(group, { broker, term });
+    this.changed(group);
+  }
+
+  forget(group: GroupId): void {
+    if (this.#leaders.delete(group)) this.changed(group);
+  }
+
+  /** Tells those who listen: also when what a local replica knows has changed. */
+  changed(group: GroupId): void {
+    for (const fn of this.#listeners) fn(group);
+  }
+}
+
+/** Groups that the sender leads, with their terms. */
+export function encodeGossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): Uint8Array {
+  const writer = new ByteWriter();
+  for (const { group, term } of led) {
+    writer.u32(group);
+    writer.u32(term);
+  }
+  return writer.copyOut();
+}
+
+export function readGossip(reader: ByteReader, heard: (group: GroupId, term: number) => void): void {
+  while (reader.left > 0) {
+    const group = reader.u32();
+    heard(group, reader.u32());
+  }
+}

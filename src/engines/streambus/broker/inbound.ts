@@ -1,0 +1,204 @@
+import type { Host } from '../../../host/host.ts';
+import { type Address, type Connection, type Listener, NetworkError, type TlsOptions } from '../../../host/network.ts';
+import { MalformedBytes } from '../../../wire/rpc/bytes.ts';
+import { FrameError } from '../../../wire/rpc/frames.ts';
+import {
+  HandshakeError,
+  type HandshakeSelf,
+  hearIntroduction,
+  type Introduction,
+} from '../../../wire/rpc/handshake.ts';
+import { decodeNumber, decodeRequest, encodeAnswer, encodeNumber, FrameKind } from '../../../wire/rpc/requests.ts';
+import type { BrokerId } from '../ids.ts';
+import { OutgoingBytes } from './connection.ts';
+import { type RpcHandler, RpcRefusal } from './rpc.ts';
+
+/** Requests of one connection that are being answered; what comes beyond is refused with `BUSY`. */
+const servedMax = 4_096;
+/** Connections that have not said who they are. */
+const unknownMax = 256;
+/** How long they have for it. */
+const helloTimeoutMs = 5_000;
+
+/** What is done with what other brokers send. */
+export interface InboundContext {
+  readonly host: Host;
+  readonly self: () => HandshakeSelf;
+  readonly tls: TlsOptions | undefined;
+  readonly handlerOf: (name: string) => { readonly handler: RpcHandler; readonly strangers: boolean } | undefined;
+  /** Why a broker is not listened to: its incarnation was replaced. */
+  readonly judge: (peer: Introduction) => HandshakeError | undefined;
+  /** A frame that is neither request nor ping. Throws `MalformedBytes`. */
+  readonly onFrame: (kind: number, payload: Uint8Array, from: Introduction) => void;
+  /** A process of this broker was heard for the first time: what an earlier one had under way is lost. */
+  readonly onNewProcess: (broker: BrokerId) => void;
+  readonly onFenced: (reason: string) => void;
+}
+
+interface Session {
+  readonly connection: Connection;
+  readonly peer: Introduction;
+}
+
+/** The connections that other brokers have made to this one. */
+export class Inbound {
+  readonly #context: InboundContext;
+  readonly #sessions = new Set<Session>();
+  readonly #newest = new Map<BrokerId, { incarnation: number; startCount: number }>();
+  #listener: Listener | undefined;
+  #unknown = 0;
+  #closed = false;
+
+  constructor(context: InboundContext) {
+    this.#context = context;
+  }
+
+  /** Begins to accept. Rejects with `NetworkError`. */
+  async listen(address: Address): Promise<Address> {
+    const { host, tls } = this.#context;
+    this.#listener = await host.network.listen(
+      address,
+      (connection) => {
+        void this.#serve(connection);
+      },
+      tls === undefined ? {} : { tls },
+    );
+    return this.#listener.address;
+  }
+
+  /** Who we are has changed, or who may speak: everybody introduces himself again. */
+  dropAll(): void {
+    for (const session of [...this.#sessions]) session.connection.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#listener?.close();
+    this.dropAll();
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    const { host, self, judge, onFenced } = this.#context;
+    if (this.#closed || this.#unknown >= unknownMax) {
+      connection.destroy();
+      return;
+    }
+    this.#unknown++;
+    const late = host.clock.timer(helloTimeoutMs, () => connection.destroy());
+    let isKnown = false;
+    try {
+      const { peer, frames } = await hearIntroduction(connection, self(), (who) => judge(who) ?? this.#judgeStart(who));
+      late.cancel();
+      this.#unknown--;
+      isKnown = true;
+      await this.#listenTo({ connection, peer }, frames);
+    } catch (error) {
+      if (error instanceof HandshakeError) onFenced(error.code);
+      if (!(error instanceof NetworkError)) {
+        const message = error instanceof Error ? error.message : String(error);
+        host.telemetry.logger.warn('connection of a broker refused', { from: connection.remote.host, error: message });
+      }
+    } finally {
+      if (!isKnown) this.#unknown--;
+      late.cancel();
+      connection.destroy();
+    }
+  }
+
+  /** A process that has been replaced by a later one of its broker is not listened to. */
+  #judgeStart(peer: Introduction): HandshakeError | undefined {
+    if (peer.incarnation === 0) return undefined;
+    const known = this.#newest.get(peer.broker);
+    const isOlder =
+      known !== undefined &&
+      (peer.incarnation < known.incarnation ||
+        (peer.incarnation === known.incarnation && peer.startCount < known.startCount));
+    if (!isOlder) return undefined;
+    return new HandshakeError(
+      'fenced',
+      `broker ${peer.broker} speaks as start ${peer.startCount} of incarnation ${peer.incarnation}; start ${known.startCount} of ` +
+        `incarnation ${known.incarnation} was heard already`,
+    );
+  }
+
+  async #listenTo(
+    session: Session,
+    frames: { each(onFrame: (kind: number, payload: Uint8Array) => void, between: () => void): Promise<void> },
+  ): Promise<void> {
+    const { connection, peer } = session;
+    this.#noteProcess(peer);
+    this.#sessions.add(session);
+    const cancels = new Map<number, AbortController>();
+    const out = new OutgoingBytes(connection, () => connection.destroy());
+    try {
+      await frames.each(
+        (kind, payload) => {
+          if (kind === FrameKind.ping) {
+            out.write(encodeNumber(FrameKind.pong, decodeNumber(payload)));
+          } else if (kind === FrameKind.request) {
+            void this.#answer(payload, peer, out, cancels);
+          } else if (kind === FrameKind.cancel) {
+            cancels.get(decodeNumber(payload))?.abort();
+          } else {
+            this.#context.onFrame(kind, payload, peer);
+          }
+        },
+        () => undefined,
+      );
+    } catch (error) {
+      if (error instanceof MalformedBytes) throw new FrameError(`broker ${peer.broker}: ${error.message}`);
+      throw error;
+    } finally {
+      this.#sessions.delete(session);
+      for (const cancel of cancels.values()) cancel.abort();
+    }
+  }
+
+  #noteProcess(peer: Introduction): void {
+    if (peer.incarnation === 0) return;
+    const known = this.#newest.get(peer.broker);
+    const { incarnation, startCount } = peer;
+    if (known?.incarnation === incarnation && known.startCount === startCount) return;
+    this.#newest.set(peer.broker, { incarnation, startCount });
+    for (const session of [...this.#sessions]) {
+      if (session.peer.broker === peer.broker) session.connection.destroy();
+    }
+    if (known !== undefined) this.#context.onNewProcess(peer.broker);
+  }
+
+  async #answer(
+    payload: Uint8Array,
+    peer: Introduction,
+    out: OutgoingBytes,
+    cancels: Map<number, AbortController>,
+  ): Promise<void> {
+    const { id, name, body } = decodeRequest(payload);
+    const cancel = new AbortController();
+    if (cancels.size >= servedMax) {
+      out.write(encodeAnswer({ id, ok: false, code: 'BUSY', message: `${servedMax} requests are being answered` }));
+      return;
+    }
+    cancels.set(id, cancel);
+    try {
+      const answered = await this.#handle(name, body, peer, cancel.signal);
+      out.write(encodeAnswer({ id, ok: true, body: answered }));
+    } catch (error) {
+      const code = error instanceof RpcRefusal ? error.code : 'FAILED';
+      const message = error instanceof Error ? error.message : String(error);
+      out.write(encodeAnswer({ id, ok: false, code, message }));
+    } finally {
+      cancels.delete(id);
+    }
+  }
+
+  #handle(name: string, body: Uint8Array, peer: Introduction, signal: AbortSignal): Promise<Uint8Array> {
+    const served = this.#context.handlerOf(name);
+    if (served === undefined) return Promise.reject(new RpcRefusal('UNKNOWN', `nobody answers ${name} here`));
+    const own = this.#context.self().introduction;
+    const isStranger = peer.incarnation === 0 || peer.cluster === '' || own.cluster === '';
+    if (isStranger && !served.strangers) {
+      return Promise.reject(new RpcRefusal('STRANGER', `${name} is for brokers of one cluster`));
+    }
+    return served.handler(body, peer.broker, signal);
+  }
+}

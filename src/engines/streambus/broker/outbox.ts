@@ -1,0 +1,168 @@
+import type { Message } from '../../../consensus/types.ts';
+import type { Telemetry } from '../../../host/telemetry.ts';
+import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
+import type { Introduction } from '../../../wire/rpc/handshake.ts';
+import { writeFrame } from '../../../wire/rpc/requests.ts';
+import { type BrokerId, brokerOf, type GroupId, incarnationOf, raftIdOf } from '../ids.ts';
+import { encodeGossip, readGossip } from './gossip.ts';
+import {
+  isPlainHeartbeat,
+  messageBytes,
+  readHeartbeat,
+  readMessage,
+  writeHeartbeat,
+  writeMessage,
+} from './messageCodec.ts';
+
+/** Frames of Raft, beside those of requests. */
+export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34 } as const;
+
+/** Bytes of Raft's messages that wait for one peer. What comes beyond is dropped: Raft repeats it. */
+export const raftBytesMax = 32 * 1024 * 1024;
+
+/** A writer that has grown beyond this is given away with its content, so that no peak is kept for ever. */
+const keptBytesMax = 256 * 1024;
+
+/** The way to a peer. */
+export interface OutboxPeer {
+  readonly peer: Introduction | undefined;
+  readonly queuedBytes: number;
+  send(frames: Uint8Array): boolean;
+}
+
+/** What this turn has for one broker. */
+interface Parcel {
+  readonly messages: ByteWriter;
+  readonly heartbeats: ByteWriter;
+}
+
+/** A message that did not leave. */
+export interface Undelivered {
+  readonly group: GroupId;
+  readonly message: Message;
+}
+
+/** Where messages gather during a turn: all of a turn for a broker leave in one piece, all heartbeats in one frame. */
+export class Outbox {
+  readonly #telemetry: Telemetry;
+  readonly #peerOf: (broker: BrokerId) => OutboxPeer | undefined;
+  readonly #onFenced: (reason: string) => void;
+  readonly #parcels = new Map<BrokerId, Parcel>();
+  #undelivered: Undelivered[] = [];
+
+  constructor(options: {
+    readonly telemetry: Telemetry;
+    readonly peerOf: (broker: BrokerId) => OutboxPeer | undefined;
+    readonly onFenced: (reason: string) => void;
+  }) {
+    this.#telemetry = options.telemetry;
+    this.#peerOf = options.peerOf;
+    this.#onFenced = options.onFenced;
+  }
+
+  /** Takes a message for another member. It is encoded at once: nothing of it is kept. */
+  add(group: GroupId, generation: number, message: Message): void {
+    const broker = brokerOf(message.to);
+    const way = this.#peerOf(broker);
+    const peer = way?.peer;
+    if (way === undefined || peer === undefined) {
+      this.#undelivered.push({ group, message });
+      return;
+    }
+    if (peer.incarnation !== incarnationOf(message.to)) {
+      this.#onFenced('incarnation');
+      this.#undelivered.push({ group, message });
+      return;
+    }
+    const parcel = this.#parcelOf(broker);
+    if (isPlainHeartbeat(message)) {
+      if (this.#telemetry.buggify('heartbeat skipped')) return;
+      writeHeartbeat(parcel.heartbeats, group, generation, message);
+      return;
+    }
+    if (way.queuedBytes + parcel.messages.length + messageBytes(message) > raftBytesMax) {
+      this.#undelivered.push({ group, message });
+      return;
+    }
+    parcel.messages.u32(group);
+    parcel.messages.u32(generation);
+    writeMessage(parcel.messages, message);
+  }
+
+  /** Sends what has gathered; gives what did not leave, so that the leaders among us hear of it. */
+  flush(): readonly Undelivered[] {
+    for (const [broker, { messages, heartbeats }] of this.#parcels) {
+      if (messages.length === 0 && heartbeats.length === 0) continue;
+      const frames = new ByteWriter(messages.length + heartbeats.length + 16);
+      if (heartbeats.length > 0) writeFrame(frames, RaftFrame.heartbeats, (into) => into.raw(heartbeats.copyOut()));
+      if (messages.length > 0) {
+        const bytes = messages.length > keptBytesMax ? messages.take() : messages.copyOut();
+        writeFrame(frames, RaftFrame.messages, (into) => into.raw(bytes));
+      }
+      this.#peerOf(broker)?.send(frames.take());
+    }
+    if (this.#undelivered.length === 0) return this.#undelivered;
+    const undelivered = this.#undelivered;
+    this.#undelivered = [];
+    return undelivered;
+  }
+
+  #parcelOf(broker: BrokerId): Parcel {
+    let parcel = this.#parcels.get(broker);
+    if (parcel === undefined) {
+      parcel = { messages: new ByteWriter(), heartbeats: new ByteWriter() };
+      this.#parcels.set(broker, parcel);
+    }
+    return parcel;
+  }
+}
+
+/** A frame that tells which groups this broker leads. */
+export function gossipFrame(led: Iterable<{ readonly group: GroupId; readonly term: number }>): Uint8Array {
+  const payload = encodeGossip(led);
+  const writer = new ByteWriter(payload.length + 16);
+  writeFrame(writer, RaftFrame.gossip, (into) => into.raw(payload));
+  return writer.take();
+}
+
+/** What a frame of Raft's is about. */
+export interface RaftFrames {
+  message(group: GroupId, generation: number, message: Message): void;
+  /** `generationByte`: the low byte of the generation. */
+  heartbeat(group: GroupId, generationByte: number, message: Message): void;
+  leads(group: GroupId, term: number): void;
+}
+
+/** Reads a frame of Raft's from a broker. Throws `MalformedBytes`; a kind that is unknown is none of ours. */
+export function readRaftFrame(
+  kind: number,
+  payload: Uint8Array,
+  from: Introduction,
+  own: { readonly broker: BrokerId; readonly incarnation: number },
+  take: RaftFrames,
+): boolean {
+  const reader = new ByteReader(payload);
+  switch (kind) {
+    case RaftFrame.messages:
+      while (reader.left > 0) {
+        const group = reader.u32();
+        const generation = reader.u32();
+        take.message(group, generation, readMessage(reader));
+      }
+      return true;
+    case RaftFrame.heartbeats: {
+      const sender = raftIdOf(from.broker, from.incarnation);
+      const receiver = raftIdOf(own.broker, own.incarnation);
+      while (reader.left > 0) {
+        const { group, generation, message } = readHeartbeat(reader, sender, receiver);
+        take.heartbeat(group, generation, message);
+      }
+      return true;
+    }
+    case RaftFrame.gossip:
+      readGossip(reader, (group, term) => take.leads(group, term));
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,273 @@
+import type { Millis } from '../../../host/clock.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Address, Connection, TlsOptions } from '../../../host/network.ts';
+import { MalformedBytes } from '../../../wire/rpc/bytes.ts';
+import { FrameError } from '../../../wire/rpc/frames.ts';
+import { type HandshakeSelf, type Introduction, introduceOurselves } from '../../../wire/rpc/handshake.ts';
+import { decodeAnswer, decodeNumber, encodeNumber, encodeRequest, FrameKind } from '../../../wire/rpc/requests.ts';
+import type { BrokerId } from '../ids.ts';
+import { OutgoingBytes } from './connection.ts';
+import { RpcError, type RpcOptions } from './rpc.ts';
+
+/** Waits before a connection is tried again: 50 ms, doubling to 1 s, each drawn from its upper half. */
+const backOffFirstMs: Millis = 50;
+const backOffMostMs: Millis = 1_000;
+const connectTimeoutMs: Millis = 2_000;
+/** A connection that has not echoed a ping by the next one is given up: TCP alone would try for a quarter of an hour. */
+const pingEveryMs: Millis = 2_000;
+/** Requests to one broker without an answer. */
+const requestsMax = 4_096;
+const requestTimeoutMs: Millis = 5_000;
+
+/** What connections to peers share. */
+export interface PeerContext {
+  readonly host: Host;
+  /** As of now: it changes when the broker is formatted or gets an incarnation. */
+  readonly self: () => HandshakeSelf;
+  readonly addressOf: (broker: BrokerId) => Address | undefined;
+  readonly tls: TlsOptions | undefined;
+  /** A connection to it is there. */
+  readonly onUp: (broker: BrokerId, peer: Introduction) => void;
+  /** It was lost, or could not be made. */
+  readonly onDown: (broker: BrokerId) => void;
+}
+
+interface PendingRequest {
+  readonly resolve: (body: Uint8Array) => void;
+  readonly reject: (error: RpcError) => void;
+  readonly done: () => void;
+}
+
+interface Up {
+  readonly connection: Connection;
+  readonly out: OutgoingBytes;
+  readonly peer: Introduction;
+}
+
+/** This broker's one connection to another: Raft's messages and requests go out on it, answers come back. */
+export class Peer {
+  readonly broker: BrokerId;
+  readonly #context: PeerContext;
+  readonly #requests = new Map<number, PendingRequest>();
+  readonly #upWaiters = new Set<() => void>();
+  #up: Up | undefined;
+  #connecting = false;
+  #closed = false;
+  #failures = 0;
+  #nextTryMs: Millis = 0;
+  #nextPingMs: Millis = 0;
+  #pinged = 0;
+  #ponged = 0;
+  #lastRequest = 0;
+  #lastError = 'not connected yet';
+
+  constructor(context: PeerContext, broker: BrokerId) {
+    this.#context = context;
+    this.broker = broker;
+  }
+
+  /** Who answers at the other end; undefined while there is no connection. */
+  get peer(): Introduction | undefined {
+    return this.#up?.peer;
+  }
+
+  /** Bytes that have not been handed to the network yet. */
+  get queuedBytes(): number {
+    return this.#up?.out.queuedBytes ?? 0;
+  }
+
+  /** Why there was no connection at the last try. */
+  get lastError(): string {
+    return this.#lastError;
+  }
+
+  /** Called at each tick of the broker: connects when it is time to, and sees to it that a connection is alive. */
+  tick(now: Millis): void {
+    if (this.#closed) return;
+    const up = this.#up;
+    if (up === undefined) {
+      if (!this.#connecting && now >= this.#nextTryMs) void this.#connect();
+      return;
+    }
+    if (now < this.#nextPingMs) return;
+    if (this.#ponged !== this.#pinged) {
+      this.#lose(up, `no echo within ${pingEveryMs} ms`);
+      return;
+    }
+    this.#nextPingMs = now + pingEveryMs;
+    this.#pinged = (this.#pinged + 1) >>> 0;
+    up.out.write(encodeNumber(FrameKind.ping, this.#pinged));
+  }
+
+  /** Sends frames; false when there is no connection or it has too much to do. The bytes must not change any more. */
+  send(frames: Uint8Array): boolean {
+    return this.#up?.out.write(frames) ?? false;
+  }
+
+  /** Waits for a connection at most as long as the request may take. */
+  async request(name: string, body: Uint8Array, options: RpcOptions = {}): Promise<Uint8Array> {
+    const { clock } = this.#context.host;
+    const deadline = clock.now() + (options.timeoutMs ?? requestTimeoutMs);
+    if (this.#up === undefined) await this.#untilUp(deadline, options.signal);
+    const up = this.#up;
+    if (up === undefined) {
+      throw new RpcError('unreachable', `broker ${this.broker} cannot be reached: ${this.#lastError}`);
+    }
+    if (this.#requests.size >= requestsMax) {
+      throw new RpcError('unreachable', `broker ${this.broker} has ${requestsMax} requests to answer already`);
+    }
+    const id = this.#nextRequestId();
+    return new Promise<Uint8Array>((resolve, reject) => {
+      const give = (why: string) => {
+        if (!this.#requests.delete(id)) return;
+        timer.cancel();
+        options.signal?.removeEventListener('abort', abort);
+        this.send(encodeNumber(FrameKind.cancel, id));
+        reject(new RpcError('lost', `${name} to broker ${this.broker}: ${why}`));
+      };
+      const abort = () => give('given up');
+      const timer = clock.timer(Math.max(0, deadline - clock.now()), () => give('no answer in time'));
+      const done = () => {
+        timer.cancel();
+        options.signal?.removeEventListener('abort', abort);
+      };
+      if (options.signal?.aborted === true || !up.out.write(encodeRequest({ id, name, body }))) {
+        done();
+        reject(new RpcError('unreachable', `${name} to broker ${this.broker}: not sent`));
+        return;
+      }
+      options.signal?.addEventListener('abort', abort, { once: true });
+      this.#requests.set(id, { resolve, reject, done });
+    });
+  }
+
+  /** Drops the connection and makes a new one: the broker, or who we are, has changed. */
+  reconnect(why: string): void {
+    this.#failures = 0;
+    this.#nextTryMs = 0;
+    if (this.#up !== undefined) this.#lose(this.#up, why);
+    this.#nextTryMs = 0;
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#up !== undefined) this.#lose(this.#up, 'closed');
+    for (const waiter of this.#upWaiters) waiter();
+  }
+
+  #untilUp(deadline: Millis, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#context.host;
+    if (this.#closed || signal?.aborted === true) return Promise.resolve();
+    this.tick(clock.now());
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#upWaiters.delete(done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = clock.timer(Math.max(0, deadline - clock.now()), done);
+      this.#upWaiters.add(done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #nextRequestId(): number {
+    do this.#lastRequest = (this.#lastRequest + 1) >>> 0;
+    while (this.#requests.has(this.#lastRequest));
+    return this.#lastRequest;
+  }
+
+  async #connect(): Promise<void> {
+    const { host, addressOf, tls, self, onUp } = this.#context;
+    const address = addressOf(this.broker);
+    if (address === undefined) return;
+    this.#connecting = true;
+    let connection: Connection | undefined;
+    try {
+      const timeoutMs = connectTimeoutMs;
+      connection = await host.network.connect(address, tls === undefined ? { timeoutMs } : { timeoutMs, tls });
+      const dropped = connection;
+      const late = host.clock.timer(connectTimeoutMs, () => dropped.destroy());
+      const { peer, frames } = await introduceOurselves(connection, self(), this.broker).finally(() => late.cancel());
+      if (this.#closed) {
+        connection.destroy();
+        return;
+      }
+      const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'));
+      const up: Up = { connection, out, peer };
+      this.#up = up;
+      this.#failures = 0;
+      this.#nextPingMs = host.clock.now() + pingEveryMs;
+      this.#ponged = this.#pinged;
+      onUp(this.broker, peer);
+      for (const waiter of [...this.#upWaiters]) waiter();
+      void this.#readFrom(up, frames);
+    } catch (error) {
+      connection?.destroy();
+      this.#lastError = error instanceof Error ? error.message : String(error);
+      this.#retryLater();
+      this.#context.onDown(this.broker);
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  async #readFrom(
+    up: Up,
+    frames: { each(onFrame: (kind: number, payload: Uint8Array) => void, between: () => void): Promise<void> },
+  ): Promise<void> {
+    try {
+      await frames.each(
+        (kind, payload) => this.#onFrame(kind, payload),
+        () => undefined,
+      );
+      this.#lose(up, 'the other side ended the connection');
+    } catch (error) {
+      if (error instanceof FrameError || error instanceof MalformedBytes) {
+        this.#context.host.telemetry.logger.warn('broker sent what is not of the protocol', {
+          broker: this.broker,
+          error: error.message,
+        });
+      }
+      this.#lose(up, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #onFrame(kind: number, payload: Uint8Array): void {
+    if (kind === FrameKind.pong) {
+      this.#ponged = decodeNumber(payload);
+      return;
+    }
+    if (kind !== FrameKind.answer) throw new FrameError(`a frame of kind ${kind} came where only answers come`);
+    const answer = decodeAnswer(payload);
+    const request = this.#requests.get(answer.id);
+    if (request === undefined) return;
+    this.#requests.delete(answer.id);
+    request.done();
+    if (answer.ok) request.resolve(answer.body);
+    else request.reject(new RpcError('refused', answer.message, answer.code));
+  }
+
+  #lose(up: Up, why: string): void {
+    if (this.#up !== up) return;
+    this.#up = undefined;
+    this.#lastError = why;
+    up.connection.destroy();
+    const lost = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of lost) {
+      request.done();
+      request.reject(new RpcError('lost', `broker ${this.broker}: ${why} before it answered`));
+    }
+    this.#retryLater();
+    this.#context.onDown(this.broker);
+  }
+
+  #retryLater(): void {
+    const { clock, random } = this.#context.host;
+    const waitMs = Math.min(backOffMostMs, backOffFirstMs * 2 ** Math.min(this.#failures, 10));
+    this.#failures++;
+    this.#nextTryMs = clock.now() + waitMs * (0.5 + random.stream('backoff').float() / 2);
+  }
+}

@@ -1,0 +1,202 @@
+import type { Host } from '../../../host/host.ts';
+import type { Address, TlsOptions } from '../../../host/network.ts';
+import { HandshakeError, type HandshakeSelf, type Introduction } from '../../../wire/rpc/handshake.ts';
+import type { BrokerId, GroupId, Incarnation } from '../ids.ts';
+import { Inbound } from './inbound.ts';
+import { Peer } from './peer.ts';
+import { type Rpc, RpcError, type RpcHandler, type RpcOptions, RpcRefusal } from './rpc.ts';
+
+/** How long `callLeader` waits before it asks again. */
+const askAgainMs = 50;
+const callTimeoutMs = 5_000;
+
+/** What the transport is told at its start. */
+export interface TransportOptions {
+  readonly host: Host;
+  readonly broker: BrokerId;
+  /** Default none: brokers believe each other. */
+  readonly secret: Uint8Array | undefined;
+  readonly tls?: TlsOptions | undefined;
+  /** Where a broker's RPC is, by configuration and metadata. */
+  readonly addressOf: (broker: BrokerId) => Address | undefined;
+  /** The incarnation that a broker has by the metadata here: an older one is not listened to. Undefined: not known. */
+  readonly incarnationOf: (broker: BrokerId) => Incarnation | undefined;
+}
+
+/** What the groups' runtime hears of the network. */
+export interface TransportListener {
+  onFrame(kind: number, payload: Uint8Array, from: Introduction): void;
+  onUp(broker: BrokerId): void;
+  onDown(broker: BrokerId): void;
+  onNewProcess(broker: BrokerId): void;
+  onFenced(reason: string): void;
+}
+
+/** Everything between brokers: one connection to each, those that the others made, requests and answers. */
+export class Transport implements Rpc {
+  readonly broker: BrokerId;
+  readonly #options: TransportOptions;
+  readonly #inbound: Inbound;
+  readonly #peers = new Map<BrokerId, Peer>();
+  readonly #handlers = new Map<string, { handler: RpcHandler; strangers: boolean }>();
+  #identity: Introduction;
+  #listener: TransportListener | undefined;
+  #closed = false;
+  /** Set once groups run: who leads a group. */
+  leaderOf: (group: GroupId) => BrokerId | undefined = () => undefined;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.broker = options.broker;
+    this.#identity = { cluster: '', broker: options.broker, incarnation: 0, startCount: 0 };
+    this.#inbound = new Inbound({
+      host: options.host,
+      self: () => this.#self(),
+      tls: options.tls,
+      handlerOf: (name) => this.#handlers.get(name),
+      judge: (peer) => this.#judge(peer),
+      onFrame: (kind, payload, from) => this.#listener?.onFrame(kind, payload, from),
+      onNewProcess: (broker) => this.#listener?.onNewProcess(broker),
+      onFenced: (reason) => this.#listener?.onFenced(reason),
+    });
+  }
+
+  /** Begins to accept connections. Rejects with `NetworkError`. */
+  listen(address: Address): Promise<Address> {
+    return this.#inbound.listen(address);
+  }
+
+  /** Who this broker is from now on. Whoever knew it otherwise introduces himself again. */
+  identify(identity: Omit<Introduction, 'broker'>): void {
+    const { cluster, incarnation, startCount } = this.#identity;
+    const isSame =
+      cluster === identity.cluster && incarnation === identity.incarnation && startCount === identity.startCount;
+    this.#identity = { ...identity, broker: this.broker };
+    if (isSame) return;
+    this.#inbound.dropAll();
+    for (const peer of this.#peers.values()) peer.reconnect('this broker has another identity now');
+  }
+
+  get identity(): Introduction {
+    return this.#identity;
+  }
+
+  attach(listener: TransportListener): void {
+    this.#listener = listener;
+  }
+
+  /** The connection to a broker; made when first asked for. Undefined for oneself. */
+  peer(broker: BrokerId): Peer | undefined {
+    if (broker === this.broker || this.#closed) return undefined;
+    let peer = this.#peers.get(broker);
+    if (peer === undefined) {
+      const { host, addressOf, tls } = this.#options;
+      peer = new Peer(
+        {
+          host,
+          self: () => this.#self(),
+          addressOf,
+          tls,
+          onUp: (up) => this.#listener?.onUp(up),
+          onDown: (down) => this.#listener?.onDown(down),
+        },
+        broker,
+      );
+      this.#peers.set(broker, peer);
+    }
+    return peer;
+  }
+
+  /** The peers that there are. */
+  get peers(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
+  /** Called at each tick: connects, pings. */
+  tick(): void {
+    const now = this.#options.host.clock.now();
+    for (const peer of this.#peers.values()) peer.tick(now);
+  }
+
+  serve(name: string, handler: RpcHandler, options?: { readonly strangers?: boolean }): void {
+    if (this.#handlers.has(name)) throw new Error(`${name} is answered by somebody already`);
+    this.#handlers.set(name, { handler, strangers: options?.strangers ?? false });
+  }
+
+  call(broker: BrokerId, name: string, body: Uint8Array, options?: RpcOptions): Promise<Uint8Array> {
+    if (broker === this.broker) return this.#callSelf(name, body, options);
+    const peer = this.peer(broker);
+    if (peer === undefined) return Promise.reject(new RpcError('unreachable', 'this broker is stopping'));
+    return peer.request(name, body, options);
+  }
+
+  async callLeader(group: GroupId, name: string, body: Uint8Array, options: RpcOptions = {}): Promise<Uint8Array> {
+    const { clock } = this.#options.host;
+    const deadline = clock.now() + (options.timeoutMs ?? callTimeoutMs);
+    let last = new RpcError('unreachable', `nobody is known to lead group ${group}`);
+    for (;;) {
+      const leader = this.leaderOf(group);
+      if (leader !== undefined) {
+        try {
+          const timeoutMs = Math.max(1, deadline - clock.now());
+          return await this.call(leader, name, body, { ...options, timeoutMs });
+        } catch (error) {
+          if (!(error instanceof RpcError)) throw error;
+          const isElsewhere =
+            error.reason === 'unreachable' || (error.reason === 'refused' && error.remoteCode === 'NOT_LEADER');
+          if (!isElsewhere) throw error;
+          last = error;
+        }
+      }
+      if (clock.now() + askAgainMs >= deadline || this.#closed || options.signal?.aborted === true) throw last;
+      await clock.sleep(askAgainMs);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const peer of this.#peers.values()) peer.close();
+    await this.#inbound.close();
+  }
+
+  async #callSelf(name: string, body: Uint8Array, options: RpcOptions | undefined): Promise<Uint8Array> {
+    const served = this.#handlers.get(name);
+    if (served === undefined) throw new RpcError('refused', `nobody answers ${name} here`, 'UNKNOWN');
+    const { host } = this.#options;
+    const timeoutMs = options?.timeoutMs ?? callTimeoutMs;
+    const enough = new AbortController();
+    const given = options?.signal;
+    const abort = () => enough.abort();
+    given?.addEventListener('abort', abort, { once: true });
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    late.catch(() => undefined);
+    const timer = host.clock.timer(timeoutMs, () => reject(new RpcError('lost', `${name}: no answer in time`)));
+    try {
+      return await Promise.race([served.handler(body, this.broker, enough.signal), late]);
+    } catch (error) {
+      if (error instanceof RpcRefusal) throw new RpcError('refused', error.message, error.code);
+      throw error;
+    } finally {
+      timer.cancel();
+      given?.removeEventListener('abort', abort);
+      enough.abort();
+    }
+  }
+
+  #judge(peer: Introduction): HandshakeError | undefined {
+    const current = this.#options.incarnationOf(peer.broker);
+    if (current === undefined || peer.incarnation === 0 || peer.incarnation >= current) return undefined;
+    return new HandshakeError(
+      'fenced',
+      `incarnation ${peer.incarnation} of broker ${peer.broker} was replaced by ${current}`,
+    );
+  }
+
+  #self(): HandshakeSelf {
+    return {
+      introduction: this.#identity,
+      secret: this.#options.secret,
+      nonce: () => this.#options.host.random.stream('nonce').bytes(16),
+    };
+  }
+}
