@@ -8,7 +8,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { connect as connectAmqp } from 'amqplib';
 import { Redis } from 'ioredis';
-import { freePorts } from '../../test/support/freePorts.ts';
+import { freePort, freePorts } from '../../test/support/freePorts.ts';
 import { eventually, hasProgram, type Server, startProgram, waitForPort } from './servers.ts';
 
 /** Something that takes messages and says when it has them. */
@@ -24,7 +24,7 @@ export interface Contestant {
 /** One redis-server, a stream; every append is synced before it is answered. It has no cluster that agrees on writes. */
 export async function redisStreams(directory: string): Promise<Contestant | undefined> {
   if (!hasProgram('redis-server')) return undefined;
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const options = `--port ${port} --bind 127.0.0.1 --appendonly yes --appendfsync always --save`.split(' ');
   const server = startProgram(join(directory, 'redis'), 'redis-server', [...options, '']);
   await waitForPort(port);

@@ -10,9 +10,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { freePort } from '../../support/freePorts.ts';
 import { type RedisServer, startRedisServer } from '../../support/redisServer.ts';
 import { type Block, root } from './blocks.ts';
 import { standIns } from './standIns.ts';
@@ -199,15 +199,6 @@ function ended(child: ChildProcess): Promise<{ status: number | null; stdout: st
     stdout += String(data);
   });
   return new Promise((resolve) => child.once('close', (status) => resolve({ status, stdout })));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP port');
-  return address.port;
 }
 
 /** Applies a patch to the session's copy, as `git apply` does. */
