@@ -1,9 +1,10 @@
+import type { RaftId } from '../../../consensus/types.ts';
 import { type BrokerId, metaGroup, raftIdOf } from '../ids.ts';
 import { Load, metaVoters, place } from './assign.ts';
 import type { Endpoint } from './commands.ts';
 import type { ShardInfo } from './metadata.ts';
 import { MetaState } from './model.ts';
-import { encodeState } from './stateFile.ts';
+import { decodeState, encodeState } from './stateFile.ts';
 
 /** A broker with which a cluster begins. */
 export interface Founder {
@@ -59,4 +60,9 @@ export function foundCluster({ clusterId, founders, shards }: Founding): Uint8Ar
     });
   }
   return encodeState(state);
+}
+
+/** The voters with which the metadata's group begins, from the bytes of `foundCluster`. */
+export function metaFounders(founded: Uint8Array): readonly RaftId[] {
+  return decodeState(founded).shards.find(({ kind }) => kind === 'meta')?.founders ?? [];
 }

@@ -131,6 +131,11 @@ export class MetaMachine implements ReplicatedMachine, PeerAnswers, Metadata {
     return this.#state.brokers;
   }
 
+  /** What recognizes the start that a broker registered last; empty when it never did. */
+  sessionOf(broker: BrokerId): string {
+    return this.#state.brokers.get(broker)?.session ?? '';
+  }
+
   get topics(): ReadonlyMap<string, TopicInfo> {
     return this.#state.topics;
   }

@@ -1,0 +1,343 @@
+import { DiskError } from '../../../host/disk.ts';
+import type { Host } from '../../../host/host.ts';
+import { brokerIdOf, peersOf, type StreamBusConfig } from '../config.ts';
+import { StreamBusError } from '../errors.ts';
+import {
+  drawUuid,
+  type Identity,
+  type IdentityVerdict,
+  raftStateDirectory,
+  readIdentity,
+  voidTwin,
+  writeIdentity,
+} from '../identity.ts';
+import type { BrokerId } from '../ids.ts';
+import { type MetaCommands, MetaError, type RegisterBroker, type RegisterBrokerResult } from '../meta/commands.ts';
+import { decodeJson, encodeJson, hexOf } from '../meta/json.ts';
+import type { MetaMachine } from '../meta/state.ts';
+import { endpointsOf, FormatService } from './format.ts';
+import { type FoundingRecord, readFounding } from './founding.ts';
+import { type Rpc, RpcError, RpcRefusal } from './rpc.ts';
+
+const registerName = 'broker.register';
+const helloName = 'broker.hello';
+const answerMs = 5_000;
+const retryMs = 500;
+const sayMs = 10_000;
+/** How long a broker waits for peers beyond a majority to say whether its disk is an old one. */
+const helloPatienceMs = 2_000;
+const maxSeen = 100_000;
+
+/** What a broker says of its start. */
+export type Hello = Pick<RegisterBroker, 'broker' | 'storage' | 'incarnation' | 'startCount' | 'session'>;
+
+/** What another broker knows of it; undefined: nothing. */
+interface HelloAnswer {
+  readonly known?: Omit<Hello, 'broker'>;
+}
+
+/** Who this broker is for as long as the process lives. */
+export interface Established {
+  readonly identity: Identity;
+  /** Drawn for this start. */
+  readonly session: string;
+  /** How the cluster began, if this broker was one of the founders and is so still; undefined for one that joined. */
+  readonly founding: FoundingRecord | undefined;
+}
+
+/**
+ * Finds out who this broker is: reads its identity, begins or joins a cluster where there is none, asks for a new incarnation where
+ * what it promised is lost, and counts the start. Nothing of the groups may be opened before it resolves. It waits as long as it
+ * takes; `signal` ends it.
+ *
+ * The RPC has to be up: a broker without an identity calls and is called with the incarnation 0 and no cluster.
+ *
+ * @param formatService answers the peers; serves for as long as the process lives
+ */
+export async function establish(
+  host: Host,
+  config: StreamBusConfig,
+  rpc: Rpc,
+  verdict: IdentityVerdict,
+  formatService: FormatService,
+  signal: AbortSignal,
+): Promise<Established> {
+  const session = hexOf(host.random.stream('session').bytes(8));
+  const directory = config.storage.data_dir;
+  const { logger } = host.telemetry;
+  let identity: Identity | undefined;
+  if (verdict.kind === 'fresh') {
+    const outcome = await formatService.decide(rpc, signal);
+    if (outcome.kind === 'founded') identity = outcome.identity;
+    else logger.info('joining a cluster', { cluster: outcome.clusterId });
+  } else if (verdict.kind === 'same') {
+    identity = verdict.identity;
+  } else {
+    logger.warn('NEEDS_INCARNATION', { why: verdict.why, incarnation: verdict.identity.incarnation });
+    await voidTwin(host, directory);
+  }
+  if (identity !== undefined) {
+    const counted = { ...identity, startCount: identity.startCount + 1 };
+    await writeIdentity(host, directory, counted);
+    const behind = await askPeers(host, config, rpc, { ...counted, session }, signal);
+    if (behind === undefined || host.telemetry.mutant('rollback-accepted')) {
+      formatService.formatted(counted);
+      return { identity: counted, session, founding: await foundingOf(host, config, counted) };
+    }
+    logger.error('ROLLED_BACK_DISK', { why: behind, incarnation: identity.incarnation, starts: counted.startCount });
+    await voidTwin(host, directory);
+  }
+  const replaced = await takeIncarnation(host, config, rpc, session, signal);
+  formatService.formatted(replaced);
+  return { identity: replaced, session, founding: undefined };
+}
+
+/** Reads the identity and makes what answers the peers; the first step of a start, before `establish`. */
+export async function beginIdentity(
+  host: Host,
+  config: StreamBusConfig,
+  rpc: Rpc,
+): Promise<{ readonly verdict: IdentityVerdict; readonly formatService: FormatService }> {
+  const verdict = await readIdentity(host, config.storage.data_dir, brokerIdOf(config), config.cluster.id);
+  const identity = verdict.kind === 'fresh' ? undefined : verdict.identity;
+  return { verdict, formatService: new FormatService(host, config, rpc, identity) };
+}
+
+async function foundingOf(
+  host: Host,
+  config: StreamBusConfig,
+  identity: Identity,
+): Promise<FoundingRecord | undefined> {
+  const founding = await readFounding(host, config.storage.data_dir);
+  return identity.incarnation === 1 && founding?.clusterId === identity.clusterId ? founding : undefined;
+}
+
+/**
+ * Asks the peers whether they have seen a later start of this broker, or another storage. Resolves to what they know against it,
+ * or undefined once all have answered, or a majority of the brokers and some time was given to the others.
+ */
+async function askPeers(
+  host: Host,
+  config: StreamBusConfig,
+  rpc: Rpc,
+  hello: Hello,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const peers = peersOf(config).filter(({ broker }) => broker !== hello.broker);
+  const majority = Math.floor((peers.length + 1) / 2) + 1;
+  const answered = new Set<BrokerId>();
+  const body = encodeJson(hello);
+  const since = host.clock.now();
+  let saidAt = since;
+  for (;;) {
+    signal.throwIfAborted();
+    const found = await Promise.all(
+      peers
+        .filter(({ broker }) => !answered.has(broker))
+        .map(async ({ broker }): Promise<string | undefined> => {
+          try {
+            const answer = await rpc.call(broker, helloName, body, { timeoutMs: retryMs, signal });
+            answered.add(broker);
+            return objection(hello, decodeJson(answer) as HelloAnswer, broker); // every broker answers with this form
+          } catch (error) {
+            if (error instanceof RpcError) return undefined;
+            throw error;
+          }
+        }),
+    );
+    const first = found.find((why) => why !== undefined);
+    if (first !== undefined) return first;
+    const waited = host.clock.now() - since;
+    if (answered.size === peers.length) return undefined;
+    if (answered.size + 1 >= majority && waited >= helloPatienceMs) return undefined;
+    if (host.clock.now() - saidAt >= sayMs) {
+      host.telemetry.logger.info('waiting for a majority of the brokers', { answered: answered.size + 1, majority });
+      saidAt = host.clock.now();
+    }
+    await host.clock.sleep(Math.min(retryMs, 100 + waited), signal);
+  }
+}
+
+function objection(hello: Hello, { known }: HelloAnswer, from: BrokerId): string | undefined {
+  if (known === undefined || known.session === hello.session) return undefined;
+  if (known.incarnation > hello.incarnation) {
+    return `broker ${from} knows incarnation ${known.incarnation} of this broker, its disk is of ${hello.incarnation}`;
+  }
+  if (known.incarnation < hello.incarnation) return undefined;
+  if (known.storage !== '' && known.storage !== hello.storage) {
+    return `broker ${from} knows this broker with another storage`;
+  }
+  if (known.startCount < hello.startCount) return undefined;
+  return `broker ${from} has seen start ${known.startCount} of this broker, its disk counts this one as ${hello.startCount}: it is an older copy`;
+}
+
+/** Asks the cluster for a new incarnation through any peer, forgets what the old one held, and becomes the new one. */
+async function takeIncarnation(
+  host: Host,
+  config: StreamBusConfig,
+  rpc: Rpc,
+  session: string,
+  signal: AbortSignal,
+): Promise<Identity> {
+  const storage = drawUuid(host);
+  const command = registration(host, config, { storage, incarnation: 0, startCount: 1, session });
+  const peers = peersOf(config).filter(({ broker }) => broker !== command.broker);
+  const body = encodeJson(command);
+  let saidAt = Number.NEGATIVE_INFINITY;
+  for (let attempt = 0; ; attempt++) {
+    signal.throwIfAborted();
+    const peer = peers[attempt % Math.max(1, peers.length)];
+    if (peer === undefined) {
+      throw new StreamBusError(
+        'NEEDS_INCARNATION',
+        `${config.storage.data_dir} has lost what this broker had promised, and cluster.peers names nobody who has it: restore a backup into an empty directory`,
+      );
+    }
+    try {
+      const answer = await rpc.call(peer.broker, registerName, body, { timeoutMs: answerMs, signal });
+      const result = decodeJson(answer) as RegisterBrokerResult; // every broker answers with this form
+      if (result.verdict === 'exhausted') throw exhausted(command.broker);
+      await clearRaftState(host, config.storage.data_dir);
+      const identity: Identity = {
+        clusterId: result.clusterId,
+        broker: command.broker,
+        storage,
+        incarnation: result.incarnation,
+        startCount: 1,
+      };
+      await writeIdentity(host, config.storage.data_dir, identity);
+      host.telemetry.logger.info('incarnation taken', { incarnation: result.incarnation, verdict: result.verdict });
+      return identity;
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      if (host.clock.now() - saidAt >= sayMs) {
+        host.telemetry.logger.warn('waiting for a new incarnation: meta needs a leader', { reason: error.message });
+        saidAt = host.clock.now();
+      }
+      await host.clock.sleep(retryMs, signal);
+    }
+  }
+}
+
+/** Removes everything in `raft-state/`: it belongs to an incarnation that is fenced for ever. */
+async function clearRaftState(host: Host, dataDirectory: string): Promise<void> {
+  const remove = async (directory: string): Promise<void> => {
+    for (const { name, kind } of await host.disk.list(directory)) {
+      const path = `${directory}/${name}`;
+      if (kind === 'directory') await remove(path);
+      await host.disk.remove(path);
+    }
+    await host.disk.syncDirectory(directory);
+  };
+  try {
+    await remove(raftStateDirectory(dataDirectory));
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+  }
+}
+
+function registration(
+  host: Host,
+  config: StreamBusConfig,
+  start: Pick<RegisterBroker, 'storage' | 'incarnation' | 'startCount' | 'session'>,
+): RegisterBroker {
+  return { type: 'register-broker', ...endpointsOf(host, config), ...start };
+}
+
+/**
+ * Answers brokers that start: what is known of them, and registrations of those that have no metadata yet. To be served from the
+ * start, before the groups are open: a cluster that lost power as a whole needs the answers to have a leader again.
+ *
+ * @param commands undefined until there are any
+ */
+export function serveRegistrations(rpc: Rpc, machine: MetaMachine, commands: () => MetaCommands | undefined): void {
+  /** The last start of each broker that asked; the metadata knows of those only that could register. */
+  const seen = new Map<BrokerId, Omit<Hello, 'broker'>>();
+  rpc.serve(helloName, async (body) => {
+    const { broker, storage, incarnation, startCount, session } = decodeJson(body) as Hello; // a broker wrote it
+    const registered = machine.brokers.get(broker);
+    const heard = seen.get(broker);
+    const isHeardLater =
+      heard !== undefined &&
+      (registered === undefined ||
+        heard.incarnation > registered.incarnation ||
+        (heard.incarnation === registered.incarnation && heard.startCount > registered.startCount));
+    const known = isHeardLater
+      ? heard
+      : registered === undefined
+        ? undefined
+        : { ...registered, session: machine.sessionOf(broker) };
+    const isNews =
+      known === undefined ||
+      incarnation > known.incarnation ||
+      (incarnation === known.incarnation && startCount > known.startCount);
+    if (isNews && (seen.size < maxSeen || seen.has(broker))) {
+      seen.set(broker, { storage, incarnation, startCount, session });
+    }
+    const answer: HelloAnswer =
+      known === undefined
+        ? {}
+        : {
+            known: {
+              storage: known.storage,
+              incarnation: known.incarnation,
+              startCount: known.startCount,
+              session: known.session,
+            },
+          };
+    return encodeJson(answer);
+  });
+  rpc.serve(registerName, async (body, _from, signal) => {
+    const command = decodeJson(body) as RegisterBroker; // a broker wrote it
+    const current = commands();
+    if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
+    try {
+      return encodeJson(await current.submit(command, { timeoutMs: answerMs, signal }));
+    } catch (error) {
+      if (error instanceof MetaError) throw new RpcRefusal('NO_QUORUM', error.message);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Registers this start with the metadata: where clients find the broker, and that the start has been seen. Tries until it is done;
+ * a cluster without a leader has to elect one first.
+ *
+ * @throws StreamBusError ROLLED_BACK_DISK or NEEDS_INCARNATION when the cluster does not take this broker for what it says: it must end, and
+ * asks for a new incarnation when it starts again
+ */
+export async function registerStart(
+  host: Host,
+  config: StreamBusConfig,
+  commands: MetaCommands,
+  { identity, session }: Established,
+  signal: AbortSignal,
+): Promise<void> {
+  const { storage, incarnation, startCount } = identity;
+  const command = registration(host, config, { storage, incarnation, startCount, session });
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      const result = await commands.submit(command, { signal });
+      if (result.verdict === 'exhausted') throw exhausted(identity.broker);
+      if (result.incarnation === incarnation) return;
+      const code = result.verdict === 'rolled-back' ? 'ROLLED_BACK_DISK' : 'NEEDS_INCARNATION';
+      throw new StreamBusError(
+        code,
+        `the cluster knows broker ${identity.broker} as incarnation ${result.incarnation}, and ${config.storage.data_dir} is of ${incarnation} (${result.verdict}): start again, and it takes the new one`,
+      );
+    } catch (error) {
+      if (!(error instanceof MetaError)) throw error;
+      host.telemetry.logger.info('not registered yet', { reason: error.message });
+      await host.clock.sleep(retryMs, signal);
+    }
+  }
+}
+
+function exhausted(broker: BrokerId): StreamBusError {
+  return new StreamBusError(
+    'NEEDS_INCARNATION',
+    `broker ${broker} has lost its disk 65,535 times: give it another server.broker_id`,
+  );
+}
