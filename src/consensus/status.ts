@@ -18,6 +18,8 @@ export interface ProgressStatus {
   readonly paused: boolean;
   readonly inflightMessages: number;
   readonly inflightBytes: number;
+  /** The window of messages under way is full, by count or bytes. */
+  readonly inflightFull: boolean;
 }
 
 /** A member's state, copied. */
