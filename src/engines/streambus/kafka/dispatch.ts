@@ -1,5 +1,6 @@
 import { type ApiInfo, apiKeys } from '../../../wire/kafka/apis.ts';
 import { decodeRequest, decodeRequestHeader, encodeResponse, type RequestHeader } from '../../../wire/kafka/codec.ts';
+import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { ResponseOf } from '../../../wire/kafka/messages.ts';
 import { KafkaCodecError } from '../../../wire/kafka/schema/error.ts';
 import { isoTime } from '../isoTime.ts';
@@ -8,7 +9,7 @@ import { handlers } from './apis/handlers.ts';
 import type { Door } from './door.ts';
 import type { DoorContext, SlowPart } from './doorContext.ts';
 import { DropConnection } from './dropConnection.ts';
-import { errorCodes } from './errorCodes.ts';
+
 import { countErrors } from './errorCount.ts';
 import { isProduceTooOld, refusal } from './refusal.ts';
 import { saslStep } from './saslStep.ts';
@@ -96,12 +97,12 @@ function begin(door: Door, session: Session, header: RequestHeader): Promise<Ans
   }
   if (header.body === undefined) {
     // A client that asks which versions there are cannot know yet which it may ask in: it is answered in the oldest one.
-    if (api.key === apiKeys.ApiVersions) return refuse(door, api, header, 0, errorCodes.UNSUPPORTED_VERSION);
+    if (api.key === apiKeys.ApiVersions) return refuse(door, api, header, 0, kafkaErrors.UNSUPPORTED_VERSION);
     throw new DropConnection('bad-version', `expected ${api.name} ${api.min} to ${api.max}, got ${version}`);
   }
   checkAdmission(door, session, api);
   if (!session.isAuthenticated && !beforeAuthentication.has(api.key)) {
-    return refuse(door, api, header, version, errorCodes.ILLEGAL_SASL_STATE);
+    return refuse(door, api, header, version, kafkaErrors.ILLEGAL_SASL_STATE);
   }
   let request: unknown;
   try {
@@ -113,10 +114,10 @@ function begin(door: Door, session: Session, header: RequestHeader): Promise<Ans
       client: session.clientHost,
       error: error.message,
     });
-    return refuse(door, api, header, version, errorCodes.INVALID_REQUEST);
+    return refuse(door, api, header, version, kafkaErrors.INVALID_REQUEST);
   }
   if (version < api.min || (api.key === apiKeys.Produce && isProduceTooOld(version))) {
-    return refuse(door, api, header, version, errorCodes.UNSUPPORTED_VERSION, request);
+    return refuse(door, api, header, version, kafkaErrors.UNSUPPORTED_VERSION, request);
   }
   // The table holds a handler beside the key of the decoder that made the request.
   return answer(door, session, api, header, (context) => handler(request as never, context));

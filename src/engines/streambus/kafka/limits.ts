@@ -20,3 +20,5 @@ export const requestMemoryShare = 0.1;
 export const maxThrottledClients = 10_000;
 /** Longest throttle time: a client would give up a request that waits longer. */
 export const maxThrottleMs = 30_000;
+/** Most bytes of records in one answer, whatever was asked for; one batch is given however large it is. */
+export const maxFetchBytes = 64 * 1024 * 1024;

@@ -91,4 +91,3 @@ class Connections {
     await Promise.all(this.#open.values());
   }
 }
-

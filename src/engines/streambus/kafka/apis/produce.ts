@@ -1,0 +1,228 @@
+import { kafkaErrors } from '../../../../wire/kafka/errors.ts';
+import type { ProduceRequest, ProduceResponse } from '../../../../wire/kafka/messages/produce.ts';
+import type { PartitionReplica } from '../../log/replica.ts';
+import type { DoorContext } from '../doorContext.ts';
+import { DropConnection } from '../dropConnection.ts';
+import { produceError } from '../refusal.ts';
+import { codeOfFailure, textOfFailure } from './failure.ts';
+import { endpointsOf, findLed, type LeaderView } from './partitionLookup.ts';
+import { type BatchSummary, batchSummary } from './produceBatch.ts';
+import { verifyTransactions } from './produceTransactions.ts';
+import { charge } from './quotaOf.ts';
+
+type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number];
+
+/** A partition's part of the request on its way: refused already, or about to be appended. */
+export interface ProducePart {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: Uint8Array;
+  readonly summary: BatchSummary;
+  readonly replica: PartitionReplica | undefined;
+  refusal: Refusal | undefined;
+}
+
+interface Refusal {
+  readonly errorCode: number;
+  readonly errorMessage?: string | undefined;
+  readonly leader?: LeaderView | undefined;
+}
+
+const nothing = new Uint8Array(0);
+/** First version whose answer names the leader that a client should have asked. */
+const leaderTagFrom = 10;
+
+/**
+ * Produce: checks, then appends to each partition. Batches are proposed before this call first waits, so that those of a connection
+ * keep their order; only a transaction that has to be verified first makes it, and later ones of the connection, wait.
+ */
+export async function produce(request: ProduceRequest, context: DoorContext): Promise<ProduceResponse | undefined> {
+  const { services, session } = context;
+  const refusedWhole = refuseWhole(request, context);
+  if (refusedWhole !== undefined) {
+    if (request.acks === 0) throw new DropConnection('bad-request', 'a produce request without acknowledgement failed');
+    return produceError(request, refusedWhole.errorCode, refusedWhole.errorMessage ?? null);
+  }
+  const parts = partsOf(request, context);
+  const throttleTimeMs = chargeFor(parts, context);
+  const before = session.produceTurn;
+  const verification = verifyTransactions(request, parts, context);
+  let answers: Promise<PartitionAnswer>[] = [];
+  if (before === undefined && verification === undefined) {
+    answers = appendAll(parts, request, context);
+  } else {
+    const turn = takeTurn(before, verification, () => {
+      answers = appendAll(parts, request, context);
+    });
+    session.produceTurn = turn;
+    services.host.telemetry.sometimes('produce waited for a verification', before !== undefined);
+    await turn;
+    if (session.produceTurn === turn) session.produceTurn = undefined;
+  }
+  const settled = await Promise.all(answers);
+  if (request.acks === 0) {
+    const failed = settled.find(({ errorCode }) => errorCode !== 0);
+    // Without an answer the end of the connection is the only way to say that something is wrong.
+    if (failed !== undefined)
+      throw new DropConnection('bad-request', `produce without acknowledgement: error ${failed.errorCode}`);
+    return undefined;
+  }
+  const leaders = settled.flatMap(({ currentLeader }) => currentLeader?.leaderId ?? []);
+  return {
+    responses: groupByTopic(request, settled),
+    throttleTimeMs,
+    nodeEndpoints: leaders.length === 0 ? [] : endpointsOf(services, leaders),
+  };
+}
+
+async function takeTurn(
+  before: Promise<void> | undefined,
+  verification: Promise<void> | undefined,
+  act: () => void,
+): Promise<void> {
+  await before;
+  await verification;
+  act();
+}
+
+/** Why nothing of the request can be taken. */
+function refuseWhole(request: ProduceRequest, context: DoorContext): Refusal | undefined {
+  const { acks, transactionalId } = request;
+  if (acks !== -1 && acks !== 0 && acks !== 1) {
+    return { errorCode: kafkaErrors.INVALID_REQUIRED_ACKS, errorMessage: `expected acks of -1, 0 or 1, got ${acks}` };
+  }
+  if (transactionalId !== null && !context.authorize('write', 'transactional-id', transactionalId)) {
+    return { errorCode: kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
+  }
+  const { readOnly, metadata } = context.services;
+  const reason = readOnly ?? metadata.readOnly;
+  // 19 is what clients try again, elsewhere once the lead has moved; it says that nothing was appended.
+  return reason === undefined
+    ? undefined
+    : { errorCode: kafkaErrors.NOT_ENOUGH_REPLICAS, errorMessage: `this broker takes no writes: ${reason}` };
+}
+
+function partsOf(request: ProduceRequest, context: DoorContext): ProducePart[] {
+  const { services } = context;
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name, partitionData } of request.topicData) {
+    for (const { index } of partitionData) {
+      const key = `${name}/${index}`;
+      if (seen.has(key)) twice.add(key);
+      seen.add(key);
+    }
+  }
+  return request.topicData.flatMap(({ name, partitionData }) => {
+    const mayWrite = context.authorize('write', 'topic', name);
+    const topic = services.metadata.topics.get(name);
+    return partitionData.map(({ index, records }): ProducePart => {
+      const found = findLed(services, topic, index);
+      const part = {
+        topic: name,
+        partition: index,
+        records: records ?? nothing,
+        summary: batchSummary(records ?? nothing),
+        replica: found.replica,
+      };
+      if (!mayWrite) return { ...part, refusal: { errorCode: kafkaErrors.TOPIC_AUTHORIZATION_FAILED } };
+      if (found.replica === undefined) {
+        const leader = found.errorCode === kafkaErrors.NOT_LEADER_OR_FOLLOWER ? found.leader : undefined;
+        return { ...part, refusal: { errorCode: found.errorCode, leader } };
+      }
+      if (twice.has(`${name}/${index}`)) {
+        const errorMessage = 'expected one batch for a partition in a request';
+        return { ...part, refusal: { errorCode: kafkaErrors.INVALID_RECORD, errorMessage } };
+      }
+      if (part.summary.isTransactional && request.transactionalId === null) {
+        return { ...part, refusal: { errorCode: kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED } };
+      }
+      return { ...part, refusal: undefined };
+    });
+  });
+}
+
+/** Charges the quota for what was sent, taken or not: sending costs too. */
+function chargeFor(parts: readonly ProducePart[], context: DoorContext): number {
+  const records = parts.reduce((sum, { summary }) => sum + summary.records, 0);
+  const bytes = parts.reduce((sum, part) => sum + part.records.length, 0);
+  return charge(context, [
+    ['produceRate', records],
+    ['produceBytesRate', bytes],
+  ]);
+}
+
+/** Appends what was not refused. Synchronous up to the proposals. */
+function appendAll(
+  parts: readonly ProducePart[],
+  request: ProduceRequest,
+  context: DoorContext,
+): Promise<PartitionAnswer>[] {
+  return parts.map((part) => {
+    const { refusal, replica } = part;
+    if (refusal !== undefined || replica === undefined) return Promise.resolve(refusedAnswer(part, context));
+    return appendOne(part, replica, request, context);
+  });
+}
+
+function refusedAnswer({ partition, refusal }: ProducePart, { version }: DoorContext): PartitionAnswer {
+  const leader = version >= leaderTagFrom ? refusal?.leader : undefined;
+  return {
+    index: partition,
+    errorCode: refusal?.errorCode ?? kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION,
+    baseOffset: -1,
+    errorMessage: refusal?.errorMessage ?? null,
+    ...(leader === undefined ? {} : { currentLeader: leader }),
+  };
+}
+
+async function appendOne(
+  part: ProducePart,
+  replica: PartitionReplica,
+  request: ProduceRequest,
+  context: DoorContext,
+): Promise<PartitionAnswer> {
+  const { topic, partition, records, summary } = part;
+  const { door, version, clientId } = context;
+  const { clock } = door.host;
+  const startedAt = clock.now();
+  try {
+    const result = await replica.append({
+      records,
+      transactionalId: request.transactionalId ?? undefined,
+      version,
+      timeoutMs: request.timeoutMs,
+      acks: request.acks as -1 | 0 | 1, // checked before anything was appended
+      clientId,
+    });
+    const { errorCode, errorMessage, baseOffset, logAppendTimeMs, logStartOffset, journalMs, replicateMs } = result;
+    context.part({ topic, partition, durationMs: clock.now() - startedAt, journalMs, replicateMs });
+    if (errorCode === 0) {
+      door.hooks.produced(topic, summary.records, records.length);
+      door.hooks.produceStages(journalMs / 1_000, replicateMs / 1_000);
+    }
+    const answer = { index: partition, errorCode, errorMessage: errorMessage ?? null, baseOffset, logAppendTimeMs };
+    return errorCode === kafkaErrors.NOT_LEADER_OR_FOLLOWER
+      ? { ...answer, ...leaderTag(context, topic, partition) }
+      : { ...answer, logStartOffset };
+  } catch (error) {
+    const errorCode = codeOfFailure(error);
+    return { index: partition, errorCode, errorMessage: textOfFailure(error), baseOffset: -1 };
+  }
+}
+
+function leaderTag(context: DoorContext, topic: string, partition: number): Pick<PartitionAnswer, 'currentLeader'> {
+  const found = findLed(context.services, context.services.metadata.topics.get(topic), partition);
+  const isNamed = context.version >= leaderTagFrom && found.replica === undefined;
+  return isNamed ? { currentLeader: found.leader } : {};
+}
+
+/** The answers in the shape of the request: `settled` is in its order. */
+function groupByTopic(request: ProduceRequest, settled: readonly PartitionAnswer[]): ProduceResponse['responses'] {
+  let at = 0;
+  return request.topicData.map(({ name, partitionData }) => {
+    const partitionResponses = settled.slice(at, at + partitionData.length);
+    at += partitionData.length;
+    return { name, partitionResponses };
+  });
+}
