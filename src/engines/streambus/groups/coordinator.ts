@@ -124,9 +124,8 @@ export interface FetchOffsetsRequest {
   readonly groupId: string;
   /** Undefined: all that the group has. */
   readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | undefined;
+  /** Offsets of open transactions answer 88 (OffsetFetch 7 and later). */
   readonly requireStable: boolean;
-  /** From OffsetFetch 9; undefined: not checked. */
-  readonly member: { readonly memberId: string; readonly memberEpoch: number } | undefined;
 }
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
@@ -163,6 +162,8 @@ export interface OffsetsMarker {
   readonly commit: boolean;
   /** Term of the transactions' shard. */
   readonly coordinatorEpoch: number;
+  /** Grows with every transaction of the id: a repeat that comes late does nothing. */
+  readonly transaction: number;
   /** Groups that the transaction added. */
   readonly groups: readonly string[];
 }
@@ -184,7 +185,8 @@ export interface GroupCoordinator {
   leave(request: LeaveRequest): Promise<LeaveAnswer>;
   /** Resolves to an error number for each offset of the request, in its order. */
   commitOffsets(request: CommitRequest): Promise<readonly number[]>;
-  commitTransactionalOffsets(request: TransactionalCommitRequest): Promise<readonly number[]>;
+  /** `add`: the group is added to the transaction (clients of version 2) where it does not belong to it yet. */
+  commitTransactionalOffsets(request: TransactionalCommitRequest, add: boolean): Promise<readonly number[]>;
   fetchOffsets(
     request: FetchOffsetsRequest,
   ): Promise<{ readonly errorCode: number; readonly offsets: readonly FetchedOffset[] }>;

@@ -1,39 +1,105 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import { RpcError, type RpcOptions, RpcRefusal } from '../broker/rpc.ts';
-import { decodeJson, encodeJson } from '../meta/json.ts';
+import { RpcError } from '../broker/rpc.ts';
+import { decodeJson, encodeJson } from '../groups/entries.ts';
 import type { BrokerServices } from '../services.ts';
-import type { VerifyRequest } from './coordinator.ts';
+import type { TopicPartition, VerifyRequest } from './coordinator.ts';
 
-const requestName = 'txn.verify';
+/** Name of the request to the leader of a transactional id's shard. */
+export const verifyRpc = 'txn.verify';
 
-/** Answers the questions of partitions' leaders about transactions whose shard this broker leads. Once a broker. */
-export function serveVerification(services: Pick<BrokerServices, 'rpc' | 'metadata' | 'transactionCoordinator'>): void {
-  services.rpc.serve(requestName, async (body) => {
-    const request = decodeJson(body) as VerifyRequest; // a broker of the cluster wrote it
-    const shard = services.metadata.shardOf('transactions', request.transactionalId);
-    const coordinator = services.transactionCoordinator(shard);
-    if (coordinator === undefined || coordinator.unavailable === kafkaErrors.NOT_COORDINATOR) {
-      throw new RpcRefusal('NOT_LEADER', `this broker does not lead shard ${shard} of transactions`);
-    }
-    return encodeJson({ errorCode: await coordinator.verify(request) });
-  });
-}
+/** A verification gets so long; a produce request waits for it. */
+const timeoutMs = 3_000;
+
+/** First versions of Produce that know 120, and that add their partitions themselves (KIP-890). */
+const abortableFrom = 11;
+const addsPartitionsFrom = 12;
+
+/** What of the broker is used. */
+export type VerifyServices = Pick<BrokerServices, 'metadata' | 'rpc'>;
 
 /**
- * Asks the coordinator of a transaction, wherever it is, whether all partitions belong to it, or has them added. Returns its error
- * number, 15 when it cannot be reached in time; never rejects.
+ * Before the first batch of a transaction is appended to a partition: whether the partition belongs to the open transaction of the
+ * id, or, for clients of version 2 (Produce 12), makes it so. Resolves to the error number that the Produce request of this version
+ * is answered with: 0 append; 48 or 120 not in a transaction; 47 fenced; 49 the id has another producer; 51 the last transaction
+ * is not ended yet; 19 its coordinator cannot be reached now. None of them was appended.
+ *
+ * A marker may be applied between the answer and the append: the caller checks that no end of this producer has come since it asked.
  */
 export async function verifyOrAdd(
-  services: BrokerServices,
-  request: VerifyRequest,
-  options: RpcOptions,
+  services: VerifyServices,
+  transactionalId: string,
+  producerId: number,
+  producerEpoch: number,
+  partitions: readonly TopicPartition[],
+  version: number,
 ): Promise<number> {
-  const shard = services.metadata.shardOf('transactions', request.transactionalId);
-  const local = services.transactionCoordinator(shard);
-  if (local !== undefined && local.unavailable === 0) return local.verify(request);
+  const add = version >= addsPartitionsFrom;
+  const verdict = await askCoordinator(services, {
+    transactionalId,
+    producerId,
+    producerEpoch,
+    partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
+    groupId: undefined,
+    add,
+  });
+  switch (verdict) {
+    case kafkaErrors.NONE:
+    case kafkaErrors.INVALID_PRODUCER_ID_MAPPING:
+      return verdict;
+    case kafkaErrors.PRODUCER_FENCED:
+      return kafkaErrors.INVALID_PRODUCER_EPOCH;
+    case kafkaErrors.INVALID_TXN_STATE:
+      return version >= abortableFrom ? kafkaErrors.TRANSACTION_ABORTABLE : verdict;
+    case kafkaErrors.CONCURRENT_TRANSACTIONS:
+      // Older clients do not expect 51 here; 19 has them try again.
+      return add ? verdict : kafkaErrors.NOT_ENOUGH_REPLICAS;
+    default:
+      return kafkaErrors.NOT_ENOUGH_REPLICAS;
+  }
+}
+
+/** First version of TxnOffsetCommit that knows 120. */
+const offsetsAbortableFrom = 4;
+
+/** The same for the offsets of a consumer group, in the numbers of TxnOffsetCommit: 15 when the coordinator cannot be reached. */
+export async function verifyOffsets(
+  services: VerifyServices,
+  request: {
+    readonly transactionalId: string;
+    readonly producerId: number;
+    readonly producerEpoch: number;
+    readonly groupId: string;
+    readonly add: boolean;
+  },
+): Promise<number> {
+  const verdict = await askCoordinator(services, { ...request, partitions: [] });
+  switch (verdict) {
+    case kafkaErrors.NONE:
+    case kafkaErrors.INVALID_PRODUCER_ID_MAPPING:
+    case kafkaErrors.INVALID_TXN_STATE:
+    case kafkaErrors.CONCURRENT_TRANSACTIONS:
+      return verdict;
+    case kafkaErrors.PRODUCER_FENCED:
+      return kafkaErrors.INVALID_PRODUCER_EPOCH;
+    default:
+      return kafkaErrors.COORDINATOR_NOT_AVAILABLE;
+  }
+}
+
+/** What a TxnOffsetCommit of this version is told when its group does not belong to an open transaction. */
+export function offsetsVerdict(errorCode: number, version: number): number {
+  const isAbortable = errorCode === kafkaErrors.INVALID_TXN_STATE && version >= offsetsAbortableFrom;
+  return isAbortable ? kafkaErrors.TRANSACTION_ABORTABLE : errorCode;
+}
+
+/** Resolves to the coordinator's error number; 15 when it cannot be reached, or did not answer: asking again is safe. */
+async function askCoordinator(services: VerifyServices, request: VerifyRequest): Promise<number> {
+  const { metadata, rpc } = services;
+  const shard = metadata.shardOf('transactions', request.transactionalId);
   try {
-    const answer = await services.rpc.callLeader(shard, requestName, encodeJson(request), options);
-    return (decodeJson(answer) as { readonly errorCode: number }).errorCode; // see `serveVerification`
+    const answer = await rpc.callLeader(shard, verifyRpc, encodeJson(request), { timeoutMs });
+    // The form is ours: `serveVerify` writes a number.
+    return decodeJson(answer) as number;
   } catch (error) {
     if (error instanceof RpcError) return kafkaErrors.COORDINATOR_NOT_AVAILABLE;
     throw error;

@@ -1,0 +1,175 @@
+import type { Host } from '../../../host/host.ts';
+import { kafkaErrors } from '../../../wire/kafka/errors.ts';
+import { type GroupHandle, NotProposed, ProposalLost } from '../broker/group.ts';
+import type { BrokerId } from '../ids.ts';
+import type { OffsetToCommit } from './coordinator.ts';
+import { encodeJson, type GroupEntry } from './entries.ts';
+import { type LiveGroup, newLiveGroup } from './live.ts';
+import type { ShardState } from './state.ts';
+
+/** Times of consumer groups, in milliseconds. */
+export interface GroupSettings {
+  readonly sessionMinMs: number;
+  readonly sessionMaxMs: number;
+  /** How long an empty group waits for more members after the first (KIP-134). */
+  readonly initialDelayMs: number;
+  readonly offsetsRetentionMs: number;
+  /** Producers that did not commit offsets for so long are forgotten. */
+  readonly producerExpirationMs: number;
+}
+
+/** Groups on one broker, and members in one group. Beyond: 15 and 81. */
+export const groupLimits = { groups: 10_000, members: 1_000, metadataBytes: 4_096 } as const;
+
+/** An entry that was proposed gets so long before its client is told 7. */
+export const commitTimeoutMs = 5_000;
+
+/** Asks the coordinator of a transaction whether (or that) a group's offsets belong to it; resolves to an error number. */
+export type VerifyOffsets = (request: {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly groupId: string;
+  readonly add: boolean;
+}) => Promise<number>;
+
+/** What the parts of a shard of groups share. */
+export interface GroupRuntime {
+  readonly host: Host;
+  readonly broker: BrokerId;
+  readonly settings: GroupSettings;
+  readonly handle: GroupHandle;
+  /** The replicated state as applied here. */
+  state: ShardState;
+  /** This replica leads: `live` holds. */
+  leading: boolean;
+  /** Groups with members, and those that the leader has touched. */
+  readonly live: Map<string, LiveGroup>;
+  /** Groups of `live` that are not logged yet. */
+  readonly unlogged: Set<string>;
+  /** Groups of all shards that this broker leads. */
+  groupsOnBroker(): number;
+  readonly verifyOffsets: VerifyOffsets;
+}
+
+/** The request cannot be served now: 7, 14, 15 or 16. Nothing was changed, or, after 7 and 16, it is open. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+  readonly code: number;
+  constructor(code: number) {
+    super(`the coordinator is not available: error ${code}`);
+    this.code = code;
+  }
+}
+
+/** 0 when this replica serves, 14 while it leads and does not yet, else 16. */
+export function unavailability(replica: {
+  readonly broker: BrokerId;
+  readonly handle: GroupHandle;
+  readonly leading: boolean;
+}): number {
+  if (replica.leading && replica.handle.serving) return kafkaErrors.NONE;
+  return replica.handle.leader === replica.broker
+    ? kafkaErrors.COORDINATOR_LOAD_IN_PROGRESS
+    : kafkaErrors.NOT_COORDINATOR;
+}
+
+/** Throws `Unavailable` unless this replica serves. */
+export function assertServing(runtime: GroupRuntime): void {
+  const code = unavailability(runtime);
+  if (code !== kafkaErrors.NONE) throw new Unavailable(code);
+}
+
+/** Resolves when this replica is the leader for sure and has applied what was committed. Throws `Unavailable`. */
+export async function confirmed(handle: GroupHandle): Promise<void> {
+  try {
+    await handle.readBarrier();
+  } catch (error) {
+    if (error instanceof NotProposed) throw new Unavailable(kafkaErrors.NOT_COORDINATOR);
+    throw error;
+  }
+}
+
+/** The group once no entry of it is under way; undefined when the leader knows none. Throws `Unavailable`. */
+export async function settledGroup(runtime: GroupRuntime, groupId: string): Promise<LiveGroup | undefined> {
+  for (;;) {
+    assertServing(runtime);
+    const group = liveGroup(runtime, groupId);
+    if (group?.entry === undefined) return group;
+    await group.entry;
+  }
+}
+
+/** The group as the leader sees it, taken over from the log at the first touch. */
+export function liveGroup(runtime: GroupRuntime, groupId: string): LiveGroup | undefined {
+  const known = runtime.live.get(groupId);
+  if (known !== undefined) return known;
+  const logged = runtime.state.groups.get(groupId);
+  if (logged === undefined) return undefined;
+  const group = newLiveGroup(groupId, logged);
+  runtime.live.set(groupId, group);
+  return group;
+}
+
+/**
+ * Proposes an entry and resolves to what `apply` said of it. Throws `Unavailable`: 15 when nothing was appended, 16 when this
+ * replica does not lead or lost the lead meanwhile.
+ */
+export async function append(handle: GroupHandle, entry: unknown): Promise<number> {
+  let proposal: ReturnType<GroupHandle['propose']>;
+  try {
+    proposal = handle.propose(encodeJson(entry));
+  } catch (error) {
+    if (!(error instanceof NotProposed)) throw error;
+    const busy = error.reason === 'busy' || error.reason === 'read-only';
+    throw new Unavailable(busy ? kafkaErrors.COORDINATOR_NOT_AVAILABLE : kafkaErrors.NOT_COORDINATOR);
+  }
+  try {
+    // Our machines' `apply` returns error numbers, nothing else.
+    return (await proposal).result as number;
+  } catch (error) {
+    if (error instanceof ProposalLost) throw new Unavailable(kafkaErrors.NOT_COORDINATOR);
+    throw error;
+  }
+}
+
+/** The same, with `commitTimeoutMs` as the limit: then it throws `Unavailable` with 7, and the end is open. */
+export async function appendWithin(host: Host, handle: GroupHandle, entry: unknown): Promise<number> {
+  const work = append(handle, entry);
+  const patience = new AbortController();
+  const tooLong = host.clock.sleep(commitTimeoutMs, patience.signal).then(
+    () => kafkaErrors.REQUEST_TIMED_OUT,
+    () => kafkaErrors.NONE,
+  );
+  try {
+    // Only the time-out can be first with a number that is not `work`'s: an abort comes after it.
+    const first = await Promise.race([work.then((result) => ({ result })), tooLong]);
+    if (typeof first === 'number') throw new Unavailable(kafkaErrors.REQUEST_TIMED_OUT);
+    return first.result;
+  } finally {
+    patience.abort();
+    // Once it took too long, how it ends is nobody's business any more.
+    work.catch(() => {});
+  }
+}
+
+/** Proposes an entry of a shard of groups: see `append`. */
+export function appendEntry(runtime: GroupRuntime, entry: GroupEntry): Promise<number> {
+  return append(runtime.handle, entry);
+}
+
+/** Proposes an entry that a client waits for: see `appendWithin`. */
+export function appendEntryWithin(runtime: GroupRuntime, entry: GroupEntry): Promise<number> {
+  return appendWithin(runtime.host, runtime.handle, entry);
+}
+
+/** Copies that outlive the request they came in. */
+export function ownedOffsets(offsets: readonly OffsetToCommit[]): OffsetToCommit[] {
+  return offsets.map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
+    topic,
+    partition,
+    offset,
+    leaderEpoch,
+    metadata,
+  }));
+}

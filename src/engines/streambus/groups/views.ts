@@ -1,0 +1,48 @@
+import { kafkaErrors } from '../../../wire/kafka/errors.ts';
+import type { ClassicState, GroupDescription, GroupSummary } from './coordinator.ts';
+import { metadataOf } from './live.ts';
+import type { GroupRuntime } from './runtime.ts';
+
+/** What DescribeGroups shows of a group, as the leader sees it now. */
+export function describeGroup(runtime: GroupRuntime, groupId: string): GroupDescription {
+  const live = runtime.live.get(groupId);
+  const logged = runtime.state.groups.get(groupId);
+  const protocol = live?.protocol ?? null;
+  return {
+    errorCode: kafkaErrors.NONE,
+    groupId,
+    protocolType: live?.protocolType ?? logged?.protocolType ?? '',
+    state: live?.state ?? (logged === undefined ? 'Dead' : 'Empty'),
+    generationId: live?.generation ?? logged?.generation ?? -1,
+    protocolName: protocol ?? '',
+    leader: live?.leader ?? '',
+    members: [...(live?.members.values() ?? [])].map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      metadata: metadataOf(member, protocol),
+      assignment: member.assignment,
+    })),
+  };
+}
+
+/** A group of the shard that cannot be described now. */
+export function undescribed(groupId: string, errorCode: number): GroupDescription {
+  const state: ClassicState = 'Dead';
+  return { errorCode, groupId, protocolType: '', state, generationId: -1, protocolName: '', leader: '', members: [] };
+}
+
+/** Every group of the shard. */
+export function listGroups(runtime: GroupRuntime): GroupSummary[] {
+  const ids = new Set([...runtime.state.groups.keys(), ...runtime.unlogged]);
+  return [...ids].map((groupId) => {
+    const live = runtime.live.get(groupId);
+    const logged = runtime.state.groups.get(groupId);
+    return {
+      groupId,
+      protocolType: live?.protocolType ?? logged?.protocolType ?? '',
+      state: live?.state ?? 'Empty',
+    };
+  });
+}
