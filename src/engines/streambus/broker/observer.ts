@@ -13,6 +13,13 @@ export interface OpenedGroup {
   term(index: number): number | undefined;
 }
 
+/** The core of a member, when it gave work. */
+export interface CoreState {
+  readonly term: number;
+  readonly leads: boolean;
+  readonly commit: number;
+}
+
 /**
  * Told of what every group of a broker does, as it happens: the stand hangs its checkers on it. Every call is synchronous, must not
  * throw, keep or change what it is shown, and costs nothing where no observer was given.
@@ -21,9 +28,10 @@ export interface GroupObserver {
   /** A replica was opened, before it takes part. */
   opened(opened: OpenedGroup): void;
   /**
-   * The core gave this work: before anything of it is stored, sent or applied. `state` is that of the core then: its term, what it is.
+   * The core gave this work: before anything of it is stored, sent or applied. `state` is that of the core then: its term, whether it
+   * leads, what it knows to be committed.
    */
-  ready(group: GroupId, member: RaftId, ready: Ready, state: { readonly term: number; readonly leads: boolean }): void;
+  ready(group: GroupId, member: RaftId, ready: Ready, state: CoreState): void;
   /** A message is handed to the network, whatever becomes of it there; also one that waited for the journal. */
   sent(group: GroupId, message: Message): void;
   /** An entry was applied by the machine of this member (or, empty, taken note of). */
