@@ -103,11 +103,10 @@ export async function readIdentity(
   }
   if (root === undefined && twin === undefined) return { kind: 'fresh' };
   if (root === undefined) {
-    return {
-      kind: 'needs-incarnation',
-      identity: twin ?? unreachable(),
-      why: 'identity.json is missing, raft-state has one',
-    };
+    const identity = twin ?? unreachable();
+    // Formatted and never started: the power failed between the two copies, and nothing was promised yet.
+    if (identity.startCount === 0) return { kind: 'same', identity };
+    return { kind: 'needs-incarnation', identity, why: 'identity.json is missing, raft-state has one' };
   }
   const needs = (why: string): IdentityVerdict =>
     host.telemetry.mutant('wiped-keeps-identity')

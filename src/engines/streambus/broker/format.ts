@@ -17,6 +17,8 @@ const answerMs = 2_000;
 /** Between two lines of the log that say what is waited for. */
 const sayMs = 10_000;
 const firstIncarnation = 1;
+/** Who asks belongs to no cluster yet. */
+const strangers = { strangers: true };
 
 /** What a broker answers to who asks whether it belongs to a cluster. */
 export type FormatState =
@@ -63,15 +65,23 @@ export class FormatService {
     this.#host = host;
     this.#config = config;
     this.#identity = identity;
-    rpc.serve(askName, async () => encodeJson(this.#state()));
-    rpc.serve(prepareName, async (body) => {
-      await this.#prepare(decodeJson(body) as FoundingRecord); // from a broker that runs the same code
-      return new Uint8Array(0);
-    });
-    rpc.serve(commitName, async (body) => {
-      await this.#commit(decodeJson(body) as { readonly clusterId: string }); // see above
-      return new Uint8Array(0);
-    });
+    rpc.serve(askName, async () => encodeJson(this.#state()), strangers);
+    rpc.serve(
+      prepareName,
+      async (body) => {
+        await this.#prepare(decodeJson(body) as FoundingRecord); // from a broker that runs the same code
+        return new Uint8Array(0);
+      },
+      strangers,
+    );
+    rpc.serve(
+      commitName,
+      async (body) => {
+        await this.#commit(decodeJson(body) as { readonly clusterId: string }); // see above
+        return new Uint8Array(0);
+      },
+      strangers,
+    );
   }
 
   /** From now on this broker answers that it belongs to the cluster. */

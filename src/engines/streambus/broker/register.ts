@@ -27,6 +27,8 @@ const sayMs = 10_000;
 /** How long a broker waits for peers beyond a majority to say whether its disk is an old one. */
 const helloPatienceMs = 2_000;
 const maxSeen = 100_000;
+/** Who asks has no incarnation yet. */
+const strangers = { strangers: true };
 
 /** What a broker says of its start. */
 export type Hello = Pick<RegisterBroker, 'broker' | 'storage' | 'incarnation' | 'startCount' | 'session'>;
@@ -253,51 +255,59 @@ function registration(
 export function serveRegistrations(rpc: Rpc, machine: MetaMachine, commands: () => MetaCommands | undefined): void {
   /** The last start of each broker that asked; the metadata knows of those only that could register. */
   const seen = new Map<BrokerId, Omit<Hello, 'broker'>>();
-  rpc.serve(helloName, async (body) => {
-    const { broker, storage, incarnation, startCount, session } = decodeJson(body) as Hello; // a broker wrote it
-    const registered = machine.brokers.get(broker);
-    const heard = seen.get(broker);
-    const isHeardLater =
-      heard !== undefined &&
-      (registered === undefined ||
-        heard.incarnation > registered.incarnation ||
-        (heard.incarnation === registered.incarnation && heard.startCount > registered.startCount));
-    const known = isHeardLater
-      ? heard
-      : registered === undefined
-        ? undefined
-        : { ...registered, session: machine.sessionOf(broker) };
-    const isNews =
-      known === undefined ||
-      incarnation > known.incarnation ||
-      (incarnation === known.incarnation && startCount > known.startCount);
-    if (isNews && (seen.size < maxSeen || seen.has(broker))) {
-      seen.set(broker, { storage, incarnation, startCount, session });
-    }
-    const answer: HelloAnswer =
-      known === undefined
-        ? {}
-        : {
-            known: {
-              storage: known.storage,
-              incarnation: known.incarnation,
-              startCount: known.startCount,
-              session: known.session,
-            },
-          };
-    return encodeJson(answer);
-  });
-  rpc.serve(registerName, async (body, _from, signal) => {
-    const command = decodeJson(body) as RegisterBroker; // a broker wrote it
-    const current = commands();
-    if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
-    try {
-      return encodeJson(await current.submit(command, { timeoutMs: answerMs, signal }));
-    } catch (error) {
-      if (error instanceof MetaError) throw new RpcRefusal('NO_QUORUM', error.message);
-      throw error;
-    }
-  });
+  rpc.serve(
+    helloName,
+    async (body) => {
+      const { broker, storage, incarnation, startCount, session } = decodeJson(body) as Hello; // a broker wrote it
+      const registered = machine.brokers.get(broker);
+      const heard = seen.get(broker);
+      const isHeardLater =
+        heard !== undefined &&
+        (registered === undefined ||
+          heard.incarnation > registered.incarnation ||
+          (heard.incarnation === registered.incarnation && heard.startCount > registered.startCount));
+      const known = isHeardLater
+        ? heard
+        : registered === undefined
+          ? undefined
+          : { ...registered, session: machine.sessionOf(broker) };
+      const isNews =
+        known === undefined ||
+        incarnation > known.incarnation ||
+        (incarnation === known.incarnation && startCount > known.startCount);
+      if (isNews && (seen.size < maxSeen || seen.has(broker))) {
+        seen.set(broker, { storage, incarnation, startCount, session });
+      }
+      const answer: HelloAnswer =
+        known === undefined
+          ? {}
+          : {
+              known: {
+                storage: known.storage,
+                incarnation: known.incarnation,
+                startCount: known.startCount,
+                session: known.session,
+              },
+            };
+      return encodeJson(answer);
+    },
+    strangers,
+  );
+  rpc.serve(
+    registerName,
+    async (body, _from, signal) => {
+      const command = decodeJson(body) as RegisterBroker; // a broker wrote it
+      const current = commands();
+      if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
+      try {
+        return encodeJson(await current.submit(command, { timeoutMs: answerMs, signal }));
+      } catch (error) {
+        if (error instanceof MetaError) throw new RpcRefusal('NO_QUORUM', error.message);
+        throw error;
+      }
+    },
+    strangers,
+  );
 }
 
 /**

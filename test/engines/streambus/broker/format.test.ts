@@ -1,0 +1,234 @@
+import { expect, test } from 'vitest';
+import { formatDirectory } from '../../../../src/engines/streambus/broker/format.ts';
+import {
+  beginIdentity,
+  type Established,
+  establish,
+  serveRegistrations,
+} from '../../../../src/engines/streambus/broker/register.ts';
+import { Transport } from '../../../../src/engines/streambus/broker/transport.ts';
+import { peersOf, type StreamBusConfig, streamBusConfigSchema } from '../../../../src/engines/streambus/config.ts';
+import type { BrokerId } from '../../../../src/engines/streambus/ids.ts';
+import { MetaMachine } from '../../../../src/engines/streambus/meta/state.ts';
+import { decodeState } from '../../../../src/engines/streambus/meta/stateFile.ts';
+import { createMetaCommands, serveCommands } from '../../../../src/engines/streambus/meta/submit.ts';
+import type { Host } from '../../../../src/host/host.ts';
+import { World } from '../../../../src/sim/world.ts';
+import { SoloGroup } from '../support/soloGroup.ts';
+
+const patienceMs = 120_000;
+
+function configOf(broker: BrokerId, brokers: number, extra: Record<string, unknown> = {}): StreamBusConfig {
+  const peers = Array.from({ length: brokers }, (_, at) => `${at + 1}:b${at + 1}:9093`);
+  return streamBusConfigSchema.parse({
+    server: { broker_id: broker, host: `b${broker}` },
+    storage: { data_dir: '/data' },
+    cluster: { peers, ...extra },
+  });
+}
+
+/** Brokers that find out who they are and do nothing else. Broker `leads` answers for the metadata, on a group of its own. */
+function makeBrokers(count: number, options: { readonly seed?: number; readonly mutants?: readonly string[] } = {}) {
+  const world = new World({ seed: options.seed ?? 1, ...(options.mutants ? { mutants: options.mutants } : {}) });
+  const established = new Map<BrokerId, Established>();
+  for (let broker = 1; broker <= count; broker++) world.addMachine(`b${broker}`);
+  const solo = new SoloGroup({ group: 0, broker: 1 });
+
+  function start(broker: BrokerId, config = configOf(broker, count), leads = false): void {
+    const machine = world.machines.get(`b${broker}`);
+    if (machine === undefined) throw new Error(`no machine b${broker}`);
+    established.delete(broker);
+    machine.start('broker', async (host) => {
+      const peers = peersOf(config);
+      const transport = new Transport({
+        host,
+        broker,
+        secret: undefined,
+        addressOf: (other) => peers.find((peer) => peer.broker === other),
+        incarnationOf: () => undefined,
+      });
+      transport.leaderOf = () => 1;
+      await transport.listen({ host: `b${broker}`, port: 9093 });
+      const tick = () => {
+        transport.tick();
+        host.clock.timer(100, tick);
+      };
+      tick();
+      const copy = new MetaMachine(host.telemetry);
+      const commands = createMetaCommands(host, transport, copy);
+      serveRegistrations(transport, copy, () => (leads ? commands : undefined));
+      const { verdict, formatService } = await beginIdentity(host, config, transport);
+      const who = await establish(host, config, transport, verdict, formatService, new AbortController().signal);
+      if (leads) {
+        copy.open(undefined, who.founding?.meta);
+        if (!solo.serving) solo.attach(copy);
+        serveCommands(transport, () => solo);
+      }
+      transport.identify({ cluster: who.identity.clusterId, ...who.identity });
+      established.set(broker, who);
+    });
+  }
+
+  async function until(done: () => boolean, limitMs = patienceMs): Promise<boolean> {
+    await world.run({ toMs: world.now + limitMs, until: done });
+    return done();
+  }
+
+  return { world, established, start, until, solo };
+}
+
+test('three brokers without an identity begin one cluster', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker);
+  expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+  const all = [...brokers.established.values()];
+  expect(new Set(all.map(({ identity }) => identity.clusterId)).size).toBe(1);
+  expect(new Set(all.map(({ identity }) => identity.storage)).size).toBe(3);
+  expect(all.map(({ identity }) => identity.incarnation)).toEqual([1, 1, 1]);
+  const [meta, ...others] = all.map(({ founding }) => Buffer.from(founding?.meta ?? []).toString());
+  expect(meta).not.toBe('');
+  expect(others).toEqual([meta, meta]);
+  const state = decodeState(all[0]?.founding?.meta ?? new Uint8Array());
+  expect(state.shards).toHaveLength(17);
+  expect(state.shards[0]).toMatchObject({ group: 0, kind: 'meta', founders: [65_537, 131_073, 196_609] });
+  expect([...state.brokers.keys()]).toEqual([1, 2, 3]);
+});
+
+test('a silent broker is waited for', async () => {
+  const brokers = makeBrokers(3);
+  brokers.start(1);
+  brokers.start(2);
+  expect(await brokers.until(() => brokers.established.size > 0, 30_000)).toBe(false);
+  brokers.start(3);
+  expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+});
+
+test.each(Array.from({ length: 40 }, (_, at) => at + 1))(
+  'kills at any moment of the beginning leave one cluster (seed %i)',
+  async (seed) => {
+    const brokers = makeBrokers(3, { seed });
+    const random = brokers.world.random.stream('test');
+    for (const broker of [1, 2, 3]) brokers.start(broker);
+    for (let kill = 0; kill < 6; kill++) {
+      await brokers.world.run({ toMs: brokers.world.now + random.integer(1, 40) });
+      const broker = random.integer(1, 3);
+      brokers.world.machines.get(`b${broker}`)?.powerLoss('drop');
+      brokers.start(broker);
+    }
+    expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+    const all = [...brokers.established.values()];
+    expect(new Set(all.map(({ identity }) => identity.clusterId)).size).toBe(1);
+    expect(all.every(({ founding }) => founding !== undefined)).toBe(true);
+  },
+);
+
+test('a restart counts and goes on; a wiped raft-state gets the next incarnation from the cluster', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  const before = brokers.established.get(2)?.identity;
+  brokers.world.machines.get('b2')?.kill();
+  brokers.start(2);
+  expect(await brokers.until(() => brokers.established.has(2))).toBe(true);
+  expect(brokers.established.get(2)?.identity).toEqual({ ...before, startCount: 2 });
+
+  brokers.world.machines.get('b2')?.kill();
+  let removed = false;
+  brokers.world.machines.get('b2')?.start('operator', async (host) => {
+    for (const name of ['identity.json', 'founding.json']) await host.disk.remove(`/data/raft-state/${name}`);
+    await host.disk.syncDirectory('/data/raft-state');
+    removed = true;
+  });
+  await brokers.until(() => removed);
+  brokers.world.machines.get('b2')?.kill();
+  brokers.start(2);
+  expect(await brokers.until(() => brokers.established.has(2))).toBe(true);
+  const after = brokers.established.get(2);
+  expect(after?.identity).toMatchObject({ clusterId: before?.clusterId, incarnation: 2, startCount: 1 });
+  expect(after?.identity.storage).not.toBe(before?.storage);
+  expect(after?.founding).toBeUndefined();
+});
+
+test('a disk that was rolled back gets the next incarnation', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  const machine = brokers.world.machines.get('b3');
+  const files = ['/data/identity.json', '/data/raft-state/identity.json'];
+  const copies = new Map<string, Uint8Array>();
+  const operate = async (work: (host: Host) => Promise<void>) => {
+    let done = false;
+    machine?.kill();
+    machine?.start('operator', async (host) => {
+      await work(host);
+      done = true;
+    });
+    await brokers.until(() => done);
+    machine?.kill();
+  };
+  const restart = async () => {
+    brokers.start(3);
+    expect(await brokers.until(() => brokers.established.has(3))).toBe(true);
+  };
+  await operate(async ({ disk }) => {
+    for (const path of files) {
+      const file = await disk.open(path, { mode: 'read' });
+      const bytes = new Uint8Array(await file.size());
+      await file.read(0, bytes);
+      await file.close();
+      copies.set(path, bytes);
+    }
+  });
+  await restart();
+  machine?.kill();
+  await restart();
+  expect(brokers.established.get(3)?.identity).toMatchObject({ incarnation: 1, startCount: 3 });
+  await operate(async ({ disk }) => {
+    for (const [path, bytes] of copies) {
+      const file = await disk.open(path, { mode: 'write' });
+      await file.write(0, [bytes], { durable: true });
+      await file.truncate(bytes.length);
+      await file.close();
+    }
+  });
+  await restart();
+  expect(brokers.established.get(3)?.identity).toMatchObject({ incarnation: 2, startCount: 1 });
+});
+
+test('a broker that is new to a cluster joins it', async () => {
+  const brokers = makeBrokers(4);
+  for (const broker of [1, 2, 3]) brokers.start(broker, configOf(broker, 3), broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  brokers.start(4, configOf(4, 4));
+  expect(await brokers.until(() => brokers.established.has(4))).toBe(true);
+  expect(brokers.established.get(4)?.identity).toMatchObject({
+    clusterId: brokers.established.get(1)?.identity.clusterId,
+    incarnation: 1,
+  });
+  expect(brokers.established.get(4)?.founding).toBeUndefined();
+});
+
+test('formatted by hand, all brokers begin alike', async () => {
+  const brokers = makeBrokers(3);
+  const extra = { id: 'orders', auto_format: false };
+  for (const broker of [1, 2, 3]) {
+    let done = false;
+    const machine = brokers.world.machines.get(`b${broker}`);
+    machine?.start('format', async (host) => {
+      await formatDirectory(host, configOf(broker, 3, extra));
+      await expect(formatDirectory(host, configOf(broker, 3, extra))).rejects.toThrow(
+        /belongs to cluster orders already/,
+      );
+      done = true;
+    });
+    expect(await brokers.until(() => done)).toBe(true);
+    machine?.kill();
+  }
+  for (const broker of [1, 2, 3]) brokers.start(broker, configOf(broker, 3, extra));
+  expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+  const [first, ...rest] = [...brokers.established.values()].map(({ founding }) =>
+    Buffer.from(founding?.meta ?? []).toString(),
+  );
+  expect(first).toContain('orders');
+  expect(rest).toEqual([first, first]);
+});
