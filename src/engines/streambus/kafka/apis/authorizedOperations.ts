@@ -22,6 +22,7 @@ export const clusterName = 'kafka-cluster';
 /** What can be done with a resource of a type, as Kafka lists it. */
 const operationsOf: Readonly<Partial<Record<AclBinding['resourceType'], readonly AclOperation[]>>> = {
   topic: ['read', 'write', 'create', 'delete', 'alter', 'describe', 'describe-configs', 'alter-configs'],
+  group: ['read', 'delete', 'describe'],
   cluster: ['create', 'alter', 'describe', 'cluster-action', 'describe-configs', 'alter-configs', 'idempotent-write'],
 };
 
