@@ -58,8 +58,8 @@ export interface Appended extends Of<'appended'> {
   readonly leads: boolean;
   /** What it knows to be committed. */
   readonly commit: number;
-  /** Term of the entry before the first one. */
-  readonly previousTerm: number;
+  /** Term of the entry before the first one; undefined: that of its log. */
+  readonly previousTerm: number | undefined;
   readonly entries: readonly EntrySeen[];
 }
 

@@ -109,7 +109,9 @@ export function watchRaftPaper(): Watch<GroupEvent> {
     const own = members.of(group, member);
     const known = groups.of(group);
     if (event.leads) lead(group, member, event.term, atMs);
-    let previousTerm: number | undefined = event.previousTerm;
+    const first = event.entries[0]?.index ?? 0;
+    // 0 stands for a term that nobody told.
+    let previousTerm = event.previousTerm ?? (own.log.termAt(first - 1) || undefined);
     for (const entry of event.entries) {
       appended++;
       const there = own.log.termAt(entry.index);

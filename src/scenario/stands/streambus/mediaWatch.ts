@@ -1,0 +1,74 @@
+import type { Device } from '../../../sim/disk/device.ts';
+import type { DiskEvent } from '../../../sim/disk/events.ts';
+import { dataDirectory } from './devices.ts';
+import { type JournalRecord, journalRecords } from './journalBytes.ts';
+
+const journalDirectory = `${dataDirectory}/raft-state/journal/`;
+
+/** Who is told of what reaches the medium of a broker's disk. */
+export interface MediaWatch {
+  /** These records of the journal are durable, in this order. */
+  readonly durable: (records: readonly JournalRecord[]) => void;
+  /** Nothing of what was there can be relied on. */
+  readonly lost: (why: string) => void;
+}
+
+/**
+ * Watches a disk for durable writes to the journal. What a durable write brings is noted when it begins and counts when the device has
+ * reported it done; a plain write counts with the sync that covers it.
+ */
+export function watchMedia(device: Device, watch: MediaWatch): void {
+  const underWay = new Map<number, readonly JournalRecord[]>();
+  /** Written and not yet synced, by file. */
+  const cached = new Map<number, JournalRecord[]>();
+  const covered = new Map<number, { readonly file: number; readonly count: number }>();
+
+  function take(event: DiskEvent): void {
+    switch (event.kind) {
+      case 'durable-write-begin': {
+        if (!event.path.startsWith(journalDirectory)) return;
+        const records = journalRecords(event.data ?? []);
+        if (records.length > 0) underWay.set(event.operation, records);
+        return;
+      }
+      case 'durable-write-complete': {
+        const records = underWay.get(event.operation);
+        if (records === undefined) return;
+        underWay.delete(event.operation);
+        return watch.durable(records);
+      }
+      case 'durable-write-fail':
+        underWay.delete(event.operation);
+        return;
+      case 'write': {
+        if (!event.path.startsWith(journalDirectory)) return;
+        const records = journalRecords(event.data ?? []);
+        if (records.length > 0) cached.set(event.file, [...(cached.get(event.file) ?? []), ...records]);
+        return;
+      }
+      case 'sync-begin': {
+        const count = cached.get(event.file)?.length ?? 0;
+        if (count > 0) covered.set(event.operation, { file: event.file, count });
+        return;
+      }
+      case 'sync-complete': {
+        const cover = covered.get(event.operation);
+        covered.delete(event.operation);
+        const records = cover === undefined ? undefined : cached.get(cover.file)?.splice(0, cover.count);
+        if (records !== undefined && records.length > 0) watch.durable(records);
+        return;
+      }
+      case 'power-loss':
+        underWay.clear();
+        cached.clear();
+        covered.clear();
+        return;
+      case 'wipe':
+        underWay.clear();
+        cached.clear();
+        covered.clear();
+        return watch.lost('wiped');
+    }
+  }
+  device.observe(take);
+}

@@ -1,0 +1,95 @@
+import type { Host } from '../../../../host/host.ts';
+import { apiKeys } from '../../../../wire/kafka/apis.ts';
+import type { ClusterClient } from '../client/cluster.ts';
+import { CallFailed } from '../client/connection.ts';
+import { type LoadWorld, openCluster, partitionOf, pause, topicOf } from './context.ts';
+import { onlyFailedCalls } from './fetching.ts';
+
+/** Makes the topics of a load, until they are there; gives up when the load stops. */
+export async function createTopics(world: LoadWorld, host: Host): Promise<void> {
+  const client = openCluster(world, host, 'admin-topics');
+  const counts = new Map<string, number>();
+  for (const key of [...world.plainKeys, ...world.transactionalKeys]) {
+    counts.set(topicOf(key), (counts.get(topicOf(key)) ?? 0) + 1);
+  }
+  const left = new Set(counts.keys());
+  while (left.size > 0 && !world.isStopped()) {
+    const made = await create(world, client, left, counts).catch((error: unknown) => {
+      onlyFailedCalls(error);
+      return [];
+    });
+    for (const name of made) left.delete(name);
+    if (left.size > 0) await host.clock.sleep(300);
+  }
+  client.close();
+}
+
+/** Names of the topics that are there now. */
+async function create(
+  world: LoadWorld,
+  client: ClusterClient,
+  left: ReadonlySet<string>,
+  counts: ReadonlyMap<string, number>,
+): Promise<string[]> {
+  await client.refresh([]);
+  const broker = client.anyBroker();
+  if (broker === undefined) throw new CallFailed('UNKNOWN_BROKER', false, 'nobody told of a broker');
+  const answer = await client.call(broker, apiKeys.CreateTopics, 7, {
+    topics: [...left].map((name) => ({
+      name,
+      numPartitions: counts.get(name) ?? 1,
+      replicationFactor: Math.min(world.load().replication, world.seeds.length),
+    })),
+    timeoutMs: 10_000,
+  });
+  const exists = 36;
+  return answer.topics.flatMap(({ name, errorCode }) => (errorCode === 0 || errorCode === exists ? [name] : []));
+}
+
+/** Asks about topics, groups, configurations and offsets until the load stops: what tools do all day. */
+export async function runAdmin(world: LoadWorld, host: Host): Promise<void> {
+  const random = host.random.stream('admin');
+  const client = openCluster(world, host, 'admin');
+  while (!world.isStopped()) {
+    const every = world.load().admin;
+    await pause(world, host, every ?? 1_000);
+    if (every === undefined || world.isStopped()) continue;
+    const key = random.pick([...world.plainKeys, ...world.transactionalKeys]);
+    await ask(world, client, key, random.pick(['offsets', 'groups', 'configs'])).catch(onlyFailedCalls);
+  }
+  client.close();
+}
+
+async function ask(
+  world: LoadWorld,
+  client: ClusterClient,
+  key: string,
+  what: 'offsets' | 'groups' | 'configs',
+): Promise<void> {
+  const broker = await client.leader(key);
+  if (what === 'groups') {
+    await client.call(broker, apiKeys.ListGroups, 4, { statesFilter: [] });
+    return;
+  }
+  if (what === 'configs') {
+    await client.call(broker, apiKeys.DescribeConfigs, 4, {
+      resources: [{ resourceType: 2, resourceName: topicOf(key), configurationKeys: null }],
+    });
+    return;
+  }
+  const latest = -1;
+  const answer = await client.call(broker, apiKeys.ListOffsets, 7, {
+    isolationLevel: 0,
+    topics: [{ name: topicOf(key), partitions: [{ partitionIndex: partitionOf(key), timestamp: latest }] }],
+  });
+  const part = answer.topics[0]?.partitions[0];
+  if (part === undefined || part.errorCode !== 0) return client.forgetLeader(key);
+  world.told.ends.push({
+    client: 'admin',
+    key,
+    atMs: world.now(),
+    start: undefined,
+    highWatermark: part.offset,
+    lastStable: undefined,
+  });
+}
