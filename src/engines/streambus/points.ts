@@ -5,11 +5,24 @@ import { journalPoints } from '../../storage/journal/index.ts';
 export const streamBusPoints: DeclaredPoints = {
   probes: [
     ...journalPoints.probes,
+    'deposed leader had a tail',
     'incarnation swapped',
+    'read-only handed over',
     'metadata command repeated',
     'format found a cluster',
     'produce waited for a verification',
     'long poll woken by records',
   ],
-  faultPoints: [...journalPoints.faultPoints, 'one-batch-fetch'],
+  faultPoints: [
+    ...journalPoints.faultPoints,
+    'gossip lost',
+    'heartbeat skipped',
+    'no log window',
+    'one group a turn',
+    'one-entry MsgApp',
+    'one-record journal batch',
+    'random transfer',
+    'snapshot every 10',
+    'one-batch-fetch',
+  ],
 };

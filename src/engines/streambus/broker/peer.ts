@@ -28,7 +28,7 @@ export interface PeerContext {
   readonly tls: TlsOptions | undefined;
   /** A connection to it is there. */
   readonly onUp: (broker: BrokerId, peer: Introduction) => void;
-  /** It was lost, or could not be made. */
+  /** It was lost. */
   readonly onDown: (broker: BrokerId) => void;
 }
 
@@ -53,7 +53,7 @@ export class Peer {
   #up: Up | undefined;
   #connecting = false;
   #closed = false;
-  #failures = 0;
+  #backOffMs = backOffFirstMs;
   #nextTryMs: Millis = 0;
   #nextPingMs: Millis = 0;
   #pinged = 0;
@@ -104,11 +104,16 @@ export class Peer {
     return this.#up?.out.write(frames) ?? false;
   }
 
-  /** Waits for a connection at most as long as the request may take. */
-  async request(name: string, body: Uint8Array, options: RpcOptions = {}): Promise<Uint8Array> {
+  /** Waits for a connection at most `connectMs`, by default as long as the request may take. */
+  async request(
+    name: string,
+    body: Uint8Array,
+    options: RpcOptions = {},
+    connectMs: Millis = Number.POSITIVE_INFINITY,
+  ): Promise<Uint8Array> {
     const { clock } = this.#context.host;
     const deadline = clock.now() + (options.timeoutMs ?? requestTimeoutMs);
-    if (this.#up === undefined) await this.#untilUp(deadline, options.signal);
+    if (this.#up === undefined) await this.#untilUp(Math.min(deadline, clock.now() + connectMs), options.signal);
     const up = this.#up;
     if (up === undefined) {
       throw new RpcError('unreachable', `broker ${this.broker} cannot be reached: ${this.#lastError}`);
@@ -143,7 +148,7 @@ export class Peer {
 
   /** Drops the connection and makes a new one: the broker, or who we are, has changed. */
   reconnect(why: string): void {
-    this.#failures = 0;
+    this.#backOffMs = backOffFirstMs;
     this.#nextTryMs = 0;
     if (this.#up !== undefined) this.#lose(this.#up, why);
     this.#nextTryMs = 0;
@@ -197,7 +202,7 @@ export class Peer {
       const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'));
       const up: Up = { connection, out, peer };
       this.#up = up;
-      this.#failures = 0;
+      this.#backOffMs = backOffFirstMs;
       this.#nextPingMs = host.clock.now() + pingEveryMs;
       this.#ponged = this.#pinged;
       onUp(this.broker, peer);
@@ -207,7 +212,6 @@ export class Peer {
       connection?.destroy();
       this.#lastError = error instanceof Error ? error.message : String(error);
       this.#retryLater();
-      this.#context.onDown(this.broker);
     } finally {
       this.#connecting = false;
     }
@@ -266,8 +270,7 @@ export class Peer {
 
   #retryLater(): void {
     const { clock, random } = this.#context.host;
-    const waitMs = Math.min(backOffMostMs, backOffFirstMs * 2 ** Math.min(this.#failures, 10));
-    this.#failures++;
-    this.#nextTryMs = clock.now() + waitMs * (0.5 + random.stream('backoff').float() / 2);
+    this.#nextTryMs = clock.now() + this.#backOffMs * (0.5 + random.stream('backoff').float() / 2);
+    this.#backOffMs = Math.min(backOffMostMs, 2 * this.#backOffMs);
   }
 }

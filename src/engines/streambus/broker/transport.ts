@@ -9,6 +9,8 @@ import { type Rpc, RpcError, type RpcHandler, type RpcOptions, RpcRefusal } from
 /** How long `callLeader` waits before it asks again. */
 const askAgainMs = 50;
 const callTimeoutMs = 5_000;
+/** How long it waits for a connection to one that leads by hearsay. */
+const connectWaitMs = 300;
 
 /** What the transport is told at its start. */
 export interface TransportOptions {
@@ -139,7 +141,7 @@ export class Transport implements Rpc {
       if (leader !== undefined) {
         try {
           const timeoutMs = Math.max(1, deadline - clock.now());
-          return await this.call(leader, name, body, { ...options, timeoutMs });
+          return await this.#callSoon(leader, name, body, { ...options, timeoutMs });
         } catch (error) {
           if (!(error instanceof RpcError)) throw error;
           const isElsewhere =
@@ -151,6 +153,13 @@ export class Transport implements Rpc {
       if (clock.now() + askAgainMs >= deadline || this.#closed || options.signal?.aborted === true) throw last;
       await clock.sleep(askAgainMs);
     }
+  }
+
+  /** A leader that cannot be reached has probably a successor soon: there is no sense in waiting for it alone. */
+  #callSoon(broker: BrokerId, name: string, body: Uint8Array, options: RpcOptions): Promise<Uint8Array> {
+    const peer = this.peer(broker);
+    if (peer === undefined) return this.call(broker, name, body, options);
+    return peer.request(name, body, options, connectWaitMs);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,572 @@
+import type { Message, RaftId } from '../../../consensus/types.ts';
+import type { Millis, Timer } from '../../../host/clock.ts';
+import type { Host } from '../../../host/host.ts';
+import type { Journal, Lsn } from '../../../storage/journal/index.ts';
+import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
+import type { Introduction } from '../../../wire/rpc/handshake.ts';
+import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
+import { type Leadership, LeaderTable } from './gossip.ts';
+import { type MachineCheckpoint, NotProposed } from './group.ts';
+import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
+import { GroupStorage } from './groupStorage.ts';
+import { checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
+import { JournalWriter } from './journalWriter.ts';
+import type { GroupObserver } from './observer.ts';
+import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
+import { Reconciler } from './reconcile.ts';
+import { type Recovered, recoverGroups } from './recovery.ts';
+import { RpcRefusal } from './rpc.ts';
+import type { DesiredMembers, GroupSpec, GroupsRuntime, GroupView, OpenGroup } from './runtime.ts';
+import { SnapshotFiles } from './snapshotFiles.ts';
+import type { Transport, TransportListener } from './transport.ts';
+import { Turns } from './turn.ts';
+
+/** Everybody is told of all that this broker leads, so that a word that was lost is said again. */
+const gossipEveryMs: Millis = 10_000;
+/** Entries of a small machine between two checkpoints. */
+const snapshotEvery = 10_000;
+/** Checkpoints made at the same time. */
+const checkpointsAtOnce = 4;
+/** How often a hand-over looks how far it is. */
+const handOverPollMs = 50;
+const peerAskTimeoutMs = 30_000;
+
+/** What runs a broker's groups. */
+export interface GroupsOptions {
+  readonly host: Host;
+  readonly broker: BrokerId;
+  readonly incarnation: Incarnation;
+  readonly journal: Journal;
+  /** `raft-state/snapshots`. */
+  readonly snapshotDirectory: string;
+  readonly transport: Transport;
+  readonly observer?: GroupObserver | undefined;
+  readonly raft: {
+    readonly tickMs: Millis;
+    readonly heartbeatTicks: number;
+    readonly electionTicks: number;
+    readonly maxUncommittedBytes: number;
+  };
+  /** Read when it is needed: it may be reloaded. */
+  readonly flushIntervalMs: () => Millis;
+  /** A message was dropped: of another incarnation, generation, cluster. */
+  readonly onFenced: (reason: string) => void;
+  /** The process cannot go on: a write failed, or a defect. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** Reads the journal and makes ready to open its groups. */
+export async function startGroups(options: GroupsOptions): Promise<Groups> {
+  const snapshots = new SnapshotFiles(options.host, options.snapshotDirectory);
+  await snapshots.open();
+  const recovered = await recoverGroups(options.journal);
+  return new Groups(options, snapshots, recovered);
+}
+
+/** Every group of this broker: see `GroupsRuntime`. */
+export class Groups implements GroupsRuntime, TransportListener {
+  readonly incarnation: Incarnation;
+  readonly member: RaftId;
+  readonly #options: GroupsOptions;
+  readonly #snapshots: SnapshotFiles;
+  readonly #recovered: Recovered;
+  readonly #replicas = new Map<GroupId, GroupReplica>();
+  readonly #open = new Map<GroupId, OpenGroup>();
+  readonly #leaders = new LeaderTable();
+  readonly #turns: Turns;
+  readonly #outbox: Outbox;
+  readonly #journalWriter: JournalWriter;
+  readonly #context: ReplicaContext;
+  readonly #reconciler: Reconciler;
+  readonly #newlyLed = new Set<GroupReplica>();
+  #tickTimer: Timer | undefined;
+  #checkpointTimer: Timer | undefined;
+  #checkpointRound: Promise<void> = Promise.resolve();
+  #nextGossipMs: Millis;
+  #isHandingOver = false;
+  #isStopping = false;
+  desired: (group: GroupId) => DesiredMembers | undefined = () => undefined;
+
+  constructor(options: GroupsOptions, snapshots: SnapshotFiles, recovered: Recovered) {
+    const { host, broker, incarnation, journal, transport } = options;
+    this.#options = options;
+    this.#snapshots = snapshots;
+    this.#recovered = recovered;
+    this.incarnation = incarnation;
+    this.member = raftIdOf(broker, incarnation);
+    this.#turns = new Turns(host, {
+      journal: () => this.#journalWriter,
+      flush: () => this.#flush(),
+      onDefect: (error) => this.#fatal(error),
+    });
+    this.#journalWriter = new JournalWriter(host, journal, {
+      onFatal: (error) => this.#fatal(error),
+      onDurable: () => this.#turns.wake(),
+    });
+    this.#outbox = new Outbox({
+      telemetry: host.telemetry,
+      peerOf: (to) => transport.peer(to),
+      onFenced: options.onFenced,
+    });
+    this.#context = this.#replicaContext();
+    this.#reconciler = new Reconciler({
+      host,
+      broker,
+      replicas: () => this.#replicas.values(),
+      desired: (group) => this.desired(group),
+      isReachable: (id) => this.#isReachable(id),
+      isHandingOver: () => this.#isHandingOver,
+      tickMs: options.raft.tickMs,
+    });
+    this.#nextGossipMs = host.clock.now() + gossipEveryMs;
+    transport.attach(this);
+    transport.leaderOf = (group) => this.leaderOf(group)?.broker;
+    transport.serve('group.peer', (body, from) => this.#answerPeer(body, from));
+    this.#tickLater();
+    this.#checkpointLater();
+  }
+
+  /** Groups that the journal has and nobody has opened. */
+  get unopened(): readonly GroupId[] {
+    return [...this.#recovered.groups.keys()];
+  }
+
+  async open(spec: GroupSpec): Promise<OpenGroup> {
+    if (this.#replicas.has(spec.group)) throw new Error(`group ${spec.group} is open already`);
+    const start = (await this.#recoveredStart(spec)) ?? (await this.#firstStart(spec));
+    const replica = start.replica;
+    try {
+      await replica.open(start.checkpoint);
+    } catch (error) {
+      this.#replicas.delete(spec.group);
+      throw error;
+    }
+    const group = { spec, handle: replica, machine: replica.machine };
+    this.#open.set(spec.group, group);
+    return group;
+  }
+
+  async remove(group: GroupId): Promise<void> {
+    const replica = this.#replicas.get(group);
+    const recovered = this.#recovered.groups.get(group);
+    if (replica === undefined && recovered === undefined) return;
+    const generation = replica?.spec.generation ?? recovered?.checkpoint.generation ?? 0;
+    const metaIndex = this.#replicas.get(metaGroup)?.appliedIndex ?? 0;
+    await replica?.close();
+    this.#replicas.delete(group);
+    this.#open.delete(group);
+    this.#recovered.groups.delete(group);
+    this.#leaders.changed(group);
+    const lsn = await this.#record([removedRecord(group, generation, metaIndex)]);
+    this.#recovered.removed.set(group, { generation, metaIndex, lsn });
+    await this.#snapshots.removeOthers(group, undefined);
+  }
+
+  get(group: GroupId): OpenGroup | undefined {
+    return this.#open.get(group);
+  }
+
+  get all(): Iterable<OpenGroup> {
+    return this.#open.values();
+  }
+
+  view(group: GroupId): GroupView | undefined {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen !== true) return undefined;
+    const status = replica.node.status();
+    const { leader } = status.softState;
+    return {
+      group,
+      kind: replica.spec.kind,
+      mode: replica.isRestoring ? 'restoring' : 'normal',
+      status,
+      leader,
+      leaderBroker: this.leaderOf(group)?.broker,
+      confState: status.confState,
+      firstIndex: replica.storage.firstIndex(),
+      windowBytes: replica.storage.windowBytes,
+      pendingProposals: replica.pendingProposals,
+    };
+  }
+
+  leaderOf(group: GroupId): Leadership | undefined {
+    const replica = this.#replicas.get(group);
+    const heard = this.#leaders.get(group);
+    if (replica?.isOpen !== true) return heard;
+    const { node } = replica;
+    if (node.leader !== 0 && (heard === undefined || heard.term <= node.term)) {
+      return { broker: brokerOf(node.leader), term: node.term };
+    }
+    return heard !== undefined && heard.term >= node.term ? heard : undefined;
+  }
+
+  onLeader(fn: (group: GroupId) => void): () => void {
+    return this.#leaders.onChange(fn);
+  }
+
+  campaign(group: GroupId): void {
+    const replica = this.#replicaOf(group);
+    if (!replica.storage.confState.voters.includes(this.member)) {
+      throw new NotProposed('not-leader', `broker ${this.#options.broker} has no vote in group ${group}`);
+    }
+    replica.campaign();
+  }
+
+  async transfer(group: GroupId, to: BrokerId): Promise<void> {
+    const replica = this.#replicaOf(group);
+    const target = replica.storage.confState.voters.find((id) => brokerOf(id) === to);
+    if (!replica.serving || target === undefined) {
+      throw new NotProposed(
+        'not-leader',
+        `group ${group} is not led by broker ${this.#options.broker}, or ${to} has no vote`,
+      );
+    }
+    replica.transferLeader(target);
+    const { tickMs, electionTicks } = this.#options.raft;
+    const { clock } = this.#options.host;
+    for (let waitedMs = 0; waitedMs < 2 * electionTicks * tickMs; waitedMs += handOverPollMs) {
+      if (this.leaderOf(group)?.broker === to) return;
+      await clock.sleep(handOverPollMs);
+    }
+    throw new NotProposed('transferring', `broker ${to} did not take the lead of group ${group} in time`);
+  }
+
+  checkpoint(group: GroupId): Promise<MachineCheckpoint> {
+    return this.#replicaOf(group).checkpoint();
+  }
+
+  async handOver(withinMs: Millis): Promise<readonly GroupId[]> {
+    this.#isHandingOver = true;
+    const { clock } = this.#options.host;
+    const deadline = clock.now() + withinMs;
+    for (;;) {
+      const led = [...this.#replicas.values()].filter((replica) => replica.isOpen && replica.node.state === 'leader');
+      const movable = led.filter((replica) => this.#reconciler.handOver(replica));
+      if (movable.length === 0 || clock.now() >= deadline || this.#isStopping) return led.map(({ group }) => group);
+      await clock.sleep(handOverPollMs);
+    }
+  }
+
+  resume(): void {
+    this.#isHandingOver = false;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#tickTimer?.cancel();
+    this.#checkpointTimer?.cancel();
+    await this.#checkpointRound;
+    await this.#checkpointAll((replica) => replica.appliedIndex > replica.checkpointIndex);
+    this.#isStopping = true;
+    await this.#journalWriter.settled();
+    this.#turns.stop();
+    for (const replica of this.#replicas.values()) await replica.close();
+    this.#open.clear();
+  }
+
+  // What the network brings.
+
+  onFrame(kind: number, payload: Uint8Array, from: Introduction): void {
+    const { broker, incarnation } = this.#options;
+    readRaftFrame(
+      kind,
+      payload,
+      from,
+      { broker, incarnation },
+      {
+        message: (group, generation, message) => {
+          if (message.from !== raftIdOf(from.broker, from.incarnation)) this.#options.onFenced('sender');
+          else this.#deliver(group, message, (own) => own === generation);
+        },
+        heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
+        leads: (group, term) => this.#leaders.heard(group, term, from.broker),
+      },
+    );
+  }
+
+  onUp(broker: BrokerId): void {
+    const led = [...this.#replicas.values()].filter((replica) => replica.serving);
+    if (led.length > 0) this.#options.transport.peer(broker)?.send(gossipFrame(led));
+  }
+
+  onDown(broker: BrokerId): void {
+    this.#lostTouch(broker);
+  }
+
+  onNewProcess(broker: BrokerId): void {
+    this.#lostTouch(broker);
+  }
+
+  onFenced(reason: string): void {
+    this.#options.onFenced(reason);
+  }
+
+  #deliver(group: GroupId, message: Message, isGeneration: (own: number) => boolean): void {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen !== true) return;
+    if (message.to !== this.member) this.#options.onFenced('incarnation');
+    else if (!isGeneration(replica.spec.generation)) this.#options.onFenced('generation');
+    else replica.step(message);
+  }
+
+  /** What was on its way to a broker may be lost: the leaders here hear of it, also of snapshots. */
+  #lostTouch(broker: BrokerId): void {
+    for (const replica of this.#replicas.values()) {
+      if (!replica.isOpen || replica.node.state !== 'leader') continue;
+      const { voters, votersOutgoing, learners } = replica.storage.confState;
+      for (const id of new Set([...voters, ...votersOutgoing, ...learners])) {
+        if (brokerOf(id) === broker) replica.undelivered(id, true);
+      }
+    }
+  }
+
+  #isReachable(id: RaftId): boolean {
+    const broker = brokerOf(id);
+    if (broker === this.#options.broker) return incarnationOf(id) === this.incarnation;
+    return this.#options.transport.peer(broker)?.peer?.incarnation === incarnationOf(id);
+  }
+
+  async #answerPeer(body: Uint8Array, from: BrokerId): Promise<Uint8Array> {
+    const reader = new ByteReader(body);
+    const group = reader.u32();
+    const generation = reader.u32();
+    const open = this.#open.get(group);
+    if (open === undefined || open.spec.generation !== generation) {
+      throw new RpcRefusal('NO_REPLICA', `broker ${this.#options.broker} has no replica of group ${group}`);
+    }
+    return open.machine.answerPeer(reader.raw(reader.left), from);
+  }
+
+  // The turn's end.
+
+  #flush(): void {
+    if (this.#newlyLed.size > 0) this.#gossip(this.#newlyLed);
+    this.#newlyLed.clear();
+    for (const { group, message } of this.#outbox.flush()) this.#undelivered({ group, message });
+  }
+
+  #undelivered({ group, message }: Undelivered): void {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen === true) replica.undelivered(message.to, message.type === 'MsgSnap');
+  }
+
+  #gossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): void {
+    if (this.#options.host.telemetry.buggify('gossip lost')) return;
+    const frame = gossipFrame(led);
+    for (const peer of this.#options.transport.peers) peer.send(frame);
+  }
+
+  // Time.
+
+  #tickLater(): void {
+    this.#tickTimer = this.#options.host.clock.timer(this.#options.raft.tickMs, () => {
+      if (this.#isStopping) return;
+      this.#tickLater();
+      try {
+        this.#tick();
+      } catch (error) {
+        this.#fatal(error);
+      }
+    });
+  }
+
+  #tick(): void {
+    const { host, transport } = this.#options;
+    transport.tick();
+    for (const replica of this.#replicas.values()) if (replica.isOpen) replica.tick();
+    this.#reconciler.tick();
+    const now = host.clock.now();
+    if (now < this.#nextGossipMs) return;
+    this.#nextGossipMs = now + gossipEveryMs;
+    this.#gossip([...this.#replicas.values()].filter((replica) => replica.serving));
+  }
+
+  #checkpointLater(): void {
+    const { host, flushIntervalMs } = this.#options;
+    this.#checkpointTimer = host.clock.timer(flushIntervalMs(), () => {
+      if (this.#isStopping) return;
+      this.#checkpointRound = this.#checkpointDue()
+        .catch((error: unknown) => this.#fatal(error))
+        .finally(() => {
+          if (!this.#isStopping) this.#checkpointLater();
+        });
+    });
+  }
+
+  /** Checkpoints what is due, carries forward what keeps old files of the journal, and lets those go that nobody needs. */
+  async #checkpointDue(): Promise<void> {
+    const { journal, host } = this.#options;
+    const segments = journal.segments();
+    const active = segments.at(-1)?.baseLsn ?? 0;
+    const carryBelow = segments.length >= 3 ? active : 0;
+    const every = host.telemetry.buggify('snapshot every 10') ? 10 : snapshotEvery;
+    await this.#checkpointAll((replica) => {
+      const behind = replica.appliedIndex - replica.checkpointIndex;
+      if (behind === 0 || replica.isRestoring) return false;
+      return replica.spec.kind === 'partition' || behind >= every || replica.neededLsn < carryBelow;
+    });
+    for (const replica of this.#replicas.values()) {
+      if (replica.isOpen && replica.neededLsn < carryBelow) replica.carryForward();
+    }
+    this.#carryRemoved(carryBelow);
+    journal.pin('streambus', this.#neededLsn());
+  }
+
+  async #checkpointAll(isDue: (replica: GroupReplica) => boolean): Promise<void> {
+    const due = [...this.#replicas.values()].filter((replica) => replica.isOpen && isDue(replica));
+    const work = async () => {
+      for (let replica = due.shift(); replica !== undefined; replica = due.shift()) {
+        if (replica.isOpen && !replica.isRestoring) await replica.checkpoint();
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(checkpointsAtOnce, due.length) }, work));
+  }
+
+  /** That a group was removed is remembered until the metadata, as it stands on disk, says so too. */
+  #carryRemoved(carryBelow: Lsn): void {
+    const known = this.#replicas.get(metaGroup)?.checkpointIndex ?? 0;
+    for (const [group, removed] of this.#recovered.removed) {
+      if (removed.metaIndex <= known) {
+        this.#recovered.removed.delete(group);
+      } else if (removed.lsn < carryBelow) {
+        this.#turns.record([removedRecord(group, removed.generation, removed.metaIndex)], (lsn) => {
+          this.#recovered.removed.set(group, { ...removed, lsn });
+        });
+      }
+    }
+  }
+
+  #neededLsn(): Lsn {
+    let needed = this.#options.journal.durableLsn + 1;
+    for (const replica of this.#replicas.values()) needed = Math.min(needed, replica.neededLsn);
+    for (const { lsn } of this.#recovered.removed.values()) needed = Math.min(needed, lsn);
+    for (const { hardStateLsn, checkpointLsn, marks } of this.#recovered.groups.values()) {
+      needed = Math.min(needed, hardStateLsn, checkpointLsn, marks[0]?.lsn ?? needed);
+    }
+    return needed;
+  }
+
+  // Opening.
+
+  async #recoveredStart(
+    spec: GroupSpec,
+  ): Promise<{ replica: GroupReplica; checkpoint: MachineCheckpoint | undefined } | undefined> {
+    const recovered = this.#recovered.groups.get(spec.group);
+    if (recovered === undefined || recovered.checkpoint.generation !== spec.generation) return undefined;
+    const { index, term } = recovered.checkpoint.metadata;
+    const stored = recovered.checkpoint.data;
+    const data = stored === 'file' ? await this.#snapshots.read(spec.group, index, term) : stored;
+    const { hardState, entries, checkpoint } = recovered;
+    this.#recovered.groups.delete(spec.group);
+    const replica = this.#replica(spec, {
+      ...recovered,
+      storage: { hardState, base: checkpoint.metadata, entries },
+    });
+    return { replica, checkpoint: data === undefined ? undefined : { index, term, data } };
+  }
+
+  /** Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. */
+  async #firstStart(spec: GroupSpec): Promise<{ replica: GroupReplica; checkpoint: undefined }> {
+    this.#recovered.groups.delete(spec.group);
+    const removed = this.#recovered.removed.get(spec.group);
+    const wasHere = removed !== undefined && removed.generation >= spec.generation;
+    const isFounder = spec.founders.includes(this.member) && !wasHere;
+    const confState = {
+      voters: isFounder ? [...spec.founders].sort((left, right) => left - right) : [],
+      votersOutgoing: [],
+      learners: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
+    const begin = isFounder ? 1 : 0;
+    const metadata = { index: begin, term: begin, confState };
+    const hardState = { term: begin, vote: 0, commit: begin };
+    const checkpoint = { generation: spec.generation, metadata, replacesLog: true, data: undefined };
+    const lsn = await this.#record([checkpointRecord(spec.group, checkpoint), hardStateRecord(spec.group, hardState)]);
+    this.#recovered.removed.delete(spec.group);
+    const replica = this.#replica(spec, {
+      storage: { hardState, base: metadata, entries: [] },
+      checkpoint,
+      checkpointLsn: lsn,
+      hardStateLsn: lsn,
+      marks: [],
+    });
+    return { replica, checkpoint: undefined };
+  }
+
+  #replica(
+    spec: GroupSpec,
+    start: Omit<ReplicaStart, 'storage'> & { storage: ConstructorParameters<typeof GroupStorage>[0] },
+  ): GroupReplica {
+    const storage: GroupStorage = new GroupStorage(start.storage, () => replica.takeSnapshot());
+    const replica: GroupReplica = new GroupReplica(this.#context, spec, { ...start, storage });
+    this.#replicas.set(spec.group, replica);
+    return replica;
+  }
+
+  #record(records: Parameters<Turns['record']>[0]): Promise<Lsn> {
+    return new Promise((resolve) => this.#turns.record(records, resolve));
+  }
+
+  #replicaOf(group: GroupId): GroupReplica {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen !== true) {
+      throw new NotProposed('not-leader', `broker ${this.#options.broker} has no replica of group ${group}`);
+    }
+    return replica;
+  }
+
+  #replicaContext(): ReplicaContext {
+    const { host, broker, observer, raft, transport } = this.#options;
+    const turns = this.#turns;
+    const isStopping = () => this.#isStopping;
+    return {
+      host,
+      broker,
+      member: this.member,
+      snapshots: this.#snapshots,
+      observer,
+      raft,
+      schedule: (replica) => turns.schedule(replica),
+      record: (records, durable) => turns.record(records, durable),
+      send: (replica, message) => this.#outbox.add(replica.group, replica.spec.generation, message),
+      ask: (to, group, generation, request, signal) => {
+        const writer = new ByteWriter(request.length + 16);
+        writer.u32(group);
+        writer.u32(generation);
+        writer.raw(request);
+        return transport.call(to, 'group.peer', writer.take(), { timeoutMs: peerAskTimeoutMs, signal });
+      },
+      leaderOf: (group) => this.leaderOf(group)?.broker,
+      leaderChanged: (replica) => this.#leaderChanged(replica),
+      fatal: (error) => this.#fatal(error),
+      get isCongested() {
+        return turns.isCongested;
+      },
+      get isStopping() {
+        return isStopping();
+      },
+    };
+  }
+
+  #leaderChanged(replica: GroupReplica): void {
+    const { node, group } = replica;
+    if (replica.serving) this.#newlyLed.add(replica);
+    const known = this.#leaders.get(group);
+    const leader = node.leader === 0 ? undefined : brokerOf(node.leader);
+    if (leader !== undefined && (known?.term !== node.term || known.broker !== leader)) {
+      this.#leaders.heard(group, node.term, leader);
+    } else {
+      this.#leaders.changed(group);
+    }
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#tickTimer?.cancel();
+    this.#checkpointTimer?.cancel();
+    this.#turns.stop();
+    this.#options.onFatal(error);
+  }
+}

@@ -1,0 +1,170 @@
+import type { ConfChangeSingle, RaftId } from '../../../consensus/types.ts';
+import type { Millis } from '../../../host/clock.ts';
+import type { Host } from '../../../host/host.ts';
+import { type BrokerId, brokerOf, type GroupId } from '../ids.ts';
+import type { GroupReplica } from './groupReplica.ts';
+import type { DesiredMembers } from './runtime.ts';
+
+/** A learner gets its vote once it has been this close to the end of the log for this long. */
+const caughtUpEntries = 100;
+const caughtUpForMs: Millis = 5_000;
+/** Each group is looked at once in this time. */
+const lookEveryMs: Millis = 1_000;
+/** How long a leader that is not the preferred one leads at least before it hands over, and what is added at random. */
+const preferAfterMs: Millis = 10_000;
+const preferJitterMs: Millis = 10_000;
+
+/** What the reconciler knows of the broker. */
+export interface ReconcileContext {
+  readonly host: Host;
+  readonly broker: BrokerId;
+  readonly replicas: () => Iterable<GroupReplica>;
+  readonly desired: (group: GroupId) => DesiredMembers | undefined;
+  /** There is a connection to the very process that has this id. */
+  readonly isReachable: (id: RaftId) => boolean;
+  readonly isHandingOver: () => boolean;
+  readonly tickMs: Millis;
+}
+
+/** What is remembered of a group that is led here. */
+interface Watch {
+  term: number;
+  /** Since when learners are close to the end. */
+  readonly closeSince: Map<RaftId, Millis>;
+  preferAtMs: Millis;
+}
+
+/**
+ * Brings the members of the groups that this broker leads to what the metadata says, one change at a time (Raft thesis §4; none before
+ * an entry of the leader's own term is committed, as the correction of 2015 has it), and gives the lead to the replica that should have it.
+ */
+export class Reconciler {
+  readonly #context: ReconcileContext;
+  readonly #watches = new Map<GroupId, Watch>();
+  #ticks = 0;
+
+  constructor(context: ReconcileContext) {
+    this.#context = context;
+  }
+
+  /** At each tick, a part of the groups, so that each has its turn once a second. */
+  tick(): void {
+    const parts = Math.max(1, Math.round(lookEveryMs / this.#context.tickMs));
+    this.#ticks = (this.#ticks + 1) % parts;
+    for (const replica of this.#context.replicas()) {
+      if (replica.group % parts === this.#ticks && replica.isOpen) this.#look(replica);
+    }
+  }
+
+  /** Hands the lead of a group to its best follower; false when there is none. */
+  handOver(replica: GroupReplica): boolean {
+    const { node } = replica;
+    if (node.state !== 'leader') return false;
+    if (node.leadTransferee !== 0) return true;
+    const { progress } = node.status();
+    const best = progress
+      .filter((it) => !it.isLearner && it.id !== replica.member && it.recentActive && this.#context.isReachable(it.id))
+      .sort((left, right) => right.match - left.match)[0];
+    if (best === undefined) return false;
+    this.#context.host.telemetry.sometimes('read-only handed over', true);
+    replica.transferLeader(best.id);
+    return true;
+  }
+
+  #look(replica: GroupReplica): void {
+    const { node, group } = replica;
+    if (node.state !== 'leader' || !node.committedInTerm) {
+      this.#watches.delete(group);
+      return;
+    }
+    const desired = this.#context.desired(group);
+    if (desired === undefined || node.leadTransferee !== 0) return;
+    const watch = this.#watchOf(replica);
+    if (this.#changeMembers(replica, desired, watch)) return;
+    this.#preferLeader(replica, desired, watch);
+  }
+
+  #watchOf(replica: GroupReplica): Watch {
+    const { clock, random } = this.#context.host;
+    let watch = this.#watches.get(replica.group);
+    if (watch === undefined || watch.term !== replica.node.term) {
+      const preferAtMs = clock.now() + preferAfterMs + preferJitterMs * random.stream('election').float();
+      watch = { term: replica.node.term, closeSince: new Map(), preferAtMs };
+      this.#watches.set(replica.group, watch);
+    }
+    return watch;
+  }
+
+  /** True when a change is under way or was proposed. */
+  #changeMembers(replica: GroupReplica, desired: DesiredMembers, watch: Watch): boolean {
+    const { confState } = replica.storage;
+    // Joint configurations are left by themselves; until then nothing else is begun.
+    if (confState.votersOutgoing.length > 0) return true;
+    const wanted = new Set([...desired.voters, ...desired.learners]);
+    const present = new Set([...confState.voters, ...confState.learners]);
+    const missing = [...wanted].filter((id) => !present.has(id));
+    if (missing.length > 0) {
+      // A learner counts for nothing: all of them at once, and none is in the way of the others.
+      return this.#propose(
+        replica,
+        missing.map((node) => ({ type: 'add-learner', node })),
+      );
+    }
+    const changes: ConfChangeSingle[] = [];
+    const isVoter = (id: RaftId) => confState.voters.includes(id);
+    const toPromote = desired.voters.filter((id) => !isVoter(id));
+    const promoted = toPromote.filter((id) => this.#isCaughtUp(replica, id, watch));
+    for (const node of promoted) changes.push({ type: 'add-node', node });
+    // What goes makes room for what comes: a voter is removed together with the promotion of who replaces it, or when all have come.
+    if (promoted.length === toPromote.length) {
+      for (const node of present) if (!wanted.has(node)) changes.push({ type: 'remove-node', node });
+      for (const node of desired.learners) if (isVoter(node)) changes.push({ type: 'add-learner', node });
+    }
+    if (changes.length === 0) return toPromote.length > 0;
+    return this.#propose(replica, changes);
+  }
+
+  #isCaughtUp(replica: GroupReplica, id: RaftId, watch: Watch): boolean {
+    const now = this.#context.host.clock.now();
+    const progress = replica.node.status().progress.find((it) => it.id === id);
+    const isClose =
+      progress?.recentActive === true &&
+      progress.state === 'replicate' &&
+      replica.node.lastIndex - progress.match <= caughtUpEntries;
+    if (!isClose) {
+      watch.closeSince.delete(id);
+      return false;
+    }
+    const since = watch.closeSince.get(id) ?? now;
+    watch.closeSince.set(id, since);
+    return now - since >= caughtUpForMs;
+  }
+
+  #propose(replica: GroupReplica, changes: readonly ConfChangeSingle[]): boolean {
+    const voters = new Set(replica.storage.confState.voters);
+    for (const { type, node } of changes) {
+      if (type === 'add-node') voters.add(node);
+      else voters.delete(node);
+    }
+    const reachable = [...voters].filter((id) => this.#context.isReachable(id)).length;
+    if (voters.size === 0 || reachable < Math.floor(voters.size / 2) + 1) return true;
+    replica.proposeConfChange({ version: 2, transition: 'auto', changes, context: new Uint8Array(0) });
+    return true;
+  }
+
+  #preferLeader(replica: GroupReplica, desired: DesiredMembers, watch: Watch): void {
+    const preferred = desired.voters[0];
+    const now = this.#context.host.clock.now();
+    if (preferred === undefined || now < watch.preferAtMs || this.#context.isHandingOver()) return;
+    watch.preferAtMs = now + preferAfterMs;
+    if (preferred === replica.member || brokerOf(preferred) === this.#context.broker) return;
+    const progress = replica.node.status().progress.find((it) => it.id === preferred);
+    const isReady =
+      progress !== undefined &&
+      !progress.isLearner &&
+      progress.recentActive &&
+      progress.state === 'replicate' &&
+      replica.node.lastIndex - progress.match <= caughtUpEntries;
+    if (isReady && this.#context.isReachable(preferred)) replica.transferLeader(preferred);
+  }
+}

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { Cluster, encode, keepProposing } from './cluster.ts';
+
+describe('the groups of three brokers', () => {
+  it('elect a leader and apply what it is given everywhere', async () => {
+    const cluster = new Cluster();
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const load = keepProposing(cluster, 0, 100, 5);
+    await cluster.until('the load', () => load.done);
+    await cluster.run(1_000);
+    expect(load.acked).toHaveLength(100);
+    for (const texts of cluster.texts().values()) expect(texts).toEqual(load.acked);
+  });
+
+  it.each(['kill', 'power'] as const)('lose nothing acknowledged when one is stopped after the other (%s)', async (how) => {
+    const cluster = new Cluster({ seed: 7, flushIntervalMs: 500 });
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const load = keepProposing(cluster, 0, 3_000, 5);
+    for (let round = 0; round < 6; round++) {
+      const victim = round % 2 === 0 ? (cluster.leader()?.id ?? 1) : 1 + (round % 3);
+      cluster.stop(victim, how);
+      await cluster.run(1_500);
+      cluster.start(victim);
+      await cluster.until('a leader', () => cluster.leader() !== undefined);
+      await cluster.until('everybody back', () => cluster.live.length === 3);
+      await cluster.run(1_000);
+    }
+    await cluster.until('the load', () => load.done, 60_000);
+    await cluster.run(5_000);
+    expect(load.acked.length).toBeGreaterThan(1_000);
+    const [first, ...others] = [...cluster.texts().values()];
+    for (const texts of others) expect(texts).toEqual(first);
+    const held = new Set(first);
+    expect(load.acked.filter((text) => !held.has(text))).toEqual([]);
+  });
+
+  it('stand up again after the power of all of them went', async () => {
+    const cluster = new Cluster({ seed: 3, groups: 4 });
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const load = keepProposing(cluster, 0, 200, 3);
+    await cluster.until('the load', () => load.done);
+    for (const id of [1, 2, 3]) cluster.stop(id, 'power');
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    await cluster.run(2_000);
+    const held = new Set(cluster.texts().get(1));
+    expect(load.acked.filter((text) => !held.has(text))).toEqual([]);
+    expect(load.acked.length).toBeGreaterThan(150);
+  });
+
+  it('bring a follower back by a snapshot when the log has gone', async () => {
+    const cluster = new Cluster({ seed: 5, flushIntervalMs: 200 });
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const follower = [1, 2, 3].find((id) => id !== cluster.leader()?.id) ?? 1;
+    cluster.stop(follower, 'kill');
+    await cluster.run(2_000);
+    const handle = cluster.leader()?.groups.get(0)?.handle;
+    const big = 'x'.repeat(100_000);
+    for (let at = 0; at < 120; at++) void handle?.propose(encode(`${at}${big}`));
+    await cluster.run(5_000);
+    cluster.start(follower);
+    await cluster.until('all of it', () => cluster.texts().get(follower)?.length === 120);
+    expect(cluster.leader()?.groups.view(0)?.firstIndex).toBeGreaterThan(2);
+    // It also survives a restart right after.
+    cluster.stop(follower, 'power');
+    cluster.start(follower);
+    await cluster.until('all of it', () => cluster.texts().get(follower)?.length === 120);
+  });
+
+  it('answer reads only once the lead is confirmed', async () => {
+    const cluster = new Cluster();
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const leader = cluster.leader();
+    let read = false;
+    void leader?.groups.get(0)?.handle.readBarrier().then(() => {
+      read = true;
+    });
+    await cluster.until('the read', () => read, 1_000);
+    const lift = cluster.world.network.addRule({
+      matches: (from, to) => from === `broker-${leader?.id}` || to === `broker-${leader?.id}`,
+      blocked: true,
+    });
+    let refused = false;
+    let served = false;
+    leader?.groups.get(0)?.handle.readBarrier().then(
+      () => {
+        served = true;
+      },
+      () => {
+        refused = true;
+      },
+    );
+    await cluster.until('another leader', () => cluster.leader() !== undefined && cluster.leader() !== leader, 10_000);
+    await cluster.until('the refusal', () => refused, 5_000);
+    expect(served).toBe(false);
+    lift();
+  });
+
+  it('hand their leads over', async () => {
+    const cluster = new Cluster({ groups: 5 });
+    cluster.start();
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined));
+    const victim = cluster.leader(0);
+    let left: readonly number[] | undefined;
+    void victim?.groups.handOver(5_000).then((groups) => {
+      left = groups;
+    });
+    await cluster.until('handed over', () => left !== undefined, 10_000);
+    expect(left).toEqual([]);
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined), 5_000);
+    for (const group of cluster.groupIds) expect(cluster.leader(group)?.id).not.toBe(victim?.id);
+  });
+});
