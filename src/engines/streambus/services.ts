@@ -24,6 +24,11 @@ export interface BrokerServices {
   readonly groupIds: Iterable<GroupId>;
   /** The leader of any group of the cluster, by gossip. */
   leaderOf(group: GroupId): { readonly broker: BrokerId; readonly term: number } | undefined;
+  /**
+   * Has the leader of a group, on whichever broker, hand the lead to another one; resolves when that one has it. Rejects with
+   * `NotProposed` or `RpcError`.
+   */
+  transferLead(group: GroupId, to: BrokerId): Promise<void>;
   /** The replica on this broker; undefined when there is none. */
   partition(topic: string, partition: number): PartitionReplica | undefined;
   readonly partitions: Iterable<PartitionReplica>;

@@ -1,13 +1,28 @@
 import { apiKeys } from '../../../../wire/kafka/apis.ts';
 import type { DoorContext } from '../doorContext.ts';
+import { createAcls, deleteAcls, describeAcls } from './acls.ts';
+import { alterConfigs, incrementalAlterConfigs } from './alterConfigs.ts';
 import { apiVersions } from './apiVersions.ts';
+import { alterClientQuotas, describeClientQuotas } from './clientQuotas.ts';
+import { createPartitions } from './createPartitions.ts';
+import { createTopics } from './createTopics.ts';
+import { deleteRecords } from './deleteRecords.ts';
+import { deleteTopics } from './deleteTopics.ts';
+import { describeCluster } from './describeCluster.ts';
+import { describeConfigs } from './describeConfigs.ts';
+import { describeLogDirs } from './describeLogDirs.ts';
+import { describeProducers } from './describeProducers.ts';
+import { describeTopicPartitions } from './describeTopicPartitions.ts';
+import { electLeaders } from './electLeaders.ts';
 import { fetch } from './fetch.ts';
 import { listOffsets } from './listOffsets.ts';
 import { metadata } from './metadata.ts';
 import { offsetForLeaderEpoch } from './offsetForLeaderEpoch.ts';
 import { produce } from './produce.ts';
+import { alterPartitionReassignments, listPartitionReassignments } from './reassignments.ts';
 import { saslAuthenticate } from './saslAuthenticate.ts';
 import { saslHandshake } from './saslHandshake.ts';
+import { alterUserScramCredentials, describeUserScramCredentials } from './scramCredentials.ts';
 
 /**
  * A handler as the table holds it: the door calls it only with what the decoder of its key gave, so its own request type is safe
@@ -25,4 +40,25 @@ export const handlers: ReadonlyMap<number, AnyApiHandler> = new Map<number, AnyA
   [apiKeys.ApiVersions, apiVersions],
   [apiKeys.OffsetForLeaderEpoch, offsetForLeaderEpoch],
   [apiKeys.SaslAuthenticate, saslAuthenticate],
+  [apiKeys.CreateTopics, createTopics],
+  [apiKeys.DeleteTopics, deleteTopics],
+  [apiKeys.DeleteRecords, deleteRecords],
+  [apiKeys.DescribeAcls, describeAcls],
+  [apiKeys.CreateAcls, createAcls],
+  [apiKeys.DeleteAcls, deleteAcls],
+  [apiKeys.DescribeConfigs, describeConfigs],
+  [apiKeys.AlterConfigs, alterConfigs],
+  [apiKeys.IncrementalAlterConfigs, incrementalAlterConfigs],
+  [apiKeys.DescribeLogDirs, describeLogDirs],
+  [apiKeys.CreatePartitions, createPartitions],
+  [apiKeys.ElectLeaders, electLeaders],
+  [apiKeys.AlterPartitionReassignments, alterPartitionReassignments],
+  [apiKeys.ListPartitionReassignments, listPartitionReassignments],
+  [apiKeys.DescribeClientQuotas, describeClientQuotas],
+  [apiKeys.AlterClientQuotas, alterClientQuotas],
+  [apiKeys.DescribeUserScramCredentials, describeUserScramCredentials],
+  [apiKeys.AlterUserScramCredentials, alterUserScramCredentials],
+  [apiKeys.DescribeCluster, describeCluster],
+  [apiKeys.DescribeProducers, describeProducers],
+  [apiKeys.DescribeTopicPartitions, describeTopicPartitions],
 ]);

@@ -127,6 +127,12 @@ export class FakeServices implements BrokerServices {
     return { broker: 2, term: 7 };
   }
 
+  readonly transfers: { readonly group: number; readonly to: number }[] = [];
+
+  async transferLead(group: number, to: number): Promise<void> {
+    this.transfers.push({ group, to });
+  }
+
   partition(topic: string, partition: number) {
     return this.replicas.get(`${topic}/${partition}`);
   }
