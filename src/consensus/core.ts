@@ -50,6 +50,8 @@ export class Raft {
   /** Ticks of this term's time-out, of [electionTicks, 2 × electionTicks). */
   randomizedElectionTimeout = 0;
 
+  /** The entry, or snapshot, that brought the present configuration; 0: the one at the start. */
+  configurationIndex = 0;
   /** No configuration change may be appended before this index is applied. */
   pendingConfIndex = 0;
   /** Bytes of data in the leader's uncommitted tail: an estimate, never too high. */
@@ -125,14 +127,18 @@ export class Raft {
     this.messages.push(message);
   }
 
-  /** Takes over what storage remembers. */
-  restoreHardState({ term, vote, commit }: HardState): void {
-    if (term === 0 && vote === 0 && commit === 0) return;
+  /**
+   * Takes over what storage remembers. What was compacted or applied was committed, even if the hard state that says so did not
+   * become durable: with asynchronous writes entries may be applied, and a snapshot of that be stored, before it does.
+   */
+  restore({ term, vote, commit }: HardState, applied: number): void {
     const { committed, lastIndex } = this.log;
-    if (commit < committed || commit > lastIndex) {
-      throw new RaftPanic(`${this.id} state.commit ${commit} is out of range [${committed}, ${lastIndex}]`);
+    const known = Math.max(commit, committed, applied);
+    if (known > lastIndex) {
+      throw new RaftPanic(`${this.id} state.commit ${known} is out of range [${committed}, ${lastIndex}]`);
     }
-    this.log.restoreCommit(commit);
+    this.log.commitTo(known);
+    this.log.appliedTo(Math.max(applied, committed), 0);
     this.term = term;
     this.vote = vote;
   }

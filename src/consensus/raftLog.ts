@@ -149,11 +149,6 @@ export class RaftLog {
     this.#committed = index;
   }
 
-  /** At a start: what the hard state says. */
-  restoreCommit(commit: number): void {
-    this.#committed = commit;
-  }
-
   /** Leader: commits up to `index` if the entry there is of its own `term` (Raft §5.4.2). True: it was not before. */
   maybeCommit(index: number, term: number): boolean {
     if (index <= this.#committed || this.term(index) !== term) return false;

@@ -59,8 +59,7 @@ export class RawNode {
     const configuration = configurationOf(confState);
     const last = raft.log.last();
     switchConfiguration(raft, configuration, new Set(membersOf(configuration)));
-    raft.restoreHardState(hardState);
-    if (config.applied > 0) raft.log.appliedTo(config.applied, 0);
+    raft.restore(hardState, config.applied);
     becomeFollower(raft, raft.term, 0);
     raft.sink?.event({
       kind: 'started',
@@ -178,11 +177,16 @@ export class RawNode {
   }
 
   /**
-   * To be called for each committed configuration change, before `advance` or the apply response. Changes of node 0 are left
-   * out. Throws `ConfChangeInvalid` when it cannot be made from the present configuration; nothing has changed then.
+   * To be called for each committed configuration change, before `advance` or the apply response; `index` is its entry's. A
+   * change that lies behind the present configuration is ignored: a snapshot may have brought a later one since the entry was
+   * handed out. Changes of node 0 are left out. Throws `ConfChangeInvalid` when it cannot be made from the present
+   * configuration; nothing has changed then.
    */
-  applyConfChange(change: ConfChange | ConfChangeV2): ConfState {
-    return applyConfChange(this.core, change);
+  applyConfChange(change: ConfChange | ConfChangeV2, index: number): ConfState {
+    if (index <= this.core.configurationIndex) return this.confState();
+    const confState = applyConfChange(this.core, change);
+    this.core.configurationIndex = index;
+    return confState;
   }
 
   /** Cheap: nothing is read or copied. */

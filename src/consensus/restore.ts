@@ -55,6 +55,7 @@ function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
     : [];
   log.restore(raft.mutant('snapshot-term-zero') ? withTermZero(snapshot) : snapshot);
   log.append(suffix);
+  raft.configurationIndex = index;
   switchConfiguration(raft, configuration, new Set(membersOf(configuration)));
   raft.sink?.event({
     kind: 'snapshot-restored',

@@ -265,7 +265,8 @@ function apply({ node, storage }: Member, entries: readonly Entry[]): void {
     const change = decodeConfChange(entry);
     const before = storage.history.at(-1);
     if (before === undefined) throw new Error('a member begins with a state');
-    const confState: ConfState = change === undefined ? before.metadata.confState : node.applyConfChange(change);
+    const confState: ConfState =
+      change === undefined ? before.metadata.confState : node.applyConfChange(change, entry.index);
     const update = change === undefined ? entry.data : asV2(change).context;
     storage.history.push({
       metadata: { confState, index: entry.index, term: entry.term },

@@ -509,7 +509,7 @@ export class GroupReplica implements GroupHandle {
 
   #configure(node: RawNode, entry: Entry, change: ConfChange | ConfChangeV2 | undefined): void {
     if (change === undefined) throw new Error(`group ${this.group}: entry ${entry.index} holds no change`);
-    const confState = node.applyConfChange(change);
+    const confState = node.applyConfChange(change, entry.index);
     this.storage.confState = confState;
     this.#confHistory.push({ index: entry.index, confState });
     this.#context.observer?.configured(this.group, this.member, entry.index, confState);
