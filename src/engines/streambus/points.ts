@@ -12,6 +12,13 @@ export const streamBusPoints: DeclaredPoints = {
     'format found a cluster',
     'produce waited for a verification',
     'long poll woken by records',
+    'idempotent tail truncated',
+    'repeat before its original committed',
+    'LSO held',
+    'marker repeated',
+    'catch-up in more than one frame',
+    'quarantine repaired',
+    'catch-up had a head start',
   ],
   faultPoints: [
     ...journalPoints.faultPoints,
@@ -24,5 +31,9 @@ export const streamBusPoints: DeclaredPoints = {
     'random transfer',
     'snapshot every 10',
     'one-batch-fetch',
+    'cache off',
+    'one-batch frame',
+    'checkpoint now',
+    'roll at each batch',
   ],
 };

@@ -16,8 +16,12 @@ export interface PartitionHooks {
    * exit 70. Nothing is retried; the restart reads the disk. Called once.
    */
   fatal(error: Error): void;
+  /** A stretch of the log was found that cannot be read here: counted in `streambus_corruptions_total`. */
+  damaged(reason: string): void;
   /** A batch of the log cannot be read here: when this replica leads, somebody else should. */
   handOver(reason: string): void;
+  /** A batch came again and was answered with its first offset: counted in `streambus_duplicates_answered_total`. */
+  repeated(): void;
   /** A checkpoint would be welcome now: much was written, or files may go once it is durable. */
   wantCheckpoint(): void;
 }

@@ -1,25 +1,42 @@
 import type { Host } from '../../../host/host.ts';
-import type { GroupHandle, MachineCheckpoint, PeerAnswers, ReplicatedMachine } from '../broker/group.ts';
+import type {
+  CatchUpPeers,
+  CommittedEntry,
+  GroupHandle,
+  MachineCheckpoint,
+  MachineSnapshot,
+  PeerAnswers,
+  ReplicatedMachine,
+} from '../broker/group.ts';
+import type { BrokerId } from '../ids.ts';
 import type { PartitionInfo } from '../meta/metadata.ts';
+import { Appender } from './append.ts';
+import { restoreFrom, restoringFile } from './catchUpReceive.ts';
+import { answerSegmentRequest } from './catchUpSend.ts';
+import { makeCheckpoint, removeQuietly, removeStateFiles } from './checkpoint.ts';
+import { PartitionCore } from './core.ts';
+import type { PartitionDamage } from './damage.ts';
+import { encodeLimits } from './entries.ts';
+import { fetchFrom, highWatermarkOf, lastStableOffsetOf } from './fetch.ts';
 import type { PartitionHooks } from './hooks.ts';
-import type { PartitionReplica } from './replica.ts';
+import { LogState } from './logState.ts';
+import { findOffset } from './offsets.ts';
+import { recover } from './open.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  OffsetAnswer,
+  PartitionReplica,
+  ProducerView,
+  ReadRequest,
+  ReadResult,
+  TransactionMarker,
+} from './replica.ts';
 import type { LogConfig } from './settings.ts';
+import { encodeLogState } from './stateCodec.ts';
+import { deleteRecords } from './trim.ts';
 
-/** A partition on this broker: what its group replicates, and what clients are served from. */
-export interface Partition extends ReplicatedMachine, PeerAnswers, PartitionReplica {
-  readonly directory: string;
-  /** The assignment changed. */
-  setInfo(info: PartitionInfo): void;
-  /** Stretches of the log that cannot be read here now; empty when it is healthy. */
-  readonly damage: readonly PartitionDamage[];
-}
-
-/** A stretch of the log that cannot be read on this broker. */
-export interface PartitionDamage {
-  readonly reason: string;
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-}
+export { PartitionRegressed } from './regressed.ts';
 
 export interface OpenPartitionOptions {
   /**
@@ -31,12 +48,173 @@ export interface OpenPartitionOptions {
 }
 
 /**
+ * A partition on this broker: what its group replicates, and what clients are served from. Memory: the youngest batches, bounded
+ * for all partitions together, and the state of its producers. What was applied and is not written yet is bounded, too: at the
+ * bound appends are refused with 19 and `hold` keeps the driver from applying more.
+ */
+export class Partition implements ReplicatedMachine, PeerAnswers, PartitionReplica {
+  readonly directory: string;
+  readonly core: PartitionCore;
+  readonly appender: Appender;
+  #info: PartitionInfo;
+
+  constructor(core: PartitionCore, info: PartitionInfo) {
+    this.core = core;
+    this.directory = core.directory;
+    this.appender = new Appender(core);
+    this.#info = info;
+  }
+
+  get info(): PartitionInfo {
+    return this.#info;
+  }
+
+  /** The assignment changed. */
+  setInfo(info: PartitionInfo): void {
+    this.#info = info;
+  }
+
+  get handle(): GroupHandle {
+    return this.core.handle;
+  }
+
+  get logStartOffset(): number {
+    return this.core.state.start;
+  }
+
+  get highWatermark(): number {
+    return highWatermarkOf(this.core, this.appender);
+  }
+
+  get lastStableOffset(): number {
+    return lastStableOffsetOf(this.core);
+  }
+
+  get leaderEpoch(): number {
+    return this.core.handle.term;
+  }
+
+  get sizeBytes(): number {
+    return this.core.state.segments.bytes;
+  }
+
+  /** Stretches of the log that cannot be read here now; empty when it is healthy. */
+  get damage(): readonly PartitionDamage[] {
+    return this.core.damage.all;
+  }
+
+  apply(entry: CommittedEntry): unknown {
+    return this.core.apply(entry);
+  }
+
+  lead(term: number): void {
+    this.appender.lead(term);
+    const { segmentBytes, segmentAgeMs } = this.appender.settings();
+    const { limits } = this.core.state;
+    if (limits.segmentBytes !== segmentBytes || limits.segmentAgeMs !== segmentAgeMs) {
+      this.appender.proposeQuietly(encodeLimits(segmentBytes, segmentAgeMs));
+    }
+  }
+
+  follow(): void {
+    this.appender.follow();
+    this.core.waiters.wakeAll();
+  }
+
+  checkpoint(): Promise<MachineCheckpoint> {
+    return makeCheckpoint(this.core);
+  }
+
+  checkpointed(index: number): void {
+    void this.core.removeDoomed(index);
+    void removeStateFiles(this.core, index);
+    if (this.core.restored && this.core.progress === undefined) {
+      this.core.restored = false;
+      void removeQuietly(this.core, restoringFile);
+    }
+  }
+
+  hold(): Promise<void> | undefined {
+    return this.core.hooks.shared.room();
+  }
+
+  snapshot(): Uint8Array {
+    return encodeLogState(this.core.state.data());
+  }
+
+  restore(snapshot: MachineSnapshot, peers: CatchUpPeers): Promise<void> {
+    return restoreFrom(this.core, snapshot, peers);
+  }
+
+  answerPeer(request: Uint8Array, _from: BrokerId): Promise<Uint8Array> {
+    return answerSegmentRequest(this.core, request);
+  }
+
+  /** How much of a catch-up is done, 0 to 1; 1 when there is none. */
+  get syncProgress(): number {
+    const { progress } = this.core;
+    return progress === undefined || progress.total === 0 ? 1 : progress.have / progress.total;
+  }
+
+  async close(): Promise<void> {
+    this.appender.close();
+    await this.core.close();
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return this.appender.append(request);
+  }
+
+  read(request: ReadRequest): Promise<ReadResult> {
+    return fetchFrom(this.core, this.appender, request);
+  }
+
+  readable(offset: number, isolation: ReadRequest['isolation'], signal: AbortSignal): Promise<void> {
+    const limit = isolation === 'read-committed' ? this.lastStableOffset : this.highWatermark;
+    if (!this.core.handle.serving || limit > offset) return Promise.resolve();
+    return this.core.waiters.wait(offset, isolation, signal);
+  }
+
+  offsetFor(timestampMs: number, isolation: ReadRequest['isolation']): Promise<OffsetAnswer> {
+    return findOffset(this.core, this.appender, timestampMs, isolation);
+  }
+
+  endOfEpoch(epoch: number): { readonly epoch: number; readonly endOffset: number } {
+    return this.core.state.epochs.endOf(epoch, this.core.state.next);
+  }
+
+  deleteBefore(offset: number): Promise<{ readonly errorCode: number; readonly logStartOffset: number }> {
+    return deleteRecords(this.core, offset);
+  }
+
+  endTransaction(marker: TransactionMarker): Promise<{ readonly errorCode: number }> {
+    return this.appender.endTransaction(marker);
+  }
+
+  producers(): readonly ProducerView[] {
+    return [...this.core.state.producers.values()].map((producer) => ({
+      producerId: producer.producerId,
+      producerEpoch: producer.epoch,
+      lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+      lastTimestampMs: producer.lastTimestamp,
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTransactionStartOffset: producer.transactionStart,
+    }));
+  }
+
+  hasOpenTransaction(producerId: number, producerEpoch: number): boolean {
+    const producer = this.appender.producer(producerId);
+    return producer !== undefined && producer.transactionStart >= 0 && producer.epoch === producerEpoch;
+  }
+}
+
+/**
  * Opens the replica in `directory` (`data/<topic>/partition-<n>`, made if missing): drops the bytes past the checkpoint, checks
  * what it names, and is ready for `apply` of the entry after `checkpoint.index` (or of the first one that the journal has).
  * Rejects with `PartitionRegressed` when the directory holds less than the checkpoint promised: the replica must go on probation
  * (open it again without a checkpoint, with `salvage`). Rejects with `DiskError` when the disk does not answer.
  */
-export type OpenPartition = (
+export async function openPartition(
   host: Host,
   config: LogConfig,
   info: PartitionInfo,
@@ -44,16 +222,16 @@ export type OpenPartition = (
   handle: GroupHandle,
   checkpoint: MachineCheckpoint | undefined,
   hooks: PartitionHooks,
-  options?: OpenPartitionOptions,
-) => Promise<Partition>;
-
-/** A partition's directory is gone, foreign, or shorter than its checkpoint: this replica has forgotten what it promised. */
-export class PartitionRegressed extends Error {
-  override readonly name = 'PartitionRegressed';
-  readonly code = 'PARTITION_REGRESSED';
-  readonly reason: 'missing' | 'foreign' | 'short' | 'state-lost';
-  constructor(reason: PartitionRegressed['reason'], message: string) {
-    super(message);
-    this.reason = reason;
-  }
+  options: OpenPartitionOptions = {},
+): Promise<Partition> {
+  const recovered = await recover(host, info, directory, checkpoint, options.salvage === true);
+  const state = new LogState(recovered.state);
+  const core = new PartitionCore({ host, config, directory, handle, hooks }, state, recovered.index, recovered.term);
+  core.stateFiles = [...recovered.stateFiles];
+  core.cache.wrote(state.next);
+  core.restored = recovered.restoring;
+  for (const part of recovered.headStart) core.keepPart(part);
+  if (recovered.state !== undefined)
+    await core.writer.index(state.segments.active.base).cut(state.segments.active.bytes);
+  return new Partition(core, info);
 }

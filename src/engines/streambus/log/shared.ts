@@ -1,4 +1,5 @@
 import type { Host } from '../../../host/host.ts';
+import { FilePool } from './filePool.ts';
 
 /** Bounds that all partitions of a broker share. */
 export interface LogSharedOptions {
@@ -9,20 +10,29 @@ export interface LogSharedOptions {
    * partition asks the driver to wait before it applies more. Default 64 MiB.
    */
   readonly unwrittenBytes?: number;
+  /** Files that stay open although nobody uses them at the moment. Default 512. */
+  readonly idleFiles?: number;
   /** Bytes a second that this broker pulls from others to catch up and to repair. Default 64,000,000. */
   readonly catchUpRate?: number;
 }
 
 /** Something that can give back cached bytes: the tail of a partition. */
 export interface CacheOwner {
-  /** Drops its oldest batch from memory and returns its bytes; 0 when that one may not go now. */
-  evictOldest(): number;
+  /** Drops its oldest batch from memory and returns its bytes; 0 when that one may not go now; undefined when it holds no memory any more. */
+  evictOldest(): number | undefined;
+}
+
+/** A partition that has applied batches which are not yet in its segment file. */
+export interface UnwrittenOwner {
+  /** Begins to write what is queued, if that is not under way. */
+  drain(): void;
 }
 
 /** Memory and rates that all partitions of one broker share. Built once a process. */
 export class LogShared {
   readonly cacheBytesMax: number;
   readonly unwrittenBytesMax: number;
+  readonly files: FilePool;
   readonly #host: Host;
   #rate: number;
   #cached = 0;
@@ -30,6 +40,7 @@ export class LogShared {
   /** Owners in the order in which their batches came in: the oldest batch of all is the first one's oldest. */
   #order: CacheOwner[] = [];
   #orderHead = 0;
+  readonly #writers = new Set<UnwrittenOwner>();
   #roomWaiters: (() => void)[] = [];
   /** When the bytes pulled so far have been paid for, on the monotonic clock. */
   #paidUntil = 0;
@@ -38,6 +49,7 @@ export class LogShared {
     this.#host = host;
     this.cacheBytesMax = options.cacheBytes ?? 64 * 1024 * 1024;
     this.unwrittenBytesMax = options.unwrittenBytes ?? 64 * 1024 * 1024;
+    this.files = new FilePool(host.disk, options.idleFiles ?? 512);
     this.#rate = options.catchUpRate ?? 64_000_000;
   }
 
@@ -64,7 +76,7 @@ export class LogShared {
       if (oldest === undefined) break;
       const freed = oldest.evictOldest();
       if (freed === 0) this.#order.push(oldest);
-      else this.#cached -= freed;
+      else if (freed !== undefined) this.#cached -= freed;
     }
     if (this.#orderHead > 1024 && this.#orderHead * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#orderHead);
@@ -72,16 +84,22 @@ export class LogShared {
     }
   }
 
-  /** Batches left memory otherwise: their partition closed or was restored. Their places in the order free nothing later. */
-  uncached(owner: CacheOwner, bytes: number): void {
+  /** A closed owner gave its memory back. */
+  uncached(bytes: number): void {
     this.#cached -= bytes;
-    this.#order = this.#order.slice(this.#orderHead).filter((other) => other !== owner);
-    this.#orderHead = 0;
   }
 
-  /** Bytes were applied and await their write. */
-  queued(bytes: number): void {
+  /** Bytes were applied and await their write. Past half of the bound every partition begins to write what it has. */
+  queued(owner: UnwrittenOwner, bytes: number): void {
     this.#unwritten += bytes;
+    this.#writers.add(owner);
+    if (this.#unwritten * 2 < this.unwrittenBytesMax) return;
+    for (const writer of this.#writers) writer.drain();
+  }
+
+  /** Nothing of this owner awaits its write. */
+  drained(owner: UnwrittenOwner): void {
+    this.#writers.delete(owner);
   }
 
   /** Bytes were written. */
