@@ -10,7 +10,7 @@ import { type MachineCheckpoint, NotProposed } from './group.ts';
 import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
 import { GroupStorage } from './groupStorage.ts';
 import { checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
-import { JournalWriter } from './journalWriter.ts';
+import { appendBytesOf, JournalWriter } from './journalWriter.ts';
 import type { GroupObserver } from './observer.ts';
 import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
 import { Reconciler } from './reconcile.ts';
@@ -37,6 +37,7 @@ export interface GroupsOptions {
   readonly broker: BrokerId;
   readonly incarnation: Incarnation;
   readonly journal: Journal;
+  readonly journalSegmentBytes: number;
   /** `raft-state/snapshots`. */
   readonly snapshotDirectory: string;
   readonly transport: Transport;
@@ -99,7 +100,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       flush: () => this.#flush(),
       onDefect: (error) => this.#fatal(error),
     });
-    this.#journalWriter = new JournalWriter(host, journal, {
+    this.#journalWriter = new JournalWriter(host, journal, appendBytesOf(options.journalSegmentBytes), {
       onFatal: (error) => this.#fatal(error),
       onDurable: () => this.#turns.wake(),
     });

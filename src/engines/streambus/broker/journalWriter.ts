@@ -2,8 +2,10 @@ import type { Host } from '../../../host/host.ts';
 import { payloadBytes } from '../../../storage/journal/batch.ts';
 import { type Journal, JournalError, type Lsn, type RecordIn } from '../../../storage/journal/index.ts';
 
-/** Bytes of one append: what a turn gathered is cut into these. */
-const appendBytesMax = 8 * 1024 * 1024;
+/** Bytes of one append at most: what a turn gathered is cut into these. It lies in one segment, so a quarter of one is the bound. */
+export function appendBytesOf(segmentBytes: number): number {
+  return Math.min(8 * 1024 * 1024, segmentBytes / 4);
+}
 
 /** Told once what was appended is durable; `first` is the number of its first record (0 for none). */
 export type OnDurable = (first: Lsn) => void;
@@ -26,6 +28,7 @@ interface InFlight {
 export class JournalWriter {
   readonly #host: Host;
   readonly #journal: Journal;
+  readonly #appendBytes: number;
   readonly #onFatal: (error: unknown) => void;
   readonly #onDurable: () => void;
   /** Given and not yet taken by the journal; bounded because nobody gives while there is any. */
@@ -35,9 +38,15 @@ export class JournalWriter {
   #idle: (() => void)[] = [];
 
   /** `onDurable` is called after those whom a write concerned were told: something may be to do now. */
-  constructor(host: Host, journal: Journal, hooks: { onFatal: (error: unknown) => void; onDurable: () => void }) {
+  constructor(
+    host: Host,
+    journal: Journal,
+    appendBytes: number,
+    hooks: { onFatal: (error: unknown) => void; onDurable: () => void },
+  ) {
     this.#host = host;
     this.#journal = journal;
+    this.#appendBytes = appendBytes;
     this.#onFatal = hooks.onFatal;
     this.#onDurable = hooks.onDurable;
     journal.onState((state) => {
@@ -78,7 +87,7 @@ export class JournalWriter {
 
   /** False when the journal does not take it now. */
   #submit(waiting: Waiting): boolean {
-    const pieces = cut(waiting.records);
+    const pieces = cut(waiting.records, this.#appendBytes);
     let first = 0;
     for (const [at, piece] of pieces.entries()) {
       try {
@@ -147,7 +156,7 @@ export class JournalWriter {
 }
 
 /** Cuts records into appends that the journal takes. */
-function cut(records: readonly RecordIn[]): readonly (readonly RecordIn[])[] {
+function cut(records: readonly RecordIn[], appendBytesMax: number): readonly (readonly RecordIn[])[] {
   const pieces: RecordIn[][] = [];
   let piece: RecordIn[] = [];
   let bytes = 0;

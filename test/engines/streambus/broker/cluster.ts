@@ -117,7 +117,7 @@ export class Cluster {
   }
 
   async #run(host: Host, id: BrokerId): Promise<void> {
-    const { kind = 'groups', flushIntervalMs = 5_000, segmentBytes = 2 ** 20 } = this.#options;
+    const { kind = 'groups', flushIntervalMs = 5_000, segmentBytes = 2 ** 22 } = this.#options;
     const incarnation = this.incarnations.get(id) ?? 1;
     const { journal } = await openJournal(host, {
       directory: '/data/journal',
@@ -143,6 +143,7 @@ export class Cluster {
       broker: id,
       incarnation,
       journal,
+      journalSegmentBytes: segmentBytes,
       snapshotDirectory: '/data/snapshots',
       transport,
       raft: { tickMs: 100, heartbeatTicks: 2, electionTicks: 10, maxUncommittedBytes: 2 ** 26 },
@@ -175,7 +176,10 @@ export class Cluster {
     let found: TestBroker | undefined;
     for (const broker of this.live) {
       const handle = broker.groups.get(group)?.handle;
-      if (handle?.serving === true && (found === undefined || handle.term > (found.groups.get(group)?.handle.term ?? 0))) {
+      if (
+        handle?.serving === true &&
+        (found === undefined || handle.term > (found.groups.get(group)?.handle.term ?? 0))
+      ) {
         found = broker;
       }
     }
@@ -210,7 +214,12 @@ export class Cluster {
 }
 
 /** Proposes texts one after the other through whoever leads, and notes those that were acknowledged. */
-export function keepProposing(cluster: Cluster, group: GroupId, count: number, everyMs: number): { acked: string[]; done: boolean } {
+export function keepProposing(
+  cluster: Cluster,
+  group: GroupId,
+  count: number,
+  everyMs: number,
+): { acked: string[]; done: boolean } {
   const result = { acked: [] as string[], done: false };
   const client = cluster.world.machines.get('client') ?? cluster.world.addMachine('client');
   client.start('client', async (host) => {

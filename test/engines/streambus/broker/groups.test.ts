@@ -13,28 +13,31 @@ describe('the groups of three brokers', () => {
     for (const texts of cluster.texts().values()) expect(texts).toEqual(load.acked);
   });
 
-  it.each(['kill', 'power'] as const)('lose nothing acknowledged when one is stopped after the other (%s)', async (how) => {
-    const cluster = new Cluster({ seed: 7, flushIntervalMs: 500 });
-    cluster.start();
-    await cluster.until('a leader', () => cluster.leader() !== undefined);
-    const load = keepProposing(cluster, 0, 3_000, 5);
-    for (let round = 0; round < 6; round++) {
-      const victim = round % 2 === 0 ? (cluster.leader()?.id ?? 1) : 1 + (round % 3);
-      cluster.stop(victim, how);
-      await cluster.run(1_500);
-      cluster.start(victim);
+  it.each(['kill', 'power'] as const)(
+    'lose nothing acknowledged when one is stopped after the other (%s)',
+    async (how) => {
+      const cluster = new Cluster({ seed: 7, flushIntervalMs: 500 });
+      cluster.start();
       await cluster.until('a leader', () => cluster.leader() !== undefined);
-      await cluster.until('everybody back', () => cluster.live.length === 3);
-      await cluster.run(1_000);
-    }
-    await cluster.until('the load', () => load.done, 60_000);
-    await cluster.run(5_000);
-    expect(load.acked.length).toBeGreaterThan(1_000);
-    const [first, ...others] = [...cluster.texts().values()];
-    for (const texts of others) expect(texts).toEqual(first);
-    const held = new Set(first);
-    expect(load.acked.filter((text) => !held.has(text))).toEqual([]);
-  });
+      const load = keepProposing(cluster, 0, 3_000, 5);
+      for (let round = 0; round < 6; round++) {
+        const victim = round % 2 === 0 ? (cluster.leader()?.id ?? 1) : 1 + (round % 3);
+        cluster.stop(victim, how);
+        await cluster.run(1_500);
+        cluster.start(victim);
+        await cluster.until('a leader', () => cluster.leader() !== undefined);
+        await cluster.until('everybody back', () => cluster.live.length === 3);
+        await cluster.run(1_000);
+      }
+      await cluster.until('the load', () => load.done, 60_000);
+      await cluster.run(5_000);
+      expect(load.acked.length).toBeGreaterThan(1_000);
+      const [first, ...others] = [...cluster.texts().values()];
+      for (const texts of others) expect(texts).toEqual(first);
+      const held = new Set(first);
+      expect(load.acked.filter((text) => !held.has(text))).toEqual([]);
+    },
+  );
 
   it('stand up again after the power of all of them went', async () => {
     const cluster = new Cluster({ seed: 3, groups: 4 });
@@ -77,9 +80,12 @@ describe('the groups of three brokers', () => {
     await cluster.until('a leader', () => cluster.leader() !== undefined);
     const leader = cluster.leader();
     let read = false;
-    void leader?.groups.get(0)?.handle.readBarrier().then(() => {
-      read = true;
-    });
+    void leader?.groups
+      .get(0)
+      ?.handle.readBarrier()
+      .then(() => {
+        read = true;
+      });
     await cluster.until('the read', () => read, 1_000);
     const lift = cluster.world.network.addRule({
       matches: (from, to) => from === `broker-${leader?.id}` || to === `broker-${leader?.id}`,
@@ -87,14 +93,17 @@ describe('the groups of three brokers', () => {
     });
     let refused = false;
     let served = false;
-    leader?.groups.get(0)?.handle.readBarrier().then(
-      () => {
-        served = true;
-      },
-      () => {
-        refused = true;
-      },
-    );
+    leader?.groups
+      .get(0)
+      ?.handle.readBarrier()
+      .then(
+        () => {
+          served = true;
+        },
+        () => {
+          refused = true;
+        },
+      );
     await cluster.until('another leader', () => cluster.leader() !== undefined && cluster.leader() !== leader, 10_000);
     await cluster.until('the refusal', () => refused, 5_000);
     expect(served).toBe(false);
