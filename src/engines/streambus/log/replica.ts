@@ -85,6 +85,8 @@ export interface PartitionReplica {
   producers(): readonly ProducerView[];
   /** True while a transaction of this id is open here: no verification is needed. */
   hasOpenTransaction(producerId: number, producerEpoch: number): boolean;
+  /** Grows with every end of a transaction that is appended here, and with every lead: what was verified before is to be verified anew. */
+  readonly transactionEnds: number;
 }
 
 export interface OffsetAnswer {
