@@ -49,8 +49,9 @@ export function isVoter(configuration: Configuration, id: RaftId): boolean {
   return configuration.incoming.includes(id) || configuration.outgoing.includes(id);
 }
 
-export function isMember(configuration: Configuration, id: RaftId): boolean {
-  return isVoter(configuration, id) || configuration.learners.includes(id);
+/** Is it anybody at all in a stored configuration? */
+export function isMemberIn({ voters, votersOutgoing, learners }: ConfState, id: RaftId): boolean {
+  return voters.includes(id) || votersOutgoing.includes(id) || learners.includes(id);
 }
 
 export function confStateOf(configuration: Configuration): ConfState {

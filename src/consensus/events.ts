@@ -149,7 +149,7 @@ export type RaftEvent =
     }
   | { readonly kind: 'replication-paused'; readonly id: RaftId; readonly to: RaftId; readonly progress: ProgressStatus }
   | {
-      readonly kind: 'snapshot-overtaken' | 'snapshot-succeeded' | 'snapshot-failed';
+      readonly kind: 'snapshot-overtaken' | 'snapshot-outrun' | 'snapshot-succeeded' | 'snapshot-failed';
       readonly id: RaftId;
       readonly from: RaftId;
       readonly progress: ProgressStatus;

@@ -93,6 +93,11 @@ function handleAcknowledgement(raft: Raft, from: Progress, index: number): void 
       raft.sink?.event({ kind: 'snapshot-overtaken', id: raft.id, from: from.id, progress: from.status() });
       from.becomeProbe();
       from.becomeReplicate();
+    } else if (from.match >= from.pendingSnapshot) {
+      // It was restored, but the log has been compacted beyond it meanwhile. Without this the member would wait for a report
+      // on the snapshot for ever, if that was lost.
+      raft.sink?.event({ kind: 'snapshot-outrun', id: raft.id, from: from.id, progress: from.status() });
+      from.becomeProbe();
     }
   } else {
     from.inflights.freeUpTo(index);

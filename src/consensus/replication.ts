@@ -1,3 +1,4 @@
+import { isMemberIn } from './configuration.ts';
 import type { Raft } from './core.ts';
 import { payloadBytes } from './entries.ts';
 import { RaftPanic, SnapshotNotReady } from './errors.ts';
@@ -38,7 +39,8 @@ function sendSnapshot(raft: Raft, to: Progress): boolean {
     return false;
   }
   const snapshot = snapshotOrNotReady(raft);
-  if (snapshot === undefined) {
+  // One from before the member was added would be ignored there, and asked for again at once, and so on.
+  if (snapshot === undefined || !isMemberIn(snapshot.metadata.confState, to.id)) {
     raft.sink?.event({ kind: 'snapshot-not-ready', id: raft.id, to: to.id });
     return false;
   }

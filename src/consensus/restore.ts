@@ -1,4 +1,4 @@
-import { configurationOf, isMember, membersOf } from './configuration.ts';
+import { configurationOf, isMemberIn, membersOf } from './configuration.ts';
 import type { Raft } from './core.ts';
 import { switchConfiguration } from './membership.ts';
 import { becomeFollower } from './states.ts';
@@ -34,7 +34,7 @@ function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
     return false;
   }
   const configuration = configurationOf(confState);
-  if (!isMember(configuration, raft.id)) {
+  if (!isMemberIn(confState, raft.id)) {
     raft.sink?.event({ kind: 'snapshot-without-me', id: raft.id, confState });
     return false;
   }

@@ -12,6 +12,7 @@ type ReplicationKinds =
   | 'snapshot-sent'
   | 'replication-paused'
   | 'snapshot-overtaken'
+  | 'snapshot-outrun'
   | 'snapshot-succeeded'
   | 'snapshot-failed'
   | 'snapshot-accepted'
@@ -58,6 +59,8 @@ export const replicationWords: Words<ReplicationKinds> = {
     debug(
       `${hex(id)} recovered from needing snapshot, resumed sending replication messages to ${hex(from)} [${describeProgress(progress)}]`,
     ),
+  'snapshot-outrun': ({ id, from, progress }) =>
+    debug(`${hex(id)} compacted its log beyond the snapshot of ${hex(from)} [${describeProgress(progress)}]`),
   'snapshot-succeeded': ({ id, from, progress }) =>
     debug(
       `${hex(id)} snapshot succeeded, resumed sending replication messages to ${hex(from)} [${describeProgress(progress)}]`,

@@ -149,7 +149,9 @@ export class Churn {
       }
       if (process.node.state === 'leader') this.#checkLeader(id, process);
     }
-    while (this.#messages.length > maxMessages) this.#messages.splice(this.#next(this.#messages.length), 1);
+    while (this.#messages.length > maxMessages) {
+      this.#lose(this.#messages.splice(this.#next(this.#messages.length), 1));
+    }
   }
 
   #checkLeader(id: RaftId, { node }: Process): void {
@@ -179,12 +181,16 @@ export class Churn {
     const message = this.#messages[at];
     if (message === undefined) return;
     if (chance % 20 !== 1) this.#messages.splice(at, 1);
-    if (chance % 15 === 2) return;
+    if (chance % 15 === 2) {
+      this.#lose([message]);
+      return;
+    }
     const to = this.members.find(({ id }) => id === message.to);
     if (to !== undefined) this.#stepInto(to, message);
   }
 
   #stepInto({ process }: Member, message: Message): void {
+    if (message.type === 'MsgSnap') this.#reportSnapshot(message, true);
     try {
       process.node.step(message);
     } catch (error) {
@@ -302,7 +308,20 @@ export class Churn {
   }
 
   #cutOff({ id }: Member): void {
-    this.#messages = this.#messages.filter(({ from, to }) => from !== id && to !== id);
+    const touches = ({ from, to }: Message): boolean => from === id || to === id;
+    this.#lose(this.#messages.filter(touches));
+    this.#messages = this.#messages.filter((message) => !touches(message));
+  }
+
+  /** Whoever sends a snapshot hears whether it arrived. */
+  #lose(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.type === 'MsgSnap') this.#reportSnapshot(message, false);
+    }
+  }
+
+  #reportSnapshot({ from, to }: Message, arrived: boolean): void {
+    this.members.find(({ id }) => id === from)?.process.node.reportSnapshot(to, arrived);
   }
 
   /**
@@ -313,7 +332,10 @@ export class Churn {
     const target = `healed${this.#proposed}`;
     let proposed = 0;
     for (let tick = 0; tick < ticks; tick++) {
-      for (const { process } of this.members) process.node.tick();
+      for (const member of this.members) {
+        this.#compact(member);
+        member.process.node.tick();
+      }
       this.#settle();
       if (tick % 5 === 0 && proposed === 0) {
         this.#ask((node) => {
@@ -345,12 +367,7 @@ export class Churn {
       let busy = waiting.length > 0;
       for (const message of waiting) {
         const to = this.members.find(({ id }) => id === message.to);
-        if (to === undefined) continue;
-        this.#stepInto(to, message);
-        if (message.type === 'MsgSnap') {
-          const from = this.members.find(({ id }) => id === message.from);
-          from?.process.node.reportSnapshot(to.id, true);
-        }
+        if (to !== undefined) this.#stepInto(to, message);
       }
       for (const member of this.members) {
         busy ||= member.process.appendWork.length + member.process.applyWork.length > 0;
