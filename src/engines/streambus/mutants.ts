@@ -24,4 +24,11 @@ export const streamBusMutants: readonly StreamBusMutant[] = [
   { name: 'aborted-lost', breaks: 'a fetch does not say which transactions were aborted' },
   { name: 'trim-local', breaks: 'a leader forgets old segments without an entry of its log' },
   { name: 'roll-by-local-clock', breaks: 'a replica cuts its segments by its own clock' },
+  { name: 'old-generation-commits', breaks: 'a member of an older generation commits offsets' },
+  { name: 'offset-fetch-stale', breaks: 'a coordinator that was deposed answers with offsets that were overtaken' },
+  { name: 'offsets-unlogged', breaks: 'committed offsets are in the memory of the leader alone' },
+  { name: 'timers-not-renewed', breaks: 'after a fail-over nobody notices that a member is gone' },
+  { name: 'marker-unlogged', breaks: 'markers leave before the decision of the transaction is committed' },
+  { name: 'epoch-not-bumped', breaks: 'a new instance of a producer does not fence the former one' },
+  { name: 'no-connection-fence', breaks: 'an end that comes late on an old connection ends the next transaction' },
 ];

@@ -19,6 +19,10 @@ export const streamBusPoints: DeclaredPoints = {
     'catch-up in more than one frame',
     'quarantine repaired',
     'catch-up had a head start',
+    'static member fenced',
+    'stale connection dropped',
+    'marker retried by a new leader',
+    'epoch overflow',
   ],
   faultPoints: [
     ...journalPoints.faultPoints,
@@ -35,5 +39,6 @@ export const streamBusPoints: DeclaredPoints = {
     'one-batch frame',
     'checkpoint now',
     'roll at each batch',
+    'marker sent twice',
   ],
 };

@@ -8,6 +8,8 @@ import type { PartitionReplica } from './log/replica.ts';
 import type { MetaCommands } from './meta/commands.ts';
 import type { Metadata } from './meta/metadata.ts';
 import type { TransactionCoordinator } from './txn/coordinator.ts';
+import type { ConnectionFence } from './txn/fence.ts';
+import type { ProducerIds } from './txn/pids.ts';
 
 /** What the parts of a broker use of each other. Built once in `streambus.ts`; nothing here is global. */
 export interface BrokerServices {
@@ -35,6 +37,10 @@ export interface BrokerServices {
   /** Coordinator of a shard that has a replica here. */
   groupCoordinator(shard: GroupId): GroupCoordinator | undefined;
   transactionCoordinator(shard: GroupId): TransactionCoordinator | undefined;
+  /** Ids for producers, taken from the metadata in blocks. */
+  readonly producerIds: ProducerIds;
+  /** Drops transactional requests that come late on connections which their clients have given up. */
+  readonly connectionFence: ConnectionFence;
   /** Why this broker takes no writes now; undefined when it does. */
   readonly readOnly: string | undefined;
 }

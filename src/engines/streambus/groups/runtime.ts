@@ -133,22 +133,21 @@ export async function append(handle: GroupHandle, entry: unknown): Promise<numbe
   }
 }
 
-/** The same, with `commitTimeoutMs` as the limit: then it throws `Unavailable` with 7, and the end is open. */
-export async function appendWithin(host: Host, handle: GroupHandle, entry: unknown): Promise<number> {
-  const work = append(handle, entry);
+/** What `work` comes to; after `commitTimeoutMs` it throws `Unavailable` with 7, and how the work ends is open. */
+export async function within<T>(host: Host, work: Promise<T>): Promise<T> {
   const patience = new AbortController();
   const tooLong = host.clock.sleep(commitTimeoutMs, patience.signal).then(
-    () => kafkaErrors.REQUEST_TIMED_OUT,
-    () => kafkaErrors.NONE,
+    () => undefined,
+    () => undefined,
   );
   try {
-    // Only the time-out can be first with a number that is not `work`'s: an abort comes after it.
+    // Wrapped, so that nothing that the work can come to looks like the time-out.
     const first = await Promise.race([work.then((result) => ({ result })), tooLong]);
-    if (typeof first === 'number') throw new Unavailable(kafkaErrors.REQUEST_TIMED_OUT);
+    if (first === undefined) throw new Unavailable(kafkaErrors.REQUEST_TIMED_OUT);
     return first.result;
   } finally {
     patience.abort();
-    // Once it took too long, how it ends is nobody's business any more.
+    // Once it took too long, a failure is nobody's business any more.
     work.catch(() => {});
   }
 }
@@ -158,9 +157,9 @@ export function appendEntry(runtime: GroupRuntime, entry: GroupEntry): Promise<n
   return append(runtime.handle, entry);
 }
 
-/** Proposes an entry that a client waits for: see `appendWithin`. */
+/** Proposes an entry that a client waits for: see `within`. */
 export function appendEntryWithin(runtime: GroupRuntime, entry: GroupEntry): Promise<number> {
-  return appendWithin(runtime.host, runtime.handle, entry);
+  return within(runtime.host, append(runtime.handle, entry));
 }
 
 /** Copies that outlive the request they came in. */

@@ -1,67 +1,44 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import { RpcError } from '../broker/rpc.ts';
+import { RpcError, type RpcOptions } from '../broker/rpc.ts';
 import { decodeJson, encodeJson } from '../groups/entries.ts';
 import type { BrokerServices } from '../services.ts';
-import type { TopicPartition, VerifyRequest } from './coordinator.ts';
+import type { VerifyRequest } from './coordinator.ts';
 
 /** Name of the request to the leader of a transactional id's shard. */
 export const verifyRpc = 'txn.verify';
-
-/** A verification gets so long; a produce request waits for it. */
-const timeoutMs = 3_000;
-
-/** First versions of Produce that know 120, and that add their partitions themselves (KIP-890). */
-const abortableFrom = 11;
-const addsPartitionsFrom = 12;
 
 /** What of the broker is used. */
 export type VerifyServices = Pick<BrokerServices, 'metadata' | 'rpc'>;
 
 /**
- * Before the first batch of a transaction is appended to a partition: whether the partition belongs to the open transaction of the
- * id, or, for clients of version 2 (Produce 12), makes it so. Resolves to the error number that the Produce request of this version
- * is answered with: 0 append; 48 or 120 not in a transaction; 47 fenced; 49 the id has another producer; 51 the last transaction
- * is not ended yet; 19 its coordinator cannot be reached now. None of them was appended.
+ * Asks the coordinator of a transactional id whether partitions (or a consumer group's offsets) belong to its open transaction, or,
+ * with `add`, to make it so (KIP-890). Resolves to an error number: 0 yes; 48 they do not; 90 fenced; 49 the id has another
+ * producer; 51 the last transaction is not ended yet; 7, 14, 15 or 16 it could not be asked now. Asking again is always safe.
  *
- * A marker may be applied between the answer and the append: the caller checks that no end of this producer has come since it asked.
+ * An end may be applied between the answer and what the caller does with it: the caller checks that no end of this producer has
+ * come since it asked.
  */
 export async function verifyOrAdd(
   services: VerifyServices,
-  transactionalId: string,
-  producerId: number,
-  producerEpoch: number,
-  partitions: readonly TopicPartition[],
-  version: number,
+  request: VerifyRequest,
+  options: RpcOptions = {},
 ): Promise<number> {
-  const add = version >= addsPartitionsFrom;
-  const verdict = await askCoordinator(services, {
-    transactionalId,
-    producerId,
-    producerEpoch,
-    partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
-    groupId: undefined,
-    add,
-  });
-  switch (verdict) {
-    case kafkaErrors.NONE:
-    case kafkaErrors.INVALID_PRODUCER_ID_MAPPING:
-      return verdict;
-    case kafkaErrors.PRODUCER_FENCED:
-      return kafkaErrors.INVALID_PRODUCER_EPOCH;
-    case kafkaErrors.INVALID_TXN_STATE:
-      return version >= abortableFrom ? kafkaErrors.TRANSACTION_ABORTABLE : verdict;
-    case kafkaErrors.CONCURRENT_TRANSACTIONS:
-      // Older clients do not expect 51 here; 19 has them try again.
-      return add ? verdict : kafkaErrors.NOT_ENOUGH_REPLICAS;
-    default:
-      return kafkaErrors.NOT_ENOUGH_REPLICAS;
+  const { metadata, rpc } = services;
+  const shard = metadata.shardOf('transactions', request.transactionalId);
+  try {
+    const answer = await rpc.callLeader(shard, verifyRpc, encodeJson(request), options);
+    // The form is ours: the other side writes a number.
+    return decodeJson(answer) as number;
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    return error.reason === 'lost' ? kafkaErrors.REQUEST_TIMED_OUT : kafkaErrors.COORDINATOR_NOT_AVAILABLE;
   }
 }
 
-/** First version of TxnOffsetCommit that knows 120. */
-const offsetsAbortableFrom = 4;
+/** A commit of offsets waits so long for the coordinator of its transaction. */
+const offsetsTimeoutMs = 3_000;
 
-/** The same for the offsets of a consumer group, in the numbers of TxnOffsetCommit: 15 when the coordinator cannot be reached. */
+/** The same for the offsets of a consumer group, in the numbers of TxnOffsetCommit: 15 when the coordinator cannot be asked. */
 export async function verifyOffsets(
   services: VerifyServices,
   request: {
@@ -72,7 +49,7 @@ export async function verifyOffsets(
     readonly add: boolean;
   },
 ): Promise<number> {
-  const verdict = await askCoordinator(services, { ...request, partitions: [] });
+  const verdict = await verifyOrAdd(services, { ...request, partitions: [] }, { timeoutMs: offsetsTimeoutMs });
   switch (verdict) {
     case kafkaErrors.NONE:
     case kafkaErrors.INVALID_PRODUCER_ID_MAPPING:
@@ -83,25 +60,5 @@ export async function verifyOffsets(
       return kafkaErrors.INVALID_PRODUCER_EPOCH;
     default:
       return kafkaErrors.COORDINATOR_NOT_AVAILABLE;
-  }
-}
-
-/** What a TxnOffsetCommit of this version is told when its group does not belong to an open transaction. */
-export function offsetsVerdict(errorCode: number, version: number): number {
-  const isAbortable = errorCode === kafkaErrors.INVALID_TXN_STATE && version >= offsetsAbortableFrom;
-  return isAbortable ? kafkaErrors.TRANSACTION_ABORTABLE : errorCode;
-}
-
-/** Resolves to the coordinator's error number; 15 when it cannot be reached, or did not answer: asking again is safe. */
-async function askCoordinator(services: VerifyServices, request: VerifyRequest): Promise<number> {
-  const { metadata, rpc } = services;
-  const shard = metadata.shardOf('transactions', request.transactionalId);
-  try {
-    const answer = await rpc.callLeader(shard, verifyRpc, encodeJson(request), { timeoutMs });
-    // The form is ours: `serveVerify` writes a number.
-    return decodeJson(answer) as number;
-  } catch (error) {
-    if (error instanceof RpcError) return kafkaErrors.COORDINATOR_NOT_AVAILABLE;
-    throw error;
   }
 }

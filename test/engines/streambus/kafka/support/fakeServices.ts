@@ -35,6 +35,8 @@ export class FakeServices implements BrokerServices {
   readonly verified: unknown[] = [];
   readonly brokers = new Map<number, BrokerInfo>();
   groupIds: Iterable<number> = [];
+  readonly producerIds = { next: () => Promise.resolve(4_000) };
+  readonly connectionFence = { check() {} };
   #nextGroup = 1024;
 
   constructor(host: Host, overrides: Record<string, unknown> = {}) {
