@@ -7,7 +7,7 @@ import { produceError } from '../refusal.ts';
 import { codeOfFailure, textOfFailure } from './failure.ts';
 import { endpointsOf, findLed, type LeaderView } from './partitionLookup.ts';
 import { type BatchSummary, batchSummary } from './produceBatch.ts';
-import { verifyTransactions } from './produceTransactions.ts';
+import { isOvertaken, verifyTransactions } from './produceTransactions.ts';
 import { charge } from './quotaOf.ts';
 
 type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number];
@@ -20,6 +20,8 @@ export interface ProducePart {
   readonly summary: BatchSummary;
   readonly replica: PartitionReplica | undefined;
   refusal: Refusal | undefined;
+  /** `transactionEnds` of the replica when the transaction was found open; undefined outside a transaction. */
+  verifiedEnds: number | undefined;
 }
 
 interface Refusal {
@@ -46,12 +48,14 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   const parts = partsOf(request, context);
   const throttleTimeMs = chargeFor(parts, context);
   const before = session.produceTurn;
-  const verification = verifyTransactions(request, parts, context);
   let answers: Promise<PartitionAnswer>[] = [];
+  // Behind another one, what is to be verified shows only when its turn has come: that one may have opened the transaction.
+  const verification = before === undefined ? verifyTransactions(request, parts, context) : undefined;
   if (before === undefined && verification === undefined) {
     answers = appendAll(parts, request, context);
   } else {
-    const turn = takeTurn(before, verification, () => {
+    const turn = takeTurn(before ?? verification, async () => {
+      if (before !== undefined) await verifyTransactions(request, parts, context);
       answers = appendAll(parts, request, context);
     });
     session.produceTurn = turn;
@@ -75,14 +79,9 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   };
 }
 
-async function takeTurn(
-  before: Promise<void> | undefined,
-  verification: Promise<void> | undefined,
-  act: () => void,
-): Promise<void> {
+async function takeTurn(before: Promise<void> | undefined, act: () => Promise<void>): Promise<void> {
   await before;
-  await verification;
-  act();
+  await act();
 }
 
 /** Why nothing of the request can be taken. */
@@ -124,6 +123,7 @@ function partsOf(request: ProduceRequest, context: DoorContext): ProducePart[] {
         records: records ?? nothing,
         summary: batchSummary(records ?? nothing),
         replica: found.replica,
+        verifiedEnds: undefined,
       };
       if (!mayWrite) return { ...part, refusal: { errorCode: kafkaErrors.TOPIC_AUTHORIZATION_FAILED } };
       if (found.replica === undefined) {
@@ -161,6 +161,13 @@ function appendAll(
   return parts.map((part) => {
     const { refusal, replica } = part;
     if (refusal !== undefined || replica === undefined) return Promise.resolve(refusedAnswer(part, context));
+    if (isOvertaken(part)) {
+      part.refusal = {
+        errorCode: kafkaErrors.NOT_ENOUGH_REPLICAS,
+        errorMessage: 'a transaction ended here while this one was verified',
+      };
+      return Promise.resolve(refusedAnswer(part, context));
+    }
     return appendOne(part, replica, request, context);
   });
 }

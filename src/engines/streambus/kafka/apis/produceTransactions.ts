@@ -23,16 +23,38 @@ export function verifyTransactions(
 ): Promise<void> | undefined {
   const { transactionalId } = request;
   if (transactionalId === null || context.services.host.telemetry.mutant('no-verify')) return undefined;
-  const unseen = parts.filter(
-    ({ refusal, summary, replica }) =>
-      refusal === undefined &&
-      summary.isTransactional &&
-      replica?.hasOpenTransaction(summary.producerId, summary.producerEpoch) === false,
-  );
+  const unseen = parts.filter(isUnseen);
+  for (const part of parts) if (part.summary.isTransactional) part.verifiedEnds = part.replica?.transactionEnds;
   return unseen.length === 0 ? undefined : verify(transactionalId, unseen, context);
 }
 
+/** True when an end was appended since the part was looked at: it may be that of the very transaction that was found open. */
+export function isOvertaken({ verifiedEnds, replica }: ProducePart): boolean {
+  return verifiedEnds !== undefined && replica?.transactionEnds !== verifiedEnds;
+}
+
+/** True for a part that may be appended only after its transaction was verified. */
+function isUnseen({ refusal, summary, replica }: ProducePart): boolean {
+  return (
+    refusal === undefined &&
+    summary.isTransactional &&
+    replica?.hasOpenTransaction(summary.producerId, summary.producerEpoch) === false
+  );
+}
+
+/** Verifications that an end overtook, and are begun again; then the client has to try again. */
+const maxAttempts = 3;
+
 async function verify(transactionalId: string, parts: readonly ProducePart[], context: DoorContext): Promise<void> {
+  let left = parts;
+  for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt++) {
+    for (const part of left) part.verifiedEnds = part.replica?.transactionEnds;
+    await verifyOnce(transactionalId, left, context);
+    left = left.filter((part) => part.refusal === undefined && isOvertaken(part));
+  }
+}
+
+async function verifyOnce(transactionalId: string, parts: readonly ProducePart[], context: DoorContext): Promise<void> {
   const { services, version, signal } = context;
   await Promise.all(
     Array.from(byProducer(parts), async ([, own]) => {

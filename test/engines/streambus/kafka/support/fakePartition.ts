@@ -28,6 +28,7 @@ export class FakePartition implements PartitionReplica {
   /** Answers the next appends with this error. */
   appendError = 0;
   openTransactions = new Set<string>();
+  transactionEnds = 0;
   readonly requests: AppendRequest[] = [];
   readonly batches: Stored[] = [];
   #held: (() => void)[] | undefined;
