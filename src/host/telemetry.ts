@@ -1,5 +1,6 @@
 import type { Tracer } from '@opentelemetry/api';
 import type { Registry } from 'prom-client';
+import type { Profiler } from './profiler.ts';
 
 /** Fields of a log line: plain data. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -44,4 +45,6 @@ export interface Telemetry {
    * production, where nothing can switch one on.
    */
   mutant(name: string): boolean;
+  /** Profiles of this process; undefined in the simulator. */
+  readonly profiler?: Profiler;
 }

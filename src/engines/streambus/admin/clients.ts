@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { isoTime } from '../isoTime.ts';
+import { AdminRefusal, type AdminRoute, ok, queryOf } from './answer.ts';
+import type { AdminContext } from './context.ts';
+import { forwardTo } from './forward.ts';
+
+const slowQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100_000).optional(),
+  sort: z.enum(['time', 'duration']).default('time'),
+  api: z.string().optional(),
+});
+
+/** What clients do here: slow requests, consumer groups, transactions. */
+export function clientRoutes(context: AdminContext): readonly AdminRoute[] {
+  const { services } = context;
+  const { metadata } = services;
+
+  /** Asks the leader of every shard of a kind for its part of a list, and puts them together. */
+  async function everyShard(
+    kind: 'groups' | 'transactions',
+    path: string,
+    ask: (shard: number) => Promise<readonly unknown[] | undefined>,
+    signal: AbortSignal,
+  ): Promise<{ readonly items: readonly unknown[]; readonly missing: readonly string[] }> {
+    const parts = await Promise.all(
+      metadata.shards
+        .filter((shard) => shard.kind === kind)
+        .map(async ({ group }) => {
+          const own = await ask(group);
+          if (own !== undefined) return { group, items: own };
+          const leader = services.leaderOf(group)?.broker;
+          if (leader === undefined || leader === services.broker) return { group, items: undefined };
+          try {
+            const request = { method: 'GET', path, query: { shard: String(group) }, body: new Uint8Array(0) } as const;
+            const { status, body } = await forwardTo(context, leader, request, signal);
+            const items = (body as { readonly [key: string]: unknown })[kind]; // what `path` answers
+            return { group, items: status === 200 && Array.isArray(items) ? (items as readonly unknown[]) : undefined };
+          } catch (error) {
+            if (error instanceof AdminRefusal) return { group, items: undefined };
+            throw error;
+          }
+        }),
+    );
+    return {
+      items: parts.flatMap(({ items }) => items ?? []),
+      missing: parts.filter(({ items }) => items === undefined).map(({ group }) => `${kind}-${group}`),
+    };
+  }
+
+  const shardQuery = z.strictObject({ shard: z.coerce.number().int().optional() });
+
+  async function groupsOf(shard: number): Promise<readonly unknown[] | undefined> {
+    const coordinator = services.groupCoordinator(shard);
+    if (coordinator === undefined || services.group(shard)?.serving !== true) return undefined;
+    const listed = await coordinator.list();
+    if (listed.errorCode !== 0) return undefined;
+    return Promise.all(
+      listed.groups.map(async ({ groupId, protocolType, state }) => {
+        const { members, generationId, protocolName } = await coordinator.describe(groupId);
+        return {
+          group: groupId,
+          state,
+          protocol_type: protocolType,
+          protocol: protocolName,
+          generation: generationId,
+          coordinator: services.broker,
+          members: members.map(({ memberId, clientId, clientHost }) => ({
+            member: memberId,
+            client_id: clientId,
+            host: clientHost,
+          })),
+        };
+      }),
+    );
+  }
+
+  async function transactionsOf(shard: number): Promise<readonly unknown[] | undefined> {
+    const coordinator = services.transactionCoordinator(shard);
+    if (coordinator === undefined || services.group(shard)?.serving !== true) return undefined;
+    const listed = await coordinator.list();
+    if (listed.errorCode !== 0) return undefined;
+    return listed.transactions.map((transaction) => ({
+      transactional_id: transaction.transactionalId,
+      producer_id: transaction.producerId,
+      producer_epoch: transaction.producerEpoch,
+      state: transaction.state,
+      timeout_ms: transaction.timeoutMs,
+      started: transaction.startedWallMs < 0 ? null : isoTime(transaction.startedWallMs),
+      partitions: transaction.partitions.map(({ topic, partition }) => `${topic}/${partition}`),
+      coordinator: services.broker,
+    }));
+  }
+
+  const listed = (
+    kind: 'groups' | 'transactions',
+    of: (shard: number) => Promise<readonly unknown[] | undefined>,
+  ): AdminRoute => ({
+    method: 'GET',
+    path: `/admin/${kind}`,
+    summary: kind === 'groups' ? 'Consumer groups with their members.' : 'Transactional ids and their transactions.',
+    role: 'read',
+    schema: { query: shardQuery },
+    handler: async (request) => {
+      const { shard } = queryOf(request, shardQuery);
+      if (shard !== undefined) {
+        const items = await of(shard);
+        if (items === undefined)
+          throw new AdminRefusal(409, 'NOT_LEADER', `this broker does not lead ${kind}-${shard}`);
+        return ok({ [kind]: items, unavailable: [] });
+      }
+      const { items, missing } = await everyShard(kind, `/admin/${kind}`, of, request.signal);
+      return ok({ [kind]: items, unavailable: missing });
+    },
+  });
+
+  return [
+    {
+      method: 'GET',
+      path: '/admin/slow-queries',
+      summary: 'The last requests of this broker that took longer than slow_query.threshold, newest first.',
+      role: 'read',
+      schema: { query: slowQuery },
+      handler: async (request) => {
+        const { limit, sort, api } = queryOf(request, slowQuery);
+        const entries = context
+          .slowQueries()
+          .filter((entry) => api === undefined || entry.api.toLowerCase() === api.toLowerCase());
+        const sorted =
+          sort === 'duration' ? [...entries].sort((left, right) => right.duration_ms - left.duration_ms) : entries;
+        return ok(sorted.slice(0, limit));
+      },
+    },
+    listed('groups', groupsOf),
+    listed('transactions', transactionsOf),
+  ];
+}
