@@ -3,7 +3,7 @@ import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { RecordInput } from '../../../wire/kafka/records.ts';
 import { ClientError, isRetriable } from './clientError.ts';
 import type { Cluster } from './cluster.ts';
-import { type ProducerBatch, type ProducerIdentity, recordBytes, type SentRecord } from './producerBatch.ts';
+import { ProducerBatch, type ProducerIdentity, recordBytes, type SentRecord } from './producerBatch.ts';
 
 /** What the queues of one producer share. */
 export interface QueueOwner {
@@ -24,6 +24,40 @@ export interface QueueOwner {
   acquireIdentity(): Promise<unknown>;
   /** A batch was given up. When it was numbered, its numbers are a gap, and its identity is of no more use. */
   abandoned(batch: ProducerBatch, error: ClientError): void;
+}
+
+/**
+ * The batches of one partition, in order. Up to `inFlightMax` are under way; when one fails, nothing new is sent until all of them
+ * are settled, then the failed ones go again, in their order and under their old numbers. So a repeat never overtakes.
+ */
+export class PartitionQueue {
+  readonly #owner: QueueOwner;
+  readonly #topic: string;
+  readonly #partition: number;
+  #queued: ProducerBatch[] = [];
+  #inFlight: ProducerBatch[] = [];
+  #timer: Timer | undefined;
+  #isDraining = false;
+  #pauses = 0;
+  readonly #idle: (() => void)[] = [];
+  /** Identity of which the partition has acknowledged a batch; undefined also when none is used. */
+  #proven: ProducerIdentity | undefined;
+
+  constructor(owner: QueueOwner, topic: string, partition: number) {
+    this.#owner = owner;
+    this.#topic = topic;
+    this.#partition = partition;
+  }
+
+  get isIdle(): boolean {
+    return this.#queued.length === 0 && this.#inFlight.length === 0;
+  }
+
+  /** Adds a record; resolves when it is acknowledged. */
+  add(record: RecordInput): Promise<SentRecord> {
+    return new Promise((resolve, reject) => {
+      const { cluster, batchBytes, deliveryTimeoutMs } = this.#owner;
+      let batch = this.#queued.at(-1);
       if (batch === undefined || !batch.isOpen || batch.bytes + recordBytes(record) > batchBytes) {
         batch = new ProducerBatch(this.#topic, this.#partition, cluster.host.clock.now() + deliveryTimeoutMs);
         this.#queued.push(batch);
@@ -68,11 +102,14 @@ export interface QueueOwner {
       void this.#acquire();
       return;
     }
-    while (this.#inFlight.length < this.#owner.inFlightMax) {
+    for (;;) {
       const next = this.#queued[0];
       if (next === undefined) break;
-      // Numbers of another identity must wait until those of the one before are in the log.
       const identity = next.identity ?? this.#owner.identity;
+      // A partition that does not know the producer takes any first number: the second batch could overtake the first.
+      const most = identity === this.#proven ? this.#owner.inFlightMax : 1;
+      if (this.#inFlight.length >= most) break;
+      // Numbers of another identity must wait until those of the one before are in the log.
       if (this.#inFlight.some((batch) => batch.identity !== identity)) break;
       this.#queued.shift();
       this.#inFlight.push(next);
@@ -98,7 +135,8 @@ export interface QueueOwner {
         }
       }
     } catch (error) {
-      const failure = error instanceof ClientError ? error : new ClientError('STATE', 'definite', String(error), undefined, error);
+      const failure =
+        error instanceof ClientError ? error : new ClientError('STATE', 'definite', String(error), undefined, error);
       this.abandonQueued(failure);
     } finally {
       this.#pauses -= 1;
@@ -111,6 +149,7 @@ export interface QueueOwner {
     batch.attempts += 1;
     try {
       await this.#owner.sendOnce(batch);
+      this.#proven = batch.identity;
     } catch (error) {
       batch.state = 'failed';
       batch.failure =
