@@ -92,4 +92,6 @@ export interface ServerSettings {
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
   /** File with one `token role[,role]` a line. Needed, as TLS is, beyond loopback. */
   readonly tokensFile?: string;
+  /** What is needed beyond loopback; default both. */
+  readonly beyondLoopback?: { readonly tls: boolean; readonly tokens: boolean };
 }

@@ -28,9 +28,10 @@ const GRANTED: ReadonlySet<string> = new Set<Role>(['read', 'write', 'admin']);
 export function prepareSettings(settings: ServerSettings): PreparedSettings {
   const { host, port } = parseBind(settings.bind);
   if (!isLoopback(host)) {
+    const needed = settings.beyondLoopback ?? { tls: true, tokens: true };
     const missing = [
-      ...(settings.tls === undefined ? ['TLS (certificate and key)'] : []),
-      ...(settings.tokensFile === undefined ? ['a tokens file'] : []),
+      ...(needed.tls && settings.tls === undefined ? ['TLS (certificate and key)'] : []),
+      ...(needed.tokens && settings.tokensFile === undefined ? ['a tokens file'] : []),
     ];
     if (missing.length > 0) {
       throw refused(

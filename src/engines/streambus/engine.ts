@@ -1,0 +1,69 @@
+import type { Host } from '../../host/host.ts';
+import type { EngineDefinition, RunningEngine, ServerSettings } from '../engine.ts';
+import type { GroupObserver } from './broker/observer.ts';
+import { type StreamBusConfig, streamBusConfigSchema } from './config.ts';
+import { streamBusPoints } from './points.ts';
+import { createStreamBus, type StreamBus } from './streambus.ts';
+
+/** A running broker, with the library's door to it. */
+export interface RunningStreamBus extends RunningEngine {
+  readonly bus: StreamBus;
+}
+
+/** What a broker is given beside its configuration. */
+export interface StreamBusOptions {
+  /** Is told of everything that the broker's groups do. */
+  readonly observer?: GroupObserver;
+}
+
+/** Starts a broker. It is there, and answers on HTTP, before it has found or formed its cluster. @throws EngineError */
+export async function startStreamBus(
+  host: Host,
+  config: StreamBusConfig,
+  options: StreamBusOptions = {},
+): Promise<RunningStreamBus> {
+  const bus = createStreamBus(host, config, options);
+  await bus.start();
+  return {
+    bus,
+    routes: bus.routes,
+    refused: ({ status }) => bus.metrics.httpFailed(status),
+    stopped: bus.stopped,
+    reload: (next) => bus.reload(streamBusConfigSchema.parse(next)),
+    drain: () => bus.drain(),
+    close: () => bus.stop(),
+  };
+}
+
+function serverSettings({ server, security }: StreamBusConfig): ServerSettings {
+  const { tls, token_file: tokensFile, allow_anonymous: allowAnonymous } = security.admin;
+  const host = server.host.includes(':') ? `[${server.host}]` : server.host;
+  return {
+    bind: `${host}:${server.http_port}`,
+    maxBodyBytes: 1_048_576,
+    // The runbook's commands are plain curl: a token is needed from elsewhere, TLS is the operator's choice.
+    beyondLoopback: { tls: false, tokens: !allowAnonymous },
+    ...(tokensFile === undefined ? {} : { tokensFile }),
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            certFile: tls.cert,
+            keyFile: tls.key,
+            ...(tls.client_ca === undefined ? {} : { clientCaFile: tls.client_ca }),
+          },
+        }),
+  };
+}
+
+/** The engine `streambus`: a replicated log that speaks Kafka's protocol. */
+export const streambus: EngineDefinition<StreamBusConfig> = {
+  name: 'streambus',
+  summary: "Replicated log over Raft that speaks Kafka's protocol.",
+  configSchema: streamBusConfigSchema,
+  environmentPrefix: 'STREAMBUS',
+  stateDirectory: (config) => config.storage.data_dir,
+  server: serverSettings,
+  points: streamBusPoints,
+  start: (host, config) => startStreamBus(host, config),
+};
