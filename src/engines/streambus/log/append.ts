@@ -31,6 +31,8 @@ export class Appender {
   readonly #pending = new Map<number, Pending>();
   /** Undefined while this replica does not lead. */
   tail: Tail | undefined;
+  /** See `PartitionReplica.transactionEnds`. */
+  transactionEnds = 0;
   /** Of a planted bug: what is appended, shown to consumers before it is committed. */
   premature: CachedBatch[] = [];
   #configs: ReadonlyMap<string, string> | undefined;
@@ -46,6 +48,7 @@ export class Appender {
   }
 
   lead(term: number): void {
+    this.transactionEnds += 1;
     this.#pending.clear();
     this.premature = [];
     this.tail = new Tail(term, this.#core.state.next);
@@ -148,18 +151,20 @@ export class Appender {
   /** Lets producers expire by an entry. They must be idle. False when it could not be proposed. */
   expire(producers: readonly number[]): boolean {
     const { tail } = this;
-    if (tail === undefined || !this.proposeQuietly(encodeExpiry(producers))) return false;
-    for (const id of producers) tail.appended(id, undefined);
+    const proposed = tail === undefined ? undefined : this.proposeQuietly(encodeExpiry(producers));
+    if (tail === undefined || proposed === undefined) return false;
+    for (const id of producers) tail.appended(id, undefined, proposed);
     return true;
   }
 
-  /** Proposes an entry whose loss does not matter: it will be proposed again when it is still wanted. */
-  proposeQuietly(data: Uint8Array): boolean {
+  /** Proposes an entry whose loss does not matter: it is proposed again when it is still wanted. Undefined when it was refused. */
+  proposeQuietly(data: Uint8Array): Promise<Proposed> | undefined {
     try {
-      this.#core.handle.propose(data).catch(() => undefined);
-      return true;
+      const proposed = this.#core.handle.propose(data);
+      proposed.catch(() => undefined);
+      return proposed;
     } catch (error) {
-      if (error instanceof NotProposed) return false;
+      if (error instanceof NotProposed) return undefined;
       throw error;
     }
   }
@@ -185,7 +190,7 @@ export class Appender {
     tail.next = lastOffsetOf(header) + 1;
     if (header.producerId >= 0 || mutants.pidMinus1Checked) {
       const known = tail.get(header.producerId, state.producers);
-      tail.appended(header.producerId, afterBatch(known, header, isTransactional(header)));
+      tail.appended(header.producerId, afterBatch(known, header, isTransactional(header)), proposed);
       if (header.producerId >= 0) this.#pending.set(header.baseOffset, { proposed });
     }
     if (mutants.hwAtAppend) this.premature.push({ base: header.baseOffset, last: lastOffsetOf(header), bytes: batch });
@@ -305,9 +310,9 @@ export class Appender {
       if (marker.coordinatorEpoch < known.coordinatorEpoch) return { errorCode: kafkaErrors.CONCURRENT_TRANSACTIONS };
       if (known.transactionStart < 0 && known.epoch === marker.producerEpoch) {
         // Ended before, perhaps by a marker that is still under way: the answer must not be earlier than that.
-        const pending = known.lastOffset < state.next ? undefined : this.#pending.get(known.lastOffset);
+        const underWay = tail.underWay(marker.producerId);
         host.telemetry.sometimes('marker repeated', true);
-        return pending === undefined ? { errorCode: kafkaErrors.NONE } : this.#committed(pending.proposed);
+        return underWay === undefined ? { errorCode: kafkaErrors.NONE } : this.#committed(underWay);
       }
     }
     const batch = buildMarker(marker, Math.floor(host.clock.wall()));
@@ -320,13 +325,13 @@ export class Appender {
       throw error;
     }
     const header = markerHeader(marker, tail, host.clock.wall());
-    this.#pending.set(tail.next, { proposed });
-    tail.appended(marker.producerId, afterMarker(known, header, marker.coordinatorEpoch));
+    this.transactionEnds += 1;
+    tail.appended(marker.producerId, afterMarker(known, header, marker.coordinatorEpoch), proposed);
     tail.next += 1;
     return this.#committed(proposed);
   }
 
-  async #committed(proposed: Promise<Proposed>): Promise<{ readonly errorCode: number }> {
+  async #committed(proposed: Promise<unknown>): Promise<{ readonly errorCode: number }> {
     try {
       await proposed;
       return { errorCode: kafkaErrors.NONE };

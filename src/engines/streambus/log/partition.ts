@@ -206,6 +206,10 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
     const producer = this.appender.producer(producerId);
     return producer !== undefined && producer.transactionStart >= 0 && producer.epoch === producerEpoch;
   }
+
+  get transactionEnds(): number {
+    return this.appender.transactionEnds;
+  }
 }
 
 /**

@@ -5,6 +5,8 @@ interface TailEntry {
   state: ProducerState | undefined;
   /** Entries of this producer that are appended and not applied. */
   pending: number;
+  /** The newest of them. */
+  last: Promise<unknown>;
 }
 
 /**
@@ -37,15 +39,21 @@ export class Tail {
     return entry === undefined ? applied.get(producerId) : entry.state;
   }
 
+  /** The newest proposal of this producer that is not applied. */
+  underWay(producerId: number): Promise<unknown> | undefined {
+    return this.#producers.get(producerId)?.last;
+  }
+
   /** An entry that leads to this state was proposed. */
-  appended(producerId: number, state: ProducerState | undefined): void {
+  appended(producerId: number, state: ProducerState | undefined, proposed: Promise<unknown>): void {
     const entry = this.#producers.get(producerId);
     if (entry === undefined) {
-      this.#producers.set(producerId, { state, pending: 1 });
+      this.#producers.set(producerId, { state, pending: 1, last: proposed });
       return;
     }
     entry.state = state;
     entry.pending += 1;
+    entry.last = proposed;
   }
 
   /** An entry of this producer was applied. */
