@@ -10,6 +10,7 @@ import { loadNote } from './measure.ts';
 const benches: Readonly<Record<string, string>> = {
   sim: 'events of the simulator',
   gathering: 'group commit on the stand',
+  raft: 'the raft core: idle groups, heartbeats, entries',
   journal: 'the journal beside the raw disk, classic-level, sqlite, lmdb',
   stemedb: 'the store beside the same, HTTP, queries, index',
   growth: 'what may grow with the number of records, and what may not',

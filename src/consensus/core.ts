@@ -7,7 +7,7 @@ import { draftMessage, type MessageDraft } from './message.ts';
 import { RaftLog } from './raftLog.ts';
 import { ReadOnly, type ReadRequest } from './readOnly.ts';
 import { Tracker } from './tracker.ts';
-import type { HardState, Message, MessageType, RaftId, RaftState, ReadState } from './types.ts';
+import type { HardState, Message, MessageType, RaftId, RaftState, ReadState, Snapshot } from './types.ts';
 
 /** Reads that wait until a new leader has committed an entry of its term; more are dropped and have to be asked again. */
 export const maxPendingReads = 4096;
@@ -54,6 +54,8 @@ export class Raft {
   configurationIndex = 0;
   /** No configuration change may be appended before this index is applied. */
   pendingConfIndex = 0;
+  /** Of a planted bug: the first snapshot that was ever sent. */
+  oldestSnapshot: Snapshot | undefined;
   /** Bytes of data in the leader's uncommitted tail: an estimate, never too high. */
   uncommittedBytes = 0;
 

@@ -65,6 +65,10 @@ function sendSnapshot(raft: Raft, to: Progress): boolean {
 
 function snapshotOrNotReady(raft: Raft): Snapshot | undefined {
   try {
+    if (raft.mutant('snapshot-older')) {
+      raft.oldestSnapshot ??= raft.log.snapshot();
+      return raft.oldestSnapshot;
+    }
     return raft.log.snapshot();
   } catch (error) {
     if (error instanceof SnapshotNotReady) return undefined;

@@ -31,4 +31,21 @@ export const streamBusMutants: readonly StreamBusMutant[] = [
   { name: 'marker-unlogged', breaks: 'markers leave before the decision of the transaction is committed' },
   { name: 'epoch-not-bumped', breaks: 'a new instance of a producer does not fence the former one' },
   { name: 'no-connection-fence', breaks: 'an end that comes late on an old connection ends the next transaction' },
+  { name: 'commit-old-term', breaks: 'a leader counts replicas of an entry of an earlier term and commits it' },
+  {
+    name: 'commit-unclamped',
+    breaks: 'a follower commits entries that the message with the commit index did not cover',
+  },
+  { name: 'truncate-always', breaks: 'a follower throws away what lies behind the entries of a late message' },
+  { name: 'snapshot-term-zero', breaks: 'a restored snapshot is remembered without its term' },
+  { name: 'snapshot-keeps-suffix', breaks: 'entries that contradict a restored snapshot stay behind it' },
+  {
+    name: 'conf-before-own-term',
+    breaks: 'a new leader changes the configuration while an older change is in its tail',
+  },
+  { name: 'two-pending', breaks: 'a configuration change is appended while another is not applied' },
+  { name: 'learner-counts', breaks: 'learners are counted when a leader commits' },
+  { name: 'no-check-quorum', breaks: 'a leader that no majority hears goes on leading' },
+  { name: 'no-prevote', breaks: 'a member that was cut off deposes the leader when it comes back' },
+  { name: 'snapshot-older', breaks: 'a follower is sent an old snapshot again, from which the log does not go on' },
 ];
