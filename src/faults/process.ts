@@ -76,6 +76,43 @@ const wipe = defineFault({
   lastsMs,
 });
 
+const oldDisk = defineFault({
+  name: 'process.old-disk',
+  summary:
+    'The disks are copied, and after a while the power goes and the machine comes back with the copy: a virtual machine set back to its snapshot.',
+  schema: z.strictObject({
+    age: durationMs.prefault(5_000).describe('time from the copy to the loss of power: what was written in it is gone'),
+    restart: durationMs.prefault(1_000).describe('when the node starts again, from the loss of power'),
+  }),
+  describe: (p, targets) =>
+    `${targets.join(', ')} set back by ${formatDuration(p.age)}, back after ${formatDuration(p.restart)}`,
+  apply: (context, p) => {
+    const { scheduler } = context.world;
+    return healAll(
+      machinesOf(context).map((machine) => {
+        const images = [...machine.devices.devices.values()].map((device) => ({ device, image: device.image() }));
+        let incarnation: number | undefined;
+        const back = (): void => {
+          if (machine.incarnation === incarnation) machine.restart();
+        };
+        const set = scheduler.after(p.age, 'set back', undefined, () => {
+          machine.powerLoss('drop');
+          for (const { device, image } of images) device.restore(image);
+          incarnation = machine.incarnation;
+          restarting = scheduler.after(p.restart, 'restart', undefined, back);
+        });
+        let restarting: ReturnType<typeof scheduler.after> | undefined;
+        return () => {
+          scheduler.cancel(set);
+          if (restarting !== undefined) scheduler.cancel(restarting);
+          back();
+        };
+      }),
+    );
+  },
+  lastsMs: ({ age, restart: when }) => age + when,
+});
+
 const pause = defineFault({
   name: 'process.pause',
   summary: 'SIGSTOP, VM migration, a long garbage collection: nothing runs, the clock goes on, sockets buffer.',
@@ -153,4 +190,4 @@ const memory = defineFault({
 });
 
 /** Every fault of processes. */
-export const processFaults: readonly FaultDefinition[] = [kill, powerLoss, wipe, pause, slow, memory];
+export const processFaults: readonly FaultDefinition[] = [kill, powerLoss, wipe, oldDisk, pause, slow, memory];

@@ -126,6 +126,31 @@ async function afterCrash(fault: string, parameters: unknown): Promise<Record<st
   return found;
 }
 
+test('a machine that is set back has what was synced when its disk was copied, and nothing of what came later', async () => {
+  const world = new World({ seed: 1 });
+  const machine = world.addMachine('a');
+  const seen: string[] = [];
+  machine.start('writer', async ({ disk, clock }) => {
+    const file = await disk.open('/log', { mode: 'create' });
+    const size = await file.size();
+    seen.push(`begins with ${size}`);
+    await disk.makeDirectory('/below').catch(() => undefined);
+    await disk.syncDirectory('/');
+    for (let at = size; ; at++) {
+      await file.write(at, [new Uint8Array([at])], { durable: true });
+      if (at === 9) await disk.open('/below/new', { mode: 'create' });
+      await clock.sleep(100);
+    }
+  });
+  await world.run({ toMs: 450 });
+  applyFault(world, 'process.old-disk', { age: '1s', restart: '50ms' }, ['a']);
+  await world.run({ toMs: 1_400 });
+  expect(machine.devices.files().has('/below/new')).toBe(true);
+  await world.run({ toMs: 1_600 });
+  expect(seen).toEqual(['begins with 0', 'begins with 5']);
+  expect([...machine.devices.files().keys()]).toEqual(['/log']);
+});
+
 test('a kill keeps page cache and shared memory, a power loss keeps what was synced, a wipe keeps nothing', async () => {
   expect(await afterCrash('process.kill', { restart: 'never' })).toEqual({
     '/synced': 'whole',

@@ -10,7 +10,7 @@ test('every fault of the vocabulary that is here has its name, its family and a 
     ...['partition', 'latency', 'loss', 'bandwidth', 'reset', 'half-open', 'refuse', 'hang', 'swizzle', 'slice'].map(
       (name) => `network.${name}`,
     ),
-    ...['kill', 'power-loss', 'wipe', 'pause', 'slow', 'memory'].map((name) => `process.${name}`),
+    ...['kill', 'power-loss', 'wipe', 'old-disk', 'pause', 'slow', 'memory'].map((name) => `process.${name}`),
     ...['offset', 'drift', 'jump', 'freeze'].map((name) => `clock.${name}`),
   ];
   expect(names.filter((name) => /^(network|process|clock)\./.test(name)).sort()).toEqual(expected.sort());

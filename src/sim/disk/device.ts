@@ -43,6 +43,9 @@ export interface ErrorListener {
   pendingError: DiskErrorCode | undefined;
 }
 
+/** Content of the files of a device, by path relative to its root. */
+export type DiskImage = ReadonlyMap<string, Uint8Array>;
+
 /** One block device with a file system on it: names, files in their layers, a queue, faults, counters, observers. */
 export class Device {
   readonly name: string;
@@ -255,6 +258,28 @@ export class Device {
     this.names = new NameTable(this.newDirectory());
     this.namesChanged();
     this.emit(() => ({ kind: 'wipe', incarnation: 0, path: '', file: 0, operation: 0, offset: 0, bytes: 0 }));
+  }
+
+  /** Copies what is on the medium now, by path: what a snapshot of a virtual disk holds. */
+  image(): DiskImage {
+    const files = [...this.names.files()];
+    return new Map(files.map(([path, file]) => [path, file.media.slice(0, file.mediaLength)]));
+  }
+
+  /** The disk is what it was when the image was taken; observers are told of a wipe, and nothing of what comes back. */
+  restore(image: DiskImage): void {
+    this.wipe();
+    for (const [path, bytes] of image) {
+      const at = path.lastIndexOf('/');
+      const directory = this.installDirectory(path.slice(0, Math.max(0, at)));
+      const file = this.newFile();
+      file.media.write(0, bytes);
+      file.mediaLength = bytes.byteLength;
+      file.dropCache();
+      directory.entries.set(path.slice(at + 1), file);
+      directory.durable.set(path.slice(at + 1), file);
+    }
+    this.namesChanged();
   }
 
   #usage(): { bytes: number; inodes: number } {
