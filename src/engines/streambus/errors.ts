@@ -23,6 +23,9 @@ const EXIT = {
 
 export type StreamBusErrorCode = keyof typeof EXIT;
 
+/** Every code, as scenarios may name it. */
+export const streamBusErrorCodes: readonly string[] = Object.keys(EXIT);
+
 /** A broker cannot start, or has to end. `code` is stable; the message says what was expected, what came and what to do. */
 export class StreamBusError extends EngineError {
   override readonly name = 'StreamBusError';

@@ -201,7 +201,8 @@ export class GroupFeed {
     }
     if (!state.leads) {
       if (known.leader === member) known.leader = undefined;
-      return this.#appended(group, member, ready.entries, state);
+      this.#appended(group, member, ready.entries, state);
+      return;
     }
     // What it had taken as a follower may come in the same piece of work as its first entry as a leader.
     const older = ready.entries.filter(({ term }) => term < state.term);

@@ -35,7 +35,8 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         const records = underWay.get(event.operation);
         if (records === undefined) return;
         underWay.delete(event.operation);
-        return watch.durable(records);
+        watch.durable(records);
+        return;
       }
       case 'durable-write-fail':
         underWay.delete(event.operation);
@@ -67,7 +68,7 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         underWay.clear();
         cached.clear();
         covered.clear();
-        return watch.lost('wiped');
+        watch.lost('wiped');
     }
   }
   device.observe(take);

@@ -1,10 +1,5 @@
 import type { History } from '../../../../checkers/recorder.ts';
-import type {
-  AssignmentSeen,
-  CommitSeen,
-  EndsSeen,
-  OffsetFetchSeen,
-} from '../../../../checkers/streambus/evidence.ts';
+import type { AssignmentSeen, CommitSeen, EndsSeen, OffsetFetchSeen } from '../../../../checkers/streambus/evidence.ts';
 import type { Host } from '../../../../host/host.ts';
 import type { Address } from '../../../../host/network.ts';
 import { ClusterClient } from '../client/cluster.ts';
@@ -87,10 +82,7 @@ export function isInDoubt(errorCode: number): boolean {
 
 /** Errors that say: ask again, here or elsewhere. */
 export function isPassing(errorCode: number): boolean {
-  return (
-    isInDoubt(errorCode) ||
-    [3, 5, 6, 8, 13, 14, 15, 16, 19, 51, 56, 72, 74, 75, 89, 100, 103].includes(errorCode)
-  );
+  return isInDoubt(errorCode) || [3, 5, 6, 8, 13, 14, 15, 16, 19, 51, 56, 72, 74, 75, 89, 100, 103].includes(errorCode);
 }
 
 /** Errors after which a client asks anew who leads. */

@@ -43,7 +43,9 @@ export class Values {
   }
 
   take(most: number, bytes: number): string[] {
-    return Array.from({ length: this.#random.integer(1, most) }, () => `${this.#prefix}-${this.#next++}`.padEnd(bytes, '.'));
+    return Array.from({ length: this.#random.integer(1, most) }, () =>
+      `${this.#prefix}-${this.#next++}`.padEnd(bytes, '.'),
+    );
   }
 }
 
@@ -166,7 +168,8 @@ class IdempotentProducer {
       if (pending.length > 0) await this.#client.host.clock.sleep(retryAfterMs);
       if (this.#world.isStopped() && attempt > 4) break;
     }
-    if (pending.length > 0) this.#giveUp(pending, { kind: 'doubt', code: 'GAVE_UP', message: 'no answer that decides it' });
+    if (pending.length > 0)
+      this.#giveUp(pending, { kind: 'doubt', code: 'GAVE_UP', message: 'no answer that decides it' });
   }
 
   #attempt(batch: Sequenced): Promise<SendResult> {

@@ -78,7 +78,10 @@ class TransactionalProducer {
     const ended = await this.#end(shallCommit);
     commit?.complete(shallCommit ? ended : 'fail');
     if (!shallCommit) {
-      operation.fail({ code: 'ABORTED', message: isWhole ? 'aborted on purpose' : 'aborted: it could not be completed' });
+      operation.fail({
+        code: 'ABORTED',
+        message: isWhole ? 'aborted on purpose' : 'aborted: it could not be completed',
+      });
     } else if (ended === 'ok') {
       for (const [key, next] of polled?.positions ?? []) this.#positions.set(key, next);
       operation.ok(steps);

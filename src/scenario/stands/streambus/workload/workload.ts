@@ -20,7 +20,12 @@ export interface StreamBusWorkload extends Workload {
  * Starts the clients of a load, over its client machines in turn. The number of topics, groups and of each kind of client may grow later;
  * what was there and is not asked for any more rests.
  */
-export function startWorkload(context: LoadContext, seeds: readonly Address[], told: Told, now: () => number): StreamBusWorkload {
+export function startWorkload(
+  context: LoadContext,
+  seeds: readonly Address[],
+  told: Told,
+  now: () => number,
+): StreamBusWorkload {
   const initial = context.load as StreamBusLoad; // parsed by `streamBusLoadSchema`
   let load = initial;
   let stopped = false;

@@ -1,0 +1,109 @@
+import type { RunningStreamBus } from '../../../engines/streambus/engine.ts';
+import type { Host } from '../../../host/host.ts';
+import type { World } from '../../../sim/world.ts';
+import type { NodeState } from '../../nodeState.ts';
+import { layOutDisks, type MachineDisks, type StreamBusDevices } from './devices.ts';
+import type { GroupFeed } from './groupFeed.ts';
+import type { JournalRecord } from './journalBytes.ts';
+import { watchMedia } from './mediaWatch.ts';
+import { watchProcess } from './watchedEngine.ts';
+
+export interface NodeRecordOptions {
+  readonly world: World;
+  readonly node: string;
+  readonly devices: StreamBusDevices;
+  /** The configuration file; a verb may edit it. */
+  readonly document: Record<string, unknown>;
+  readonly feed: GroupFeed;
+}
+
+/** One machine of the stand: its disk, its processes one after the other, and what they tell of their groups. */
+export class NodeRecord {
+  readonly node: string;
+  readonly document: Record<string, unknown>;
+  readonly disks: MachineDisks;
+  readonly #options: NodeRecordOptions;
+  /** Member of the groups that the present process is; undefined until it has opened one. */
+  #member: number | undefined;
+  #lastMember: number | undefined;
+  /** What became durable before it was known who wrote it. */
+  #early: JournalRecord[] = [];
+  #running: RunningStreamBus | undefined;
+  #host: Host | undefined;
+  #state: NodeState = 'stopped';
+
+  constructor(options: NodeRecordOptions) {
+    const { world, node, devices, feed } = options;
+    this.#options = options;
+    this.node = node;
+    this.document = options.document;
+    this.disks = layOutDisks(world.addMachine(node), devices);
+    watchMedia(this.disks.data, {
+      durable: (records) => {
+        if (this.#member === undefined) this.#early.push(...records);
+        else feed.stored(this.#member, records);
+      },
+      lost: (why) => this.forget(why),
+    });
+  }
+
+  get running(): RunningStreamBus | undefined {
+    return this.#running;
+  }
+
+  get host(): Host | undefined {
+    return this.#host;
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  /** The host of a new process, whose groups are watched. */
+  decorate(host: Host): Host {
+    const { feed } = this.#options;
+    this.#member = undefined;
+    this.#early = [];
+    this.#host = host;
+    const decorated: Host = { ...host };
+    watchProcess(decorated, {
+      observer: feed.observer((member) => this.#opened(member)),
+      started: (running) => {
+        this.#running = running;
+      },
+    });
+    return decorated;
+  }
+
+  changed(state: NodeState): void {
+    this.#state = state;
+    if (state !== 'crashed' && state !== 'stopped' && state !== 'exited') return;
+    this.#running = undefined;
+    if (this.#member !== undefined) this.#options.feed.gone(this.#member);
+    this.#lastMember = this.#member ?? this.#lastMember;
+    this.#member = undefined;
+    this.#early = [];
+  }
+
+  /** Nothing that this machine had stored counts any more: its disk was wiped, set back, or cleared by hand. */
+  forget(why: string): void {
+    const member = this.#member ?? this.#lastMember;
+    if (member !== undefined) this.#options.feed.forgotten(member, why);
+  }
+
+  #opened(member: number): void {
+    if (this.#member === member) return;
+    if (this.#member !== undefined) {
+      throw new Error(`${this.node}: one process opened groups as ${this.#member} and as ${member}`);
+    }
+    this.#member = member;
+    const early = this.#early;
+    this.#early = [];
+    this.#options.feed.stored(member, early);
+  }
+
+  /** Member of its groups that the present process is; undefined until it has opened one. */
+  get member(): number | undefined {
+    return this.#member;
+  }
+}

@@ -1,0 +1,141 @@
+import type { RecoverySeen } from '../../../checkers/streambus/evidence.ts';
+import type { Host } from '../../../host/host.ts';
+import type { GroupFeed } from './groupFeed.ts';
+import { LastReader } from './workload/consumer.ts';
+import { type LoadWorld, openCluster } from './workload/context.ts';
+import { sendOnce, stepsOf } from './workload/send.ts';
+
+/** Times of the contract, in virtual milliseconds from the moment at which all is healed and every broker serves. */
+const leadersWithinMs = 10_000;
+const produceWithinMs = 15_000;
+const replicasWithinMs = 30_000;
+/** Transactions end by their time-out, of 10 s here, and 15 s. */
+const readWithinMs = 25_000 + replicasWithinMs;
+
+/** Something that must come back. Once it has, it is not asked again. */
+interface Goal {
+  readonly what: string;
+  readonly withinMs: number;
+  /** What is missing; undefined: nothing. */
+  readonly missing: () => Promise<string | undefined> | string | undefined;
+  reachedAtMs: number;
+  last: string | undefined;
+}
+
+export interface RecoveryOptions {
+  readonly now: () => number;
+  readonly feed: GroupFeed;
+  /** Members that run, by the processes that are up. */
+  readonly isUp: (member: number) => boolean;
+  /** The load that has ended; undefined: there was none. */
+  readonly load: { readonly world: LoadWorld; readonly observer: Host } | undefined;
+}
+
+/** Looks, after everything was healed, whether and when the cluster serves again. */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  readonly #goals: Goal[];
+  readonly #beganAtMs: number;
+  #reader: LastReader | undefined;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+    this.#beganAtMs = options.now();
+    this.#goals = [
+      goal('every group has a leader', leadersWithinMs, () => this.#leaderless()),
+      ...(options.load === undefined
+        ? []
+        : [goal('every partition takes a write', produceWithinMs, () => this.#unwritable())]),
+      goal('replicas have applied the same', replicasWithinMs, () => this.#lagging()),
+      ...(options.load === undefined
+        ? []
+        : [goal('every record can be read, no transaction is open', readWithinMs, () => this.#unread())]),
+    ];
+  }
+
+  /** Why the cluster has not recovered; undefined when it has. */
+  async missing(): Promise<string | undefined> {
+    for (const one of this.#goals) {
+      if (one.reachedAtMs !== Number.POSITIVE_INFINITY) continue;
+      one.last = await one.missing();
+      if (one.last !== undefined) return `${one.what}: ${one.last}`;
+      one.reachedAtMs = this.#options.now();
+    }
+    // What was written and read meanwhile must have reached all replicas, too.
+    return this.#lagging();
+  }
+
+  /** True when every key was read to its end. */
+  get hasReadAll(): boolean {
+    return this.#goals.at(-1)?.reachedAtMs !== Number.POSITIVE_INFINITY;
+  }
+
+  seen(): readonly RecoverySeen[] {
+    return this.#goals.map(({ what, withinMs, reachedAtMs, last }) => ({
+      what,
+      healedAtMs: this.#beganAtMs,
+      withinMs,
+      reachedAtMs,
+      missing: last,
+    }));
+  }
+
+  #leaderless(): string | undefined {
+    for (const [group, known] of this.#options.feed.groups) {
+      if (known.applied.size === 0) continue;
+      if (known.leader === undefined) return `group ${group} has none`;
+    }
+    return undefined;
+  }
+
+  #lagging(): string | undefined {
+    for (const [group, { applied, highestApplied, configuration }] of this.#options.feed.groups) {
+      const members = new Set([...(configuration?.voters ?? []), ...(configuration?.learners ?? [])]);
+      for (const member of members) {
+        if (!this.#options.isUp(member)) continue;
+        const at = applied.get(member);
+        if (at === undefined) return `a member of group ${group} has not opened it`;
+        if (at < highestApplied) return `group ${group}: one is at ${at}, another at ${highestApplied}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** One record to each partition, each in doubt sent no second time: a new one is sent instead. */
+  async #unwritable(): Promise<string | undefined> {
+    const { load } = this.#options;
+    if (load === undefined) return undefined;
+    const { world, observer } = load;
+    const client = openCluster(world, observer, 'last-writer');
+    try {
+      for (const key of world.plainKeys) {
+        const batch = { key, values: [`last-${key}-${world.now()}`] };
+        const operation = world.history.invoke({ process: world.nextProcess(), f: 'send', input: stepsOf(batch) });
+        const result = await sendOnce(client, batch, { acks: -1, version: 9, timeoutMs: 5_000 });
+        if (result.kind === 'ok') {
+          operation.ok(stepsOf(batch, result.baseOffset));
+          continue;
+        }
+        const error = { code: String(result.code), message: result.message };
+        if (result.kind === 'doubt') operation.info(error);
+        else operation.fail(error);
+        return `${key}: ${result.message}`;
+      }
+      return undefined;
+    } finally {
+      client.close();
+    }
+  }
+
+  async #unread(): Promise<string | undefined> {
+    const { load } = this.#options;
+    if (load === undefined) return undefined;
+    this.#reader ??= new LastReader(load.world, load.observer);
+    const left = await this.#reader.read();
+    return left.length === 0 ? undefined : `${left.join(', ')} not to the end`;
+  }
+}
+
+function goal(what: string, withinMs: number, missing: Goal['missing']): Goal {
+  return { what, withinMs, missing, reachedAtMs: Number.POSITIVE_INFINITY, last: undefined };
+}

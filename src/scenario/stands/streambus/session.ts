@@ -1,0 +1,142 @@
+import type { Operation } from '../../../checkers/history.ts';
+import type { ReplicaSeen, StreamBusEvidence } from '../../../checkers/streambus/evidence.ts';
+import { streamBusChecks } from '../../../checkers/streambus/index.ts';
+import { brokerOf } from '../../../engines/streambus/ids.ts';
+import type { Check, LoadContext, RunFacts, StandContext, StandSession, Workload } from '../stand.ts';
+import { diskSamples } from '../stemedb/diskMetrics.ts';
+import { brokerDocument, brokerOfNode, kafkaPort } from './configuration.ts';
+import type { StreamBusDevices } from './devices.ts';
+import { GroupFeed } from './groupFeed.ts';
+import { NodeRecord } from './nodeRecord.ts';
+import { Recovery } from './recovery.ts';
+import { type Samples, startSampling } from './samples.ts';
+import { replicasOn } from './segmentFiles.ts';
+import { createVerbs } from './verbs.ts';
+import { partitionOf, type Told, topicOf } from './workload/context.ts';
+import { type StreamBusWorkload, startWorkload } from './workload/workload.ts';
+
+const metaGroup = 0;
+
+/** Begins a run of streambus: a cluster of brokers, and everything that is written down of it. */
+export function openSession(context: StandContext): StandSession {
+  const { world, control } = context;
+  const feed = new GroupFeed(() => world.now);
+  const told: Told = { ends: [], assignments: [], commits: [], offsetFetches: [] };
+  const samples: Samples = { metrics: [], gauges: [] };
+  const records = new Map<string, NodeRecord>();
+  for (const node of context.nodes) {
+    const record = new NodeRecord({
+      world,
+      node,
+      devices: context.devices as StreamBusDevices, // parsed by `streamBusDevicesSchema`
+      document: brokerDocument(node, context.nodes, context.config),
+      feed,
+    });
+    records.set(node, record);
+  }
+  startSampling(world, [...records.values()], feed, samples);
+  const groups = new Map<string, number>();
+  let load: StreamBusWorkload | undefined;
+  let recovery: Recovery | undefined;
+  let evidence: StreamBusEvidence | undefined;
+
+  function recordOf(node: string): NodeRecord {
+    const found = records.get(node);
+    if (found === undefined) throw new Error(`node ${node} is none of this stand's: ${[...records.keys()].join(', ')}`);
+    return found;
+  }
+
+  const nodeOf = (member: number): string | undefined =>
+    context.nodes.find((node) => brokerOfNode(node) === brokerOf(member));
+
+  function startLoad(given: LoadContext): Workload {
+    const seeds = context.nodes.map((host) => ({ host, port: kafkaPort }));
+    load = startWorkload(given, seeds, told, () => world.now);
+    return load;
+  }
+
+  async function converged(): Promise<string | undefined> {
+    for (const node of context.nodes) {
+      if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;
+    }
+    recovery ??= new Recovery({
+      now: () => world.now,
+      feed,
+      isUp: (member) => [...records.values()].some((record) => record.member === member),
+      load,
+    });
+    return recovery.missing();
+  }
+
+  /** The group of a partition, by the metadata of any broker that runs; afterwards by what was last known. */
+  function groupOf(key: string): number | undefined {
+    for (const record of records.values()) {
+      const found = record.running?.bus.metadata.topics.get(topicOf(key))?.partitions[partitionOf(key)]?.group;
+      if (found !== undefined) {
+        groups.set(key, found);
+        return found;
+      }
+    }
+    return groups.get(key);
+  }
+
+  /** When the record was on the media of a majority. Of a key that is nobody's group the stand knows nothing. */
+  function durableAt(key: string, offset: number): number | undefined | 'unknown' {
+    const group = groupOf(key);
+    if (group === undefined) return 'unknown';
+    const index = feed.indexOf(group, offset);
+    return index === undefined ? undefined : feed.durability.durableAt(group, index);
+  }
+
+  /** Replicas that belong to their groups; what a broker still has of others is no part of the cluster. */
+  function replicas(): ReplicaSeen[] {
+    return [...records.values()].flatMap((record) => replicasOn(record.disks.table, record.node));
+  }
+
+  const checks: Record<string, Check> = {};
+  for (const check of streamBusChecks) {
+    checks[check.name] = () => {
+      if (evidence === undefined) throw new Error(`${check.name} was asked before the evidence was collected`);
+      return check.run(evidence);
+    };
+  }
+
+  return {
+    configuration: (node) => structuredClone(recordOf(node).document),
+    primary() {
+      const leader = feed.groups.get(metaGroup)?.leader;
+      return leader === undefined ? undefined : nodeOf(leader);
+    },
+    decorateHost: (host, node) => recordOf(node).decorate(host),
+    engineState(node) {
+      const { member } = recordOf(node);
+      const meta = feed.groups.get(metaGroup);
+      return member === undefined ? 'starting' : meta?.leader === member ? 'leads' : 'follows';
+    },
+    nodeChanged: (node, state) => recordOf(node).changed(state),
+    startLoad,
+    verbs: createVerbs({ world, recordOf }),
+    extraMetrics: (node) => [...recordOf(node).disks.table.devices.values()].flatMap(diskSamples),
+    converged,
+    async collectEvidence(history: readonly Operation[], run: RunFacts) {
+      const isHealed = run.healedAtMs !== undefined;
+      evidence = {
+        operations: history,
+        polledToEnd: isHealed && recovery?.hasReadAll === true,
+        watched: new Map([
+          ['raft-paper', feed.raftPaper.result()],
+          ['committed-is-durable', feed.durability.committed.result()],
+          ['conf-safety', feed.configurations.result()],
+          ['tail-rule', feed.durability.tail.result()],
+        ]),
+        durableAt,
+        ...told,
+        replicas: replicas(),
+        mayBeGoneBelow: new Map(),
+        ...samples,
+        recovery: recovery?.seen(),
+      };
+    },
+    checks,
+  };
+}
