@@ -3,6 +3,7 @@ import pino, { type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { Registry } from 'prom-client';
 import type { LogFields, Logger, Telemetry } from '../host/telemetry.ts';
 import { createLogDestination } from './logDestination.ts';
+import { createRealProfiler } from './profiler.ts';
 
 export interface RealTelemetryOptions {
   /** Lowest level that is written: `debug`, `info`, `warn`, `error`. Default `info`. */
@@ -24,6 +25,7 @@ export function createRealTelemetry(options: RealTelemetryOptions = {}): Telemet
     sometimes: () => {},
     buggify: () => false,
     mutant: () => false,
+    profiler: createRealProfiler(),
   };
 }
 
