@@ -26,15 +26,10 @@ type Step =
   | { readonly kind: 'trim'; readonly share: number }
   | { readonly kind: 'fetch'; readonly share: number; readonly maxBytes: number; readonly committed: boolean };
 
-const relation = fc.constantFrom<Relation>(
-  'next',
-  'next',
-  'next',
-  'repeat',
-  'gap',
-  'new epoch',
-  'new epoch, not 0',
-  'old epoch',
+const relation = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Relation>('next') },
+  { weight: 4, arbitrary: fc.constant<Relation>('repeat') },
+  { weight: 3, arbitrary: fc.constantFrom<Relation>('gap', 'new epoch', 'new epoch, not 0', 'old epoch') },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -43,7 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('produce' as const),
       producer: fc.integer({ min: 1, max: 3 }),
       relation,
-      back: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 6 })),
+      back: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 })),
       count: fc.integer({ min: 1, max: 3 }),
       transactional: fc.boolean(),
       bytes: fc.integer({ min: 0, max: 400 }),
@@ -367,7 +362,7 @@ it.each([
 ])('does not agree with %s', async (mutant) => {
   const result = await fc.check(
     fc.asyncProperty(...stories, (steps, seed, buggify) => play(steps, seed, buggify, [mutant])),
-    { numRuns: 300, seed: 7, endOnFailure: true },
+    { numRuns: 1_000, seed: 7, endOnFailure: true },
   );
   expect(result.failed).toBe(true);
 });
