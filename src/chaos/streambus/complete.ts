@@ -1,0 +1,37 @@
+import { parseDuration } from '../../faults/units.ts';
+import type { ScenarioDocument } from '../definition.ts';
+
+type TimelineStep = Readonly<Record<string, unknown>>;
+
+/** Faults after which a broker ends by itself, as it must: a failed sync is never tried again. */
+const endingFaults: ReadonlySet<string> = new Set(['disk.sync-error', 'disk.write-error']);
+
+/** How long everything may take to come back, healed: the bounds of the contract are checked one by one. */
+const healWithin = '150s';
+
+/**
+ * Derives from the steps what may be demanded: every check, recovery of the whole cluster, and that no broker ends by itself unless its
+ * disk refused a write.
+ *
+ * @returns undefined when a step would come after the end
+ */
+export function complete(document: ScenarioDocument): ScenarioDocument | undefined {
+  const steps = (document.timeline as readonly TimelineStep[] | undefined) ?? []; // as the definition makes it
+  const durationMs = milliseconds(document.duration) ?? 0;
+  if (steps.some((step) => (milliseconds(step.at) ?? 0) >= durationMs)) return undefined;
+  const { title: _, ...rest } = document;
+  const mayEnd = steps.some((step) => endingFaults.has(String(step.fault ?? '')));
+  return {
+    title: 'Chaos: nothing acknowledged is lost, and the cluster comes back',
+    ...rest,
+    timeline: steps,
+    expect: { checks: 'all', exits: mayEnd ? [{ code: 70, optional: true }] : [] },
+    finally: { within: healWithin },
+  };
+}
+
+/** A duration of a document in milliseconds; undefined if it is none. */
+function milliseconds(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' ? parseDuration(value) : undefined;
+}

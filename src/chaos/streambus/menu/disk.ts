@@ -1,0 +1,121 @@
+import { choose, disk, type FaultEntry, fault, lasting, one, scale, single } from './entry.ts';
+
+const partitions = ['t0/partition-0', 't0/partition-1', 't1/partition-0', 'tx/partition-0'] as const;
+
+/** Slow and failing disks, and disks that lose what they had. */
+export const diskEntries: readonly FaultEntry[] = [
+  {
+    name: 'slow sync',
+    family: 'slow-disk',
+    weight: 3,
+    steps: (draw, cluster) =>
+      single(
+        fault(
+          'disk.slow-sync',
+          one(draw, cluster),
+          { duration: lasting(draw) },
+          { device: disk, p50: scale(draw.a, 5, 300), p99: scale(draw.a, 20, 1_500) },
+        ),
+      ),
+  },
+  {
+    name: 'slow sync everywhere',
+    family: 'slow-disk',
+    weight: 1,
+    steps: (draw) =>
+      single(
+        fault(
+          'disk.slow-sync',
+          'all',
+          { duration: lasting(draw, 3_000) },
+          { device: disk, p50: scale(draw.a, 5, 150), p99: scale(draw.a, 20, 600) },
+        ),
+      ),
+  },
+  {
+    name: 'stall',
+    family: 'slow-disk',
+    weight: 1,
+    steps: (draw, cluster) =>
+      single(fault('disk.stall', one(draw, cluster), { duration: lasting(draw, 3_000) }, { device: disk })),
+  },
+  {
+    name: 'sync error',
+    family: 'disk-errors',
+    weight: 3,
+    steps: (draw, cluster) =>
+      single(
+        fault(
+          'disk.sync-error',
+          one(draw, cluster),
+          { duration: lasting(draw, 1_000) },
+          { device: disk, times: 1, variant: choose(draw.a, ['keep', 'revert']) },
+        ),
+      ),
+  },
+  {
+    name: 'sync errors everywhere',
+    family: 'disk-errors',
+    weight: 1,
+    steps: (draw) =>
+      single(
+        fault(
+          'disk.sync-error',
+          'all',
+          { duration: lasting(draw, 500) },
+          { device: disk, times: 1, variant: choose(draw.a, ['keep', 'revert']) },
+        ),
+      ),
+  },
+  {
+    name: 'wiped',
+    family: 'damage',
+    weight: 2,
+    steps: (draw, { victim }) =>
+      victim === undefined ? [] : single(fault('process.wipe', victim, {}, { restart: scale(draw.a, 100, 4_000) })),
+  },
+  {
+    name: 'rolled back',
+    family: 'damage',
+    weight: 3,
+    steps: (draw, { victim }) =>
+      victim === undefined
+        ? []
+        : single(
+            fault(
+              'process.old-disk',
+              victim,
+              {},
+              { age: scale(draw.length, 200, 8_000), restart: scale(draw.a, 100, 2_000) },
+            ),
+          ),
+  },
+  {
+    // What the runbook calls option B: the votes go, the identity stays.
+    name: 'raft-state deleted',
+    family: 'damage',
+    weight: 2,
+    steps: (draw, { victim }) =>
+      victim === undefined
+        ? []
+        : [
+            { afterMs: 0, step: fault('process.kill', victim, {}, { restart: scale(draw.a, 600, 3_000) }) },
+            { afterMs: 300, step: { operator: 'rm -rf /var/lib/streambus/raft-state', on: victim } },
+          ],
+  },
+  {
+    name: 'partition deleted',
+    family: 'damage',
+    weight: 2,
+    steps: (draw, { victim }) =>
+      victim === undefined
+        ? []
+        : [
+            { afterMs: 0, step: fault('process.kill', victim, {}, { restart: scale(draw.a, 600, 3_000) }) },
+            {
+              afterMs: 300,
+              step: { operator: `rm -rf /var/lib/streambus/data/${choose(draw.b, partitions)}`, on: victim },
+            },
+          ],
+  },
+];

@@ -1,0 +1,101 @@
+import { choose, type FaultEntry, fault, lasting, one, scale, single } from './entry.ts';
+
+/** The network between brokers, and between them and their clients. */
+export const networkEntries: readonly FaultEntry[] = [
+  {
+    name: 'latency',
+    family: 'network',
+    weight: 2,
+    steps: (draw, cluster) =>
+      single(
+        fault(
+          'network.latency',
+          one(draw, cluster),
+          { duration: lasting(draw) },
+          { mean: scale(draw.a, 1, 300), jitter: scale(draw.b, 0, 1) },
+        ),
+      ),
+  },
+  {
+    name: 'loss',
+    family: 'network',
+    weight: 1,
+    steps: (draw, cluster) =>
+      single(fault('network.loss', one(draw, cluster), { duration: lasting(draw) }, { percent: scale(draw.a, 1, 40) })),
+  },
+  {
+    name: 'reset',
+    family: 'network',
+    weight: 2,
+    steps: (draw, cluster) => single(fault('network.reset', one(draw, cluster), {})),
+  },
+  {
+    name: 'half-open',
+    family: 'network',
+    weight: 1,
+    steps: (draw, cluster) =>
+      single(fault('network.half-open', one(draw, cluster), { duration: lasting(draw, 4_000) })),
+  },
+  {
+    name: 'sliced reads',
+    family: 'network',
+    weight: 1,
+    steps: (draw, cluster) =>
+      single(
+        fault(
+          'network.slice',
+          one(draw, cluster),
+          { duration: lasting(draw, 2_000) },
+          { bytes: scale(draw.a, 16, 512) },
+        ),
+      ),
+  },
+  {
+    name: 'one cut off',
+    family: 'partition',
+    weight: 3,
+    steps: (draw, cluster) =>
+      single(
+        fault(
+          'network.partition',
+          one(draw, cluster),
+          { duration: lasting(draw, 8_000) },
+          { direction: choose(draw.a, ['both', 'to', 'from']) },
+        ),
+      ),
+  },
+  {
+    name: 'leader cut off',
+    family: 'partition',
+    weight: 3,
+    steps: (draw) =>
+      single(
+        fault(
+          'network.partition',
+          'primary',
+          { duration: lasting(draw, 8_000) },
+          { direction: choose(draw.a, ['both', 'to', 'from']) },
+        ),
+      ),
+  },
+  {
+    // Clients still reach it: it must not acknowledge what it cannot replicate.
+    name: 'brokers apart',
+    family: 'partition',
+    weight: 3,
+    steps: (draw, { nodes }) =>
+      nodes.length < 3
+        ? []
+        : single(
+            fault(
+              'network.partition',
+              nodes,
+              { duration: lasting(draw, 8_000) },
+              {
+                shape: choose(draw.b, ['isolate-one', 'halves', 'majorities-ring', 'bridge']),
+                direction: choose(draw.a, ['both', 'to', 'from']),
+              },
+            ),
+          ),
+  },
+];

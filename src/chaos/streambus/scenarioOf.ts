@@ -1,0 +1,85 @@
+import type { ScenarioDocument } from '../definition.ts';
+import { complete } from './complete.ts';
+import type { StreamBusDraw } from './draw.ts';
+import type { Cluster, FaultDraw, Step } from './menu/entry.ts';
+import { entryNamed } from './menu/menu.ts';
+
+/** Times of a run, in virtual milliseconds: the cluster forms, it is turbulent, the last faults end. */
+const turbulentFromMs = 4_000;
+const turbulentToMs = 16_000;
+const endMs = 22_000;
+
+const MIB = 1024 * 1024;
+
+/** The scenario of a draw, completed. */
+export function scenarioOf(draw: StreamBusDraw): ScenarioDocument {
+  const completed = complete({
+    engine: 'streambus',
+    seed: draw.seed,
+    cluster: { nodes: draw.brokers, config: configOf(draw), devices: devicesOf(draw) },
+    duration: `${endMs}ms`,
+    buggify: true,
+    load: loadOf(draw),
+    timeline: timelineOf(draw),
+  });
+  if (completed === undefined) throw new Error('a drawn run of which nothing can be demanded');
+  return completed;
+}
+
+function timelineOf(draw: StreamBusDraw): readonly Step[] {
+  const nodes = Array.from({ length: draw.brokers }, (_, index) => `streambus-${index + 1}`);
+  const cluster: Cluster = { nodes, victim: draw.brokers < 3 ? undefined : nodes[draw.seed % draw.brokers] };
+  return draw.faults
+    .flatMap((fault) => stepsOf(fault, cluster))
+    .sort((a, b) => a.atMs - b.atMs)
+    .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
+}
+
+function stepsOf(fault: FaultDraw, cluster: Cluster): { readonly atMs: number; readonly step: Step }[] {
+  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+  return entryNamed(fault.entry)
+    .steps(fault, cluster)
+    .map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));
+}
+
+function configOf({ config }: StreamBusDraw): Record<string, unknown> {
+  return {
+    cluster: { raft: { tick: config.tickMs, election_ticks: config.electionTicks } },
+    storage: {
+      flush_interval: config.flushMs,
+      segment_size: MIB,
+      journal: { segment_size: 4 * MIB },
+    },
+    topics: { max_message: config.maxMessageKib * 1024 },
+    consumer_groups: { session_min: 500, initial_delay: config.initialDelayMs },
+    shards: { groups: config.shards, transactions: config.shards },
+  };
+}
+
+function devicesOf({ flushTenths }: StreamBusDraw): Record<string, unknown> {
+  return { data: { bytes: 256 * MIB, 'flush latency': flushTenths / 10 } };
+}
+
+function loadOf({ load }: StreamBusDraw): Record<string, unknown> {
+  return {
+    producers: load.producers,
+    think: `${load.thinkMs}ms`,
+    idempotent: load.idempotent,
+    batch: load.batch,
+    text: load.textBytes,
+    transactional: load.transactional,
+    'transaction every': `${load.transactionEveryMs}ms`,
+    'old transactions': load.oldTransactions,
+    aborts: load.aborts,
+    consumers: load.consumers,
+    groups: load.groups,
+    members: load.members,
+    session: `${load.sessionMs}ms`,
+    ...(load.churnMs === 0 ? {} : { churn: `${load.churnMs}ms` }),
+    topics: load.topics,
+    partitions: load.partitions,
+    timeout: '4s',
+    admin: '2s',
+    clients: 2,
+  };
+}
