@@ -68,20 +68,21 @@ export function assignCooperative(
   const all: TopicPartition[] = [...interested.keys()]
     .toSorted()
     .flatMap((topic) => Array.from({ length: partitions.get(topic) ?? 0 }, (_, partition) => ({ topic, partition })));
-  const most = Math.ceil(all.length / Math.max(1, members.length));
   const load = (memberId: string): number => result.get(memberId)?.length ?? 0;
-  const waiting: TopicPartition[] = [];
+  const leastOf = (topic: string): string | undefined =>
+    (interested.get(topic) ?? []).toSorted((a, b) => load(a) - load(b) || (a < b ? -1 : 1))[0];
+  const free: TopicPartition[] = [];
   for (const one of all) {
-    const holder = holders.get(`${one.topic}/${one.partition}`);
+    const [only, ...others] = holders.get(`${one.topic}/${one.partition}`) ?? [];
     // Two that claim the same partition: neither claim is believed.
-    const [only] = holder ?? [];
-    if (holder?.length === 1 && only !== undefined && load(only) < most) result.get(only)?.push(one);
-    else waiting.push(one);
+    if (only !== undefined && others.length === 0) result.get(only)?.push(one);
+    else free.push(one);
   }
-  for (const one of waiting) {
-    const least = (interested.get(one.topic) ?? []).toSorted((a, b) => load(a) - load(b) || (a < b ? -1 : 1))[0];
+  for (const one of free) {
+    const least = leastOf(one.topic);
     if (least !== undefined) result.get(least)?.push(one);
   }
+  balance(result, leastOf);
   for (const [memberId, given] of result) {
     result.set(
       memberId,
@@ -92,4 +93,21 @@ export function assignCooperative(
     );
   }
   return result;
+}
+
+/** Moves partitions to readers that hold at least two fewer. Each move makes the loads more alike, so this ends, and stays. */
+function balance(result: Assignments, leastOf: (topic: string) => string | undefined): void {
+  for (let hasMoved = true; hasMoved; ) {
+    hasMoved = false;
+    for (const [memberId, given] of result) {
+      for (const one of [...given].reverse()) {
+        const least = leastOf(one.topic);
+        const target = least === undefined || least === memberId ? undefined : result.get(least);
+        if (target === undefined || target.length + 1 >= given.length) continue;
+        given.splice(given.indexOf(one), 1);
+        target.push(one);
+        hasMoved = true;
+      }
+    }
+  }
 }

@@ -31,7 +31,14 @@ export async function openConnection(
     connection?.close();
     const code = error instanceof ClientError ? error.code : 'CONNECTION';
     const why = error instanceof Error ? error.message : String(error);
-    throw new ClientError(code, 'definite', `connecting to ${address.host}:${address.port}: ${why}`, undefined, error);
+    const errorNumber = error instanceof ClientError ? error.errorNumber : undefined;
+    throw new ClientError(
+      code,
+      'definite',
+      `connecting to ${address.host}:${address.port}: ${why}`,
+      errorNumber,
+      error,
+    );
   }
 }
 
