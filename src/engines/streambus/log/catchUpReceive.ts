@@ -1,6 +1,6 @@
-import { DiskError } from '../../../host/disk.ts';
 import { replaceFile } from '../../../storage/atomicFile.ts';
 import type { CatchUpPeers, MachineSnapshot } from '../broker/group.ts';
+import type { BrokerId } from '../ids.ts';
 import { frameBytesMax } from './catchUpSend.ts';
 import type { PartitionCore } from './core.ts';
 import type { FileLease } from './filePool.ts';
@@ -61,22 +61,42 @@ async function restoreSegment(
   const lease = await core.hooks.shared.files.acquire(filePath(core.directory, segment.base, 'seg'), 'create');
   try {
     let position = Math.min(here.bytes, segment.bytes);
-    const run = new VerifiedRun(here.next);
+    // Of what is here the largest time is not known: the segment's is not less, and makes searches by time begin early enough.
+    let run = new VerifiedRun(here.next, position > 0 ? segment.maxTimestamp : -1);
     progress.have += position;
     if (position < segment.bytes) {
       await truncate(lease, position);
       await index.cut(position);
     }
+    const isNew = position === 0;
+    const liars = new Set<BrokerId>();
     let unsynced = 0;
     while (position < segment.bytes) {
-      const frame = await nextFrame(core, segment, position + run.pending, peers);
-      let at = position;
-      const whole = run.take(frame, (batch, header, maxTimestampBefore) => {
-        index.add(header.baseOffset, at, maxTimestampBefore);
-        at += batch.length;
-      });
+      const { frame, from } = await nextFrame(core, segment, position + run.pending, peers, liars);
+      const entries: [number, number, number][] = [];
+      let whole: Uint8Array;
+      const before = { next: run.next, maxTimestamp: run.maxTimestamp };
+      try {
+        let at = position;
+        whole = run.take(frame, (batch, header, maxTimestampBefore) => {
+          entries.push([header.baseOffset, at, maxTimestampBefore]);
+          at += batch.length;
+        });
+      } catch (error) {
+        if (!(error instanceof BadRun)) throw error;
+        // Nothing of it is written. A batch that came in pieces is asked for anew: either replica may have sent the bad piece.
+        core.host.telemetry.logger.warn('a replica sent what is no part of the log', {
+          directory: core.directory,
+          broker: from,
+          why: error.message,
+        });
+        liars.add(from);
+        run = new VerifiedRun(before.next, before.maxTimestamp);
+        continue;
+      }
       if (whole.length === 0) continue;
       await lease.file.write(position, [whole], { durable: false });
+      for (const [offset, at, timestamp] of entries) index.add(offset, at, timestamp);
       position += whole.length;
       unsynced += whole.length;
       progress.have += whole.length;
@@ -91,7 +111,10 @@ async function restoreSegment(
         `${core.directory}: segment ${segment.base} came to ${position} bytes and offset ${run.next}, expected ${segment.bytes} and ${next}`,
       );
     }
-    await syncOrDie(core, () => lease.file.sync());
+    await syncOrDie(core, async () => {
+      await lease.file.sync();
+      if (isNew) await core.host.disk.syncDirectory(core.directory);
+    });
     await index.flush();
     core.keepPart({ base: segment.base, bytes: position, next });
   } finally {
@@ -122,29 +145,39 @@ async function syncOrDie(core: PartitionCore, sync: () => Promise<void>): Promis
   }
 }
 
-/** Asks the replicas in turn until one has bytes at `position`. */
+/** Asks the replicas in turn, but for those that sent what is no part of the log, until one has bytes at `position`. */
 async function nextFrame(
   core: PartitionCore,
   segment: Segment,
   position: number,
   peers: CatchUpPeers,
-): Promise<Uint8Array> {
+  liars: ReadonlySet<BrokerId>,
+): Promise<{ readonly frame: Uint8Array; readonly from: BrokerId }> {
   const oneBatch = core.host.telemetry.buggify('one-batch frame');
   const length = Math.min(segment.bytes - position, oneBatch ? 256 : frameBytesMax);
   const request = encodeSegmentRequest({ base: segment.base, position, length });
   for (let round = 0; round < fruitlessRoundsMax; round++) {
-    for (const broker of peers.brokers()) {
+    for (const broker of peers.brokers().filter((candidate) => !liars.has(candidate))) {
       await core.hooks.shared.payForCatchUp(length, peers.signal);
       peers.signal.throwIfAborted();
-      try {
-        const answer = decodeSegmentAnswer(await peers.ask(broker, request));
-        if (answer.kind === 'bytes' && answer.bytes.length > 0) return answer.bytes.subarray(0, length);
-      } catch (error) {
-        // Somebody else may have it. A disk error of our own would not come from here.
-        if (error instanceof DiskError || error instanceof BadRun) throw error;
-      }
+      const frame = await askForFrame(peers, broker, request);
+      if (frame !== undefined) return { frame: frame.subarray(0, length), from: broker };
     }
     await core.host.clock.sleep(roundPauseMs, peers.signal);
   }
   throw new CatchUpFailed(`${core.directory}: no replica has segment ${segment.base} at byte ${position}`);
+}
+
+/** The bytes that a replica sends; undefined when it has none, or does not answer: somebody else may. */
+async function askForFrame(
+  peers: CatchUpPeers,
+  broker: BrokerId,
+  request: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  try {
+    const answer = decodeSegmentAnswer(await peers.ask(broker, request));
+    return answer.kind === 'bytes' && answer.bytes.length > 0 ? answer.bytes : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -16,12 +16,13 @@ export class BadRun extends Error {
 export class VerifiedRun {
   /** Offset that the next batch must have. */
   next: number;
-  /** Largest time of the batches so far; -1 before one. */
-  maxTimestamp = -1;
+  /** Largest time of the batches so far, or more; -1 before one. */
+  maxTimestamp: number;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(next: number) {
+  constructor(next: number, maxTimestamp = -1) {
     this.next = next;
+    this.maxTimestamp = maxTimestamp;
   }
 
   /** Bytes that wait for the rest of their batch. */
