@@ -187,31 +187,27 @@ function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1;
 }
 
-/** Grows as it is written. */
+/** Writes into bytes of the right length. */
 class Sink {
-  #bytes = new Uint8Array(1024);
-  at = batchHeaderBytes;
+  readonly bytes: Uint8Array;
+  at: number;
 
-  #room(count: number): void {
-    if (this.at + count <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.at + count, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.at));
-    this.#bytes = larger;
+  constructor(bytes: Uint8Array, at: number) {
+    this.bytes = bytes;
+    this.at = at;
   }
 
   number(value: number): void {
     let rest = zigzag(value);
-    this.#room(10);
     while (rest > 127) {
-      this.#bytes[this.at++] = (rest % 128) | 128;
+      this.bytes[this.at++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
-    this.#bytes[this.at++] = rest;
+    this.bytes[this.at++] = rest;
   }
 
   byte(value: number): void {
-    this.#room(1);
-    this.#bytes[this.at++] = value;
+    this.bytes[this.at++] = value;
   }
 
   sized(bytes: Uint8Array | null): void {
@@ -220,13 +216,8 @@ class Sink {
       return;
     }
     this.number(bytes.length);
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.at);
+    this.bytes.set(bytes, this.at);
     this.at += bytes.length;
-  }
-
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.at);
   }
 }
 
@@ -249,23 +240,29 @@ export interface BatchOptions {
 export function buildBatch(records: readonly RecordInput[], options: BatchOptions = {}): Uint8Array {
   const first = records[0];
   if (first === undefined) throw new RangeError('a batch holds at least one record');
-  const sink = new Sink();
   let maxTimestamp = first.timestamp;
-  records.forEach((record, delta) => {
-    if (!Number.isSafeInteger(record.timestamp))
+  let total = batchHeaderBytes;
+  const measured = records.map((record, delta) => {
+    if (!Number.isSafeInteger(record.timestamp)) {
       throw new RangeError(`not a time in milliseconds: ${record.timestamp}`);
+    }
     maxTimestamp = Math.max(maxTimestamp, record.timestamp);
-    const key = record.key ?? null;
     const headers = (record.headers ?? []).map(({ key: name, value }) => ({ name: encoder.encode(name), value }));
     const timestampDelta = record.timestamp - first.timestamp;
     let length = 1 + varintBytes(zigzag(timestampDelta)) + varintBytes(zigzag(delta));
-    length += sizedBytes(key) + sizedBytes(record.value) + varintBytes(zigzag(headers.length));
+    length += sizedBytes(record.key ?? null) + sizedBytes(record.value) + varintBytes(zigzag(headers.length));
     for (const { name, value } of headers) length += sizedBytes(name) + sizedBytes(value);
+    total += varintBytes(zigzag(length)) + length;
+    return { record, headers, timestampDelta, length };
+  });
+  const bytes = new Uint8Array(total);
+  const sink = new Sink(bytes, batchHeaderBytes);
+  measured.forEach(({ record, headers, timestampDelta, length }, delta) => {
     sink.number(length);
     sink.byte(0);
     sink.number(timestampDelta);
     sink.number(delta);
-    sink.sized(key);
+    sink.sized(record.key ?? null);
     sink.sized(record.value);
     sink.number(headers.length);
     for (const { name, value } of headers) {
@@ -273,7 +270,7 @@ export function buildBatch(records: readonly RecordInput[], options: BatchOption
       sink.sized(value);
     }
   });
-  const bytes = sink.finish();
+  if (sink.at !== total) throw new Error(`a batch of ${total} bytes was measured, ${sink.at} were written`);
   writeBatchHeader(bytes, {
     baseOffset: options.baseOffset ?? 0,
     partitionLeaderEpoch: options.leaderEpoch ?? -1,

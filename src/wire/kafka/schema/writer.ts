@@ -11,7 +11,7 @@ const chunkBytesMax = 65_536;
  */
 export class Writer {
   #pieces: Uint8Array[] = [];
-  #chunk: Buffer = Buffer.allocUnsafeSlow(firstChunkBytes);
+  #chunk: Buffer = Buffer.allocUnsafe(firstChunkBytes);
   /** Start in the chunk of what is not yet among the pieces. */
   #start = 0;
   #at = 0;
