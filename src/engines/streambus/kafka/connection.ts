@@ -124,7 +124,8 @@ export class KafkaConnection {
     try {
       while (await this.#mayRead()) {
         const frame = await this.#reader.next();
-        if (frame === undefined || this.#isDraining || this.#isDestroyed) break;
+        // The client may have gone over its quota while this frame was awaited.
+        if (frame === undefined || !(await this.#mayRead())) break;
         this.#hasRequest = true;
         const settled = this.#begin(frame);
         // What follows an authentication depends on it.

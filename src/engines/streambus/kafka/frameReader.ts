@@ -89,7 +89,8 @@ export class FrameReader {
   async #more(): Promise<boolean> {
     const chunk = await this.#options.read();
     if (chunk === undefined) return false;
-    this.#chunk = chunk;
+    // A plain array, whatever came: the slices of Node's buffers are no copies, and they have a JSON of their own.
+    this.#chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#at = 0;
     return true;
   }

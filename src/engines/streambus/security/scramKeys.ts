@@ -16,12 +16,12 @@ function hashName(mechanism: ScramMechanism): 'sha256' | 'sha512' {
 
 /** HMAC(key, message) with the mechanism's hash. */
 export function scramHmac(mechanism: ScramMechanism, key: Uint8Array, message: string): Uint8Array {
-  return createHmac(hashName(mechanism), key).update(message).digest();
+  return new Uint8Array(createHmac(hashName(mechanism), key).update(message).digest());
 }
 
 /** H(bytes) with the mechanism's hash. */
 export function scramHash(mechanism: ScramMechanism, bytes: Uint8Array): Uint8Array {
-  return createHash(hashName(mechanism)).update(bytes).digest();
+  return new Uint8Array(createHash(hashName(mechanism)).update(bytes).digest());
 }
 
 /** Bytes of the mechanism's hash. */
@@ -36,7 +36,9 @@ export function saltedPassword(
   salt: Uint8Array,
   iterations: number,
 ): Uint8Array {
-  return pbkdf2Sync(text.encode(password), salt, iterations, scramHashBytes(mechanism), hashName(mechanism));
+  return new Uint8Array(
+    pbkdf2Sync(text.encode(password), salt, iterations, scramHashBytes(mechanism), hashName(mechanism)),
+  );
 }
 
 /** What is stored of a salted password: RFC 5802 §3. Nobody can log in with it, a client's proof can be checked against it. */

@@ -1,4 +1,5 @@
 import { type StreamBusConfig, streamBusConfigSchema } from '../../../../../src/engines/streambus/config.ts';
+import { decodeJson, encodeJson } from '../../../../../src/engines/streambus/groups/entries.ts';
 import type { MetaCommand, MetaCommands, MetaResults } from '../../../../../src/engines/streambus/meta/commands.ts';
 import type {
   AclBinding,
@@ -117,7 +118,12 @@ export class FakeServices implements BrokerServices {
   readonly rpc: BrokerServices['rpc'] = {
     serve: () => undefined,
     call: () => Promise.reject(new Error('no other broker here')),
-    callLeader: () => Promise.reject(new Error('no other broker here')),
+    callLeader: async (group, name, body) => {
+      if (name !== 'txn.verify' || group !== 9) throw new Error(`the door does not ask ${name} of group ${group}`);
+      this.verified.push(decodeJson(body));
+      const code = typeof this.verifyCode === 'number' ? this.verifyCode : await this.verifyCode();
+      return encodeJson(code);
+    },
   };
 
   group() {
@@ -147,24 +153,8 @@ export class FakeServices implements BrokerServices {
     return undefined;
   }
 
-  transactionCoordinator(): ReturnType<BrokerServices['transactionCoordinator']> {
-    const never = () => Promise.reject(new Error('the door only verifies'));
-    return {
-      shard: 9,
-      unavailable: 0,
-      openCount: 0,
-      oldestOpenWallMs: undefined,
-      init: never,
-      addPartitions: never,
-      addOffsets: never,
-      end: never,
-      describe: never,
-      list: never,
-      verify: (request) => {
-        this.verified.push(request);
-        return typeof this.verifyCode === 'number' ? Promise.resolve(this.verifyCode) : this.verifyCode();
-      },
-    };
+  transactionCoordinator() {
+    return undefined;
   }
 }
 
