@@ -77,6 +77,8 @@ export interface ReplicaContext {
   leaderOf(group: GroupId): BrokerId | undefined;
   /** Who leads, or whether this replica serves, has changed. */
   leaderChanged(replica: GroupReplica): void;
+  electionBegun(replica: GroupReplica): void;
+  confChanged(replica: GroupReplica): void;
   /** The process cannot go on. */
   fatal(error: unknown): void;
   /** Bytes that wait for the journal: beyond some of them nothing more is proposed. */
@@ -301,7 +303,11 @@ export class GroupReplica implements GroupHandle {
 
   #take(node: RawNode, ready: Ready): void {
     const { observer } = this.#context;
-    observer?.ready(this.group, this.member, ready, { term: node.term, leads: node.state === 'leader', commit: node.commit });
+    observer?.ready(this.group, this.member, ready, {
+      term: node.term,
+      leads: node.state === 'leader',
+      commit: node.commit,
+    });
     this.#noteRole(node);
     for (const readState of ready.readStates) this.#barriers.confirmed(readState);
     for (const message of ready.messages) {
@@ -327,6 +333,7 @@ export class GroupReplica implements GroupHandle {
       if (this.#context.host.telemetry.mutant('serve-before-noop')) this.#serve();
     }
     if (node.leader === this.#knownLeader && node.term === this.#knownTerm) return;
+    if (node.state === 'candidate' && node.term !== this.#knownTerm) this.#context.electionBegun(this);
     this.#knownLeader = node.leader;
     this.#knownTerm = node.term;
     this.#context.leaderChanged(this);
@@ -512,6 +519,7 @@ export class GroupReplica implements GroupHandle {
     const confState = node.applyConfChange(change, entry.index);
     this.storage.confState = confState;
     this.#confHistory.push({ index: entry.index, confState });
+    this.#context.confChanged(this);
     this.#context.observer?.configured(this.group, this.member, entry.index, confState);
   }
 
@@ -538,7 +546,7 @@ export class GroupReplica implements GroupHandle {
     host.telemetry.logger.info('restoring a replica', { group: this.group, index, term });
     for (;;) {
       try {
-        await this.machine.restore({ index, term, data: snapshot.data }, this.#catchUpPeers(signal));
+        await this.machine.restore({ index, term, data: snapshot.data }, this.peers);
         break;
       } catch (error) {
         if (signal.aborted) return;
@@ -587,7 +595,9 @@ export class GroupReplica implements GroupHandle {
     this.#context.observer?.configured(this.group, this.member, index, confState);
   }
 
-  #catchUpPeers(signal: AbortSignal): CatchUpPeers {
+  /** The other replicas, as the machine asks them. */
+  get peers(): CatchUpPeers {
+    const { signal } = this.#closed;
     return {
       signal,
       brokers: () => {

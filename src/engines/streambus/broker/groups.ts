@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
 import { type Leadership, LeaderTable } from './gossip.ts';
-import { type MachineCheckpoint, NotProposed } from './group.ts';
+import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
 import { GroupStorage } from './groupStorage.ts';
 import { checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
@@ -31,6 +31,17 @@ const checkpointsAtOnce = 4;
 const handOverPollMs = 50;
 const peerAskTimeoutMs = 30_000;
 
+/** What is counted of groups. */
+export interface GroupEvents {
+  /** A message was dropped: of another incarnation, generation, cluster, or of a process that was replaced. */
+  fenced(reason: string): void;
+  /** A write of the journal took so long, from the append until it was durable. */
+  journalSynced(ms: Millis): void;
+  leaderChanged(kind: GroupSpec['kind']): void;
+  electionBegun(kind: GroupSpec['kind']): void;
+  confChanged(kind: GroupSpec['kind']): void;
+}
+
 /** What runs a broker's groups. */
 export interface GroupsOptions {
   readonly host: Host;
@@ -50,8 +61,7 @@ export interface GroupsOptions {
   };
   /** Read when it is needed: it may be reloaded. */
   readonly flushIntervalMs: () => Millis;
-  /** A message was dropped: of another incarnation, generation, cluster. */
-  readonly onFenced: (reason: string) => void;
+  readonly events: GroupEvents;
   /** The process cannot go on: a write failed, or a defect. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -98,6 +108,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#turns = new Turns(host, {
       journal: () => this.#journalWriter,
       flush: () => this.#flush(),
+      onSynced: (ms) => options.events.journalSynced(ms),
       onDefect: (error) => this.#fatal(error),
     });
     this.#journalWriter = new JournalWriter(host, journal, appendBytesOf(options.journalSegmentBytes), {
@@ -107,7 +118,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#outbox = new Outbox({
       telemetry: host.telemetry,
       peerOf: (to) => transport.peer(to),
-      onFenced: options.onFenced,
+      onFenced: (reason) => options.events.fenced(reason),
     });
     this.#context = this.#replicaContext();
     this.#reconciler = new Reconciler({
@@ -167,8 +178,21 @@ export class Groups implements GroupsRuntime, TransportListener {
     return this.#open.get(group);
   }
 
+  /** This broker belongs to the group, as far as its own log says. */
+  isMember(group: GroupId): boolean {
+    const replica = this.#replicas.get(group);
+    if (replica === undefined) return false;
+    const { voters, votersOutgoing, learners, learnersNext } = replica.storage.confState;
+    return [voters, votersOutgoing, learners, learnersNext].some((ids) => ids.includes(this.member));
+  }
+
   get all(): Iterable<OpenGroup> {
     return this.#open.values();
+  }
+
+  /** Bytes of a group's log in memory. */
+  windowBytes(group: GroupId): number {
+    return this.#replicas.get(group)?.storage.windowBytes ?? 0;
   }
 
   view(group: GroupId): GroupView | undefined {
@@ -236,6 +260,24 @@ export class Groups implements GroupsRuntime, TransportListener {
     return this.#replicaOf(group).checkpoint();
   }
 
+  /** A machine would like one: made when none is under way; a failure is its own to tell. */
+  checkpointSoon(group: GroupId): void {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen !== true || replica.isRestoring || this.#isStopping) return;
+    replica.checkpoint().catch((error: unknown) => this.#fatal(error));
+  }
+
+  /** Gives the lead of one group away, if it is led here and somebody can take it. */
+  handOverOne(group: GroupId): void {
+    const replica = this.#replicas.get(group);
+    if (replica?.isOpen === true) this.#reconciler.handOver(replica);
+  }
+
+  /** How a group's machine asks the other replicas. */
+  peersOf(group: GroupId): CatchUpPeers {
+    return this.#replicaOf(group).peers;
+  }
+
   async handOver(withinMs: Millis): Promise<readonly GroupId[]> {
     this.#isHandingOver = true;
     const { clock } = this.#options.host;
@@ -276,7 +318,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       { broker, incarnation },
       {
         message: (group, generation, message) => {
-          if (message.from !== raftIdOf(from.broker, from.incarnation)) this.#options.onFenced('sender');
+          if (message.from !== raftIdOf(from.broker, from.incarnation)) this.#options.events.fenced('sender');
           else this.#deliver(group, message, (own) => own === generation);
         },
         heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
@@ -299,14 +341,14 @@ export class Groups implements GroupsRuntime, TransportListener {
   }
 
   onFenced(reason: string): void {
-    this.#options.onFenced(reason);
+    this.#options.events.fenced(reason);
   }
 
   #deliver(group: GroupId, message: Message, isGeneration: (own: number) => boolean): void {
     const replica = this.#replicas.get(group);
     if (replica?.isOpen !== true) return;
-    if (message.to !== this.member) this.#options.onFenced('incarnation');
-    else if (!isGeneration(replica.spec.generation)) this.#options.onFenced('generation');
+    if (message.to !== this.member) this.#options.events.fenced('incarnation');
+    else if (!isGeneration(replica.spec.generation)) this.#options.events.fenced('generation');
     else replica.step(message);
   }
 
@@ -540,6 +582,8 @@ export class Groups implements GroupsRuntime, TransportListener {
       },
       leaderOf: (group) => this.leaderOf(group)?.broker,
       leaderChanged: (replica) => this.#leaderChanged(replica),
+      electionBegun: (replica) => this.#options.events.electionBegun(replica.spec.kind),
+      confChanged: (replica) => this.#options.events.confChanged(replica.spec.kind),
       fatal: (error) => this.#fatal(error),
       get isCongested() {
         return turns.isCongested;
@@ -556,6 +600,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     const known = this.#leaders.get(group);
     const leader = node.leader === 0 ? undefined : brokerOf(node.leader);
     if (leader !== undefined && (known?.term !== node.term || known.broker !== leader)) {
+      this.#options.events.leaderChanged(replica.spec.kind);
       this.#leaders.heard(group, node.term, leader);
     } else {
       this.#leaders.changed(group);

@@ -24,7 +24,7 @@ const helloTimeoutMs = 5_000;
 export interface InboundContext {
   readonly host: Host;
   readonly self: () => HandshakeSelf;
-  readonly tls: TlsOptions | undefined;
+  readonly tls: () => TlsOptions | undefined;
   readonly handlerOf: (name: string) => { readonly handler: RpcHandler; readonly strangers: boolean } | undefined;
   /** Why a broker is not listened to: its incarnation was replaced. */
   readonly judge: (peer: Introduction) => HandshakeError | undefined;
@@ -55,7 +55,8 @@ export class Inbound {
 
   /** Begins to accept. Rejects with `NetworkError`. */
   async listen(address: Address): Promise<Address> {
-    const { host, tls } = this.#context;
+    const { host } = this.#context;
+    const tls = this.#context.tls();
     this.#listener = await host.network.listen(
       address,
       (connection) => {

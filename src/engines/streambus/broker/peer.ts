@@ -25,7 +25,7 @@ export interface PeerContext {
   /** As of now: it changes when the broker is formatted or gets an incarnation. */
   readonly self: () => HandshakeSelf;
   readonly addressOf: (broker: BrokerId) => Address | undefined;
-  readonly tls: TlsOptions | undefined;
+  readonly tls: () => TlsOptions | undefined;
   /** A connection to it is there. */
   readonly onUp: (broker: BrokerId, peer: Introduction) => void;
   /** It was lost. */
@@ -191,7 +191,11 @@ export class Peer {
     let connection: Connection | undefined;
     try {
       const timeoutMs = connectTimeoutMs;
-      connection = await host.network.connect(address, tls === undefined ? { timeoutMs } : { timeoutMs, tls });
+      const certificates = tls();
+      connection = await host.network.connect(
+        address,
+        certificates === undefined ? { timeoutMs } : { timeoutMs, tls: certificates },
+      );
       const dropped = connection;
       const late = host.clock.timer(connectTimeoutMs, () => dropped.destroy());
       const { peer, frames } = await introduceOurselves(connection, self(), this.broker).finally(() => late.cancel());

@@ -16,6 +16,12 @@ export interface GroupSpec {
    */
   readonly founders: readonly RaftId[];
   readonly open: MachineFactory;
+  /**
+   * For machines with files of their own: opens with whatever is left of them, without a checkpoint, when `open` rejected with an error
+   * that `isRegressed` knows: they hold less than the checkpoint promised. Such a replica is on probation.
+   */
+  readonly openSalvaged?: MachineFactory;
+  readonly isRegressed?: (error: unknown) => boolean;
 }
 
 /** A group that is open here. */

@@ -1,3 +1,4 @@
+import type { Timer } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Address, TlsOptions } from '../../../host/network.ts';
 import { HandshakeError, type HandshakeSelf, type Introduction } from '../../../wire/rpc/handshake.ts';
@@ -6,6 +7,8 @@ import { Inbound } from './inbound.ts';
 import { Peer } from './peer.ts';
 import { type Rpc, RpcError, type RpcHandler, type RpcOptions, RpcRefusal } from './rpc.ts';
 
+/** Between two ticks while no groups run. */
+const ownTickMs = 100;
 /** How long `callLeader` waits before it asks again. */
 const askAgainMs = 50;
 const callTimeoutMs = 5_000;
@@ -16,9 +19,8 @@ const connectWaitMs = 300;
 export interface TransportOptions {
   readonly host: Host;
   readonly broker: BrokerId;
-  /** Default none: brokers believe each other. */
-  readonly secret: Uint8Array | undefined;
-  readonly tls?: TlsOptions | undefined;
+  /** Read at each connection. Undefined: brokers believe each other. */
+  readonly secret: () => Uint8Array | undefined;
   /** Where a broker's RPC is, by configuration and metadata. */
   readonly addressOf: (broker: BrokerId) => Address | undefined;
   /** The incarnation that a broker has by the metadata here: an older one is not listened to. Undefined: not known. */
@@ -44,6 +46,9 @@ export class Transport implements Rpc {
   #identity: Introduction;
   #listener: TransportListener | undefined;
   #closed = false;
+  #ownTick: Timer | undefined;
+  /** Certificates of this side; set before `listen`. Default: none. */
+  tls: TlsOptions | undefined;
   /** Set once groups run: who leads a group. */
   leaderOf: (group: GroupId) => BrokerId | undefined = () => undefined;
 
@@ -54,7 +59,7 @@ export class Transport implements Rpc {
     this.#inbound = new Inbound({
       host: options.host,
       self: () => this.#self(),
-      tls: options.tls,
+      tls: () => this.tls,
       handlerOf: (name) => this.#handlers.get(name),
       judge: (peer) => this.#judge(peer),
       onFrame: (kind, payload, from) => this.#listener?.onFrame(kind, payload, from),
@@ -63,9 +68,19 @@ export class Transport implements Rpc {
     });
   }
 
-  /** Begins to accept connections. Rejects with `NetworkError`. */
-  listen(address: Address): Promise<Address> {
-    return this.#inbound.listen(address);
+  /** Begins to accept connections, and to tick by itself until somebody else does. Rejects with `NetworkError`. */
+  async listen(address: Address): Promise<Address> {
+    const bound = await this.#inbound.listen(address);
+    this.#tickAlone();
+    return bound;
+  }
+
+  #tickAlone(): void {
+    this.#ownTick = this.#options.host.clock.timer(ownTickMs, () => {
+      if (this.#listener !== undefined || this.#closed) return;
+      this.tick();
+      this.#tickAlone();
+    });
   }
 
   /** Who this broker is from now on. Whoever knew it otherwise introduces himself again. */
@@ -92,13 +107,13 @@ export class Transport implements Rpc {
     if (broker === this.broker || this.#closed) return undefined;
     let peer = this.#peers.get(broker);
     if (peer === undefined) {
-      const { host, addressOf, tls } = this.#options;
+      const { host, addressOf } = this.#options;
       peer = new Peer(
         {
           host,
           self: () => this.#self(),
           addressOf,
-          tls,
+          tls: () => this.tls,
           onUp: (up) => this.#listener?.onUp(up),
           onDown: (down) => this.#listener?.onDown(down),
         },
@@ -164,6 +179,7 @@ export class Transport implements Rpc {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#ownTick?.cancel();
     for (const peer of this.#peers.values()) peer.close();
     await this.#inbound.close();
   }
@@ -204,7 +220,7 @@ export class Transport implements Rpc {
   #self(): HandshakeSelf {
     return {
       introduction: this.#identity,
-      secret: this.#options.secret,
+      secret: this.#options.secret(),
       nonce: () => this.#options.host.random.stream('nonce').bytes(16),
     };
   }

@@ -1,4 +1,4 @@
-import type { Timer } from '../../../host/clock.ts';
+import type { Millis, Timer } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import { payloadBytes } from '../../../storage/journal/batch.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
@@ -23,6 +23,7 @@ export class Turns {
   readonly #host: Host;
   readonly #journal: () => JournalWriter | undefined;
   readonly #flush: () => void;
+  readonly #onSynced: (ms: Millis) => void;
   readonly #onDefect: (error: unknown) => void;
   #dirty = new Set<TurnMember>();
   #timer: Timer | undefined;
@@ -37,12 +38,14 @@ export class Turns {
     hooks: {
       readonly journal: () => JournalWriter | undefined;
       readonly flush: () => void;
+      readonly onSynced: (ms: Millis) => void;
       readonly onDefect: (error: unknown) => void;
     },
   ) {
     this.#host = host;
     this.#journal = hooks.journal;
     this.#flush = hooks.flush;
+    this.#onSynced = hooks.onSynced;
     this.#onDefect = hooks.onDefect;
   }
 
@@ -133,8 +136,11 @@ export class Turns {
     let bytes = 0;
     for (const { payload } of records) bytes += payloadBytes(payload);
     this.#pendingBytes += bytes;
+    const { clock } = this.#host;
+    const begunMs = clock.now();
     journal.append(records, (first) => {
       this.#pendingBytes -= bytes;
+      this.#onSynced(clock.now() - begunMs);
       durable(first);
     });
   }

@@ -178,6 +178,8 @@ export interface GroupCoordinator {
   readonly unavailable: number;
   /** Groups that the shard keeps. */
   readonly groupCount: number;
+  /** Groups and how many members each has, for metrics. */
+  memberCounts(): readonly { readonly groupId: string; readonly members: number }[];
   /** Resolves when the rebalance that the member waits for is done. */
   join(request: JoinRequest): Promise<JoinAnswer>;
   sync(request: SyncRequest): Promise<SyncAnswer>;

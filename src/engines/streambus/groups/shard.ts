@@ -38,7 +38,7 @@ import {
 } from './runtime.ts';
 import { applyGroupEntry, decodeState, emptyState, encodeState, type LoggedGroup } from './state.ts';
 import { heartbeat, leaveGroup, syncGroup } from './sync.ts';
-import { describeGroup, listGroups, undescribed } from './views.ts';
+import { describeGroup, listGroups, memberCounts, undescribed } from './views.ts';
 
 /** What a shard of consumer groups needs of its broker. */
 export interface GroupShardOptions {
@@ -186,6 +186,10 @@ class Shard implements GroupShard, GroupCoordinator {
     return this.#read(() => describeGroup(this.#runtime, groupId)).catch(
       refusedAs((code) => undescribed(groupId, code)),
     );
+  }
+
+  memberCounts(): ReturnType<GroupCoordinator['memberCounts']> {
+    return memberCounts(this.#runtime);
   }
 
   list(): ReturnType<GroupCoordinator['list']> {

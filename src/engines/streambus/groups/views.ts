@@ -46,3 +46,9 @@ export function listGroups(runtime: GroupRuntime): GroupSummary[] {
     };
   });
 }
+
+/** Groups of the shard and how many members each has. */
+export function memberCounts(runtime: GroupRuntime): { readonly groupId: string; readonly members: number }[] {
+  const ids = new Set([...runtime.state.groups.keys(), ...runtime.unlogged]);
+  return [...ids].map((groupId) => ({ groupId, members: runtime.live.get(groupId)?.members.size ?? 0 }));
+}

@@ -131,7 +131,7 @@ export class Cluster {
     const transport = new Transport({
       host,
       broker: id,
-      secret: encode('secret'),
+      secret: () => encode('secret'),
       addressOf: (broker) => ({ host: nameOf(broker), port: RPC_PORT }),
       incarnationOf: (broker) => this.incarnations.get(broker),
     });
@@ -148,7 +148,13 @@ export class Cluster {
       transport,
       raft: { tickMs: 100, heartbeatTicks: 2, electionTicks: 10, maxUncommittedBytes: 2 ** 26 },
       flushIntervalMs: () => flushIntervalMs,
-      onFenced: () => undefined,
+      events: {
+        fenced: () => undefined,
+        journalSynced: () => undefined,
+        leaderChanged: () => undefined,
+        electionBegun: () => undefined,
+        confChanged: () => undefined,
+      },
       onFatal: (error) => {
         broker.fatal = error;
         host.telemetry.logger.error('fatal', { error: String(error) });

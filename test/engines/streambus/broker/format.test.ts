@@ -43,7 +43,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       const transport = new Transport({
         host,
         broker,
-        secret: undefined,
+        secret: () => undefined,
         addressOf: (other) => peers.find((peer) => peer.broker === other),
         incarnationOf: () => undefined,
       });

@@ -1,0 +1,100 @@
+import type { Host } from '../../host/host.ts';
+import { type Address, NetworkError } from '../../host/network.ts';
+import { replaceFile } from '../../storage/atomicFile.ts';
+import { type Journal, JournalError, openJournal, WalCorruption } from '../../storage/journal/index.ts';
+import type { FormatService } from './broker/format.ts';
+import { type Established, establish } from './broker/register.ts';
+import type { Rpc } from './broker/rpc.ts';
+import type { StreamBusConfig } from './config.ts';
+import { StreamBusError } from './errors.ts';
+import { type IdentityVerdict, raftStateDirectory, readText, voidTwin } from './identity.ts';
+
+/** Appended and not yet durable; the turn holds back before it. */
+const journalPendingBytes = 256 * 1024 * 1024;
+
+/** Who this broker is, and the journal that goes with it. */
+export interface Standing {
+  readonly established: Established;
+  readonly journal: Journal;
+}
+
+/**
+ * Finds out who this broker is and opens its journal. A journal that is gone, foreign or has lost acknowledged records makes it ask for a new
+ * incarnation, as a lost identity does: what it promised there is void.
+ */
+export async function takeStanding(
+  host: Host,
+  config: StreamBusConfig,
+  rpc: Rpc,
+  begun: { readonly verdict: IdentityVerdict; readonly formatService: FormatService },
+  signal: AbortSignal,
+): Promise<Standing> {
+  let { verdict } = begun;
+  for (;;) {
+    const established = await establish(host, config, rpc, verdict, begun.formatService, signal);
+    try {
+      return { established, journal: await openOwnJournal(host, config) };
+    } catch (error) {
+      if (!(error instanceof JournalLost)) throw error;
+      host.telemetry.logger.error('JOURNAL_CORRUPT', { why: error.message });
+      await voidTwin(host, config.storage.data_dir);
+      verdict = { kind: 'needs-incarnation', identity: established.identity, why: error.message };
+    }
+  }
+}
+
+/** What the journal had promised is not there any more. */
+class JournalLost extends Error {
+  override readonly name = 'JournalLost';
+}
+
+const journalDirectory = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/journal`;
+/** Names the journal that belongs here, once there was one: another one, or none, is a loss. */
+const journalIdFile = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/journal.id`;
+
+async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Journal> {
+  const directory = config.storage.data_dir;
+  const { segment_size: segmentBytes, max_batch: maxBatchBytes, max_wait: maxWaitMs } = config.storage.journal;
+  const expected = (await readText(host.disk, journalIdFile(directory)))?.trim();
+  const { journal } = await openJournal(host, {
+    directory: journalDirectory(directory),
+    name: 'streambus',
+    metricsPrefix: 'streambus_',
+    segmentBytes,
+    maxBatchBytes,
+    maxWaitMs,
+    maxPendingBytes: journalPendingBytes,
+    create: expected === undefined ? 'if-missing' : 'never',
+  }).catch((error: unknown) => {
+    throw journalError(error, directory);
+  });
+  if (expected !== undefined && journal.id !== expected) {
+    await journal.close();
+    throw new JournalLost(`${journalDirectory(directory)} holds journal ${journal.id}, expected ${expected}`);
+  }
+  if (expected === undefined) {
+    await replaceFile(host.disk, journalIdFile(directory), [new TextEncoder().encode(`${journal.id}\n`)]);
+  }
+  return journal;
+}
+
+function journalError(error: unknown, directory: string): unknown {
+  if (error instanceof WalCorruption) return new JournalLost(error.message);
+  if (!(error instanceof JournalError)) return error;
+  if (error.code === 'JournalMissing') return new JournalLost(error.message);
+  if (error.code === 'JournalFormat') return new JournalLost(error.message);
+  if (error.code === 'JournalLocked') {
+    return new StreamBusError('DATA_DIR_LOCKED', `${directory}: ${error.message}`, { cause: error });
+  }
+  return new StreamBusError('JOURNAL_FAILED', `${directory}: ${error.message}`, { cause: error });
+}
+
+/** An address that cannot be listened at, as the error that ends the process. Another error comes back as it is. */
+export function listenError(error: unknown, key: string, address: Address): unknown {
+  if (!(error instanceof NetworkError)) return error;
+  return new StreamBusError(
+    'PORT_IN_USE',
+    `${key}: ${address.host}:${address.port} cannot be listened at (${error.code}): stop what listens there, or name another port`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,170 @@
+import type { Groups } from './broker/groups.ts';
+import type { GroupSpec } from './broker/runtime.ts';
+import type { StreamBusConfig } from './config.ts';
+import type { GroupShard } from './groups/coordinator.ts';
+import { openGroupShard } from './groups/open.ts';
+import type { GroupId } from './ids.ts';
+import type { PartitionHooks } from './log/hooks.ts';
+import { type OpenPartitionOptions, openPartition, type Partition, PartitionRegressed } from './log/partition.ts';
+import type { LogConfig } from './log/settings.ts';
+import type { LogShared } from './log/shared.ts';
+import type { PartitionInfo, ShardInfo } from './meta/metadata.ts';
+import type { StreamBusMetrics } from './metrics.ts';
+import type { BrokerServices } from './services.ts';
+import type { TransactionShard } from './txn/coordinator.ts';
+import { openTransactionMachine } from './txn/shard.ts';
+
+/** What machines need beside the services. */
+export interface MachineOptions {
+  readonly services: BrokerServices;
+  readonly groups: Groups;
+  readonly shared: LogShared;
+  readonly metrics: StreamBusMetrics;
+  readonly fatal: (error: Error) => void;
+}
+
+/** The machines of the groups on this broker, by group: what partitions and coordinators are found by. */
+export class Machines {
+  readonly partitions = new Map<GroupId, Partition>();
+  readonly groupShards = new Map<GroupId, GroupShard>();
+  readonly transactionShards = new Map<GroupId, TransactionShard>();
+  readonly #options: MachineOptions;
+
+  constructor(options: MachineOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of batches in memory: those that consumers read and those that wait to be written. */
+  get sharedBytes(): number {
+    return this.#options.shared.cachedBytes + this.#options.shared.unwrittenBytes;
+  }
+
+  forget(group: GroupId): void {
+    this.partitions.delete(group);
+    this.groupShards.delete(group);
+    this.transactionShards.delete(group);
+  }
+
+  /** How a shard is opened. */
+  shard(info: ShardInfo): GroupSpec {
+    const { services } = this.#options;
+    const { group, kind, founders } = info;
+    return {
+      group,
+      kind,
+      generation: 1,
+      founders,
+      open: async (handle, checkpoint) => {
+        if (kind === 'groups') {
+          const shard = await openGroupShard(services, handle, checkpoint);
+          this.groupShards.set(group, shard);
+          return shard;
+        }
+        const shard = openTransactionMachine(
+          {
+            host: services.host,
+            metadata: services.metadata,
+            rpc: services.rpc,
+            leaderOf: (of) => services.leaderOf(of),
+            broker: services.broker,
+            settings: transactionSettings(services.config),
+            producerIds: services.producerIds,
+            otherOpen: () => this.#openTransactions(group),
+          },
+          handle,
+          checkpoint,
+        );
+        this.transactionShards.set(group, shard);
+        return shard;
+      },
+    };
+  }
+
+  /** How a partition is opened. */
+  partition(info: PartitionInfo, directory: string): GroupSpec {
+    const { services } = this.#options;
+    const { group, founders } = info;
+    const openWith =
+      (options: OpenPartitionOptions): GroupSpec['open'] =>
+      async (handle, checkpoint) => {
+        const current = services.metadata.partitionOf(group) ?? info;
+        const partition = await openPartition(
+          services.host,
+          logConfigOf(services.config),
+          current,
+          directory,
+          handle,
+          checkpoint,
+          this.#hooks(current),
+          options,
+        );
+        this.partitions.set(group, partition);
+        return partition;
+      };
+    return {
+      group,
+      kind: 'partition',
+      generation: info.generation,
+      founders,
+      open: openWith({}),
+      openSalvaged: openWith({ salvage: true }),
+      isRegressed: (error) => error instanceof PartitionRegressed,
+    };
+  }
+
+  #openTransactions(but: GroupId): number {
+    let open = 0;
+    for (const [group, shard] of this.transactionShards) {
+      if (group !== but && shard.coordinator.unavailable === 0) open += shard.coordinator.openCount;
+    }
+    return open;
+  }
+
+  #hooks({ group, topic }: PartitionInfo): PartitionHooks {
+    const { services, groups, metrics, shared, fatal } = this.#options;
+    return {
+      shared,
+      topicConfigs: () => services.metadata.topics.get(topic)?.configs ?? noConfigs,
+      peers: () => groups.peersOf(group),
+      readOnly: () => services.readOnly,
+      fatal,
+      damaged: (reason) => metrics.corrupted(reason),
+      handOver: () => groups.handOverOne(group),
+      repeated: () => metrics.duplicateAnswered(),
+      wantCheckpoint: () => groups.checkpointSoon(group),
+    };
+  }
+}
+
+const noConfigs: ReadonlyMap<string, string> = new Map();
+
+function transactionSettings({ transactions }: StreamBusConfig): { maxTimeoutMs: number; idExpirationMs: number } {
+  return { maxTimeoutMs: transactions.max_timeout, idExpirationMs: transactions.id_expiration };
+}
+
+/** What the configuration says of partitions where a topic says nothing; read when it is needed, since it may be reloaded. */
+export function logConfigOf(config: StreamBusConfig): LogConfig {
+  return {
+    get segmentBytes() {
+      return config.storage.segment_size;
+    },
+    get segmentAgeMs() {
+      return config.storage.segment_age;
+    },
+    get retentionMs() {
+      return config.storage.retention.max_age;
+    },
+    get retentionBytes() {
+      return config.storage.retention.max_bytes ?? -1;
+    },
+    get maxMessageBytes() {
+      return config.topics.max_message;
+    },
+    get acksOne() {
+      return config.topics.acks_one;
+    },
+    get producerIdleMs() {
+      return config.transactions.id_expiration;
+    },
+  };
+}

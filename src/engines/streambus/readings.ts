@@ -1,0 +1,110 @@
+import type { AdminContext } from './admin/context.ts';
+import { countReplicas } from './admin/health.ts';
+import type { GroupView } from './broker/runtime.ts';
+import { metaGroup } from './ids.ts';
+import type { Machines } from './machines.ts';
+import type { BrokerReadings, GroupIndexes, GroupReading, MetaState } from './metrics.ts';
+
+/** What gauges read of a broker when they are scraped. */
+export function brokerReadings(context: AdminContext, machines: () => Machines | undefined): BrokerReadings {
+  const { runtime, services } = context;
+  const views = (): GroupView[] => [...runtime.all].flatMap(({ spec }) => runtime.view(spec.group) ?? []);
+  return {
+    metaState: () => metaStateOf(runtime.view(metaGroup)),
+    metaIndexes: () => indexesOf(runtime.view(metaGroup)),
+    worstIndexes() {
+      let worst: GroupIndexes | undefined;
+      for (const view of views()) {
+        const here = indexesOf(view);
+        if (here === undefined) continue;
+        if (worst === undefined || here.commit - here.applied > worst.commit - worst.applied) worst = here;
+      }
+      return worst;
+    },
+    partitions: () => countReplicas(context).partitions,
+    leaders: () => countReplicas(context).leaders,
+    underReplicated: () => countReplicas(context).underReplicated,
+    offline: () => countReplicas(context).offline,
+    probation: () => countReplicas(context).probation,
+    replicaLag: () => Math.max(0, ...views().map(lagOf)),
+    syncing() {
+      const parts: { topic: string; partition: number; share: number }[] = [];
+      for (const view of views()) {
+        const share = syncedShare(view);
+        const info = services.metadata.partitionOf(view.group);
+        if (share < 1 && info !== undefined) parts.push({ topic: info.topic, partition: info.partition, share });
+      }
+      return parts;
+    },
+    consumerGroups() {
+      const groups: GroupReading[] = [];
+      for (const { coordinator } of machines()?.groupShards.values() ?? []) {
+        if (coordinator.unavailable !== 0) continue;
+        for (const { groupId, members } of coordinator.memberCounts()) {
+          groups.push({ group: groupId, members, lag: undefined });
+        }
+      }
+      return groups;
+    },
+    transactions() {
+      let open = 0;
+      let oldestSeconds = 0;
+      const wall = services.host.clock.wall();
+      for (const { coordinator } of machines()?.transactionShards.values() ?? []) {
+        if (coordinator.unavailable !== 0) continue;
+        open += coordinator.openCount;
+        const begun = coordinator.oldestOpenWallMs ?? wall;
+        oldestSeconds = Math.max(oldestSeconds, (wall - begun) / 1_000);
+      }
+      return { open, oldestSeconds };
+    },
+    isReadOnly: () => services.readOnly !== undefined,
+    isDraining: () => context.isDraining(),
+    isInsecure: () => isInsecure(context),
+    overTargetBytes() {
+      const target = services.config.storage.compaction.target_size;
+      if (target === undefined) return 0;
+      let bytes = 0;
+      for (const partition of services.partitions) bytes += partition.sizeBytes;
+      return Math.max(0, bytes - target);
+    },
+    memory: () => context.memory(),
+    connections: () => context.connections(),
+    tasks: () => context.tasks().length,
+    lastScrub: () => undefined,
+  };
+}
+
+function metaStateOf(view: GroupView | undefined): MetaState | undefined {
+  if (view === undefined) return undefined;
+  const { state, id } = view.status;
+  if (state === 'follower') return view.confState.voters.includes(id) ? 'follower' : 'learner';
+  return state;
+}
+
+function indexesOf(view: GroupView | undefined): GroupIndexes | undefined {
+  if (view === undefined) return undefined;
+  const { hardState, applied } = view.status;
+  return { term: hardState.term, commit: hardState.commit, applied };
+}
+
+function lagOf({ status }: GroupView): number {
+  let lag = 0;
+  for (const { match } of status.progress) lag = Math.max(lag, status.lastIndex - match);
+  return lag;
+}
+
+/** How much of what it knows to be committed a replica has. */
+function syncedShare({ mode, status }: GroupView): number {
+  if (mode === 'restoring') return 0;
+  const { commit } = status.hardState;
+  return commit === 0 ? 1 : Math.min(1, status.applied / commit);
+}
+
+const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Kafka's listener is open to other machines and asks nobody who he is. */
+function isInsecure({ services }: AdminContext): boolean {
+  const { server, security } = services.config;
+  return !loopback.has(server.host) && security.sasl.mechanisms.length === 0 && security.tls?.client_ca === undefined;
+}

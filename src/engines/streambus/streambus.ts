@@ -1,0 +1,502 @@
+import type { Timer } from '../../host/clock.ts';
+import type { DiskFile } from '../../host/disk.ts';
+import type { Host } from '../../host/host.ts';
+import type { Journal } from '../../storage/journal/index.ts';
+import type { Route } from '../route.ts';
+import type { AdminContext } from './admin/context.ts';
+import { Jobs } from './admin/jobs.ts';
+import { adminRoutes } from './admin/routes.ts';
+import { NotProposed } from './broker/group.ts';
+import { type GroupEvents, type Groups, startGroups } from './broker/groups.ts';
+import { LateRuntime } from './broker/lateRuntime.ts';
+import type { GroupObserver } from './broker/observer.ts';
+import { beginIdentity, type Established, registerStart, serveRegistrations } from './broker/register.ts';
+import { ReplicaKeeper } from './broker/replicaKeeper.ts';
+import { RpcRefusal } from './broker/rpc.ts';
+import type { GroupSpec, GroupsRuntime } from './broker/runtime.ts';
+import { Transport } from './broker/transport.ts';
+import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
+import { DiskWatch } from './diskWatch.ts';
+import { StreamBusError } from './errors.ts';
+import { lockDataDirectory, raftStateDirectory, readSmallFile } from './identity.ts';
+import { type BrokerId, type GroupId, metaGroup } from './ids.ts';
+import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
+import { listenError, takeStanding } from './lifecycle.ts';
+import { LogShared } from './log/shared.ts';
+import { Machines } from './machines.ts';
+import { metaFounders } from './meta/found.ts';
+import { desiredMembers } from './meta/incarnations.ts';
+import { decodeJson, encodeJson } from './meta/json.ts';
+import type { Metadata } from './meta/metadata.ts';
+import { MetaMachine } from './meta/state.ts';
+import { createMetaCommands, serveCommands } from './meta/submit.ts';
+import { createMetrics, type GroupKind, type StreamBusMetrics } from './metrics.ts';
+import { brokerReadings } from './readings.ts';
+import { readTls } from './security/tlsFiles.ts';
+import type { BrokerServices } from './services.ts';
+import { TaskRegistry } from './tasks.ts';
+import { createConnectionFence } from './txn/fence.ts';
+import { createProducerIds } from './txn/pids.ts';
+import { serveTransactions } from './txn/serve.ts';
+
+/** A drain gives its leads away and ends its clients' requests within this time. */
+const handOverMs = 8_000;
+const drainMs = 20_000;
+/** How long a broker that turns read-only tries to give its leads away. */
+const yieldMs = 5_000;
+/** Share of `server.max_memory` for batches that consumers read from memory, and for what waits to be written. */
+const cacheShare = 0.2;
+const unwrittenShare = 0.1;
+const transferName = 'group.transfer';
+
+/** What a broker is given beside its configuration. */
+export interface StreamBusOptions {
+  /** Is told of everything that the broker's groups do. */
+  readonly observer?: GroupObserver;
+}
+
+/** A broker. */
+export interface StreamBus {
+  readonly services: BrokerServices;
+  readonly metadata: Metadata;
+  readonly runtime: GroupsRuntime;
+  readonly metrics: StreamBusMetrics;
+  /** Every HTTP route; they answer from the beginning. */
+  readonly routes: readonly Route[];
+  /** Resolves when clients are served; it may wait for a majority for ever. Rejects as `stopped` does. */
+  readonly ready: Promise<void>;
+  /** Where clients connect; undefined before `ready`. */
+  readonly kafka: KafkaListener | undefined;
+  /** Resolves after `drain` or `stop`; rejects with `StreamBusError` when the broker cannot go on. */
+  readonly stopped: Promise<void>;
+  /** Takes the data directory and listens to other brokers; the rest goes on by itself. @throws StreamBusError */
+  start(): Promise<void>;
+  reload(next: StreamBusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] };
+  /** Gives its leads away, answers what was begun, makes checkpoints, ends; at most 20 s. */
+  drain(): Promise<{ readonly unfinished: readonly string[] }>;
+  /** Ends now. */
+  stop(): Promise<void>;
+}
+
+/** Puts a broker together; nothing happens before `start`. */
+export function createStreamBus(host: Host, config: StreamBusConfig, options: StreamBusOptions = {}): StreamBus {
+  return new Broker(host, config, options);
+}
+
+class Broker implements StreamBus {
+  readonly services: BrokerServices;
+  readonly runtime = new LateRuntime();
+  readonly metrics: StreamBusMetrics;
+  readonly routes: readonly Route[];
+  readonly ready: Promise<void>;
+  readonly stopped: Promise<void>;
+  readonly #host: Host;
+  readonly #config: StreamBusConfig;
+  readonly #options: StreamBusOptions;
+  readonly #broker: BrokerId;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #ending = new AbortController();
+  readonly #metadata: MetaMachine;
+  readonly #transport: Transport;
+  readonly #jobs: Jobs;
+  readonly #tasks: TaskRegistry;
+  readonly #disk: DiskWatch;
+  #secret: Uint8Array | undefined;
+  #lock: DiskFile | undefined;
+  #journal: Journal | undefined;
+  #groups: Groups | undefined;
+  #machines: Machines | undefined;
+  #keeper: ReplicaKeeper | undefined;
+  #kafka: KafkaListener | undefined;
+  #operatorReadOnly: string | undefined;
+  #isReadOnly = false;
+  #isDraining = false;
+  #background: Promise<void> = Promise.resolve();
+
+  constructor(host: Host, config: StreamBusConfig, options: StreamBusOptions) {
+    this.#host = host;
+    this.#config = config;
+    this.#options = options;
+    this.#broker = brokerIdOf(config);
+    this.ready = this.#ready.promise;
+    this.stopped = this.#stopped.promise;
+    // Whoever runs the broker waits for them; until then a rejection must not end the process by another way.
+    this.ready.catch(() => undefined);
+    this.stopped.catch(() => undefined);
+    this.metrics = createMetrics(host);
+    this.#metadata = new MetaMachine(host.telemetry);
+    this.#tasks = new TaskRegistry(host.clock);
+    this.#jobs = new Jobs(host.clock, host.telemetry.logger);
+    this.#transport = new Transport({
+      host,
+      broker: this.#broker,
+      secret: () => this.#secret,
+      addressOf: (broker) => this.#addressOf(broker),
+      incarnationOf: (broker) => this.#metadata.brokers.get(broker)?.incarnation,
+    });
+    this.#disk = new DiskWatch(host, config.storage.data_dir, {
+      below: () => config.storage.read_only_below,
+      onChange: (space) => {
+        this.metrics.setDisk(space.freeBytes, space.totalBytes);
+        this.#noteReadOnly();
+      },
+    });
+    this.services = this.#makeServices();
+    const admin = this.#adminContext();
+    this.metrics.attach(brokerReadings(admin, () => this.#machines));
+    this.routes = adminRoutes(admin);
+    this.#serve();
+  }
+
+  get kafka(): KafkaListener | undefined {
+    return this.#kafka;
+  }
+
+  get metadata(): Metadata {
+    return this.#metadata;
+  }
+
+  async start(): Promise<void> {
+    const host = this.#host;
+    const config = this.#config;
+    this.#lock = await lockDataDirectory(host, config.storage.data_dir);
+    try {
+      this.#secret = await this.#readSecret();
+      const begun = await beginIdentity(host, config, this.#transport);
+      const { tls } = config.security.inter_broker;
+      if (tls !== undefined) this.#transport.tls = await readTls(host.disk, tls);
+      const address = { host: config.server.host, port: config.server.rpc_port };
+      await this.#transport.listen(address).catch((error: unknown) => {
+        throw listenError(error, 'server.rpc_port', address);
+      });
+      await this.#disk.start();
+      this.#background = this.#run(begun).catch((error: unknown) => this.#fail(error));
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  /** Everything that may take as long as other brokers need. */
+  async #run(begun: Parameters<typeof takeStanding>[3]): Promise<void> {
+    const { signal } = this.#ending;
+    const task = this.#tasks.begin('start', 'streambus/streambus.start', 'process');
+    task.state = 'identity';
+    const { established, journal } = await takeStanding(this.#host, this.#config, this.#transport, begun, signal);
+    this.#journal = journal;
+    const { clusterId, incarnation, startCount } = established.identity;
+    this.#transport.identify({ cluster: clusterId, incarnation, startCount });
+    task.state = 'recovery';
+    const keeper = await this.#openGroups(established, journal);
+    task.state = 'registration';
+    await registerStart(this.#host, this.#config, this.services.commands, established, signal);
+    // The metadata here has this start: what it does not name was deleted.
+    keeper.isCurrent = true;
+    keeper.look();
+    task.state = 'listen';
+    const address = { host: this.#config.server.host, port: this.#config.server.port };
+    const kafka = await openKafkaListener(this.services, this.metrics).catch((error: unknown) => {
+      throw listenError(error, 'server.port', address);
+    });
+    this.#kafka = kafka;
+    task.end();
+    if (signal.aborted) await kafka.close();
+    this.#ready.resolve();
+  }
+
+  async #openGroups(established: Established, journal: Journal): Promise<ReplicaKeeper> {
+    const { storage, cluster, server, replication } = this.#config;
+    const host = this.#host;
+    const groups = await startGroups({
+      host,
+      broker: this.#broker,
+      incarnation: established.identity.incarnation,
+      journal,
+      journalSegmentBytes: storage.journal.segment_size,
+      snapshotDirectory: `${raftStateDirectory(storage.data_dir)}/snapshots`,
+      transport: this.#transport,
+      observer: this.#options.observer,
+      raft: {
+        tickMs: cluster.raft.tick,
+        heartbeatTicks: cluster.raft.heartbeat_ticks,
+        electionTicks: cluster.raft.election_ticks,
+        maxUncommittedBytes: cluster.raft.max_uncommitted,
+      },
+      flushIntervalMs: () => storage.flush_interval,
+      events: this.#groupEvents(),
+      onFatal: (error) => this.#fail(error),
+    });
+    this.#groups = groups;
+    this.runtime.desired = (group) => desiredMembers(this.#metadata, group);
+    this.runtime.begin(groups);
+    const machines = new Machines({
+      services: this.services,
+      groups,
+      shared: new LogShared(host, {
+        cacheBytes: Math.floor(server.max_memory * cacheShare),
+        unwrittenBytes: Math.floor(server.max_memory * unwrittenShare),
+        catchUpRate: replication.catchup_rate,
+      }),
+      metrics: this.metrics,
+      fatal: (error) => this.#fail(error),
+    });
+    this.#machines = machines;
+    await groups.open(this.#metaSpec(established));
+    const keeper = new ReplicaKeeper({
+      host,
+      broker: this.#broker,
+      groups,
+      metadata: this.#metadata,
+      dataDirectory: `${storage.data_dir}/data`,
+      openShard: (shard) => machines.shard(shard),
+      openPartition: (partition, directory) => machines.partition(partition, directory),
+      changed: (partition) => machines.partitions.get(partition.group)?.setInfo(partition),
+      closed: (group) => machines.forget(group),
+      onFatal: (error) => this.#fail(error),
+    });
+    this.#keeper = keeper;
+    await keeper.start();
+    return keeper;
+  }
+
+  #metaSpec({ founding }: Established): GroupSpec {
+    return {
+      group: metaGroup,
+      kind: 'meta',
+      generation: 1,
+      founders: founding === undefined ? [] : metaFounders(founding.meta),
+      open: async (_handle, checkpoint) => {
+        this.#metadata.open(checkpoint, founding?.meta);
+        return this.#metadata;
+      },
+    };
+  }
+
+  reload(next: StreamBusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
+    return reloadInto(this.#config, next);
+  }
+
+  async drain(): Promise<{ readonly unfinished: readonly string[] }> {
+    this.#isDraining = true;
+    const { clock } = this.#host;
+    const unfinished: string[] = [];
+    const late = Promise.withResolvers<'late'>();
+    const timer: Timer = clock.timer(drainMs, () => late.resolve('late'));
+    const orderly = async (): Promise<'done'> => {
+      const left = (await this.#groups?.handOver(handOverMs)) ?? [];
+      // A group of which nobody else is left cannot be given away: it ends with its last replica.
+      if (left.length > 0) unfinished.push(`leads of ${left.length} groups`);
+      await this.#end(true);
+      return 'done';
+    };
+    const outcome = await Promise.race([orderly(), late.promise]).finally(() => timer.cancel());
+    if (outcome === 'late') {
+      unfinished.push('close');
+      this.#stopped.resolve();
+    }
+    return { unfinished };
+  }
+
+  async stop(): Promise<void> {
+    await this.#end(false);
+  }
+
+  #ended: Promise<void> | undefined;
+
+  #end(isOrderly: boolean): Promise<void> {
+    this.#ended ??= this.#endOnce(isOrderly);
+    return this.#ended;
+  }
+
+  async #endOnce(isOrderly: boolean): Promise<void> {
+    this.#isDraining = true;
+    if (isOrderly) await this.#kafka?.close();
+    this.#ending.abort();
+    await this.#background;
+    if (!isOrderly) await this.#kafka?.close();
+    await this.#keeper?.stop();
+    await this.#groups?.close();
+    await this.#release();
+    this.#stopped.resolve();
+  }
+
+  async #release(): Promise<void> {
+    this.#disk.stop();
+    this.#jobs.close();
+    await this.#transport.close();
+    await this.#journal?.close();
+    await this.#lock?.close();
+  }
+
+  /** The broker cannot go on: nothing more leaves it, and whoever runs it ends the process. */
+  #fail(error: unknown): void {
+    if (this.#ending.signal.aborted) return;
+    const reason =
+      error instanceof StreamBusError
+        ? error
+        : new StreamBusError('JOURNAL_FAILED', `this broker cannot go on: ${messageOf(error)}`, { cause: error });
+    this.#host.telemetry.logger.error('broker failed', { code: reason.code, error: reason.message });
+    this.#ending.abort(reason);
+    this.#disk.stop();
+    void this.#transport.close();
+    this.#ready.reject(reason);
+    this.#stopped.reject(reason);
+  }
+
+  // Parts that others use.
+
+  #makeServices(): BrokerServices {
+    const self = this;
+    const commands = createMetaCommands(this.#host, this.#transport, this.#metadata);
+    return {
+      host: this.#host,
+      config: this.#config,
+      broker: this.#broker,
+      metadata: this.#metadata,
+      commands,
+      rpc: this.#transport,
+      group: (id) => this.runtime.get(id)?.handle,
+      get groupIds() {
+        return [...self.runtime.all].map(({ spec }) => spec.group);
+      },
+      leaderOf: (group) => this.runtime.leaderOf(group),
+      transferLead: (group, to) => this.#transferLead(group, to),
+      partition: (topic, partition) => {
+        const group = this.#metadata.topics.get(topic)?.partitions[partition]?.group;
+        return group === undefined ? undefined : this.#machines?.partitions.get(group);
+      },
+      get partitions() {
+        return self.#machines?.partitions.values() ?? [];
+      },
+      groupCoordinator: (shard) => this.#machines?.groupShards.get(shard)?.coordinator,
+      transactionCoordinator: (shard) => this.#machines?.transactionShards.get(shard)?.coordinator,
+      producerIds: createProducerIds(commands),
+      connectionFence: createConnectionFence(this.#host),
+      get readOnly() {
+        return self.#readOnly;
+      },
+    };
+  }
+
+  #serve(): void {
+    serveRegistrations(this.#transport, this.#metadata, () =>
+      this.#groups === undefined ? undefined : this.services.commands,
+    );
+    serveCommands(this.#transport, () => this.runtime.get(metaGroup)?.handle);
+    serveTransactions(this.services);
+    this.#transport.serve(transferName, async (body) => {
+      const { group, to } = decodeJson(body) as { group: GroupId; to: BrokerId }; // written by `#transferLead`
+      try {
+        await this.runtime.transfer(group, to);
+        return new Uint8Array(0);
+      } catch (error) {
+        if (!(error instanceof NotProposed)) throw error;
+        throw new RpcRefusal(error.reason === 'not-leader' ? 'NOT_LEADER' : 'BUSY', error.message);
+      }
+    });
+  }
+
+  async #transferLead(group: GroupId, to: BrokerId): Promise<void> {
+    if (this.runtime.leaderOf(group)?.broker === to) return;
+    await this.#transport.callLeader(group, transferName, encodeJson({ group, to }));
+  }
+
+  #adminContext(): AdminContext {
+    return {
+      services: this.services,
+      runtime: this.runtime,
+      metrics: this.metrics,
+      jobs: this.#jobs,
+      slowQueries: () => this.#kafka?.slowLog.entries() ?? [],
+      partition: (group) => this.#machines?.partitions.get(group),
+      setReadOnly: async (reason) => {
+        this.#operatorReadOnly = reason;
+        await this.#noteReadOnly();
+      },
+      isDraining: () => this.#isDraining,
+      isListening: () => this.#kafka !== undefined && !this.#isDraining,
+      disk: () => this.#disk.space,
+      connections: () => this.#kafka?.connections ?? 0,
+      memory: () => ({ usedBytes: this.#usedBytes(), limitBytes: this.#config.server.max_memory }),
+      tasks: () => this.#tasks.list(),
+    };
+  }
+
+  #groupEvents(): GroupEvents {
+    const { metrics } = this;
+    return {
+      fenced: (reason) => metrics.fenced(fencedReason(reason)),
+      journalSynced: (ms) => metrics.journalSynced(ms / 1_000),
+      leaderChanged: (kind) => metrics.leaderChanged(metricKind(kind)),
+      electionBegun: (kind) => metrics.electionBegun(metricKind(kind)),
+      confChanged: (kind) => metrics.confChanged(metricKind(kind)),
+    };
+  }
+
+  get #readOnly(): string | undefined {
+    return this.#operatorReadOnly ?? this.#disk.tooLittle ?? this.#metadata.readOnly;
+  }
+
+  /** Leaders move first where this broker alone takes no writes; they come back by the preference of each group. */
+  async #noteReadOnly(): Promise<void> {
+    const reason = this.#operatorReadOnly ?? this.#disk.tooLittle;
+    const isReadOnly = reason !== undefined;
+    if (isReadOnly === this.#isReadOnly) return;
+    this.#isReadOnly = isReadOnly;
+    const { logger } = this.#host.telemetry;
+    if (isReadOnly) {
+      logger.warn('read-only', { reason });
+      await this.#groups?.handOver(yieldMs);
+    } else {
+      logger.info('writes are taken again');
+      this.#groups?.resume();
+    }
+  }
+
+  /** What the broker can count: batches in memory and logs of groups. */
+  #usedBytes(): number {
+    let bytes = this.#machines?.sharedBytes ?? 0;
+    for (const { spec } of this.runtime.all) bytes += this.#groups?.windowBytes(spec.group) ?? 0;
+    return bytes;
+  }
+
+  #addressOf(broker: BrokerId): { readonly host: string; readonly port: number } | undefined {
+    const known = this.#metadata.brokers.get(broker);
+    if (known !== undefined && known.storage !== '') return known.rpc;
+    return peersOf(this.#config).find((peer) => peer.broker === broker) ?? known?.rpc;
+  }
+
+  async #readSecret(): Promise<Uint8Array | undefined> {
+    const path = this.#config.security.inter_broker.secret_file;
+    if (path === undefined) return undefined;
+    const secret = await readSmallFile(this.#host.disk, path);
+    if (secret === undefined || secret.length === 0) {
+      throw new StreamBusError('CONFIG_INVALID', `security.inter_broker.secret_file: ${path} is missing or empty`);
+    }
+    return secret;
+  }
+}
+
+function metricKind(kind: GroupSpec['kind']): GroupKind {
+  if (kind === 'meta') return 'meta';
+  return kind === 'partition' ? 'data' : 'shard';
+}
+
+function fencedReason(reason: string): 'incarnation' | 'generation' | 'cluster' | 'start' {
+  switch (reason) {
+    case 'generation':
+    case 'incarnation':
+      return reason;
+    case 'fenced':
+      return 'start';
+    case 'sender':
+      return 'incarnation';
+    default:
+      return 'cluster';
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
