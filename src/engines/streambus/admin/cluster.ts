@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type BrokerId, firstPartitionGroup } from '../ids.ts';
+import { RpcError } from '../broker/rpc.ts';
+import type { BrokerId } from '../ids.ts';
 import type { Metadata } from '../meta/metadata.ts';
 import { type AdminRoute, ok } from './answer.ts';
 import type { AdminContext } from './context.ts';
@@ -16,11 +17,49 @@ function replicasOf(metadata: Metadata, broker: BrokerId) {
   return { partitions, shards, votes };
 }
 
-/** Members of the cluster. */
+const pingName = 'admin.ping';
+const pings = 5;
+const pingMs = 2_000;
+
+/** Round trips to another broker, in milliseconds; null when it does not answer. */
+async function roundTrip({ services }: AdminContext, broker: BrokerId, signal: AbortSignal): Promise<number | null> {
+  const { clock } = services.host;
+  let sum = 0;
+  try {
+    for (let n = 0; n < pings; n++) {
+      const began = clock.now();
+      await services.rpc.call(broker, pingName, new Uint8Array(0), { timeoutMs: pingMs, signal });
+      sum += clock.now() - began;
+    }
+  } catch (error) {
+    if (error instanceof RpcError) return null;
+    throw error;
+  }
+  return Math.round((sum / pings) * 1_000) / 1_000;
+}
+
+/** Members of the cluster. Also answers the pings of other brokers from now on: call it once. */
 export function clusterRoutes(context: AdminContext): readonly AdminRoute[] {
   const { services, runtime } = context;
   const { metadata } = services;
+  services.rpc.serve(pingName, async (body) => body);
   return [
+    {
+      method: 'GET',
+      path: '/admin/cluster/latency',
+      summary: 'Round trips from this broker to the others, averages of five.',
+      role: 'read',
+      handler: async (request) => {
+        const others = [...metadata.brokers.keys()]
+          .filter((broker) => broker !== services.broker)
+          .sort((a, b) => a - b);
+        const times = await Promise.all(others.map((broker) => roundTrip(context, broker, request.signal)));
+        return ok({
+          from: services.broker,
+          round_trips: others.map((broker, at) => ({ to: broker, average_ms: times[at] ?? null })),
+        });
+      },
+    },
     {
       method: 'GET',
       path: '/admin/cluster/members',
@@ -78,9 +117,4 @@ export function clusterRoutes(context: AdminContext): readonly AdminRoute[] {
       },
     },
   ];
-}
-
-/** Whether a group belongs to a partition. */
-export function isPartitionGroup(group: number): boolean {
-  return group >= firstPartitionGroup;
 }

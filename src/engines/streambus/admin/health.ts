@@ -108,7 +108,6 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
       path: '/metrics',
       summary: 'Metrics in the Prometheus text format.',
       role: 'read',
-      isLocal: true,
       handler: async () => ({
         status: 200,
         headers: { 'content-type': registry.contentType },
@@ -120,7 +119,6 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
       path: '/health',
       summary: 'How this broker is, check by check; 503 when it is unhealthy.',
       role: 'none',
-      isLocal: true,
       handler: async () => {
         const health = checkHealth(context);
         return ok(health, health.status === 'unhealthy' ? 503 : 200);
@@ -129,9 +127,9 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
     {
       method: 'GET',
       path: '/health/live',
+      isLocal: true,
       summary: '200 while the process answers.',
       role: 'none',
-      isLocal: true,
       handler: async () => ok({ status: 'live' }),
     },
     {
@@ -139,7 +137,6 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
       path: '/health/ready',
       summary: '200 only if this broker takes clients and knows the leader of the metadata.',
       role: 'none',
-      isLocal: true,
       handler: async () => {
         const reasons: string[] = [];
         if (context.isDraining()) reasons.push('the broker is being stopped');

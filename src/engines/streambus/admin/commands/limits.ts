@@ -1,0 +1,100 @@
+import { type AdminCommand, ask, CommandUsage, Exit, numberOption, pairsOption, table } from './command.ts';
+
+type Rates = Readonly<Record<string, number | null>>;
+
+interface Quotas {
+  readonly default: Rates;
+  readonly clients: Readonly<Record<string, Rates>>;
+  readonly users: Readonly<Record<string, Rates>>;
+}
+
+const rateNames = ['produce_rate', 'fetch_rate', 'produce_bytes_rate', 'fetch_bytes_rate'] as const;
+
+/** `produce_rate=10000,fetch_rate=none`. */
+function ratesOf(pairs: Readonly<Record<string, string>>): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(pairs).map(([name, text]) => {
+      if (text === 'none' || text === '') return [name, null];
+      const value = Number(text);
+      if (!(value > 0)) throw new CommandUsage(`${name}: expected a rate above 0 or none, got ${text}`);
+      return [name, value];
+    }),
+  );
+}
+
+export const quotas: AdminCommand = {
+  name: 'quotas',
+  summary: 'show, set and clear limits a second of clients',
+  words: '[show|set|clear]',
+  options: [
+    { name: 'default', value: '<key=rate,…>', help: 'of every client without its own' },
+    { name: 'client', value: '<id>', help: 'with --rates: of this client id' },
+    { name: 'user', value: '<name>', help: 'with --rates: of this user' },
+    { name: 'rates', value: '<key=rate,…>', help: `${rateNames.join(', ')}; none removes one` },
+  ],
+  async run(client, console, input) {
+    const [action = 'show'] = input.words;
+    const path = '/admin/quotas';
+    let now: Quotas;
+    if (action === 'show') now = await ask<Quotas>(client, 'GET', path);
+    else if (action === 'clear') now = await ask<Quotas>(client, 'DELETE', path);
+    else if (action === 'set') {
+      const rates = ratesOf(pairsOption(input, 'rates'));
+      const { client: id, user } = input.options;
+      const body = {
+        ...(input.options.default === undefined ? {} : { default: ratesOf(pairsOption(input, 'default')) }),
+        ...(typeof id === 'string' ? { clients: { [id]: rates } } : {}),
+        ...(typeof user === 'string' ? { users: { [user]: rates } } : {}),
+      };
+      if (Object.keys(body).length === 0) throw new CommandUsage('quotas set: expected --default, --client or --user');
+      now = await ask<Quotas>(client, 'POST', path, { body });
+    } else throw new CommandUsage(`quotas: expected show, set or clear, got ${action}`);
+    const row = (name: string, rates: Rates) => [name, ...rateNames.map((rate) => rates[rate] ?? 'none')];
+    const rows = [
+      row('default', now.default),
+      ...Object.entries(now.clients).map(([id, rates]) => row(`client ${id}`, rates)),
+      ...Object.entries(now.users).map(([name, rates]) => row(`user ${name}`, rates)),
+    ];
+    for (const line of table(['OF', ...rateNames], rows)) console.line(line);
+    return Exit.good;
+  },
+};
+
+interface ReadOnlyState {
+  readonly enabled: boolean;
+  readonly reason: string | null;
+  readonly cluster: string | null;
+}
+
+export const readonly: AdminCommand = {
+  name: 'readonly',
+  summary: 'refuse writes at a broker or in the whole cluster, and take them again',
+  words: '[show|on|off]',
+  options: [
+    { name: 'broker', value: '<n>', help: 'at this broker; default the one that answers' },
+    { name: 'cluster', help: 'in the whole cluster' },
+    { name: 'reason', value: '<text>', help: 'what clients are told' },
+  ],
+  async run(client, console, input) {
+    const [action = 'show'] = input.words;
+    const broker = numberOption(input, 'broker');
+    const to = broker === undefined ? {} : { to: broker };
+    if (!['show', 'on', 'off'].includes(action)) {
+      throw new CommandUsage(`readonly: expected show, on or off, got ${action}`);
+    }
+    const { reason } = input.options;
+    const body = {
+      enabled: action === 'on',
+      scope: input.options.cluster === true ? 'cluster' : 'broker',
+      ...(typeof reason === 'string' ? { reason } : {}),
+    };
+    const state =
+      action === 'show'
+        ? await ask<ReadOnlyState>(client, 'GET', '/admin/readonly', to)
+        : await ask<ReadOnlyState>(client, 'POST', '/admin/readonly', { ...to, body });
+    console.line(state.enabled ? `writes are refused: ${state.reason}` : 'writes are taken');
+    const isDone = action === 'show' || state.enabled === (action === 'on');
+    if (!isDone) console.line('! another reason keeps writes refused');
+    return isDone ? Exit.good : Exit.bad;
+  },
+};
