@@ -6,7 +6,7 @@ import { checkBatch, isRefusal } from './batchRules.ts';
 import { lastOffsetOf } from './batchView.ts';
 import type { PartitionCore } from './core.ts';
 import { Deadlines } from './deadlines.ts';
-import { encodeExpiry } from './entries.ts';
+import { encodeExpiry, encodeRoll } from './entries.ts';
 import { afterBatch, afterMarker, judgeSequence, maxProducers, type ProducerState } from './producers.ts';
 import type { AppendRequest, AppendResult, TransactionMarker } from './replica.ts';
 import { type PartitionSettings, settingsOf } from './settings.ts';
@@ -67,6 +67,11 @@ export class Appender {
   close(): void {
     this.follow();
     this.#deadlines.close();
+  }
+
+  /** The broker's configuration may have changed: settings are read again. */
+  forgetSettings(): void {
+    this.#settings = undefined;
   }
 
   /** The topic's settings, read again when they changed. */
@@ -193,6 +198,7 @@ export class Appender {
       tail.appended(header.producerId, afterBatch(known, header, isTransactional(header)), proposed);
       if (header.producerId >= 0) this.#pending.set(header.baseOffset, { proposed });
     }
+    if (host.telemetry.buggify('roll at each batch')) this.proposeQuietly(encodeRoll());
     if (mutants.hwAtAppend) this.premature.push({ base: header.baseOffset, last: lastOffsetOf(header), bytes: batch });
     if (request.acks === 0) return Promise.resolve(this.#accepted(header.baseOffset, logAppendTimeMs, 0, 0));
     if (request.acks === 1 && this.#core.config.acksOne === 'leader' && handle.ownSync !== undefined) {

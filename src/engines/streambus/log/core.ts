@@ -122,6 +122,7 @@ export class PartitionCore {
     if (this.mutants.clockRead) this.#expireByClock();
     this.onBatch(header);
     this.waiters.applied(state.next, state.stable);
+    if (this.host.telemetry.buggify('checkpoint now')) this.hooks.wantCheckpoint();
     return header.baseOffset;
   }
 
@@ -135,7 +136,7 @@ export class PartitionCore {
         this.onExpiry(entry.producers);
         return;
       case 'roll':
-        this.state.rollNext = true;
+        this.state.roll();
         return;
       case 'limits':
         this.state.limits = { segmentBytes: entry.segmentBytes, segmentAgeMs: entry.segmentAgeMs };

@@ -12,7 +12,6 @@ export interface LogStateData {
   readonly start: number;
   readonly next: number;
   readonly limits: RollLimits;
-  readonly rollNext: boolean;
   readonly segments: readonly Segment[];
   readonly epochs: readonly EpochStart[];
   readonly producers: readonly ProducerState[];
@@ -23,7 +22,6 @@ export const emptyLogState: LogStateData = {
   start: 0,
   next: 0,
   limits: firstRollLimits,
-  rollNext: false,
   segments: [{ base: 0, bytes: 0, firstTimestamp: -1, maxTimestamp: -1 }],
   epochs: [],
   producers: [],
@@ -44,7 +42,6 @@ export class LogState {
   /** Offset of the next record: the high watermark, since only committed entries are folded. */
   next: number;
   limits: RollLimits;
-  rollNext: boolean;
   readonly segments: SegmentList;
   readonly epochs: Epochs;
   readonly producers: Map<number, ProducerState>;
@@ -56,7 +53,6 @@ export class LogState {
     this.start = data.start;
     this.next = data.next;
     this.limits = data.limits;
-    this.rollNext = data.rollNext;
     this.segments = new SegmentList(data.segments);
     this.epochs = new Epochs(data.epochs);
     this.producers = new Map(data.producers.map((state) => [state.producerId, state]));
@@ -74,7 +70,6 @@ export class LogState {
       start: this.start,
       next: this.next,
       limits: this.limits,
-      rollNext: this.rollNext,
       segments: this.segments.all.map((segment) => ({ ...segment })),
       epochs: [...this.epochs.all],
       producers: [...this.producers.values()],
@@ -97,10 +92,7 @@ export class LogState {
     if (header.baseOffset !== this.next) {
       throw new Error(`a batch at offset ${header.baseOffset} was committed where ${this.next} is next`);
     }
-    const rolled = this.rollNext
-      ? this.segments.active.bytes > 0
-      : (rolls ?? rollsBefore(this.segments.active, header, this.limits));
-    this.rollNext = false;
+    const rolled = rolls ?? rollsBefore(this.segments.active, header, this.limits);
     const segment = rolled ? this.segments.roll(header.baseOffset) : this.segments.active;
     const position = segment.bytes;
     segment.bytes += bytesOf(header);
@@ -135,6 +127,11 @@ export class LogState {
     const after = afterBatch(before, header, isTransactional(header));
     this.producers.set(header.producerId, after);
     if (after.transactionStart === header.baseOffset) this.#open.set(header.producerId, header.baseOffset);
+  }
+
+  /** The next batch begins a segment. */
+  roll(): void {
+    if (this.segments.active.bytes > 0) this.segments.roll(this.next);
   }
 
   /** The log begins at `start` from now on, if that is later than before. Gives the segments that are no part of it any more. */

@@ -12,7 +12,6 @@ export function encodeLogState(state: LogStateData): Uint8Array {
   sink.f64(state.next);
   sink.u32(state.limits.segmentBytes);
   sink.f64(state.limits.segmentAgeMs);
-  sink.u8(state.rollNext ? 1 : 0);
   sink.u32(state.segments.length);
   for (const segment of state.segments) {
     sink.f64(segment.base);
@@ -59,7 +58,6 @@ export function decodeLogState(bytes: Uint8Array): LogStateData {
     start: source.f64(),
     next: source.f64(),
     limits: { segmentBytes: source.u32(), segmentAgeMs: source.f64() },
-    rollNext: source.u8() === 1,
     segments: source.list(28, () => ({
       base: source.f64(),
       bytes: source.u32(),

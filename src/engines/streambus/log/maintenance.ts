@@ -1,0 +1,121 @@
+import type { Host } from '../../../host/host.ts';
+import { encodeRoll, encodeTrim } from './entries.ts';
+import type { Partition } from './partition.ts';
+import { planRetention } from './trim.ts';
+
+/** Ends of the log at past moments of this process: what a producer wrote before the oldest of them is old. */
+interface EndSample {
+  readonly atMs: number;
+  readonly next: number;
+}
+
+/** Between two samples of a partition's end. */
+const sampleEachMs = 3_600_000;
+/** Producers that expire by one entry. */
+const expiryStep = 1_000;
+
+/**
+ * The leader's retention: proposes what has to go. `olderThanMs` keeps what is younger than that wall time although retention
+ * would let go of it. Gives the new start, or undefined when nothing goes.
+ */
+export function retain(
+  partition: Partition,
+  wallMs: number,
+  olderThanMs = Number.POSITIVE_INFINITY,
+): number | undefined {
+  const { core, appender } = partition;
+  if (!core.handle.serving) return undefined;
+  appender.forgetSettings();
+  const settings = appender.settings();
+  const limited =
+    Number.isFinite(olderThanMs) && settings.retentionMs >= 0
+      ? { ...settings, retentionMs: Math.max(settings.retentionMs, wallMs - olderThanMs), retentionBytes: -1 }
+      : settings;
+  const plan = planRetention(core.state, limited, wallMs);
+  if (plan === undefined) return undefined;
+  if (core.mutants.trimLocal) {
+    core.trimTo(plan.start);
+    return plan.start;
+  }
+  if (plan.roll && appender.proposeQuietly(encodeRoll()) === undefined) return undefined;
+  return appender.proposeQuietly(encodeTrim(plan.start)) === undefined ? undefined : plan.start;
+}
+
+/** Seals the active segment by an entry: what follows begins another. */
+export function roll(partition: Partition): boolean {
+  return partition.core.handle.serving && partition.appender.proposeQuietly(encodeRoll()) !== undefined;
+}
+
+/**
+ * Lets producers expire that have not written for `producerIdleMs`. Idle is measured by how far the log had got back then, not by
+ * the times in batches, which are the clients' and may be wrong.
+ */
+function expireIdle(partition: Partition, samples: EndSample[], nowMs: number): void {
+  const { core, appender } = partition;
+  const last = samples.at(-1);
+  if (last === undefined || nowMs - last.atMs >= sampleEachMs) samples.push({ atMs: nowMs, next: core.state.next });
+  const from = samples.findLastIndex((sample) => nowMs - sample.atMs >= core.config.producerIdleMs);
+  if (from < 0) return;
+  samples.splice(0, from);
+  const before = samples[0]?.next ?? 0;
+  if (!core.handle.serving || appender.tail === undefined) return;
+  const idle: number[] = [];
+  // In order of their last batch: the first one that is young ends it.
+  for (const producer of core.state.producers.values()) {
+    if (producer.lastOffset >= before || idle.length === expiryStep) break;
+    if (producer.transactionStart < 0 && !appender.tail.isPending(producer.producerId)) idle.push(producer.producerId);
+  }
+  if (idle.length > 0) appender.expire(idle);
+}
+
+/** What runs beside the partitions of a broker. */
+export interface LogMaintenance {
+  /** One round now: what the loop does each interval. */
+  round(): void;
+  stop(): void;
+}
+
+/** Retention and expiry of all partitions of a broker, one round each `intervalMs` (default 30,000). */
+export function startLogMaintenance(
+  host: Host,
+  partitions: () => Iterable<Partition>,
+  intervalMs = 30_000,
+): LogMaintenance {
+  const samples = new PerKey<Partition, EndSample[]>(() => []);
+  const round = (): void => {
+    const present = new Set(partitions());
+    samples.keepOnly(present);
+    for (const partition of present) {
+      retain(partition, host.clock.wall());
+      expireIdle(partition, samples.of(partition), host.clock.now());
+    }
+  };
+  const tick = (): void => {
+    timer = host.clock.timer(intervalMs, tick);
+    round();
+  };
+  let timer = host.clock.timer(intervalMs, tick);
+  return { round, stop: () => timer.cancel() };
+}
+
+/** A value a key, made when it is first asked for; keys that are gone are dropped by hand. */
+class PerKey<K, V> {
+  readonly #values = new Map<K, V>();
+  readonly #make: () => V;
+
+  constructor(make: () => V) {
+    this.#make = make;
+  }
+
+  of(key: K): V {
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make();
+    this.#values.set(key, made);
+    return made;
+  }
+
+  keepOnly(keys: ReadonlySet<K>): void {
+    for (const key of this.#values.keys()) if (!keys.has(key)) this.#values.delete(key);
+  }
+}
