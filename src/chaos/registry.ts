@@ -1,7 +1,8 @@
 import { type ChaosDefinition, eraseDraw } from './definition.ts';
 import { stemedbChaos } from './stemedb/chaos.ts';
+import { streamBusChaos } from './streambus/chaos.ts';
 
 /** What chaos can be made of, by the engine's name. */
-export const chaosDefinitions: ReadonlyMap<string, ChaosDefinition> = new Map([
-  [stemedbChaos.engine, eraseDraw(stemedbChaos)],
-]);
+export const chaosDefinitions: ReadonlyMap<string, ChaosDefinition> = new Map(
+  [eraseDraw(stemedbChaos), eraseDraw(streamBusChaos)].map((definition) => [definition.engine, definition]),
+);

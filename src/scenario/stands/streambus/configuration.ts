@@ -26,7 +26,8 @@ export function brokerDocument(
       id: 'streambus',
       peers: nodes.length === 1 ? [] : nodes.map((peer) => `${brokerOfNode(peer)}:${peer}:${rpcPort}`),
     },
-    storage: { data_dir: dataDirectory },
+    // Small files: what a journal sets aside is really written, in zeros.
+    storage: { data_dir: dataDirectory, journal: { segment_size: 4 * 1024 * 1024 } },
     // The network of the stand is a private one.
     security: { admin: { allow_anonymous: true } },
   };

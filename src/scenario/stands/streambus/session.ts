@@ -71,7 +71,7 @@ export function openSession(context: StandContext): StandSession {
   /** The group of a partition, by the metadata of any broker that runs; afterwards by what was last known. */
   function groupOf(key: string): number | undefined {
     for (const record of records.values()) {
-      const found = record.running?.bus.metadata.topics.get(topicOf(key))?.partitions[partitionOf(key)]?.group;
+      const found = record.running?.bus.services.metadata.topics.get(topicOf(key))?.partitions[partitionOf(key)]?.group;
       if (found !== undefined) {
         groups.set(key, found);
         return found;
