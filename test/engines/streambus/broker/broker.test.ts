@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { createClient, type StreamBusClient } from '../../../../src/engines/streambus/client/client.ts';
+import type { Host } from '../../../../src/host/host.ts';
+import { Brokers } from './brokers.ts';
+
+const bootstrap = [1, 2, 3].map((id) => ({ host: `broker-${id}`, port: 9092 }));
+
+/** Sends `count` values and resolves to those that were acknowledged. */
+async function produce(host: Host, client: StreamBusClient, count: number, everyMs: number): Promise<string[]> {
+  const producer = client.producer();
+  const acked: string[] = [];
+  const sent: Promise<void>[] = [];
+  for (let at = 0; at < count; at++) {
+    const value = `v${at}`;
+    sent.push(
+      producer.send({ topic: 't', partition: at % 3, value }).then(
+        () => {
+          acked.push(value);
+        },
+        () => undefined,
+      ),
+    );
+    await host.clock.sleep(everyMs);
+  }
+  await Promise.all(sent);
+  await producer.close();
+  return acked;
+}
+
+/** Every value that a consumer reads of the three partitions from the beginning. */
+async function readAll(client: StreamBusClient): Promise<string[]> {
+  const consumer = client.consumer();
+  const partitions = [0, 1, 2].map((partition) => ({ topic: 't', partition }));
+  consumer.assign(partitions);
+  const ends = await Promise.all(partitions.map((partition) => client.admin.offset(partition, 'latest')));
+  const values: string[] = [];
+  const isBehind = () => partitions.some((partition, at) => (consumer.position(partition) ?? 0) < (ends[at]?.offset ?? 0));
+  while (isBehind()) {
+    for (const { value } of await consumer.poll()) values.push(new TextDecoder().decode(value ?? new Uint8Array()));
+  }
+  await consumer.close();
+  return values;
+}
+
+describe('whole brokers', () => {
+  it('form a cluster of three, take records and give them back', async () => {
+    const brokers = new Brokers();
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    const read = await brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 3 }]);
+      const acked = await produce(host, client, 200, 2);
+      expect(acked).toHaveLength(200);
+      return readAll(client);
+    });
+    expect(new Set(read).size).toBe(200);
+    expect(read).toHaveLength(200);
+  });
+
+  it.each(['kill', 'power'] as const)('lose and double nothing while brokers go and come (%s)', async (how) => {
+    const brokers = new Brokers({ seed: 11 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    let finished = false;
+    const result = brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 3 }]);
+      const acked = await produce(host, client, 2_000, 10);
+      await host.clock.sleep(5_000);
+      const read = await readAll(client);
+      finished = true;
+      return { acked, read };
+    }, 300_000);
+    const chaos = async () => {
+      for (let round = 0; round < 4; round++) {
+        await host.clock.sleep(3_000);
+        const victim = 1 + (round % 3);
+        brokers.stop(victim, how);
+        await host.clock.sleep(2_000);
+        brokers.start(victim);
+      }
+    };
+    const chaosMachine = brokers.world.addMachine('chaos');
+    let host!: Host;
+    chaosMachine.start('chaos', async (its) => {
+      host = its;
+      await chaos();
+    });
+    const { acked, read } = await result;
+    expect(finished).toBe(true);
+    expect(acked.length).toBe(2_000);
+    const counts = new Map<string, number>();
+    for (const value of read) counts.set(value, (counts.get(value) ?? 0) + 1);
+    expect(acked.filter((value) => !counts.has(value))).toEqual([]);
+    expect([...counts].filter(([, count]) => count > 1)).toEqual([]);
+  });
+});
