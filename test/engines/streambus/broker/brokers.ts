@@ -1,5 +1,5 @@
-import { type RunningStreamBus, startStreamBus } from '../../../../src/engines/streambus/engine.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from '../../../../src/engines/streambus/config.ts';
+import { type RunningStreamBus, startStreamBus } from '../../../../src/engines/streambus/engine.ts';
 import type { GroupId } from '../../../../src/engines/streambus/ids.ts';
 import { streamBusPoints } from '../../../../src/engines/streambus/points.ts';
 import type { Host } from '../../../../src/host/host.ts';
@@ -104,7 +104,9 @@ export class Brokers {
     if (holds()) return;
     const lines = this.world.logs.lines
       .slice(-15)
-      .map(({ atMs, machine, message, fields }) => `${atMs.toFixed(0)} ${machine} ${message} ${JSON.stringify(fields)}`);
+      .map(
+        ({ atMs, machine, message, fields }) => `${atMs.toFixed(0)} ${machine} ${message} ${JSON.stringify(fields)}`,
+      );
     throw new Error(`${what}: not within ${withinMs} ms; last lines:\n${lines.join('\n')}`);
   }
 
