@@ -1,28 +1,22 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { LiveGroup } from './live.ts';
 import { exclusively } from './rebalance.ts';
-import {
-  appendEntry,
-  appendEntryWithin,
-  assertServing,
-  confirmed,
-  type GroupRuntime,
-  settledGroup,
-} from './runtime.ts';
+import { appendEntry, appendEntryWithin, assertServing, confirmed, type GroupRuntime, whenSettled } from './runtime.ts';
 
 /** DeleteGroups: a group without members goes with all its offsets. Throws `Unavailable`. */
 export async function deleteGroup(runtime: GroupRuntime, groupId: string): Promise<number> {
-  const group = await settledGroup(runtime, groupId);
-  if (group === undefined) return kafkaErrors.GROUP_ID_NOT_FOUND;
-  if (group.state !== 'Empty' || group.members.size > 0) return kafkaErrors.NON_EMPTY_GROUP;
-  return exclusively(
-    group,
-    () => appendEntry(runtime, { kind: 'delete-group', group: groupId }),
-    (errorCode) => {
-      if (errorCode === kafkaErrors.NONE) dropLive(runtime, group);
-      return errorCode;
-    },
-  );
+  return whenSettled(runtime, groupId, (group) => {
+    if (group === undefined) return kafkaErrors.GROUP_ID_NOT_FOUND;
+    if (group.state !== 'Empty' || group.members.size > 0) return kafkaErrors.NON_EMPTY_GROUP;
+    return exclusively(
+      group,
+      () => appendEntry(runtime, { kind: 'delete-group', group: groupId }),
+      (errorCode) => {
+        if (errorCode === kafkaErrors.NONE) dropLive(runtime, group);
+        return errorCode;
+      },
+    );
+  });
 }
 
 /** The leader forgets a group that is gone from the log. */
@@ -44,21 +38,22 @@ export async function deleteOffsets(
 ): Promise<{ readonly errorCode: number; readonly partitions: readonly number[] }> {
   assertServing(runtime);
   await confirmed(runtime.handle);
-  const group = await settledGroup(runtime, groupId);
-  if (group === undefined) return refusal(kafkaErrors.GROUP_ID_NOT_FOUND, partitions.length);
-  const subscribed = subscribedTopics(group);
-  if (subscribed === undefined) return refusal(kafkaErrors.NON_EMPTY_GROUP, partitions.length);
-  const gone = partitions.filter(({ topic }) => !subscribed.has(topic));
-  if (gone.length > 0) {
-    const list = gone.map(({ topic, partition }) => [topic, partition] as const);
-    await appendEntryWithin(runtime, { kind: 'delete-offsets', group: groupId, partitions: list });
-  }
-  return {
-    errorCode: kafkaErrors.NONE,
-    partitions: partitions.map(({ topic }) =>
-      subscribed.has(topic) ? kafkaErrors.GROUP_SUBSCRIBED_TO_TOPIC : kafkaErrors.NONE,
-    ),
-  };
+  return whenSettled(runtime, groupId, async (group) => {
+    if (group === undefined) return refusal(kafkaErrors.GROUP_ID_NOT_FOUND, partitions.length);
+    const subscribed = subscribedTopics(group);
+    if (subscribed === undefined) return refusal(kafkaErrors.NON_EMPTY_GROUP, partitions.length);
+    const gone = partitions.filter(({ topic }) => !subscribed.has(topic));
+    if (gone.length > 0) {
+      const list = gone.map(({ topic, partition }) => [topic, partition] as const);
+      await appendEntryWithin(runtime, { kind: 'delete-offsets', group: groupId, partitions: list });
+    }
+    return {
+      errorCode: kafkaErrors.NONE,
+      partitions: partitions.map(({ topic }) =>
+        subscribed.has(topic) ? kafkaErrors.GROUP_SUBSCRIBED_TO_TOPIC : kafkaErrors.NONE,
+      ),
+    };
+  });
 }
 
 function refusal(errorCode: number, count: number): { errorCode: number; partitions: number[] } {

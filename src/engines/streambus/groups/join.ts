@@ -21,7 +21,7 @@ import {
   prepareRebalance,
   renewSession,
 } from './rebalance.ts';
-import { appendEntry, type GroupRuntime, groupLimits, settledGroup } from './runtime.ts';
+import { appendEntry, type GroupRuntime, groupLimits, whenSettled } from './runtime.ts';
 
 /** JoinGroup. Throws `Unavailable`. */
 export async function joinGroup(runtime: GroupRuntime, request: JoinRequest): Promise<JoinAnswer> {
@@ -33,7 +33,16 @@ export async function joinGroup(runtime: GroupRuntime, request: JoinRequest): Pr
   }
   if (request.protocolType === '' || request.protocols.length === 0)
     return refuse(kafkaErrors.INCONSISTENT_GROUP_PROTOCOL);
-  let group = await settledGroup(runtime, request.groupId);
+  return whenSettled(runtime, request.groupId, (group) => joinSettled(runtime, group, request));
+}
+
+function joinSettled(
+  runtime: GroupRuntime,
+  known: LiveGroup | undefined,
+  request: JoinRequest,
+): JoinAnswer | Promise<JoinAnswer> {
+  const refuse = (code: number) => joinRefused(code, request.memberId);
+  let group = known;
   if (group === undefined) {
     // Nobody was ever told this id by this group.
     if (request.memberId !== '') return refuse(kafkaErrors.UNKNOWN_MEMBER_ID);

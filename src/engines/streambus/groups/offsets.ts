@@ -19,29 +19,30 @@ import {
   type GroupRuntime,
   groupLimits,
   ownedOffsets,
-  settledGroup,
+  whenSettled,
 } from './runtime.ts';
 import { applyGroupEntry, hasPendingOffset, type LoggedGroup } from './state.ts';
 
 const encoder = new TextEncoder();
 
 /** OffsetCommit: an error number for each offset of the request. Throws `Unavailable`. */
-export async function commitOffsets(runtime: GroupRuntime, request: CommitRequest): Promise<readonly number[]> {
+export function commitOffsets(runtime: GroupRuntime, request: CommitRequest): Promise<readonly number[]> {
   const all = (code: number) => request.offsets.map(() => code);
-  const group = await settledGroup(runtime, request.groupId);
-  const error = committerError(runtime, group, request);
-  if (error !== kafkaErrors.NONE) return all(error);
-  if (group?.state === 'CompletingRebalance') return all(kafkaErrors.REBALANCE_IN_PROGRESS);
-  if (group === undefined && runtime.groupsOnBroker() >= groupLimits.groups) {
-    return all(kafkaErrors.COORDINATOR_NOT_AVAILABLE);
-  }
-  return commit(runtime, request.offsets, (offsets) => ({
-    kind: 'offsets',
-    group: request.groupId,
-    offsets,
-    wall: runtime.host.clock.wall(),
-    retentionMs: request.retentionMs ?? null,
-  }));
+  return whenSettled(runtime, request.groupId, (group) => {
+    const error = committerError(runtime, group, request);
+    if (error !== kafkaErrors.NONE) return all(error);
+    if (group?.state === 'CompletingRebalance') return all(kafkaErrors.REBALANCE_IN_PROGRESS);
+    if (group === undefined && runtime.groupsOnBroker() >= groupLimits.groups) {
+      return all(kafkaErrors.COORDINATOR_NOT_AVAILABLE);
+    }
+    return commit(runtime, request.offsets, (offsets) => ({
+      kind: 'offsets',
+      group: request.groupId,
+      offsets,
+      wall: runtime.host.clock.wall(),
+      retentionMs: request.retentionMs ?? null,
+    }));
+  });
 }
 
 /**
@@ -53,28 +54,30 @@ export async function commitTransactionalOffsets(
   request: TransactionalCommitRequest,
   add: boolean,
 ): Promise<readonly number[]> {
-  const all = (code: number) => request.offsets.map(() => code);
-  const { producerId, producerEpoch, groupId } = request;
-  const stateError = transactionalCommitterError(runtime, await settledGroup(runtime, groupId), request);
-  if (stateError !== kafkaErrors.NONE) return all(stateError);
+  const { producerId, producerEpoch, groupId, transactionalId } = request;
+  const errorOf = (group: LiveGroup | undefined) => transactionalCommitterError(runtime, group, request);
   // What has ended up to here is known to the coordinator of the transaction; what ends from here on is seen when applied.
   const lastEnd = runtime.state.producers.get(producerId)?.lastEnd ?? 0;
-  if (!hasOpenOffsets(runtime, groupId, producerId, producerEpoch) && !runtime.host.telemetry.mutant('no-verify')) {
-    const { transactionalId } = request;
-    const verdict = await runtime.verifyOffsets({ transactionalId, producerId, producerEpoch, groupId, add });
-    if (verdict !== kafkaErrors.NONE) return all(verdict);
-    const error = transactionalCommitterError(runtime, await settledGroup(runtime, groupId), request);
-    if (error !== kafkaErrors.NONE) return all(error);
+  let error = await whenSettled(runtime, groupId, errorOf);
+  const isVerified =
+    hasOpenOffsets(runtime, groupId, producerId, producerEpoch) || runtime.host.telemetry.mutant('no-verify');
+  if (error === kafkaErrors.NONE && !isVerified) {
+    error = await runtime.verifyOffsets({ transactionalId, producerId, producerEpoch, groupId, add });
   }
-  return commit(runtime, request.offsets, (offsets) => ({
-    kind: 'transaction-offsets',
-    group: groupId,
-    producerId,
-    producerEpoch,
-    lastEnd,
-    offsets,
-    wall: runtime.host.clock.wall(),
-  }));
+  if (error !== kafkaErrors.NONE) return request.offsets.map(() => error);
+  return whenSettled(runtime, groupId, (group) => {
+    const last = errorOf(group);
+    if (last !== kafkaErrors.NONE) return request.offsets.map(() => last);
+    return commit(runtime, request.offsets, (offsets) => ({
+      kind: 'transaction-offsets',
+      group: groupId,
+      producerId,
+      producerEpoch,
+      lastEnd,
+      offsets,
+      wall: runtime.host.clock.wall(),
+    }));
+  });
 }
 
 function hasOpenOffsets(runtime: GroupRuntime, groupId: string, producerId: number, epoch: number): boolean {

@@ -90,12 +90,19 @@ export async function confirmed(handle: GroupHandle): Promise<void> {
   }
 }
 
-/** The group once no entry of it is under way; undefined when the leader knows none. Throws `Unavailable`. */
-export async function settledGroup(runtime: GroupRuntime, groupId: string): Promise<LiveGroup | undefined> {
+/**
+ * Does `work` with the group once no entry of it is under way, in the very turn in which that was seen; undefined when the leader
+ * knows no such group. Throws `Unavailable`.
+ */
+export async function whenSettled<T>(
+  runtime: GroupRuntime,
+  groupId: string,
+  work: (group: LiveGroup | undefined) => T | Promise<T>,
+): Promise<T> {
   for (;;) {
     assertServing(runtime);
     const group = liveGroup(runtime, groupId);
-    if (group?.entry === undefined) return group;
+    if (group?.entry === undefined) return work(group);
     await group.entry;
   }
 }

@@ -4,12 +4,19 @@ import { owned } from './entries.ts';
 import { memberError, withdraw } from './join.ts';
 import type { LiveGroup, LiveMember } from './live.ts';
 import { answerSync, exclusively, isCurrent, removeMember, renewSession, syncRefused } from './rebalance.ts';
-import { appendEntry, type GroupRuntime, settledGroup } from './runtime.ts';
+import { appendEntry, type GroupRuntime, whenSettled } from './runtime.ts';
 
 /** SyncGroup: the leader says who does what, the others wait for it. Throws `Unavailable`. */
 export async function syncGroup(runtime: GroupRuntime, request: SyncRequest): Promise<SyncAnswer> {
   if (request.groupId === '') return syncRefused(kafkaErrors.INVALID_GROUP_ID);
-  const group = await settledGroup(runtime, request.groupId);
+  return whenSettled(runtime, request.groupId, (group) => syncSettled(runtime, group, request));
+}
+
+function syncSettled(
+  runtime: GroupRuntime,
+  group: LiveGroup | undefined,
+  request: SyncRequest,
+): SyncAnswer | Promise<SyncAnswer> {
   if (group === undefined) return syncRefused(kafkaErrors.UNKNOWN_MEMBER_ID);
   const error = memberError(runtime, group, request.memberId, request.groupInstanceId);
   if (error !== kafkaErrors.NONE) return syncRefused(error);
@@ -87,7 +94,10 @@ async function assign(
 /** Heartbeat: renews the session; 27 tells the member to join again. Throws `Unavailable`. */
 export async function heartbeat(runtime: GroupRuntime, request: HeartbeatRequest): Promise<number> {
   if (request.groupId === '') return kafkaErrors.INVALID_GROUP_ID;
-  const group = await settledGroup(runtime, request.groupId);
+  return whenSettled(runtime, request.groupId, (group) => beat(runtime, group, request));
+}
+
+function beat(runtime: GroupRuntime, group: LiveGroup | undefined, request: HeartbeatRequest): number {
   if (group === undefined) return kafkaErrors.UNKNOWN_MEMBER_ID;
   const error = memberError(runtime, group, request.memberId, request.groupInstanceId);
   if (error !== kafkaErrors.NONE) return error;
@@ -108,15 +118,20 @@ export async function leaveGroup(runtime: GroupRuntime, request: LeaveRequest): 
   const members: number[] = [];
   for (const { memberId, groupInstanceId } of request.members) {
     // Looked up for each: the last one's departure may have begun an entry.
-    const group = await settledGroup(runtime, request.groupId);
     members.push(
-      group === undefined ? kafkaErrors.UNKNOWN_MEMBER_ID : leave(runtime, group, memberId, groupInstanceId),
+      await whenSettled(runtime, request.groupId, (group) => leave(runtime, group, memberId, groupInstanceId)),
     );
   }
   return { errorCode: kafkaErrors.NONE, members };
 }
 
-function leave(runtime: GroupRuntime, group: LiveGroup, memberId: string, groupInstanceId: string | undefined): number {
+function leave(
+  runtime: GroupRuntime,
+  group: LiveGroup | undefined,
+  memberId: string,
+  groupInstanceId: string | undefined,
+): number {
+  if (group === undefined) return kafkaErrors.UNKNOWN_MEMBER_ID;
   // An operator removes a static member by its instance id alone.
   const holder = groupInstanceId === undefined ? undefined : group.statics.get(groupInstanceId);
   const id = memberId === '' && holder !== undefined ? holder : memberId;
