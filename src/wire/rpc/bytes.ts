@@ -4,6 +4,9 @@
  */
 
 const FIRST_BYTES = 1_024;
+const LEAST_BYTES = 64;
+const noBytes = new Uint8Array(0);
+const noView = new DataView(noBytes.buffer);
 const TWO_32 = 4_294_967_296;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -74,11 +77,11 @@ export class ByteWriter {
     this.#view.setUint16(at, value);
   }
 
-  /** Everything written, handed over; the writer begins anew. */
+  /** Everything written, handed over; the writer begins anew, without memory. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(FIRST_BYTES);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = noBytes;
+    this.#view = noView;
     this.#length = 0;
     return taken;
   }
@@ -94,7 +97,7 @@ export class ByteWriter {
     const at = this.#length;
     const needed = at + count;
     if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2, LEAST_BYTES));
       larger.set(this.#bytes.subarray(0, at));
       this.#bytes = larger;
       this.#view = new DataView(larger.buffer);

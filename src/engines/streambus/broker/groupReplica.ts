@@ -111,6 +111,7 @@ export class GroupReplica implements GroupHandle {
   readonly #proposals = new Proposals();
   readonly #barriers = new ReadBarriers();
   readonly #closed = new AbortController();
+  #isOpen = false;
   #core: { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } | undefined;
 
   /** Appends given to the journal, or behind a snapshot that is being restored; answered in order. */
@@ -170,6 +171,7 @@ export class GroupReplica implements GroupHandle {
     });
     const node = new RawNode(this.#raftConfig());
     this.#core = { node, machine };
+    this.#isOpen = true;
     this.#context.schedule(this);
   }
 
@@ -181,8 +183,9 @@ export class GroupReplica implements GroupHandle {
     return this.#opened.machine;
   }
 
+  /** It takes part: its machine is open, and it was not closed. */
   get isOpen(): boolean {
-    return this.#core !== undefined && !this.#closed.signal.aborted;
+    return this.#isOpen;
   }
 
   get #opened(): { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } {
@@ -294,7 +297,7 @@ export class GroupReplica implements GroupHandle {
     const round = node.committedInTerm ? this.#barriers.begin() : undefined;
     if (round !== undefined) node.readIndex(round);
     for (let rounds = 0; rounds < roundsMax; rounds++) {
-      if (this.#closed.signal.aborted || !node.hasReady()) return false;
+      if (!this.#isOpen || !node.hasReady()) return false;
       const ready = node.ready();
       this.#take(node, ready);
     }
@@ -420,7 +423,7 @@ export class GroupReplica implements GroupHandle {
 
   /** Takes over what is durable, in the order in which it was given, and lets go what waited for it. */
   #completeAppends(): void {
-    if (this.#closed.signal.aborted) return;
+    if (!this.#isOpen) return;
     while (this.#appends[0]?.isDurable === true) {
       const append = this.#appends.shift();
       if (append !== undefined) this.#complete(append);
@@ -719,6 +722,7 @@ export class GroupReplica implements GroupHandle {
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
+    this.#isOpen = false;
     const served = this.#serving;
     this.#serving = false;
     const why = `group ${this.group} is closed on broker ${this.#context.broker}`;

@@ -1,6 +1,7 @@
 import type { Message } from '../../../consensus/types.ts';
 import type { Telemetry } from '../../../host/telemetry.ts';
 import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
+import { frameHeaderBytes } from '../../../wire/rpc/frames.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { writeFrame } from '../../../wire/rpc/requests.ts';
 import { type BrokerId, brokerOf, type GroupId, incarnationOf, raftIdOf } from '../ids.ts';
@@ -77,6 +78,7 @@ export class Outbox {
     const parcel = this.#parcelOf(broker);
     if (isPlainHeartbeat(message)) {
       if (this.#telemetry.buggify('heartbeat skipped')) return;
+      if (parcel.heartbeats.length === 0) beginFrame(parcel.heartbeats, RaftFrame.heartbeats);
       writeHeartbeat(parcel.heartbeats, group, generation, message);
       return;
     }
@@ -84,6 +86,7 @@ export class Outbox {
       this.#undelivered.push({ group, message });
       return;
     }
+    if (parcel.messages.length === 0) beginFrame(parcel.messages, RaftFrame.messages);
     parcel.messages.u32(group);
     parcel.messages.u32(generation);
     writeMessage(parcel.messages, message);
@@ -93,13 +96,9 @@ export class Outbox {
   flush(): readonly Undelivered[] {
     for (const [broker, { messages, heartbeats }] of this.#parcels) {
       if (messages.length === 0 && heartbeats.length === 0) continue;
-      const frames = new ByteWriter(messages.length + heartbeats.length + 16);
-      if (heartbeats.length > 0) writeFrame(frames, RaftFrame.heartbeats, (into) => into.raw(heartbeats.copyOut()));
-      if (messages.length > 0) {
-        const bytes = messages.length > keptBytesMax ? messages.take() : messages.copyOut();
-        writeFrame(frames, RaftFrame.messages, (into) => into.raw(bytes));
-      }
-      this.#peerOf(broker)?.send(frames.take());
+      const way = this.#peerOf(broker);
+      if (heartbeats.length > 0) way?.send(endFrame(heartbeats));
+      if (messages.length > 0) way?.send(endFrame(messages));
     }
     if (this.#undelivered.length === 0) return this.#undelivered;
     const undelivered = this.#undelivered;
@@ -115,6 +114,18 @@ export class Outbox {
     }
     return parcel;
   }
+}
+
+/** Length and kind of a frame whose payload follows. */
+function beginFrame(writer: ByteWriter, kind: number): void {
+  writer.u32(0);
+  writer.u8(kind);
+}
+
+/** The frame that was begun, whole; the writer is empty again. */
+function endFrame(writer: ByteWriter): Uint8Array {
+  writer.patchU32(0, writer.length - frameHeaderBytes + 1);
+  return writer.length > keptBytesMax ? writer.take() : writer.copyOut();
 }
 
 /** A frame that tells which groups this broker leads. */
