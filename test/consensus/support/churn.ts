@@ -120,17 +120,17 @@ export class Churn {
 
   #step(member: Member): void {
     const chance = this.#next(1_000);
-    if (chance < 430) this.#deliver(chance);
-    else if (chance < 600) member.process.node.tick();
-    else if (chance < 720) this.#storeOne(member);
-    else if (chance < 820) this.#applyOne(member);
+    if (chance < 430) for (let count = this.#next(4); count >= 0; count--) this.#deliver(this.#next(1_000));
+    else if (chance < 530) member.process.node.tick();
+    else if (chance < 690) for (let count = this.#next(3); count >= 0; count--) this.#storeOne(member);
+    else if (chance < 790) for (let count = this.#next(3); count >= 0; count--) this.#applyOne(member);
     else if (chance < 900) this.#propose();
     else if (chance < 930) this.#read(member);
-    else if (chance < 945) this.#compact(member);
-    else if (chance < 960) this.#changeConfiguration();
-    else if (chance < 970) this.#crash(member);
-    else if (chance < 980) member.process.node.transferLeader(this.#next(5) + 1);
-    else if (chance < 985) this.#cutOff(member);
+    else if (chance < 940) this.#compact(member);
+    else if (chance < 970) this.#changeConfiguration();
+    else if (chance < 977) this.#crash(member);
+    else if (chance < 982) member.process.node.transferLeader(this.#next(5) + 1);
+    else if (chance < 990) this.#cutOff(member);
     else member.process.node.reportUnreachable(this.#next(5) + 1);
     this.#work();
   }
