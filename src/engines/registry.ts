@@ -1,9 +1,10 @@
 import type { EngineDefinition } from './engine.ts';
 import { stemedb } from './stemedb/engine.ts';
+import { streambus } from './streambus/engine.ts';
 
 /** Every engine, by name. */
 export const engines: ReadonlyMap<string, EngineDefinition> = new Map(
-  [stemedb].map((engine) => [engine.name, erase(engine)]),
+  [erase(stemedb), erase(streambus)].map((engine) => [engine.name, engine]),
 );
 
 /**
