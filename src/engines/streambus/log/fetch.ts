@@ -68,7 +68,8 @@ export async function fetchFrom(core: PartitionCore, appender: Appender, request
     const read = await readBatches(core, offset, limits);
     if (read.kind === 'damaged') {
       if (core.mutants.fetchErrorEmpty) return answer(kafkaErrors.NONE);
-      if (!core.mutants.fetchSkipsMissing) return answer(kafkaErrors.KAFKA_STORAGE_ERROR);
+      if (!core.mutants.fetchSkipsMissing && !core.mutants.truncateAtBadCrc)
+        return answer(kafkaErrors.KAFKA_STORAGE_ERROR);
       offset = read.range.lastOffset + 1;
       continue;
     }

@@ -18,6 +18,8 @@ export interface PartitionHooks {
   fatal(error: Error): void;
   /** A stretch of the log was found that cannot be read here: counted in `streambus_corruptions_total`. */
   damaged(reason: string): void;
+  /** A stretch that could not be read was replaced by another replica's: counted in `streambus_repairs_total`. */
+  repaired(): void;
   /** A batch of the log cannot be read here: when this replica leads, somebody else should. */
   handOver(reason: string): void;
   /** A batch came again and was answered with its first offset: counted in `streambus_duplicates_answered_total`. */

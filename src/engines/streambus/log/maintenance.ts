@@ -1,6 +1,8 @@
 import type { Host } from '../../../host/host.ts';
 import { encodeRoll, encodeTrim } from './entries.ts';
+import { scrubPartition } from './jobs.ts';
 import type { Partition } from './partition.ts';
+import { repairPartition } from './repair.ts';
 import { planRetention } from './trim.ts';
 
 /** Ends of the log at past moments of this process: what a producer wrote before the oldest of them is old. */
@@ -75,27 +77,78 @@ export interface LogMaintenance {
   stop(): void;
 }
 
-/** Retention and expiry of all partitions of a broker, one round each `intervalMs` (default 30,000). */
-export function startLogMaintenance(
-  host: Host,
-  partitions: () => Iterable<Partition>,
-  intervalMs = 30_000,
-): LogMaintenance {
-  const samples = new PerKey<Partition, EndSample[]>(() => []);
+export interface LogMaintenanceOptions {
+  /** Partitions of this broker. */
+  readonly partitions: () => Iterable<Partition>;
+  /** Between two rounds of retention, expiry and repairs. Default 30,000. */
+  readonly intervalMs?: number;
+  /** Between two scrubs of a partition; asked each round, since it can be reloaded. Default 7 days. */
+  readonly scrubIntervalMs?: () => number;
+  /** Each time every partition has been scrubbed once more; wall time. */
+  readonly onScrubbed?: (wallMs: number) => void;
+}
+
+interface PartitionCare {
+  readonly samples: EndSample[];
+  /** On the monotonic clock; a start counts as a scrub, or a restart would read everything at once. */
+  scrubbedAtMs: number;
+}
+
+/** Retention, expiry, repairs and scrubs of all partitions of a broker: one partition is scrubbed or repaired at a time. */
+export function startLogMaintenance(host: Host, options: LogMaintenanceOptions): LogMaintenance {
+  const intervalMs = options.intervalMs ?? 30_000;
+  const ending = new AbortController();
+  const cares = new PerKey<Partition, PartitionCare>(() => ({ samples: [], scrubbedAtMs: host.clock.now() }));
+  let busy = false;
+
+  const look = async (present: ReadonlySet<Partition>): Promise<void> => {
+    for (const partition of present) {
+      if (partition.damage.length > 0 && !ending.signal.aborted) {
+        await repairPartition(partition.core, partition.core.hooks.peers());
+      }
+    }
+    const scrubEachMs = options.scrubIntervalMs?.() ?? 7 * 86_400_000;
+    const due = [...present].filter((partition) => host.clock.now() - cares.of(partition).scrubbedAtMs >= scrubEachMs);
+    for (const partition of due) {
+      if (ending.signal.aborted) return;
+      await scrubPartition(partition, ending.signal);
+      cares.of(partition).scrubbedAtMs = host.clock.now();
+    }
+    if (due.length > 0) options.onScrubbed?.(host.clock.wall());
+  };
+
   const round = (): void => {
-    const present = new Set(partitions());
-    samples.keepOnly(present);
+    const present = new Set(options.partitions());
+    cares.keepOnly(present);
     for (const partition of present) {
       retain(partition, host.clock.wall());
-      expireIdle(partition, samples.of(partition), host.clock.now());
+      expireIdle(partition, cares.of(partition).samples, host.clock.now());
     }
+    if (busy) return;
+    busy = true;
+    look(present)
+      .catch((error: unknown) => {
+        // A partition that was closed meanwhile, or a disk that does not answer: the next round looks again.
+        if (!ending.signal.aborted) {
+          host.telemetry.logger.warn('partitions could not be looked after', { why: String(error) });
+        }
+      })
+      .finally(() => {
+        busy = false;
+      });
   };
   const tick = (): void => {
     timer = host.clock.timer(intervalMs, tick);
     round();
   };
   let timer = host.clock.timer(intervalMs, tick);
-  return { round, stop: () => timer.cancel() };
+  return {
+    round,
+    stop: () => {
+      ending.abort();
+      timer.cancel();
+    },
+  };
 }
 
 /** A value a key, made when it is first asked for; keys that are gone are dropped by hand. */

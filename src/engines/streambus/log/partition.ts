@@ -35,6 +35,7 @@ import type {
 import type { LogConfig } from './settings.ts';
 import { encodeLogState } from './stateCodec.ts';
 import { deleteRecords } from './trim.ts';
+import { verifyEnd } from './verifyEnd.ts';
 
 export { PartitionRegressed } from './regressed.ts';
 
@@ -237,5 +238,6 @@ export async function openPartition(
   for (const part of recovered.headStart) core.keepPart(part);
   if (recovered.state !== undefined)
     await core.writer.index(state.segments.active.base).cut(state.segments.active.bytes);
+  if (recovered.state !== undefined) await verifyEnd(core);
   return new Partition(core, info);
 }

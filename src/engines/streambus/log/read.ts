@@ -77,7 +77,6 @@ async function readSegment(
   return damaged(core, segment, first.position, first.offset, first.reason);
 }
 
-/** Shuts off everything from a bad batch to the next place that the index knows. */
 async function damaged(
   core: PartitionCore,
   segment: Segment,
@@ -85,6 +84,17 @@ async function damaged(
   firstOffset: number,
   reason: string,
 ): Promise<BatchesRead> {
+  return { kind: 'damaged', range: await shutOff(core, segment, from, firstOffset, reason) };
+}
+
+/** Shuts off everything from a bad batch to the next place that the index knows. */
+export async function shutOff(
+  core: PartitionCore,
+  segment: Segment,
+  from: number,
+  firstOffset: number,
+  reason: string,
+): Promise<DamagedRange> {
   const next = await core.writer.index(segment.base).nextAfter(from);
   const endOffset = next?.offset ?? core.state.segments.after(segment)?.base ?? core.state.next;
   const range: DamagedRange = {
@@ -96,7 +106,7 @@ async function damaged(
     lastOffset: endOffset - 1,
   };
   core.quarantine(range);
-  return { kind: 'damaged', range };
+  return range;
 }
 
 type Attempt =

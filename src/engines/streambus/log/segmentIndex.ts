@@ -77,6 +77,21 @@ export class SegmentIndex {
     return this.#writing;
   }
 
+  /** Puts these entries in place of all that were stored, of the segment up to the last one's position. */
+  rebuild(entries: readonly IndexEntry[]): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      const last = entries.at(-1)?.position ?? 0;
+      await this.#files.use(this.#path, 'create', async (file) => {
+        await file.truncate(0);
+        if (entries.length > 0) await file.write(0, [encode(entries)], { durable: false });
+      });
+      this.#stored = entries.length;
+      this.#pending = this.#pending.filter((entry) => entry.position > last);
+      this.#lastPosition = Math.max(last, this.#pending.at(-1)?.position ?? 0);
+    });
+    return this.#writing;
+  }
+
   async #flush(): Promise<void> {
     const entries = this.#pending;
     if (entries.length === 0) return;

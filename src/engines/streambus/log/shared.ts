@@ -70,6 +70,11 @@ export class LogShared {
   cached(owner: CacheOwner, bytes: number): void {
     this.#cached += bytes;
     this.#order.push(owner);
+    this.evict();
+  }
+
+  /** Lets the oldest batches go while there are too many bytes: after some came, and after some were written and may go. */
+  evict(): void {
     let tries = this.#order.length - this.#orderHead;
     while (this.#cached > this.cacheBytesMax && tries-- > 0) {
       const oldest = this.#order[this.#orderHead++];

@@ -39,6 +39,7 @@ export class TailCache implements CacheOwner {
   /** Everything below `offset` is in files. */
   wrote(offset: number): void {
     this.#writtenTo = offset;
+    this.#shared.evict();
   }
 
   evictOldest(): number | undefined {

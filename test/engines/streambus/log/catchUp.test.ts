@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { CatchUpPeers, MachineSnapshot } from '../../../../src/engines/streambus/broker/group.ts';
-import { CatchUpFailed } from '../../../../src/engines/streambus/log/catchUpReceive.ts';
 import type { Partition } from '../../../../src/engines/streambus/log/partition.ts';
 import { decodeSegmentRequest } from '../../../../src/engines/streambus/log/peerMessages.ts';
+import { CatchUpFailed } from '../../../../src/engines/streambus/log/pull.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import { journalWorld } from '../../../support/journalWorld.ts';
 import { SoloGroup } from '../support/soloGroup.ts';

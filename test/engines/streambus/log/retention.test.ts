@@ -114,7 +114,10 @@ describe('expiry of producers', () => {
             transactionalId: isTransactional ? 'tx' : undefined,
           }),
         );
-      const maintenance = startLogMaintenance(host, () => [opened.partition], 600_000);
+      const maintenance = startLogMaintenance(host, {
+        partitions: () => [opened.partition],
+        intervalMs: 600_000,
+      });
       await write(1, 0);
       await write(2, 0);
       await write(3, 0, true);

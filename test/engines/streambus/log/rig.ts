@@ -90,6 +90,7 @@ export interface HookCalls {
   damaged: string[];
   wanted: number;
   repeated: number;
+  repaired: number;
 }
 
 export interface OpenedPartition {
@@ -109,6 +110,8 @@ export interface RigOptions extends OpenPartitionOptions {
   readonly directory?: string;
   readonly peers?: CatchUpPeers;
   readonly info?: PartitionInfo;
+  /** Of a follower: nothing is applied and it does not lead. */
+  readonly follows?: boolean;
 }
 
 export const noPeers: CatchUpPeers = {
@@ -121,7 +124,7 @@ export const noPeers: CatchUpPeers = {
 export async function openRig(host: Host, options: RigOptions = {}): Promise<OpenedPartition> {
   const group = options.group ?? new SoloGroup({ group: info.group });
   const shared = new LogShared(host, options.shared);
-  const calls: HookCalls = { fatal: [], handOver: [], damaged: [], wanted: 0, repeated: 0 };
+  const calls: HookCalls = { fatal: [], handOver: [], damaged: [], wanted: 0, repeated: 0, repaired: 0 };
   const configs = options.configs ?? new Map<string, string>();
   const hooks: PartitionHooks = {
     shared,
@@ -131,6 +134,9 @@ export async function openRig(host: Host, options: RigOptions = {}): Promise<Ope
     fatal: (error) => calls.fatal.push(error),
     handOver: (reason) => calls.handOver.push(reason),
     damaged: (reason) => calls.damaged.push(reason),
+    repaired: () => {
+      calls.repaired += 1;
+    },
     repeated: () => {
       calls.repeated += 1;
     },
@@ -148,6 +154,7 @@ export async function openRig(host: Host, options: RigOptions = {}): Promise<Ope
     hooks,
     { salvage: options.salvage ?? false },
   );
+  if (options.follows === true) return { partition, group, shared, calls, configs };
   if (group.serving) group.lose();
   group.attach(partition, options.checkpoint?.index);
   return { partition, group, shared, calls, configs };
