@@ -221,9 +221,13 @@ export class Admin {
     );
   }
 
-  /** Committed offsets of a group; of all its partitions when none are named. */
-  async groupOffsets(groupId: string, partitions?: readonly TopicPartition[]): Promise<CommittedOffset[]> {
-    return await committedOffsets(this.#cluster, groupId, partitions);
+  /** Committed offsets of a group; of all its partitions when none are named. `isStable`: waits for transactions that end now. */
+  async groupOffsets(
+    groupId: string,
+    partitions?: readonly TopicPartition[],
+    isStable = false,
+  ): Promise<CommittedOffset[]> {
+    return await committedOffsets(this.#cluster, groupId, partitions, isStable);
   }
 
   /** Sets offsets of a group that has no members. */

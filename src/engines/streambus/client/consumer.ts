@@ -100,8 +100,8 @@ export class Consumer {
   }
 
   /**
-   * The next records, in the order of their offsets in each partition; empty when there were none in `maxWaitMs`. Rejects with
-   * `ClientError` when a partition cannot be read for a reason that waiting does not heal.
+   * The next records, in the order of their offsets in each partition; empty when there were none in `maxWaitMs`. Joining the
+   * group may take longer. Rejects with `ClientError` when a partition cannot be read for a reason that waiting does not heal.
    */
   async poll(maxWaitMs = 500): Promise<ConsumedRecord[]> {
     if (this.#isClosed) throw new ClientError('CLOSED', 'definite', 'the consumer is closed');

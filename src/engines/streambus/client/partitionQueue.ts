@@ -152,6 +152,7 @@ export class PartitionQueue {
       this.#proven = batch.identity;
     } catch (error) {
       batch.state = 'failed';
+      batch.isBehind = this.#inFlight[0] !== batch;
       batch.failure =
         error instanceof ClientError
           ? error
@@ -181,9 +182,9 @@ export class PartitionQueue {
     for (const batch of failed) {
       const error = batch.failure;
       if (error === undefined) throw new Error('a failed batch has its error');
-      // A gap in the numbers behind an earlier failure closes when that one goes again; the first one's is for good.
-      const isBehind = again.length > 0 && error.errorNumber === kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER;
-      if ((isRetriable(error) || isBehind) && now < batch.deadline && !hasGap) {
+      // A gap before a batch closes when the earlier ones arrive; before the first one it is for good.
+      const isEarly = batch.isBehind && error.errorNumber === kafkaErrors.OUT_OF_ORDER_SEQUENCE_NUMBER;
+      if ((isRetriable(error) || isEarly) && now < batch.deadline && !hasGap) {
         again.push(batch);
         continue;
       }

@@ -43,6 +43,8 @@ export class ProducerBatch {
   /** Why the last attempt failed. */
   failure: ClientError | undefined;
   attempts = 0;
+  /** Earlier batches of the partition were under way when it failed. */
+  isBehind = false;
   /** Under which it is sent, each time: the broker knows a repeat by it. */
   identity: ProducerIdentity | undefined;
   #encoded: Uint8Array | undefined;
