@@ -22,6 +22,7 @@ import { lockDataDirectory, raftStateDirectory, readSmallFile } from './identity
 import { type BrokerId, type GroupId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
+import { type LogMaintenance, startLogMaintenance } from './log/maintenance.ts';
 import { LogShared } from './log/shared.ts';
 import { Machines } from './machines.ts';
 import { metaFounders } from './meta/found.ts';
@@ -108,6 +109,7 @@ class Broker implements StreamBus {
   #groups: Groups | undefined;
   #machines: Machines | undefined;
   #keeper: ReplicaKeeper | undefined;
+  #maintenance: LogMaintenance | undefined;
   #kafka: KafkaListener | undefined;
   #operatorReadOnly: string | undefined;
   #isReadOnly = false;
@@ -257,6 +259,10 @@ class Broker implements StreamBus {
     });
     this.#keeper = keeper;
     await keeper.start();
+    this.#maintenance = startLogMaintenance(host, {
+      partitions: () => machines.partitions.values(),
+      scrubIntervalMs: () => storage.scrub_interval,
+    });
     return keeper;
   }
 
@@ -315,6 +321,7 @@ class Broker implements StreamBus {
     this.#ending.abort();
     await this.#background;
     if (!isOrderly) await this.#kafka?.close();
+    this.#maintenance?.stop();
     await this.#keeper?.stop();
     await this.#groups?.close();
     await this.#release();
