@@ -48,7 +48,7 @@ function configOf({ config }: StreamBusDraw): Record<string, unknown> {
     storage: {
       flush_interval: config.flushMs,
       segment_size: MIB,
-      journal: { segment_size: 4 * MIB },
+      journal: { segment_size: 4 * config.maxMessageKib * 1024 },
     },
     topics: { max_message: config.maxMessageKib * 1024 },
     consumer_groups: { session_min: 500, initial_delay: config.initialDelayMs },

@@ -82,7 +82,9 @@ const storage = z.strictObject({
   segment_age: span(1 * MINUTE, 10 * YEAR).default(7 * DAY),
   journal: z
     .strictObject({
-      segment_size: size(4 * MB, 1 * GB).default(64 * MB),
+      segment_size: size(256 * KB, 1 * GB)
+        .default(64 * MB)
+        .describe('at least four of the largest messages'),
       max_batch: size(4 * KB, 16 * MB).default(1 * MB),
       max_wait: span(0, 1 * SECOND).default(0),
     })
@@ -240,6 +242,12 @@ export const streamBusConfigSchema = z
       issue(
         ['topics', 'max_message'],
         `expected at most network.max_request = ${config.network.max_request}, got ${config.topics.max_message}`,
+      );
+    }
+    if (config.storage.journal.segment_size < 4 * config.topics.max_message) {
+      issue(
+        ['storage', 'journal', 'segment_size'],
+        `expected at least four times topics.max_message = ${config.topics.max_message}, got ${config.storage.journal.segment_size}`,
       );
     }
     if (config.security.sasl.mechanisms.includes('PLAIN') && config.security.tls === undefined) {

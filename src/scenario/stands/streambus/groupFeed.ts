@@ -93,6 +93,7 @@ export class GroupFeed {
         const configuration = configurationOf(confState);
         const known = feed.groupOf(group);
         known.applied.set(member, snapshotIndex);
+        known.terms.set(member, hardState.term);
         known.configuration ??= configuration;
         feed.tell({
           kind: 'opened',
