@@ -28,6 +28,8 @@ export class Machines {
   readonly partitions = new Map<GroupId, Partition>();
   readonly groupShards = new Map<GroupId, GroupShard>();
   readonly transactionShards = new Map<GroupId, TransactionShard>();
+  /** When every segment here was last read whole, milliseconds since 1970; undefined: not since the start. */
+  scrubbedWall: number | undefined;
   readonly #options: MachineOptions;
 
   constructor(options: MachineOptions) {

@@ -71,7 +71,10 @@ export function brokerReadings(context: AdminContext, machines: () => Machines |
     memory: () => context.memory(),
     connections: () => context.connections(),
     tasks: () => context.tasks().length,
-    lastScrub: () => undefined,
+    lastScrub() {
+      const wallMs = machines()?.scrubbedWall;
+      return wallMs === undefined ? undefined : wallMs / 1_000;
+    },
   };
 }
 

@@ -262,6 +262,9 @@ class Broker implements StreamBus {
     this.#maintenance = startLogMaintenance(host, {
       partitions: () => machines.partitions.values(),
       scrubIntervalMs: () => storage.scrub_interval,
+      onScrubbed: (wallMs) => {
+        machines.scrubbedWall = wallMs;
+      },
     });
     return keeper;
   }
