@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   shrink: async () => (await import('./shrink.ts')).shrinkCommand(),
   stemedb: async () => (await import('./stemedb/command.ts')).stemedbCommand(),
+  streambus: async () => (await import('./streambus/command.ts')).streambusCommand(),
 };
 
 /**

@@ -11,6 +11,7 @@ import { partitionRoutes } from './partitions.ts';
 import { pprofRoutes } from './pprof.ts';
 import { raftRoutes } from './raft.ts';
 import { serveReports } from './report.ts';
+import { storageRoutes } from './storage.ts';
 import { topicRoutes } from './topics.ts';
 
 /** Every HTTP route of a broker. Also answers the administration of other brokers from now on: call it once. */
@@ -22,6 +23,7 @@ export function adminRoutes(context: AdminContext): readonly Route[] {
     ...clusterRoutes(context),
     ...topicRoutes(context),
     ...partitionRoutes(context),
+    ...storageRoutes(context),
     ...limitRoutes(context),
     ...clientRoutes(context),
     ...jobRoutes(context),

@@ -372,4 +372,5 @@ test('without a leader a command is refused for sure, after a lost answer it is 
 test('bytes survive JSON', () => {
   const value = { a: new Uint8Array([0, 255]), b: [{ c: new Uint8Array() }], d: null };
   expect(decodeJson(encodeJson(value))).toEqual(value);
+  expect(decodeJson(encodeJson({ body: Buffer.from('x') }))).toEqual({ body: new Uint8Array([120]) });
 });

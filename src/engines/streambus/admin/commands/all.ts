@@ -7,10 +7,12 @@ import { groups } from './groups.ts';
 import { quotas, readonly } from './limits.ts';
 import { rollingRestart } from './rollingRestart.ts';
 import { topics } from './topics.ts';
+import { checkDataIntegrity, verifyDataIntegrity } from './verifyDataIntegrity.ts';
 
 /** The commands of `hotfire streambus` that speak with brokers, by name. */
 export const adminCommands: ReadonlyMap<string, AdminCommand> = new Map(
   [
+    checkDataIntegrity,
     checkQuorum,
     clusterHealthCheck,
     diagnoseLatency,
@@ -20,5 +22,6 @@ export const adminCommands: ReadonlyMap<string, AdminCommand> = new Map(
     readonly,
     rollingRestart,
     topics,
+    verifyDataIntegrity,
   ].map((command) => [command.name, command]),
 );

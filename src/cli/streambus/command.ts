@@ -1,0 +1,102 @@
+import { Command } from 'commander';
+import { adminCommands } from '../../engines/streambus/admin/commands/all.ts';
+import {
+  type AdminCommand,
+  CommandUsage,
+  Exit,
+  NoAnswer,
+  Refused,
+} from '../../engines/streambus/admin/commands/command.ts';
+import { UsageError } from '../exit.ts';
+import { createConsole } from './console.ts';
+import { dumpSegmentCommand } from './dumpSegment.ts';
+import { formatCommand } from './format.ts';
+import { createHttpClient } from './httpClient.ts';
+
+interface CommonFlags {
+  readonly brokers: string;
+  readonly tokenFile?: string;
+  readonly ca?: string;
+  readonly inventory?: string;
+  readonly yes?: boolean;
+  readonly requestTimeout: string;
+}
+
+/** `hotfire streambus`: tools of the engine. */
+export function streambusCommand(): Command {
+  const command = new Command('streambus')
+    .summary('tools of the streambus engine: its cluster, topics, groups, limits, files')
+    .description('Tools of the streambus engine. Any broker that answers is enough: it asks the others.');
+  for (const admin of adminCommands.values()) command.addCommand(toCommander(admin));
+  return command
+    .addCommand(dumpSegmentCommand())
+    .addCommand(formatCommand())
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 good; 1 bad, or refused by a broker; 2 undecided; 64 usage; 78 configuration.
+The environment sets the defaults of --brokers (STREAMBUS_BROKERS) and --token-file (STREAMBUS_TOKEN_FILE).
+
+Examples:
+  $ hotfire streambus cluster-health-check --brokers broker1:8080,broker2:8080
+  $ hotfire streambus topics create orders --partitions 6 --replication 3
+  $ hotfire streambus rolling-restart --inventory brokers.yaml`,
+    );
+}
+
+/** A command of the engine as one of the command line, with the options that all have. */
+function toCommander(admin: AdminCommand): Command {
+  const command = new Command(admin.name).summary(admin.summary).description(`${capitalized(admin.summary)}.`);
+  if (admin.words !== '') command.argument('[words...]', admin.words);
+  for (const { name, value, help } of admin.options) {
+    command.option(value === undefined ? `--${name}` : `--${name} ${value}`, help);
+  }
+  command
+    .option(
+      '--brokers <list>',
+      'host:port of HTTP, separated by commas',
+      process.env.STREAMBUS_BROKERS ?? 'localhost:8080',
+    )
+    .option('--token-file <file>', 'file whose first word is a token', process.env.STREAMBUS_TOKEN_FILE)
+    .option('--ca <file>', 'authorities to trust, PEM')
+    .option('--request-timeout <seconds>', 'how long one request may take', '30')
+    .option('--yes', 'do not ask')
+    .option('--inventory <file>', 'YAML of brokers and how each is restarted; default ssh and systemctl');
+  return command.action(async (...given: unknown[]) => {
+    // Commander calls with the arguments, the options and the command, in this order.
+    const words = admin.words === '' ? [] : ((given[0] as readonly string[] | undefined) ?? []);
+    const flags = command.opts<CommonFlags & Record<string, string | true>>();
+    const seconds = Number(flags.requestTimeout);
+    if (!(seconds > 0)) throw new UsageError(`--request-timeout: expected seconds, got ${flags.requestTimeout}`);
+    const client = createHttpClient({
+      brokers: flags.brokers.split(',').map((broker) => broker.trim()),
+      tokenFile: flags.tokenFile,
+      caFile: flags.ca,
+      timeoutMs: seconds * 1_000,
+    });
+    const console = createConsole({ yes: flags.yes === true, inventory: flags.inventory });
+    const options = Object.fromEntries(
+      admin.options.flatMap(({ name }) => {
+        const value = flags[camelCase(name)];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
+    try {
+      process.exitCode = await admin.run(client, console, { words, options });
+    } catch (error) {
+      if (error instanceof CommandUsage) throw new UsageError(error.message);
+      if (error instanceof Refused) console.line(`✗ ${error.code}: ${error.message}`);
+      else if (error instanceof NoAnswer) console.line(`✗ ${error.message}`);
+      else throw error;
+      process.exitCode = error instanceof Refused ? Exit.bad : Exit.undecided;
+    }
+  });
+}
+
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
