@@ -40,6 +40,8 @@ interface Fragment {
   hardState: { value: HardState; lsn: Lsn } | undefined;
   early: { readonly entries: readonly Entry[]; readonly lsn: Lsn }[];
   group: RecoveredGroup | undefined;
+  /** Entries that do not follow what is there: files between are gone, which a checkpoint that comes later must have allowed. */
+  gap: string | undefined;
 }
 
 /**
@@ -63,7 +65,7 @@ export async function recoverGroups(journal: Journal): Promise<Recovered> {
       }
       let fragment = fragments.get(record.stream);
       if (fragment === undefined) {
-        fragment = { hardState: undefined, early: [], group: undefined };
+        fragment = { hardState: undefined, early: [], group: undefined, gap: undefined };
         fragments.set(record.stream, fragment);
       }
       if (content.type === 'checkpoint') removed.delete(record.stream);
@@ -71,7 +73,8 @@ export async function recoverGroups(journal: Journal): Promise<Recovered> {
     }
   }
   const groups = new Map<GroupId, RecoveredGroup>();
-  for (const [id, { hardState, group }] of fragments) {
+  for (const [id, { hardState, group, gap }] of fragments) {
+    if (gap !== undefined) throw new Error(`group ${id}: ${gap}`);
     // Before its first checkpoint is durable a group takes no part in anything: what there is of it was never relied on.
     if (group === undefined) continue;
     if (hardState !== undefined) {
@@ -99,7 +102,16 @@ function take(fragment: Fragment, content: Exclude<GroupRecordContent, { type: '
     fragment.hardState = { ...fragment.hardState, value: { ...fragment.hardState.value, commit: content.commit } };
   }
   if (fragment.group === undefined) fragment.early.push({ entries: content.entries, lsn });
-  else appendRecovered(fragment.group, content.entries, lsn);
+  else follow(fragment, fragment.group, content.entries, lsn);
+}
+
+/** Puts entries at the end; where they do not follow, what was there is of no use any more, and they wait for a checkpoint. */
+function follow(fragment: Fragment, group: RecoveredGroup, entries: readonly Entry[], lsn: Lsn): void {
+  const gap = appendRecovered(group, entries, lsn);
+  if (gap === undefined) return;
+  fragment.gap = gap;
+  fragment.group = undefined;
+  fragment.early = [{ entries, lsn }];
 }
 
 function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: Lsn): void {
@@ -116,7 +128,11 @@ function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: L
     };
     const early = checkpoint.replacesLog || isOther ? [] : fragment.early;
     fragment.early = [];
-    for (const { entries, lsn: at } of dropReplaced(early)) appendRecovered(fragment.group, entries, at);
+    fragment.gap = undefined;
+    for (const { entries, lsn: at } of dropReplaced(early)) {
+      if (fragment.group === undefined) fragment.early.push({ entries, lsn: at });
+      else follow(fragment, fragment.group, entries, at);
+    }
     return;
   }
   group.checkpoint = checkpoint;
@@ -137,16 +153,18 @@ function dropReplaced(records: Fragment['early']): Fragment['early'] {
   return kept;
 }
 
-function appendRecovered(group: RecoveredGroup, entries: readonly Entry[], lsn: Lsn): void {
+/** Says what is missing, where something is. */
+function appendRecovered(group: RecoveredGroup, entries: readonly Entry[], lsn: Lsn): string | undefined {
   const after = group.checkpoint.metadata.index;
   const fresh = entries.filter((entry) => entry.index > after);
   const first = fresh[0];
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   const kept = first.index - after - 1;
   if (kept > group.entries.length) {
-    throw new Error(`entry ${first.index} does not follow ${after + group.entries.length} at record ${lsn}`);
+    return `entry ${first.index} does not follow ${after + group.entries.length} at record ${lsn}`;
   }
   group.entries.length = kept;
   group.entries.push(...fresh);
   group.marks.push({ lsn, lastIndex: fresh.at(-1)?.index ?? first.index });
+  return undefined;
 }
