@@ -26,7 +26,7 @@ const others: { readonly [Key in keyof ConfigDraw]: fc.Arbitrary<ConfigDraw[Key]
   flushMs: fc.constantFrom(100, 5_000),
   shards: fc.constantFrom(2, 3),
   initialDelayMs: fc.constant(0),
-  maxMessageKib: fc.constant(1_024),
+  maxMessageKib: fc.constant(256),
 };
 
 const keys = Object.keys(usual) as (keyof ConfigDraw)[]; // of the literal above
