@@ -285,7 +285,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     for (;;) {
       const led = [...this.#replicas.values()].filter((replica) => replica.isOpen && replica.node.state === 'leader');
       const movable = led.filter((replica) => this.#reconciler.handOver(replica));
-      if (movable.length === 0 || clock.now() >= deadline || this.#isStopping) return led.map(({ group }) => group);
+      if (movable.length === 0 || clock.now() >= deadline || this.#isStopping) return movable.map(({ group }) => group);
       await clock.sleep(handOverPollMs);
     }
   }

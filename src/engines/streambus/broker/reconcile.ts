@@ -1,3 +1,4 @@
+import type { ProgressStatus } from '../../../consensus/status.ts';
 import type { ConfChangeSingle, RaftId } from '../../../consensus/types.ts';
 import type { Millis } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
@@ -63,7 +64,10 @@ export class Reconciler {
     if (node.leadTransferee !== 0) return true;
     const { progress } = node.status();
     const best = progress
-      .filter((it) => !it.isLearner && it.id !== replica.member && it.recentActive && this.#context.isReachable(it.id))
+      .filter(
+        (it) =>
+          !it.isLearner && it.id !== replica.member && it.state === 'replicate' && this.#context.isReachable(it.id),
+      )
       .sort((left, right) => right.match - left.match)[0];
     if (best === undefined) return false;
     this.#context.host.telemetry.sometimes('read-only handed over', true);
@@ -127,17 +131,25 @@ export class Reconciler {
   #isCaughtUp(replica: GroupReplica, id: RaftId, watch: Watch): boolean {
     const now = this.#context.host.clock.now();
     const progress = replica.node.status().progress.find((it) => it.id === id);
-    const isClose =
-      progress?.recentActive === true &&
-      progress.state === 'replicate' &&
-      replica.node.lastIndex - progress.match <= caughtUpEntries;
-    if (!isClose) {
+    if (!this.#isClose(replica, progress)) {
       watch.closeSince.delete(id);
       return false;
     }
     const since = watch.closeSince.get(id) ?? now;
     watch.closeSince.set(id, since);
     return now - since >= caughtUpForMs;
+  }
+
+  /**
+   * Near the end of the log, and there. Whether it was heard of since the last check of the quorum says less: that is forgotten once an
+   * election time-out, maybe just before somebody looks.
+   */
+  #isClose(replica: GroupReplica, progress: ProgressStatus | undefined): boolean {
+    return (
+      progress?.state === 'replicate' &&
+      replica.node.lastIndex - progress.match <= caughtUpEntries &&
+      this.#context.isReachable(progress.id)
+    );
   }
 
   #propose(replica: GroupReplica, changes: readonly ConfChangeSingle[]): boolean {
@@ -159,12 +171,6 @@ export class Reconciler {
     watch.preferAtMs = now + preferAfterMs;
     if (preferred === replica.member || brokerOf(preferred) === this.#context.broker) return;
     const progress = replica.node.status().progress.find((it) => it.id === preferred);
-    const isReady =
-      progress !== undefined &&
-      !progress.isLearner &&
-      progress.recentActive &&
-      progress.state === 'replicate' &&
-      replica.node.lastIndex - progress.match <= caughtUpEntries;
-    if (isReady && this.#context.isReachable(preferred)) replica.transferLeader(preferred);
+    if (progress?.isLearner === false && this.#isClose(replica, progress)) replica.transferLeader(preferred);
   }
 }

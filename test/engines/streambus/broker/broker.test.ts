@@ -87,4 +87,53 @@ describe('whole brokers', () => {
     expect(acked.filter((value) => !counts.has(value))).toEqual([]);
     expect([...counts].filter(([, count]) => count > 1)).toEqual([]);
   });
+
+  it.each([
+    ['a wiped machine', async (brokers: Brokers) => brokers.stop(2, 'wipe')],
+    [
+      'a deleted raft-state',
+      async (brokers: Brokers) => {
+        brokers.stop(2, 'kill');
+        await brokers.remove(2, '/data/raft-state');
+      },
+    ],
+    [
+      'a deleted journal',
+      async (brokers: Brokers) => {
+        brokers.stop(2, 'kill');
+        await brokers.remove(2, '/data/raft-state/journal');
+      },
+    ],
+  ])('swap the old voter of %s for a new incarnation', async (_what, lose) => {
+    const brokers = new Brokers({ seed: 5 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    const acked = await brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 3 }]);
+      return produce(host, client, 300, 5);
+    });
+    await lose(brokers);
+    await brokers.run(3_000);
+    brokers.start(2);
+    await brokers.until('ready', () => brokers.ready.has(2), 90_000);
+    const swapped = 2 * 65_536 + 2;
+    const hasSwapped = () =>
+      [...brokers.bus(1).runtime.all].every(
+        ({ spec }) =>
+          [1, 3].some((id) => {
+            const view = brokers.bus(id).runtime.view(spec.group);
+            return (
+              view?.status.state === 'leader' &&
+              view.confState.voters.includes(swapped) &&
+              view.confState.voters.length === 3
+            );
+          }) || brokers.bus(2).runtime.view(spec.group)?.status.state === 'leader',
+      );
+    await brokers.until('swapped', hasSwapped, 60_000);
+    // It holds everything: the other two may go, one after the other.
+    brokers.stop(1, 'power');
+    const read = await brokers.client((host) => readAll(createClient(host, { bootstrap })), 120_000);
+    expect([...read].sort()).toEqual([...acked].sort());
+  });
 });

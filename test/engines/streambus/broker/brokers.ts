@@ -70,6 +70,25 @@ export class Brokers {
     this.ready.delete(id);
   }
 
+  /** What an operator's `rm -rf` does on a machine whose broker does not run. */
+  async remove(id: number, path: string): Promise<void> {
+    let isDone = false;
+    this.machine(id).start('rm', async ({ disk }) => {
+      const remove = async (directory: string): Promise<void> => {
+        for (const { name, kind } of await disk.list(directory)) {
+          if (kind === 'directory') await remove(`${directory}/${name}`);
+          else await disk.remove(`${directory}/${name}`);
+        }
+        await disk.remove(directory);
+        await disk.syncDirectory(directory.slice(0, directory.lastIndexOf('/')));
+      };
+      await remove(path);
+      isDone = true;
+    });
+    await this.until(`rm -rf ${path}`, () => isDone);
+    this.machine(id).kill();
+  }
+
   bus(id: number): RunningStreamBus['bus'] {
     const running = this.running.get(id);
     if (running === undefined) throw new Error(`broker ${id} does not run`);
