@@ -38,6 +38,8 @@ export interface Coordination {
   markerCode: (marker: SeenMarker) => number;
   /** Requests between brokers fail so; undefined: they arrive. */
   rpcFailure: RpcError | undefined;
+  /** Names of the requests between brokers, in order. */
+  readonly calls: string[];
   /** Calls a handler as a connection of a client would. */
   call<Req, Res>(handler: ApiHandler<Req, Res>, request: Req, options?: CallOptions): Promise<Res>;
   sleep(ms: number): Promise<void>;
@@ -88,10 +90,12 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
   const shards: { groups?: GroupShard; transactions?: TransactionShard } = {};
   let nextId = 1_000;
   const coordination = { markerCode: (_: SeenMarker): number => 0, rpcFailure: undefined as RpcError | undefined };
+  const calls: string[] = [];
   const served = new Map<string, RpcHandler>();
 
   const call: Rpc['call'] = async (broker, name, body, callOptions) => {
     await host.clock.sleep(1);
+    calls.push(name);
     if (coordination.rpcFailure !== undefined) throw coordination.rpcFailure;
     const handler = served.get(name);
     if (handler === undefined) throw new RpcError('refused', `nobody serves ${name}`, 'UNKNOWN');
@@ -160,6 +164,7 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
     groupShard: shards.groups,
     transactionShard: shards.transactions,
     markers,
+    calls,
     call: async <Req, Res>(handler: ApiHandler<Req, Res>, request: Req, callOptions: CallOptions = {}) => {
       const answer = await handler(request, contextOf(services, callOptions));
       if (answer === undefined) throw new Error('expected an answer');
