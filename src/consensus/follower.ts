@@ -92,7 +92,8 @@ function areConsecutive(entries: readonly Entry[], previous: number): boolean {
 }
 
 export function handleHeartbeat(raft: Raft, message: Message): void {
-  raft.log.commitTo(message.commit);
+  const { commit } = message;
+  raft.log.commitTo(raft.mutant('commit-unclamped') ? Math.min(commit, raft.log.lastIndex) : commit);
   const answer = raft.draft('MsgHeartbeatResp', message.from);
   answer.context = message.context;
   raft.send(answer);

@@ -87,11 +87,12 @@ export function broadcastAppend(raft: Raft): void {
 export function broadcastHeartbeat(raft: Raft): void {
   const context = raft.reads.heartbeatContext();
   const { committed } = raft.log;
+  const unclamped = raft.mutant('commit-unclamped');
   for (const progress of raft.tracker.members) {
     if (progress.id === raft.id) continue;
     const message = raft.draft('MsgHeartbeat', progress.id);
     // Beyond what is known to match, the member's log may hold other entries: it must not commit those.
-    message.commit = Math.min(progress.match, committed);
+    message.commit = unclamped ? committed : Math.min(progress.match, committed);
     message.context = context;
     raft.send(message);
     progress.sentCommit(message.commit);

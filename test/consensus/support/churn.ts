@@ -48,6 +48,9 @@ const maxMessages = 200;
 export class Churn {
   readonly members: Member[];
   readonly #next: (bound: number) => number;
+  /** Members on this side do not hear those on the other, nor are they heard. */
+  #side = new Set<RaftId>();
+  readonly #maxBytesPerMessage: number;
   readonly #mutant: RaftMutant | undefined;
   #messages: Message[] = [];
   /** What was applied anywhere, by index. */
@@ -66,6 +69,8 @@ export class Churn {
 
   constructor(seed: number, mutant?: RaftMutant) {
     this.#next = numbers(seed);
+    // In half of the runs entries come one by one, so that logs differ in more ways.
+    this.#maxBytesPerMessage = seed % 2 === 0 ? 120 : 0;
     this.#mutant = mutant;
     const confState: ConfState = {
       voters: [1, 2, 3],
@@ -96,7 +101,7 @@ export class Churn {
       heartbeatTicks: 2,
       stepDownOnRemoval: true,
       disableProposalForwarding: true,
-      maxBytesPerMessage: 120,
+      maxBytesPerMessage: this.#maxBytesPerMessage,
       maxCommittedBytesPerReady: 200,
       maxInflightMessages: 4,
       maxInflightBytes: 400,
@@ -120,7 +125,7 @@ export class Churn {
 
   #step(member: Member): void {
     const chance = this.#next(1_000);
-    if (chance < 430) for (let count = this.#next(4); count >= 0; count--) this.#deliver(this.#next(1_000));
+    if (chance < 380) for (let count = this.#next(4); count >= 0; count--) this.#deliver(this.#next(1_000));
     else if (chance < 530) member.process.node.tick();
     else if (chance < 690) for (let count = this.#next(3); count >= 0; count--) this.#storeOne(member);
     else if (chance < 790) for (let count = this.#next(3); count >= 0; count--) this.#applyOne(member);
@@ -130,7 +135,8 @@ export class Churn {
     else if (chance < 970) this.#changeConfiguration();
     else if (chance < 977) this.#crash(member);
     else if (chance < 982) member.process.node.transferLeader(this.#next(5) + 1);
-    else if (chance < 990) this.#cutOff(member);
+    else if (chance < 985) this.#cutOff(member);
+    else if (chance < 991) this.#divide();
     else member.process.node.reportUnreachable(this.#next(5) + 1);
     this.#work();
   }
@@ -181,12 +187,23 @@ export class Churn {
     const message = this.#messages[at];
     if (message === undefined) return;
     if (chance % 20 !== 1) this.#messages.splice(at, 1);
-    if (chance % 15 === 2) {
+    if (chance % 15 === 2 || this.#isDivided(message)) {
       this.#lose([message]);
       return;
     }
     const to = this.members.find(({ id }) => id === message.to);
     if (to !== undefined) this.#stepInto(to, message);
+  }
+
+  #isDivided({ from, to }: Message): boolean {
+    return from > 0 && this.#side.has(from) !== this.#side.has(to);
+  }
+
+  /** A partition, until the next one, or none. */
+  #divide(): void {
+    this.#side.clear();
+    if (this.#next(3) === 0) return;
+    for (const id of ids) if (this.#next(2) === 0) this.#side.add(id);
   }
 
   #stepInto({ process }: Member, message: Message): void {
@@ -331,6 +348,7 @@ export class Churn {
   heal(ticks: number): void {
     const target = `healed${this.#proposed}`;
     let proposed = 0;
+    this.#side.clear();
     for (let tick = 0; tick < ticks; tick++) {
       for (const member of this.members) {
         this.#compact(member);
