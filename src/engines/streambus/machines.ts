@@ -12,7 +12,7 @@ import type { PartitionInfo, ShardInfo } from './meta/metadata.ts';
 import type { StreamBusMetrics } from './metrics.ts';
 import type { BrokerServices } from './services.ts';
 import type { TransactionShard } from './txn/coordinator.ts';
-import { openTransactionMachine } from './txn/shard.ts';
+import { openTransactionShard } from './txn/open.ts';
 
 /** What machines need beside the services. */
 export interface MachineOptions {
@@ -62,20 +62,7 @@ export class Machines {
           this.groupShards.set(group, shard);
           return shard;
         }
-        const shard = openTransactionMachine(
-          {
-            host: services.host,
-            metadata: services.metadata,
-            rpc: services.rpc,
-            leaderOf: (of) => services.leaderOf(of),
-            broker: services.broker,
-            settings: transactionSettings(services.config),
-            producerIds: services.producerIds,
-            otherOpen: () => this.#openTransactions(group),
-          },
-          handle,
-          checkpoint,
-        );
+        const shard = await openTransactionShard(services, handle, checkpoint);
         this.transactionShards.set(group, shard);
         return shard;
       },
@@ -114,14 +101,6 @@ export class Machines {
     };
   }
 
-  #openTransactions(but: GroupId): number {
-    let open = 0;
-    for (const [group, shard] of this.transactionShards) {
-      if (group !== but && shard.coordinator.unavailable === 0) open += shard.coordinator.openCount;
-    }
-    return open;
-  }
-
   #hooks({ group, topic }: PartitionInfo): PartitionHooks {
     const { services, groups, metrics, shared, fatal } = this.#options;
     return {
@@ -140,10 +119,6 @@ export class Machines {
 }
 
 const noConfigs: ReadonlyMap<string, string> = new Map();
-
-function transactionSettings({ transactions }: StreamBusConfig): { maxTimeoutMs: number; idExpirationMs: number } {
-  return { maxTimeoutMs: transactions.max_timeout, idExpirationMs: transactions.id_expiration };
-}
 
 /** What the configuration says of partitions where a topic says nothing; read when it is needed, since it may be reloaded. */
 export function logConfigOf(config: StreamBusConfig): LogConfig {
