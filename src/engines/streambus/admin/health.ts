@@ -31,7 +31,7 @@ function checkRaft({ runtime }: AdminContext): Check {
   const view = runtime.view(metaGroup);
   if (view === undefined) return { status: 'unhealthy', message: 'the metadata is not open yet' };
   const leader = runtime.leaderOf(metaGroup);
-  if (leader === undefined || view.leaderBroker === undefined) {
+  if (leader === undefined || view.leader === 0) {
     return {
       status: 'unhealthy',
       message: 'nobody is known to lead the metadata: no majority of its voters, or an election',

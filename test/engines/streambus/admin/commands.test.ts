@@ -1,0 +1,264 @@
+import { beforeAll, expect, test } from 'vitest';
+import { adminCommands } from '../../../../src/engines/streambus/admin/commands/all.ts';
+import {
+  type AdminClient,
+  type Console,
+  parseWords,
+} from '../../../../src/engines/streambus/admin/commands/command.ts';
+import { createRouteClient } from '../../../../src/engines/streambus/admin/routeClient.ts';
+import { buildBatch } from '../../../../src/wire/kafka/records.ts';
+import { Brokers } from '../broker/brokers.ts';
+
+/** A cluster, and an operator who stands beside it. */
+class Desk {
+  readonly brokers: Brokers;
+  readonly client: AdminClient;
+  lines: string[] = [];
+
+  constructor(options: ConstructorParameters<typeof Brokers>[0] = {}) {
+    this.brokers = new Brokers(options);
+    this.client = createRouteClient(() => [...this.brokers.running.values()].map(({ routes }) => routes));
+  }
+
+  async up(): Promise<void> {
+    this.brokers.start();
+    await this.brokers.until('three brokers', () => this.brokers.ready.size === 3);
+  }
+
+  /** Works on the client's machine, in virtual time. */
+  on<T>(work: (console: Console) => Promise<T>, withinMs = 600_000): Promise<T> {
+    return this.brokers.client(
+      (host) =>
+        work({
+          line: (text) => this.lines.push(text),
+          now: () => host.clock.now(),
+          sleep: (ms) => host.clock.sleep(ms),
+          confirm: async () => true,
+          restart: async (broker) => {
+            this.brokers.stop(broker, 'kill');
+            this.brokers.start(broker);
+          },
+        }),
+      withinMs,
+    );
+  }
+
+  /** Runs a command line; resolves to its exit code, with what it printed in `lines`. */
+  async run(line: string): Promise<number> {
+    const [name = '', ...words] = line.split(' ');
+    const command = adminCommands.get(name);
+    if (command === undefined) throw new Error(`no command ${name}`);
+    this.lines = [];
+    return this.on((console) => command.run(this.client, console, parseWords(command, words)));
+  }
+
+  ask(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown, query: Record<string, string> = {}) {
+    return this.on(() => this.client.request(method, path, { query, ...(body === undefined ? {} : { body }) }));
+  }
+
+  /** Appends batches at the leaders of a topic, without a client. */
+  async produce(topic: string, batches: number): Promise<void> {
+    for (const info of this.brokers.bus(1).metadata.topics.get(topic)?.partitions ?? []) {
+      await this.brokers.until('a leader', () => this.brokers.leaderOf(info.group) !== undefined);
+      const leader = this.brokers.leaderOf(info.group) ?? 0;
+      const replica = this.brokers.bus(leader).services.partition(topic, info.partition);
+      let done = 0;
+      for (let n = 0; n < batches; n++) {
+        const value = new TextEncoder().encode(`value ${n}`);
+        void replica
+          ?.append({
+            records: buildBatch([{ timestamp: this.brokers.world.wallStart + n, value }]),
+            transactionalId: undefined,
+            version: 9,
+            timeoutMs: 30_000,
+            acks: -1,
+            clientId: 'test',
+          })
+          .then(({ errorCode }) => {
+            expect(errorCode).toBe(0);
+            done += 1;
+          });
+      }
+      await this.brokers.until('appended', () => done === batches);
+    }
+    await this.brokers.run(30_000);
+  }
+}
+
+let desk: Desk;
+beforeAll(async () => {
+  desk = new Desk();
+  await desk.up();
+  expect(await desk.run('topics create orders --partitions 3 --config retention.ms=3600000')).toBe(0);
+  await desk.produce('orders', 20);
+});
+
+test('a healthy cluster looks as in the runbook', async () => {
+  const code = await desk.run('cluster-health-check');
+  const leader = desk.brokers.leaderOf(0);
+  expect(desk.lines).toEqual([
+    ...[1, 2, 3].map((id) => `✓ broker-${id}: healthy${id === leader ? ' (leader)' : ''}`),
+    '✓ Raft: quorum OK (3/3)',
+    '✓ Partitions: balanced',
+    expect.stringMatching(/^✓ Disk: \d+% used$/),
+  ]);
+  expect(code).toBe(0);
+  expect(await desk.run('check-quorum')).toBe(0);
+  expect(desk.lines).toHaveLength(1 + 16 + 3);
+  expect(desk.lines.every((line) => line.startsWith('✓'))).toBe(true);
+});
+
+test('metrics name the one leader by one line, and only where it leads', async () => {
+  const leaders: number[] = [];
+  for (const broker of [1, 2, 3]) {
+    const { body } = await desk.ask('GET', '/metrics', undefined, { broker: String(broker) });
+    const lines = String(body).split('\n');
+    if (lines.filter((line) => /raft_state.*leader/.test(line)).length === 1) leaders.push(broker);
+    expect(lines).toEqual(expect.arrayContaining([expect.stringMatching(/^raft_term\{group="metadata"\} \d+$/)]));
+    expect(lines).toContain('sync_progress{topic="_all",partition="_all"} 1');
+    expect(lines).toContain('streambus_offline_partitions 0');
+  }
+  expect(leaders).toEqual([desk.brokers.leaderOf(0)]);
+});
+
+test('topics are described, altered and deleted; what cannot be is refused by name', async () => {
+  expect(await desk.run('topics create events --partitions 2')).toBe(0);
+  expect(await desk.run('topics alter events --partitions 4 --config segment.ms=5000')).toBe(0);
+  expect(await desk.run('topics describe events')).toBe(0);
+  expect(desk.lines).toContain('  segment.ms = 5000');
+  expect(await desk.run('topics list')).toBe(0);
+  expect(desk.lines).toEqual(expect.arrayContaining([expect.stringMatching(/^events\s+4\s+3\s/)]));
+  const again = await desk.ask('POST', '/admin/topics', { name: 'events' });
+  expect(again).toMatchObject({ status: 409, body: { error: { code: 'TOPIC_EXISTS' } } });
+  expect(await desk.ask('POST', '/admin/topics', { nmae: 'x' })).toMatchObject({
+    status: 422,
+    body: { error: { code: 'BAD_FIELD', hint: 'did you mean name?' } },
+  });
+  expect(await desk.ask('POST', '/admin/topics', { name: 'y', configs: { 'retention.mss': 5 } })).toMatchObject({
+    status: 422,
+    body: { error: { code: 'BAD_CONFIG', message: expect.stringContaining('did you mean retention.ms?') } },
+  });
+  expect(await desk.run('topics delete events')).toBe(0);
+  expect(await desk.ask('GET', '/admin/topics/events')).toMatchObject({ status: 404 });
+  expect(await desk.ask('GET', '/admin/topics', undefined, { broker: '9' })).toMatchObject({
+    status: 404,
+    body: { error: { code: 'UNKNOWN_BROKER', hint: 'brokers of the cluster: 1, 2, 3' } },
+  });
+});
+
+test('every replica is read and compared', async () => {
+  expect(await desk.run('verify-data-integrity')).toBe(0);
+  expect(desk.lines).toEqual([
+    ...[0, 1, 2].map((n) =>
+      expect.stringMatching(new RegExp(`^✓ orders/${n}: 3 replicas alike, offsets 0 to 20, 20 batches`)),
+    ),
+    '✓ 3 partitions verified',
+  ]);
+});
+
+test('jobs of the storage are begun and can be asked for', async () => {
+  for (const path of [
+    '/admin/storage/scrub',
+    '/admin/storage/rebuild-index',
+    '/admin/storage/trim',
+    '/admin/storage/compact',
+  ]) {
+    const { status, body } = await desk.ask('POST', path);
+    expect(status).toBe(202);
+    const { job } = body as { job: string };
+    await desk.brokers.run(5_000);
+    const done = await desk.ask('GET', `/admin/jobs/${job}`);
+    expect(done).toMatchObject({ status: 200, body: { state: 'done', progress: 1 } });
+    if (path.endsWith('scrub')) expect(done.body).toMatchObject({ result: { partitions: 3, batches: 60, damaged: 0 } });
+  }
+  expect(await desk.ask('GET', '/admin/jobs/nothing')).toMatchObject({ status: 404 });
+  expect(await desk.ask('POST', '/admin/storage/trim', { before: 'soon' })).toMatchObject({ status: 422 });
+});
+
+test('quotas and read-only mode', async () => {
+  expect(await desk.run('quotas set --default produce_rate=10000 --client app --rates fetch_rate=5')).toBe(0);
+  const { body } = await desk.ask('GET', '/admin/quotas', undefined, { broker: '3' });
+  expect(body).toMatchObject({ default: { produce_rate: 10_000 }, clients: { app: { fetch_rate: 5 } } });
+  expect(await desk.ask('POST', '/admin/quotas', { default: { produce_rat: 5 } })).toMatchObject({
+    status: 422,
+    body: { error: { code: 'BAD_QUOTA' } },
+  });
+  expect(await desk.run('quotas clear')).toBe(0);
+  expect(desk.lines.at(-1)).toMatch(/^default\s+none/);
+
+  expect(await desk.run('readonly on --cluster --reason moving')).toBe(0);
+  for (const broker of ['1', '2', '3']) {
+    await desk.brokers.run(1_000);
+    const state = await desk.ask('GET', '/admin/readonly', undefined, { broker });
+    expect(state.body).toMatchObject({ enabled: true, reason: 'moving' });
+  }
+  expect(await desk.run('readonly off --cluster')).toBe(0);
+});
+
+test('an election that nobody needs leaves the leader; a transfer moves it', async () => {
+  const before = desk.brokers.leaderOf(0) ?? 0;
+  const other = (before % 3) + 1;
+  expect(await desk.run(`force-election --broker ${other}`)).toBe(0);
+  expect(desk.lines.at(-1)).toMatch(/a healthy leader is kept$/);
+  const moved = await desk.ask('POST', '/admin/raft/transfer', { to: other });
+  expect(moved.status).toBe(200);
+  await desk.brokers.until('another leader', () => desk.brokers.leaderOf(0) === other);
+  expect(await desk.ask('GET', '/admin/raft/status', undefined, { group: 'orders/0' })).toMatchObject({
+    status: 200,
+    body: { group: 'orders/0', voters: [65_537, 131_073, 196_609] },
+  });
+  expect(await desk.ask('GET', '/admin/raft/status', undefined, { group: 'orders/7' })).toMatchObject({ status: 404 });
+});
+
+test('what is under way is dumped; what only production has is refused here', async () => {
+  expect(await desk.run('diagnose-latency')).toBe(0);
+  expect(desk.lines.filter((line) => line.startsWith('==='))).toEqual([
+    '=== Broker Metrics ===',
+    '=== System Resources ===',
+    '=== Network Latency ===',
+    '=== Recent Slow Queries ===',
+    '=== Verdict ===',
+  ]);
+  expect(await desk.ask('GET', '/debug/pprof/goroutine')).toMatchObject({ status: 200 });
+  expect(await desk.ask('GET', '/debug/pprof/profile')).toMatchObject({
+    status: 501,
+    body: { error: { code: 'NO_PROFILER' } },
+  });
+  expect(await desk.ask('GET', '/debug/pprof/profile', undefined, { seconds: '301' })).toMatchObject({ status: 422 });
+  expect(await desk.run('groups')).toBe(0);
+  expect(await desk.ask('GET', '/admin/transactions')).toMatchObject({
+    status: 200,
+    body: { transactions: [], unavailable: [] },
+  });
+});
+
+test('a rolling restart waits for each broker, and a broker that is down is named', async () => {
+  expect(await desk.run('rolling-restart --timeout 120')).toBe(0);
+  expect(desk.lines).toHaveLength(3);
+  expect(desk.lines.every((line) => /^✓ broker-\d: restarted and in sync after \d+ s$/.test(line))).toBe(true);
+
+  desk.brokers.stop(2, 'kill');
+  await desk.brokers.run(15_000);
+  expect(await desk.run('cluster-health-check')).toBe(1);
+  expect(desk.lines).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^✗ broker-2: does not answer at /),
+      '! Raft: quorum OK (2/3)',
+      expect.stringMatching(/^✗ Partitions: \d+ findings: orders\/0 on broker-2: broker does not answer/),
+    ]),
+  );
+  expect(await desk.run('rolling-restart --timeout 5')).toBe(1);
+  expect(desk.lines.at(-1)).toMatch(/^✗ stopped before broker-\d: broker-2 is down$/);
+  desk.brokers.stop(3, 'kill');
+  await desk.brokers.run(15_000);
+  expect(await desk.run('check-quorum')).toBe(1);
+  expect(desk.lines[0]).toMatch(/^✗ metadata: 1\/3 voters reachable \(not broker-2, broker-3\), no leader$/);
+  expect(await desk.ask('POST', '/admin/topics', { name: 'late' })).toMatchObject({
+    status: 503,
+    body: { error: { code: 'NO_QUORUM' } },
+  });
+  const { status } = await desk.ask('GET', '/health');
+  expect(status).toBe(503);
+  expect((await desk.ask('GET', '/health/live')).status).toBe(200);
+  expect((await desk.ask('GET', '/health/ready')).status).toBe(503);
+});
