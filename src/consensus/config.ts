@@ -56,6 +56,11 @@ export interface RaftConfig {
   randomTimeout(): number;
   /** Size of an entry as it is stored or sent. */
   entryBytes(entry: Entry): number;
+  /**
+   * Election time-outs after which a snapshot that was sent and neither acknowledged nor reported counts as lost, and another is
+   * sent. Absent or 0: never, then the driver must report each that may be lost, or its receiver waits for ever.
+   */
+  readonly snapshotPatience?: number;
   /** True for a bug that is planted; absent: none is. */
   mutant?(name: RaftMutant): boolean;
 }

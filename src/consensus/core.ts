@@ -31,6 +31,8 @@ export class Raft {
   readonly stepDownOnRemoval: boolean;
   readonly disableProposalForwarding: boolean;
   readonly disableConfChangeValidation: boolean;
+  /** Election time-outs; 0: for ever. */
+  readonly snapshotPatience: number;
   readonly maxBytesPerMessage: number;
   readonly maxUncommittedBytes: number;
   readonly entryBytes: EntrySize;
@@ -81,6 +83,7 @@ export class Raft {
     this.stepDownOnRemoval = config.stepDownOnRemoval;
     this.disableProposalForwarding = config.disableProposalForwarding;
     this.disableConfChangeValidation = config.disableConfChangeValidation;
+    this.snapshotPatience = config.snapshotPatience ?? 0;
     this.maxBytesPerMessage = config.maxBytesPerMessage;
     this.maxUncommittedBytes = config.maxUncommittedBytes === 0 ? Number.POSITIVE_INFINITY : config.maxUncommittedBytes;
     this.entryBytes = (entry) => config.entryBytes(entry);

@@ -129,6 +129,14 @@ function handleHeartbeatAnswer(raft: Raft, from: Progress, message: Message): vo
   if (!raft.leaseReads) confirmReads(raft, message);
 }
 
+/** Once an election time-out: a snapshot may be lost without anybody's knowing, with its receiver, or with its answer. */
+export function ageSnapshots(raft: Raft): void {
+  for (const progress of raft.tracker.members) {
+    if (progress.state !== 'snapshot' || ++progress.snapshotAge < raft.snapshotPatience) continue;
+    handleSnapshotStatus(raft, progress, true);
+  }
+}
+
 function handleSnapshotStatus(raft: Raft, from: Progress, failed: boolean): void {
   if (from.state !== 'snapshot') return;
   // One that failed must not be where the next probe begins.

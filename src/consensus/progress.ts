@@ -14,6 +14,8 @@ export class Progress {
   state: ProgressState = 'probe';
   /** While `snapshot`: the index of the one that was sent. */
   pendingSnapshot = 0;
+  /** And for how many election time-outs nothing was heard of it. */
+  snapshotAge = 0;
   /** Heard from since the last check of the quorum; always true of the leader itself. */
   recentActive = false;
   isLearner: boolean;
@@ -54,6 +56,7 @@ export class Progress {
   becomeSnapshot(index: number): void {
     this.#enter('snapshot');
     this.pendingSnapshot = index;
+    this.snapshotAge = 0;
     this.next = index + 1;
     this.#sentCommit = index;
   }

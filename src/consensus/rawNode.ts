@@ -310,6 +310,16 @@ export class RawNode {
     step(this.core, message);
   }
 
+  /**
+   * Forgets what a leader knows of a member's log: the member has said that it lost what it had acknowledged. Nothing that it
+   * acknowledged before counts from now on; it is probed as at the start of a term. Without the lead, or of the member itself: nothing.
+   */
+  resetProgress(id: RaftId): void {
+    const { core } = this;
+    if (!core.isLeader || id === core.id) return;
+    core.tracker.get(id)?.reset(0, core.log.lastIndex + 1);
+  }
+
   status(): Status {
     const { core } = this;
     return {

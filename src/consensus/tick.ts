@@ -1,6 +1,6 @@
 import type { Raft } from './core.ts';
 import { hup } from './election.ts';
-import { checkQuorum } from './leader.ts';
+import { ageSnapshots, checkQuorum } from './leader.ts';
 import { broadcastHeartbeat } from './replication.ts';
 
 /** One tick of the driver's clock. Thousands of groups tick in one process: nothing is allocated when nothing is due. */
@@ -21,6 +21,7 @@ function tickLeader(raft: Raft): void {
     // A transfer that did not succeed in this time is given up.
     raft.leadTransferee = 0;
     if (!raft.isLeader) return;
+    if (raft.snapshotPatience > 0) ageSnapshots(raft);
   }
   if (raft.heartbeatElapsed >= raft.heartbeatTicks) {
     raft.heartbeatElapsed = 0;

@@ -113,6 +113,26 @@ describe('a leader', () => {
     expect(member.take()[0]?.type).toBe('MsgSnap');
   });
 
+  test('should send another when nothing was heard of the first for as long as it is patient', () => {
+    const member = leaderWithSnapshot({ snapshotPatience: 2 });
+    refuse(member);
+    member.take();
+    const answer = (): boolean => {
+      member.step(message('MsgHeartbeatResp', 2, 1, 2));
+      return member.take().some(({ type }) => type === 'MsgSnap');
+    };
+    member.ticks(19);
+    expect(answer()).toBe(false);
+    member.ticks(1);
+    expect(answer()).toBe(true);
+    const patient = leaderWithSnapshot();
+    refuse(patient);
+    patient.take();
+    patient.ticks(1_000);
+    patient.step(message('MsgHeartbeatResp', 2, 1, 2));
+    expect(patient.take().some(({ type }) => type === 'MsgSnap')).toBe(false);
+  });
+
   test('with the bug planted, an old snapshot is sent again', () => {
     const member = leaderWithSnapshot({ mutant: (name: string) => name === 'snapshot-older' });
     refuse(member);
