@@ -22,6 +22,9 @@ export interface FrameReaderOptions {
 /** A chunk that is so many times larger than the frame in it is not kept alive by it. */
 const copyBelow = 4;
 
+/** A frame's memory is taken at once up to here, whatever has come of it. */
+const believedBytes = 1024 * 1024;
+
 /** Cuts a stream of bytes into frames: a length of four bytes, then so many. */
 export class FrameReader {
   readonly #options: FrameReaderOptions;
@@ -73,12 +76,18 @@ export class FrameReader {
     return this.#chunk.buffer.byteLength > size * copyBelow ? part.slice() : part;
   }
 
+  /** A large frame's memory grows with what has come of it: four bytes may claim a hundred megabytes. */
   async #gather(size: number): Promise<Uint8Array | undefined> {
-    const frame = new Uint8Array(size);
+    let frame = new Uint8Array(Math.min(size, believedBytes));
     let filled = 0;
     while (filled < size) {
       if (this.#at === this.#chunk.length && !(await this.#more())) return undefined;
       const part = this.#chunk.subarray(this.#at, this.#at + size - filled);
+      if (filled + part.length > frame.length) {
+        const larger = new Uint8Array(Math.min(size, Math.max(frame.length * 2, filled + part.length)));
+        larger.set(frame.subarray(0, filled));
+        frame = larger;
+      }
       frame.set(part, filled);
       filled += part.length;
       this.#at += part.length;
