@@ -1,11 +1,12 @@
 import { replaceFile } from '../../../storage/atomicFile.ts';
 import type { CatchUpPeers, MachineSnapshot } from '../broker/group.ts';
 import type { PartitionCore } from './core.ts';
+import type { DamagedRange } from './damage.ts';
 import type { FileLease } from './filePool.ts';
 import type { HeadStart } from './headStart.ts';
 import { LogState } from './logState.ts';
 import { filePath } from './paths.ts';
-import { CatchUpFailed, pullStretch } from './pull.ts';
+import { CatchUpFailed, pullStretch, SegmentGone } from './pull.ts';
 import type { Segment } from './segmentList.ts';
 import { decodeLogState } from './stateCodec.ts';
 
@@ -28,12 +29,22 @@ export async function restoreFrom(core: PartitionCore, snapshot: MachineSnapshot
   core.progress = progress;
   const own = new Set(core.state.segments.all.map((segment) => segment.base));
   try {
+    const trimmed: DamagedRange[] = [];
     for (const [n, segment] of data.segments.entries()) {
-      await restoreSegment(core, segment, data.segments[n + 1]?.base ?? data.next, peers, progress);
+      const next = data.segments[n + 1]?.base ?? data.next;
       own.delete(segment.base);
+      try {
+        await restoreSegment(core, segment, next, peers, progress);
+      } catch (error) {
+        if (!(error instanceof SegmentGone)) throw error;
+        core.host.telemetry.sometimes('segment trimmed during a catch-up', true);
+        trimmed.push(goneRange(segment, next, error.message));
+      }
     }
     await syncOrDie(core, () => core.host.disk.syncDirectory(core.directory));
     await core.replace(new LogState(data), snapshot.index, snapshot.term, [...own]);
+    // Shut off until the entry is applied here that trims them: whoever leads has it.
+    for (const range of trimmed) core.damage.add(range);
   } finally {
     core.progress = undefined;
   }
@@ -86,6 +97,17 @@ async function restoreSegment(
   } finally {
     lease.release();
   }
+}
+
+function goneRange(segment: Segment, next: number, reason: string): DamagedRange {
+  return {
+    reason,
+    base: segment.base,
+    from: 0,
+    to: segment.bytes,
+    firstOffset: segment.base,
+    lastOffset: next - 1,
+  };
 }
 
 /** What of a segment is on this disk and known to be good. */

@@ -2,7 +2,7 @@ import type { CatchUpPeers } from '../broker/group.ts';
 import type { BrokerId } from '../ids.ts';
 import { frameBytesMax } from './catchUpSend.ts';
 import type { PartitionCore } from './core.ts';
-import { decodeSegmentAnswer, encodeSegmentRequest } from './peerMessages.ts';
+import { decodeSegmentAnswer, encodeSegmentRequest, type SegmentAnswer } from './peerMessages.ts';
 import type { IndexEntry } from './segmentIndex.ts';
 import { BadRun, VerifiedRun } from './verifiedRun.ts';
 
@@ -13,6 +13,11 @@ const roundPauseMs = 500;
 /** The others have not got, or not any more, what is asked for. */
 export class CatchUpFailed extends Error {
   override readonly name = 'CatchUpFailed';
+}
+
+/** The segment is no part of the log any more: a replica has applied a trim that this one will apply, too. */
+export class SegmentGone extends Error {
+  override readonly name = 'SegmentGone';
 }
 
 /** Bytes of a segment that this replica lacks: [from, to), beginning with the batch at offset `next`. */
@@ -34,7 +39,8 @@ export interface PulledBatches {
 
 /**
  * Pulls a stretch from any replica, in frames, at the broker's rate, and gives batches to `take` once they are checked. Resolves to the
- * offset after the last one. Rejects with `CatchUpFailed` when nobody has it, or with the signal's reason.
+ * offset after the last one. Rejects with `CatchUpFailed` when nobody has it, `SegmentGone` when it was
+ * trimmed, or with the signal's reason.
  */
 export async function pullStretch(
   core: PartitionCore,
@@ -92,27 +98,31 @@ async function nextFrame(
   const oneBatch = core.host.telemetry.buggify('one-batch frame');
   const length = Math.min(stretch.to - position, oneBatch ? 256 : frameBytesMax);
   const request = encodeSegmentRequest({ base: stretch.base, position, length });
+  let trimmed = false;
   for (let round = 0; round < fruitlessRoundsMax; round++) {
     for (const broker of peers.brokers().filter((candidate) => !liars.has(candidate))) {
       await core.hooks.shared.payForCatchUp(length, peers.signal);
       peers.signal.throwIfAborted();
-      const frame = await askForFrame(peers, broker, request);
-      if (frame !== undefined) return { frame: frame.subarray(0, length), from: broker };
+      const answer = await askForFrame(peers, broker, request);
+      if (answer?.kind === 'bytes' && answer.bytes.length > 0) {
+        return { frame: answer.bytes.subarray(0, length), from: broker };
+      }
+      if (answer?.kind === 'gone') trimmed = true;
     }
+    if (trimmed) throw new SegmentGone(`${core.directory}: segment ${stretch.base} was trimmed meanwhile`);
     await core.host.clock.sleep(roundPauseMs, peers.signal);
   }
   throw new CatchUpFailed(`${core.directory}: no replica has segment ${stretch.base} at byte ${position}`);
 }
 
-/** The bytes that a replica sends; undefined when it has none, or does not answer: somebody else may. */
+/** What a replica answers; undefined when it does not, or not in words that are known: somebody else may. */
 async function askForFrame(
   peers: CatchUpPeers,
   broker: BrokerId,
   request: Uint8Array,
-): Promise<Uint8Array | undefined> {
+): Promise<SegmentAnswer | undefined> {
   try {
-    const answer = decodeSegmentAnswer(await peers.ask(broker, request));
-    return answer.kind === 'bytes' && answer.bytes.length > 0 ? answer.bytes : undefined;
+    return decodeSegmentAnswer(await peers.ask(broker, request));
   } catch {
     return undefined;
   }

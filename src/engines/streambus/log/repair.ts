@@ -3,7 +3,7 @@ import type { CatchUpPeers } from '../broker/group.ts';
 import type { PartitionCore } from './core.ts';
 import type { DamagedRange } from './damage.ts';
 import { filePath } from './paths.ts';
-import { CatchUpFailed, pullStretch } from './pull.ts';
+import { CatchUpFailed, pullStretch, SegmentGone } from './pull.ts';
 import { BadRun, VerifiedRun } from './verifiedRun.ts';
 
 const readBytes = 1024 * 1024;
@@ -18,7 +18,12 @@ export async function repairPartition(core: PartitionCore, peers: CatchUpPeers):
     try {
       await repairRange(core, range, peers);
     } catch (error) {
-      if (!(error instanceof CatchUpFailed) && !(error instanceof DiskError) && !(error instanceof BadRun)) throw error;
+      const isForLater =
+        error instanceof CatchUpFailed ||
+        error instanceof SegmentGone ||
+        error instanceof DiskError ||
+        error instanceof BadRun;
+      if (!isForLater) throw error;
       core.host.telemetry.logger.warn('a stretch of a partition could not be repaired yet', {
         directory: core.directory,
         reason: range.reason,

@@ -177,6 +177,26 @@ describe('catching up', () => {
     });
   });
 
+  it('does without segments that were trimmed meanwhile, and comes to the same once it has applied the trim', async () => {
+    const { run } = journalWorld({ seed: 6 });
+    await run(async (host) => {
+      const leader = await openRig(host, { config, directory: leaderDirectory });
+      await write(leader.partition, 0, 60);
+      const snapshot = snapshotOf(leader.partition);
+      const third = leader.partition.core.state.segments.all[3]?.base ?? 0;
+      await leader.partition.deleteBefore(third);
+      const follower = await openRig(host, { config, follows: true });
+      await follower.partition.restore(snapshot, peersOf([leader.partition]).peers);
+      expect(follower.partition.damage).toHaveLength(3);
+      for (const entry of leader.group.log) {
+        if (entry.index > follower.partition.core.index) follower.partition.apply(entry);
+      }
+      expect(follower.partition.damage).toEqual([]);
+      expect(follower.partition.logStartOffset).toBe(third);
+      expect(follower.calls.damaged).toEqual([]);
+    });
+  });
+
   it('does not write what a peer sends wrong', async () => {
     const { run } = journalWorld({ seed: 6 });
     await run(async (host) => {
