@@ -37,6 +37,11 @@ export class Machines {
   }
 
   /** Bytes of batches in memory: those that consumers read and those that wait to be written. */
+  /** Bytes a second for catching up from now on. */
+  setCatchUpRate(bytesPerSecond: number): void {
+    this.#options.shared.setCatchUpRate(bytesPerSecond);
+  }
+
   get sharedBytes(): number {
     return this.#options.shared.cachedBytes + this.#options.shared.unwrittenBytes;
   }

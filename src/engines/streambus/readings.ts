@@ -40,8 +40,9 @@ export function brokerReadings(context: AdminContext, machines: () => Machines |
       const groups: GroupReading[] = [];
       for (const { coordinator } of machines()?.groupShards.values() ?? []) {
         if (coordinator.unavailable !== 0) continue;
-        for (const { groupId, members } of coordinator.memberCounts()) {
-          groups.push({ group: groupId, members, lag: undefined });
+        const endOf = (topic: string, partition: number) => services.partition(topic, partition)?.highWatermark;
+        for (const { groupId, members, lag } of coordinator.figures(endOf)) {
+          groups.push({ group: groupId, members, lag });
         }
       }
       return groups;

@@ -6,6 +6,7 @@ import type { Route } from '../route.ts';
 import type { AdminContext } from './admin/context.ts';
 import { Jobs } from './admin/jobs.ts';
 import { adminRoutes } from './admin/routes.ts';
+import { standingTasks } from './admin/standingTasks.ts';
 import { NotProposed } from './broker/group.ts';
 import { type GroupEvents, type Groups, startGroups } from './broker/groups.ts';
 import { LateRuntime } from './broker/lateRuntime.ts';
@@ -283,7 +284,9 @@ class Broker implements StreamBus {
   }
 
   reload(next: StreamBusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
-    return reloadInto(this.#config, next);
+    const changes = reloadInto(this.#config, next);
+    this.#machines?.setCatchUpRate(this.#config.replication.catchup_rate);
+    return changes;
   }
 
   async drain(): Promise<{ readonly unfinished: readonly string[] }> {
@@ -429,7 +432,11 @@ class Broker implements StreamBus {
       disk: () => this.#disk.space,
       connections: () => this.#kafka?.connections ?? 0,
       memory: () => ({ usedBytes: this.#usedBytes(), limitBytes: this.#config.server.max_memory }),
-      tasks: () => this.#tasks.list(),
+      tasks: () => [
+        ...this.#tasks.list(),
+        ...standingTasks(this.runtime, this.#metadata, this.#jobs, this.#host.clock.wall()),
+        ...(this.#kafka?.tasks() ?? []),
+      ],
     };
   }
 

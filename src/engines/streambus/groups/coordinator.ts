@@ -130,6 +130,16 @@ export interface FetchOffsetsRequest {
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
 
+/** Where a partition ends; undefined: not known on this broker. */
+export type EndOf = (topic: string, partition: number) => number | undefined;
+
+export interface GroupFigures {
+  readonly groupId: string;
+  readonly members: number;
+  /** Records behind the ends that are known; undefined without any. */
+  readonly lag: number | undefined;
+}
+
 export interface GroupSummary {
   readonly groupId: string;
   readonly protocolType: string;
@@ -178,8 +188,8 @@ export interface GroupCoordinator {
   readonly unavailable: number;
   /** Groups that the shard keeps. */
   readonly groupCount: number;
-  /** Groups and how many members each has, for metrics. */
-  memberCounts(): readonly { readonly groupId: string; readonly members: number }[];
+  /** Figures of the groups, for metrics. Synchronous: what this replica has applied. */
+  figures(endOf: EndOf): readonly GroupFigures[];
   /** Resolves when the rebalance that the member waits for is done. */
   join(request: JoinRequest): Promise<JoinAnswer>;
   sync(request: SyncRequest): Promise<SyncAnswer>;

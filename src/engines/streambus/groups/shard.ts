@@ -6,9 +6,11 @@ import { RpcRefusal } from '../broker/rpc.ts';
 import type { BrokerId, GroupId } from '../ids.ts';
 import type {
   CommitRequest,
+  EndOf,
   FetchOffsetsRequest,
   GroupCoordinator,
   GroupDescription,
+  GroupFigures,
   GroupShard,
   HeartbeatRequest,
   JoinAnswer,
@@ -38,7 +40,7 @@ import {
 } from './runtime.ts';
 import { applyGroupEntry, decodeState, emptyState, encodeState, type LoggedGroup } from './state.ts';
 import { heartbeat, leaveGroup, syncGroup } from './sync.ts';
-import { describeGroup, listGroups, memberCounts, undescribed } from './views.ts';
+import { describeGroup, groupFigures, listGroups, undescribed } from './views.ts';
 
 /** What a shard of consumer groups needs of its broker. */
 export interface GroupShardOptions {
@@ -188,8 +190,8 @@ class Shard implements GroupShard, GroupCoordinator {
     );
   }
 
-  memberCounts(): ReturnType<GroupCoordinator['memberCounts']> {
-    return memberCounts(this.#runtime);
+  figures(endOf: EndOf): readonly GroupFigures[] {
+    return groupFigures(this.#runtime, endOf);
   }
 
   list(): ReturnType<GroupCoordinator['list']> {

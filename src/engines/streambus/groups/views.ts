@@ -1,5 +1,5 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import type { ClassicState, GroupDescription, GroupSummary } from './coordinator.ts';
+import type { ClassicState, EndOf, GroupDescription, GroupFigures, GroupSummary } from './coordinator.ts';
 import { metadataOf } from './live.ts';
 import type { GroupRuntime } from './runtime.ts';
 
@@ -47,8 +47,23 @@ export function listGroups(runtime: GroupRuntime): GroupSummary[] {
   });
 }
 
-/** Groups of the shard and how many members each has. */
-export function memberCounts(runtime: GroupRuntime): { readonly groupId: string; readonly members: number }[] {
+/** Groups of the shard, how many members each has, and how far each is behind the ends of its partitions. */
+export function groupFigures(runtime: GroupRuntime, endOf: EndOf): GroupFigures[] {
   const ids = new Set([...runtime.state.groups.keys(), ...runtime.unlogged]);
-  return [...ids].map((groupId) => ({ groupId, members: runtime.live.get(groupId)?.members.size ?? 0 }));
+  return [...ids].map((groupId) => ({
+    groupId,
+    members: runtime.live.get(groupId)?.members.size ?? 0,
+    lag: lagOf(runtime, groupId, endOf),
+  }));
+}
+
+function lagOf(runtime: GroupRuntime, groupId: string, endOf: EndOf): number | undefined {
+  let lag: number | undefined;
+  for (const [topic, offsets] of runtime.state.groups.get(groupId)?.offsets ?? []) {
+    for (const [partition, { offset }] of offsets) {
+      const end = endOf(topic, partition);
+      if (end !== undefined) lag = (lag ?? 0) + Math.max(0, end - offset);
+    }
+  }
+  return lag;
 }

@@ -1,5 +1,6 @@
 import type { Millis, Timer } from '../../../host/clock.ts';
 import { type Connection, NetworkError } from '../../../host/network.ts';
+import type { TaskView } from '../admin/context.ts';
 import { type Answer, dispatch } from './dispatch.ts';
 import type { Door } from './door.ts';
 import { DropConnection } from './dropConnection.ts';
@@ -72,6 +73,19 @@ export class KafkaConnection {
         this.#session.isAuthenticated ? maxRequestBytes : Math.min(maxRequestBytes, maxUnauthenticatedBytes),
       reserve: (bytes) => this.#reserve(bytes),
     });
+  }
+
+  /** What the connection does now. */
+  task(): TaskView {
+    const { connection, clientHost, principal } = this.#session;
+    const count = this.#pending.filter(({ isSettled }) => !isSettled).length;
+    return {
+      state: count === 0 ? 'await request' : `${count} requests under way`,
+      forMs: this.#now() - this.#lastByteAt,
+      what: `connection ${connection} from ${clientHost} ${principal}`,
+      where: 'kafka/connection',
+      by: 'kafka/listener',
+    };
   }
 
   /** Serves the client until the connection is over; never rejects. */

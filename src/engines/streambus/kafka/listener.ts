@@ -1,4 +1,5 @@
 import type { Address, Connection, Listener } from '../../../host/network.ts';
+import type { TaskView } from '../admin/context.ts';
 import { readTls } from '../security/tlsFiles.ts';
 import type { BrokerServices } from '../services.ts';
 import { KafkaConnection } from './connection.ts';
@@ -14,6 +15,8 @@ export interface KafkaListener {
   /** Connections that are open now. */
   readonly connections: number;
   readonly slowLog: SlowLog;
+  /** The connections with what they do, for GET /debug/pprof/goroutine. */
+  tasks(): readonly TaskView[];
   /**
    * Drains: stops accepting and reading, ends long polls, waits for the requests that were begun (at most 10 s), answers them
    * and closes the connections.
@@ -42,6 +45,7 @@ export async function openKafkaListener(
     get connections() {
       return connections.size;
     },
+    tasks: () => connections.tasks(),
     close: () => connections.close(listener),
   };
 }
@@ -59,6 +63,10 @@ class Connections {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  tasks(): readonly TaskView[] {
+    return [...this.#open.keys()].map((connection) => connection.task());
   }
 
   accept(connection: Connection): void {
