@@ -75,6 +75,11 @@ export interface ReplicaContext {
     signal: AbortSignal,
   ): Promise<Uint8Array>;
   leaderOf(group: GroupId): BrokerId | undefined;
+  /**
+   * Tells the leader that this member has lost what it had acknowledged; resolves to the index up to which it must have applied the log
+   * before it may vote again.
+   */
+  askBarrier(group: GroupId, generation: number, signal: AbortSignal): Promise<number>;
   /** Who leads, or whether this replica serves, has changed. */
   leaderChanged(replica: GroupReplica): void;
   electionBegun(replica: GroupReplica): void;
@@ -136,6 +141,10 @@ export class GroupReplica implements GroupHandle {
   #checkpointLsn: Lsn;
   #hardStateLsn: Lsn;
   #marks: EntriesMark[];
+  #probation: boolean;
+  /** Where probation ends; undefined until a leader has said. */
+  #barrier: number | undefined;
+  #isEndingProbation = false;
   #checkpointing: Promise<MachineCheckpoint> | undefined;
 
   constructor(context: ReplicaContext, spec: GroupSpec, start: ReplicaStart) {
@@ -146,6 +155,7 @@ export class GroupReplica implements GroupHandle {
     const { term, vote } = start.storage.hardState;
     this.#written = { term, vote };
     this.#checkpoint = start.checkpoint;
+    this.#probation = start.checkpoint.probation && !context.host.telemetry.mutant('probation-skipped');
     this.#checkpointLsn = start.checkpointLsn;
     this.#hardStateLsn = start.hardStateLsn;
     this.#marks = [...start.marks];
@@ -155,7 +165,9 @@ export class GroupReplica implements GroupHandle {
 
   /** Opens the machine and lets the replica take part. */
   async open(checkpoint: MachineCheckpoint | undefined): Promise<void> {
-    const machine = await this.spec.open(this, checkpoint);
+    const isSalvaged = this.#checkpoint.probation && checkpoint === undefined;
+    const open = isSalvaged ? (this.spec.openSalvaged ?? this.spec.open) : this.spec.open;
+    const machine = await open(this, checkpoint);
     const { observer } = this.#context;
     observer?.opened({
       group: this.group,
@@ -172,6 +184,7 @@ export class GroupReplica implements GroupHandle {
     const node = new RawNode(this.#raftConfig());
     this.#core = { node, machine };
     this.#isOpen = true;
+    if (this.#probation) void this.#findBarrier();
     this.#context.schedule(this);
   }
 
@@ -251,6 +264,8 @@ export class GroupReplica implements GroupHandle {
 
   tick(): void {
     const { node } = this.#opened;
+    // On probation it neither campaigns nor counts the time since it heard a leader.
+    if (this.#probation) return;
     node.tick();
     if (node.hasReady()) this.#context.schedule(this);
   }
@@ -258,8 +273,10 @@ export class GroupReplica implements GroupHandle {
   /** A message of another member. */
   step(message: Message): void {
     const { node } = this.#opened;
+    const admitted = this.#probation ? onProbation(message, node.lastIndex) : message;
+    if (admitted === undefined) return;
     try {
-      node.step(message);
+      node.step(admitted);
     } catch (error) {
       // A member that was removed meanwhile, or a message that nobody can use: as good as lost.
       if (!(error instanceof RaftError)) throw error;
@@ -324,6 +341,53 @@ export class GroupReplica implements GroupHandle {
   #send(message: Message): void {
     this.#context.observer?.sent(this.group, message);
     this.#context.send(this, message);
+  }
+
+  // Probation.
+
+  get isOnProbation(): boolean {
+    return this.#probation;
+  }
+
+  /** A member has lost what it had acknowledged: none of that counts any more. Resolves to where its probation ends. */
+  async barrierFor(member: RaftId): Promise<number> {
+    if (!this.#context.host.telemetry.mutant('barrier-keeps-match')) this.node.resetProgress(member);
+    this.#context.schedule(this);
+    // Only a leader that is one for sure knows everything that the member may have helped to commit.
+    await this.readBarrier();
+    return this.#applied.index;
+  }
+
+  async #findBarrier(): Promise<void> {
+    const { host } = this.#context;
+    const { signal } = this.#closed;
+    host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', { group: this.group });
+    while (!signal.aborted) {
+      try {
+        this.#barrier = await this.#context.askBarrier(this.group, this.spec.generation, signal);
+        this.#endProbation();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const message = error instanceof Error ? error.message : String(error);
+        host.telemetry.logger.info('no leader has confirmed the probation yet', { group: this.group, error: message });
+        await host.clock.sleep(restoreAgainMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Once everything that it may have helped to commit is applied again: durably first, then it has its vote. */
+  #endProbation(): void {
+    const isThere = this.#barrier !== undefined && this.#applied.index >= this.#barrier;
+    if (!this.#probation || !isThere || this.#isRestoring || this.#isEndingProbation) return;
+    this.#isEndingProbation = true;
+    const { telemetry } = this.#context.host;
+    void this.#writeCheckpoint({ ...this.#checkpoint, replacesLog: false, probation: false }).then(() => {
+      this.#probation = false;
+      telemetry.sometimes('probation ended', true);
+      telemetry.logger.info('probation ended', { group: this.group, index: this.#applied.index });
+      this.#context.schedule(this);
+    });
   }
 
   // Leading and following.
@@ -395,10 +459,22 @@ export class GroupReplica implements GroupHandle {
       return;
     }
     if (mutant('self-ack-early')) this.#answerOwn(message);
-    this.#context.record(records, (first) => {
+    const durable = (first: Lsn) => {
       append.isDurable = true;
       append.firstLsn = first;
       this.#completeAppends();
+    };
+    if (mutant('log-rewritten')) this.#rewrite(records, durable);
+    else this.#context.record(records, durable);
+  }
+
+  /** Planted: the log is emptied first and written again whole, as if it were a file of its own. */
+  #rewrite(records: readonly RecordIn[], durable: (first: Lsn) => void): void {
+    const emptied = checkpointRecord(this.group, { ...this.#checkpoint, replacesLog: true });
+    this.#context.record([emptied], () => {
+      const from = Math.max(this.checkpointIndex + 1, this.storage.firstIndex());
+      const held = this.storage.entries(from, this.storage.lastIndex() + 1, Number.POSITIVE_INFINITY);
+      this.#context.record([...entriesRecords(this.group, held, this.storage.hardState.commit), ...records], durable);
     });
   }
 
@@ -480,6 +556,7 @@ export class GroupReplica implements GroupHandle {
       }
     }
     this.#barriers.applied(this.#applied.index);
+    this.#endProbation();
     this.storage.shrink(this.#windowBytes, this.#applied.index);
     this.#context.schedule(this);
   }
@@ -565,7 +642,13 @@ export class GroupReplica implements GroupHandle {
     const data = await this.#storeCheckpoint(made);
     if (signal.aborted) return;
     const { generation } = this.spec;
-    const checkpoint = { generation, metadata: { index, term, confState }, replacesLog: true, data };
+    const checkpoint = {
+      generation,
+      metadata: { index, term, confState },
+      replacesLog: true,
+      probation: this.#probation,
+      data,
+    };
     const hardState = hardStateOf(append.message) ?? this.storage.hardState;
     this.#written = { term: hardState.term, vote: hardState.vote };
     const records = [
@@ -583,6 +666,7 @@ export class GroupReplica implements GroupHandle {
       this.#completeAppends();
       this.machine.checkpointed?.(index);
       this.#removeOldFiles();
+      this.#endProbation();
     });
     this.#isRestoring = false;
     for (const message of this.#behindRestore.splice(0)) this.#append(message);
@@ -656,7 +740,8 @@ export class GroupReplica implements GroupHandle {
       ? this.#checkpoint.metadata.confState
       : this.#confAt(made.index);
     const metadata = { index: made.index, term: made.term, confState };
-    await this.#writeCheckpoint({ generation: this.spec.generation, metadata, replacesLog: false, data });
+    const { generation } = this.spec;
+    await this.#writeCheckpoint({ generation, metadata, replacesLog: false, probation: this.#probation, data });
     this.machine.checkpointed?.(made.index);
     this.#removeOldFiles();
     return made;
@@ -759,6 +844,23 @@ export class GroupReplica implements GroupHandle {
       entryBytes,
       mutant: (name: RaftMutant) => host.telemetry.mutant(name),
     };
+  }
+}
+
+/**
+ * What a member on probation takes: nothing that asks for its vote, and no word of a commit that lies beyond what it holds now (the
+ * leader may still believe what it had acknowledged). Undefined: nothing of it.
+ */
+function onProbation(message: Message, lastIndex: number): Message | undefined {
+  switch (message.type) {
+    case 'MsgVote':
+    case 'MsgPreVote':
+    case 'MsgTimeoutNow':
+      return undefined;
+    case 'MsgHeartbeat':
+      return message.commit > lastIndex ? { ...message, commit: lastIndex } : message;
+    default:
+      return message;
   }
 }
 

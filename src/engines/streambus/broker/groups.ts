@@ -1,4 +1,4 @@
-import type { Message, RaftId } from '../../../consensus/types.ts';
+import type { HardState, Message, RaftId } from '../../../consensus/types.ts';
 import type { Millis, Timer } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Journal, Lsn } from '../../../storage/journal/index.ts';
@@ -9,7 +9,7 @@ import { type Leadership, LeaderTable } from './gossip.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
 import { GroupStorage } from './groupStorage.ts';
-import { checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
+import { type CheckpointRecord, checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
 import { appendBytesOf, JournalWriter } from './journalWriter.ts';
 import type { GroupObserver } from './observer.ts';
 import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
@@ -17,7 +17,7 @@ import { Reconciler } from './reconcile.ts';
 import { type Recovered, recoverGroups } from './recovery.ts';
 import { RpcRefusal } from './rpc.ts';
 import type { DesiredMembers, GroupSpec, GroupsRuntime, GroupView, OpenGroup } from './runtime.ts';
-import { SnapshotFiles } from './snapshotFiles.ts';
+import { SnapshotFiles, SnapshotLost } from './snapshotFiles.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { Turns } from './turn.ts';
 
@@ -65,6 +65,22 @@ export interface GroupsOptions {
   /** The process cannot go on: a write failed, or a defect. */
   readonly onFatal: (error: unknown) => void;
 }
+
+/** A replica's beginning, before its storage is made. */
+type FirstStart = Omit<ReplicaStart, 'storage'> & { readonly storage: ConstructorParameters<typeof GroupStorage>[0] };
+
+/** What a replica begins with that has nothing. */
+const emptyCheckpoint: CheckpointRecord = {
+  generation: 0,
+  metadata: {
+    index: 0,
+    term: 0,
+    confState: { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+  },
+  replacesLog: true,
+  probation: false,
+  data: undefined,
+};
 
 /** Reads the journal and makes ready to open its groups. */
 export async function startGroups(options: GroupsOptions): Promise<Groups> {
@@ -134,6 +150,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     transport.attach(this);
     transport.leaderOf = (group) => this.leaderOf(group)?.broker;
     transport.serve('group.peer', (body, from) => this.#answerPeer(body, from));
+    transport.serve('group.barrier', (body) => this.#answerBarrier(body));
     this.#tickLater();
     this.#checkpointLater();
   }
@@ -145,14 +162,8 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   async open(spec: GroupSpec): Promise<OpenGroup> {
     if (this.#replicas.has(spec.group)) throw new Error(`group ${spec.group} is open already`);
-    const start = (await this.#recoveredStart(spec)) ?? (await this.#firstStart(spec));
-    const replica = start.replica;
-    try {
-      await replica.open(start.checkpoint);
-    } catch (error) {
-      this.#replicas.delete(spec.group);
-      throw error;
-    }
+    const replica =
+      (await this.#openRecovered(spec)) ?? (await this.#openWith(await this.#firstStart(spec), spec, undefined));
     const group = { spec, handle: replica, machine: replica.machine };
     this.#open.set(spec.group, group);
     return group;
@@ -203,7 +214,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     return {
       group,
       kind: replica.spec.kind,
-      mode: replica.isRestoring ? 'restoring' : 'normal',
+      mode: replica.isOnProbation ? 'probation' : replica.isRestoring ? 'restoring' : 'normal',
       status,
       leader,
       leaderBroker: this.leaderOf(group)?.broker,
@@ -231,7 +242,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   campaign(group: GroupId): void {
     const replica = this.#replicaOf(group);
-    if (!replica.storage.confState.voters.includes(this.member)) {
+    if (replica.isOnProbation || !replica.storage.confState.voters.includes(this.member)) {
       throw new NotProposed('not-leader', `broker ${this.#options.broker} has no vote in group ${group}`);
     }
     replica.campaign();
@@ -380,6 +391,26 @@ export class Groups implements GroupsRuntime, TransportListener {
     return open.machine.answerPeer(reader.raw(reader.left), from);
   }
 
+  async #answerBarrier(body: Uint8Array): Promise<Uint8Array> {
+    const reader = new ByteReader(body);
+    const group = reader.u32();
+    const generation = reader.u32();
+    const member = reader.u48();
+    const replica = this.#replicas.get(group);
+    if (replica?.serving !== true || replica.spec.generation !== generation) {
+      throw new RpcRefusal('NOT_LEADER', `broker ${this.#options.broker} does not lead group ${group}`);
+    }
+    try {
+      const index = await replica.barrierFor(member);
+      const writer = new ByteWriter(8);
+      writer.u48(index);
+      return writer.take();
+    } catch (error) {
+      if (error instanceof NotProposed) throw new RpcRefusal('NOT_LEADER', error.message);
+      throw error;
+    }
+  }
+
   // The turn's end.
 
   #flush(): void {
@@ -491,56 +522,85 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   // Opening.
 
-  async #recoveredStart(
-    spec: GroupSpec,
-  ): Promise<{ replica: GroupReplica; checkpoint: MachineCheckpoint | undefined } | undefined> {
+  /** Opens a group from what the journal has of it; on probation when its machine has lost what it had applied. */
+  async #openRecovered(spec: GroupSpec): Promise<GroupReplica | undefined> {
     const recovered = this.#recovered.groups.get(spec.group);
     if (recovered === undefined || recovered.checkpoint.generation !== spec.generation) return undefined;
-    const { index, term } = recovered.checkpoint.metadata;
-    const stored = recovered.checkpoint.data;
-    const data = stored === 'file' ? await this.#snapshots.read(spec.group, index, term) : stored;
     const { hardState, entries, checkpoint } = recovered;
-    this.#recovered.groups.delete(spec.group);
-    const replica = this.#replica(spec, {
-      ...recovered,
-      storage: { hardState, base: checkpoint.metadata, entries },
-    });
-    return { replica, checkpoint: data === undefined ? undefined : { index, term, data } };
+    const start = { ...recovered, storage: { hardState, base: checkpoint.metadata, entries } };
+    try {
+      const replica = await this.#openWith(start, spec, await this.#storedCheckpoint(spec.group, checkpoint));
+      this.#recovered.groups.delete(spec.group);
+      return replica;
+    } catch (error) {
+      const isLost = error instanceof SnapshotLost || spec.isRegressed?.(error) === true;
+      if (!isLost) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.host.telemetry.logger.error('a replica has lost its state', { group: spec.group, error: message });
+      const probation = await this.#probationStart(spec, hardState);
+      const replica = await this.#openWith(probation, spec, undefined);
+      this.#recovered.groups.delete(spec.group);
+      return replica;
+    }
   }
 
-  /** Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. */
-  async #firstStart(spec: GroupSpec): Promise<{ replica: GroupReplica; checkpoint: undefined }> {
-    this.#recovered.groups.delete(spec.group);
-    const removed = this.#recovered.removed.get(spec.group);
-    const wasHere = removed !== undefined && removed.generation >= spec.generation;
-    const isFounder = spec.founders.includes(this.member) && !wasHere;
-    const confState = {
-      voters: isFounder ? [...spec.founders].sort((left, right) => left - right) : [],
-      votersOutgoing: [],
-      learners: [],
-      learnersNext: [],
-      autoLeave: false,
-    };
-    const begin = isFounder ? 1 : 0;
-    const metadata = { index: begin, term: begin, confState };
-    const hardState = { term: begin, vote: 0, commit: begin };
-    const checkpoint = { generation: spec.generation, metadata, replacesLog: true, data: undefined };
+  async #storedCheckpoint(
+    group: GroupId,
+    { data: stored, metadata: { index, term } }: CheckpointRecord,
+  ): Promise<MachineCheckpoint | undefined> {
+    const data = stored === 'file' ? await this.#snapshots.read(group, index, term) : stored;
+    return data === undefined ? undefined : { index, term, data };
+  }
+
+  /** What it voted is known, what it held is not: it begins with an empty log, and without a vote. Durable before it takes part. */
+  async #probationStart(spec: GroupSpec, { term, vote }: HardState): Promise<FirstStart> {
+    const hardState = { term, vote, commit: 0 };
+    const checkpoint = { ...emptyCheckpoint, generation: spec.generation, probation: true };
+    return this.#recordStart(spec, checkpoint, hardState);
+  }
+
+  async #recordStart(spec: GroupSpec, checkpoint: CheckpointRecord, hardState: HardState): Promise<FirstStart> {
     const lsn = await this.#record([checkpointRecord(spec.group, checkpoint), hardStateRecord(spec.group, hardState)]);
-    this.#recovered.removed.delete(spec.group);
-    const replica = this.#replica(spec, {
-      storage: { hardState, base: metadata, entries: [] },
+    return {
+      storage: { hardState, base: checkpoint.metadata, entries: [] },
       checkpoint,
       checkpointLsn: lsn,
       hardStateLsn: lsn,
       marks: [],
-    });
-    return { replica, checkpoint: undefined };
+    };
   }
 
-  #replica(
+  async #openWith(
+    start: FirstStart,
     spec: GroupSpec,
-    start: Omit<ReplicaStart, 'storage'> & { storage: ConstructorParameters<typeof GroupStorage>[0] },
-  ): GroupReplica {
+    checkpoint: MachineCheckpoint | undefined,
+  ): Promise<GroupReplica> {
+    const replica = this.#replica(spec, start);
+    try {
+      await replica.open(checkpoint);
+      return replica;
+    } catch (error) {
+      this.#replicas.delete(spec.group);
+      throw error;
+    }
+  }
+
+  /** Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. */
+  async #firstStart(spec: GroupSpec): Promise<FirstStart> {
+    this.#recovered.groups.delete(spec.group);
+    const removed = this.#recovered.removed.get(spec.group);
+    const wasHere = removed !== undefined && removed.generation >= spec.generation;
+    const isFounder = spec.founders.includes(this.member) && !wasHere;
+    const begin = isFounder ? 1 : 0;
+    const voters = isFounder ? [...spec.founders].sort((left, right) => left - right) : [];
+    const metadata = { index: begin, term: begin, confState: { ...emptyCheckpoint.metadata.confState, voters } };
+    const checkpoint = { ...emptyCheckpoint, generation: spec.generation, metadata };
+    const start = await this.#recordStart(spec, checkpoint, { term: begin, vote: 0, commit: begin });
+    this.#recovered.removed.delete(spec.group);
+    return start;
+  }
+
+  #replica(spec: GroupSpec, start: FirstStart): GroupReplica {
     const storage: GroupStorage = new GroupStorage(start.storage, () => replica.takeSnapshot());
     const replica: GroupReplica = new GroupReplica(this.#context, spec, { ...start, storage });
     this.#replicas.set(spec.group, replica);
@@ -581,6 +641,14 @@ export class Groups implements GroupsRuntime, TransportListener {
         return transport.call(to, 'group.peer', writer.take(), { timeoutMs: peerAskTimeoutMs, signal });
       },
       leaderOf: (group) => this.leaderOf(group)?.broker,
+      askBarrier: async (group, generation, signal) => {
+        const writer = new ByteWriter(16);
+        writer.u32(group);
+        writer.u32(generation);
+        writer.u48(this.member);
+        const answer = await transport.callLeader(group, 'group.barrier', writer.take(), { signal });
+        return new ByteReader(answer).u48();
+      },
       leaderChanged: (replica) => this.#leaderChanged(replica),
       electionBegun: (replica) => this.#options.events.electionBegun(replica.spec.kind),
       confChanged: (replica) => this.#options.events.confChanged(replica.spec.kind),

@@ -9,6 +9,8 @@ import type { GroupId } from '../ids.ts';
  */
 export const GroupRecord = { entries: 1, hardState: 2, checkpoint: 3, removed: 4 } as const;
 
+const CheckpointFlag = { replacesLog: 1, probation: 2 } as const;
+
 /** Entries of one record: a record larger than this holds one entry. */
 const recordBytesMax = 1024 * 1024;
 
@@ -20,6 +22,8 @@ export interface CheckpointRecord {
   readonly metadata: SnapshotMetadata;
   /** The log up to the index, and whatever is behind it, was replaced by another replica's state. */
   readonly replacesLog: boolean;
+  /** The replica has lost what it had applied, and has no vote until a leader has confirmed what it holds. */
+  readonly probation: boolean;
   /** What `open` needs: undefined for a machine that begins from nothing; `file`: it stands in the group's snapshot file. */
   readonly data: Uint8Array | 'file' | undefined;
 }
@@ -82,7 +86,9 @@ export function hardStateRecord(group: GroupId, hardState: HardState): RecordIn 
 export function checkpointRecord(group: GroupId, checkpoint: CheckpointRecord): RecordIn {
   const writer = new ByteWriter(256);
   writer.u32(checkpoint.generation);
-  writer.u8(checkpoint.replacesLog ? 1 : 0);
+  writer.u8(
+    (checkpoint.replacesLog ? CheckpointFlag.replacesLog : 0) | (checkpoint.probation ? CheckpointFlag.probation : 0),
+  );
   writer.u48(checkpoint.metadata.index);
   writer.u32(checkpoint.metadata.term);
   writeConfState(writer, checkpoint.metadata.confState);
@@ -134,13 +140,19 @@ function decodeEntries(reader: ByteReader): GroupRecordContent {
 
 function decodeCheckpoint(reader: ByteReader): CheckpointRecord {
   const generation = reader.u32();
-  const replacesLog = reader.u8() === 1;
+  const flags = reader.u8();
   const index = reader.u48();
   const term = reader.u32();
   const confState = readConfState(reader);
   const form = reader.u8();
   const data = form === 0 ? undefined : form === 1 ? 'file' : reader.bytes().slice();
-  return { generation, replacesLog, metadata: { index, term, confState }, data };
+  return {
+    generation,
+    metadata: { index, term, confState },
+    replacesLog: (flags & CheckpointFlag.replacesLog) !== 0,
+    probation: (flags & CheckpointFlag.probation) !== 0,
+    data,
+  };
 }
 
 /** Number of an entry's type on disk and wire. */

@@ -136,4 +136,74 @@ describe('whole brokers', () => {
     const read = await brokers.client((host) => readAll(createClient(host, { bootstrap })), 120_000);
     expect([...read].sort()).toEqual([...acked].sort());
   });
+
+  it('puts a replica on probation whose partition was deleted, until it holds everything again', async () => {
+    const brokers = new Brokers({ seed: 9 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    const acked = await brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 3 }]);
+      return produce(host, client, 300, 5);
+    });
+    await brokers.run(3_000);
+    const group = brokers.bus(2).metadata.topics.get('t')?.partitions[1]?.group ?? -1;
+    brokers.stop(2, 'kill');
+    await brokers.remove(2, '/data/data/t/partition-1');
+    // Nobody else can confirm what it holds: it neither votes nor leads.
+    brokers.stop(1, 'kill');
+    brokers.stop(3, 'kill');
+    brokers.start(2, 3);
+    await brokers.until('ready', () => brokers.ready.size === 2, 90_000);
+    const modeOf = (id: number) => brokers.bus(id).runtime.view(group)?.mode;
+    await brokers.run(10_000);
+    expect(modeOf(2)).toBe('probation');
+    expect([2, 3].filter((id) => brokers.bus(id).services.group(group)?.serving)).toEqual([]);
+    brokers.start(1);
+    await brokers.until('probation ended', () => modeOf(2) === 'normal', 60_000);
+    await brokers.run(2_000);
+    expect(brokers.bus(2).runtime.view(group)?.status.id).toBe(2 * 65_536 + 1);
+    brokers.stop(1, 'kill');
+    const read = await brokers.client((host) => readAll(createClient(host, { bootstrap })), 120_000);
+    expect([...read].sort()).toEqual([...acked].sort());
+  });
+
+  it('runs alone, and gives back what it took after its power went', async () => {
+    const brokers = new Brokers({ seed: 2, brokers: 1 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 1);
+    const alone = bootstrap.slice(0, 1);
+    const acked = await brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap: alone });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 1 }]);
+      return produce(host, client, 200, 3);
+    });
+    expect(acked).toHaveLength(200);
+    for (let round = 0; round < 3; round++) {
+      brokers.stop(1, 'power');
+      brokers.start(1);
+      await brokers.until('ready', () => brokers.ready.size === 1);
+    }
+    const read = await brokers.client((host) => readAll(createClient(host, { bootstrap: alone })));
+    expect([...read].sort()).toEqual([...acked].sort());
+    let unfinished: readonly string[] | undefined;
+    void brokers
+      .bus(1)
+      .drain()
+      .then((drained) => {
+        ({ unfinished } = drained);
+      });
+    await brokers.until('drained', () => unfinished !== undefined);
+    expect(unfinished).toEqual([]);
+  });
+
+  it('form a cluster of five: meta keeps three voters, the others learn it', async () => {
+    const brokers = new Brokers({ seed: 4, brokers: 5 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 5);
+    await brokers.run(20_000);
+    const voters = new Set(brokers.bus(1).runtime.view(0)?.confState.voters);
+    expect([3, 5]).toContain(voters.size);
+    for (const id of [1, 2, 3, 4, 5]) expect(brokers.bus(id).metadata.brokers.size).toBe(5);
+  });
 });
