@@ -257,3 +257,24 @@ test('should bring a member back that was away while the log was compacted', () 
   expect(network.commits()).toEqual([22, 22, 22]);
   expect(network.member(3).appliedData).toEqual(['after']);
 });
+
+test('should count nothing that a member acknowledged before it lost it, and bring it back', () => {
+  const network = Network.of(3).campaign(1).propose(1, 'x').isolate(2).isolate(3);
+  const lost = new TestMember(2, [1, 2, 3], { hardState: { term: 1, vote: 1, commit: 0 } });
+  const healed = new Network([network.member(1), lost, network.member(3)]);
+  const { node } = healed.member(1);
+  node.resetProgress(2);
+  node.resetProgress(1);
+  expect(node.status().progress.map(({ id, match }) => [id, match])).toEqual([
+    [1, 2],
+    [2, 0],
+    [3, 2],
+  ]);
+  healed.isolate(3);
+  node.propose(bytes('y'));
+  node.step(message('MsgAppResp', 2, 1, 1, { index: 0 }));
+  expect(node.commit).toBe(2);
+  healed.tick(1).tick(1);
+  expect(lost.appliedData).toEqual(['x', 'y']);
+  expect(node.commit).toBe(3);
+});
