@@ -18,20 +18,20 @@ const where = { inline: 0, file: 1 } as const;
  */
 export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckpoint> {
   const { index, term, directory } = core;
-  const state = encodeLogState(core.state.data());
+  const data = core.state.data();
+  // Aborted transactions have files of their own.
+  const state = encodeLogState({ ...data, aborted: [] });
+  const aborted = core.abortedFiles.plan(core.state);
   if (core.mutants.checkpointBeforeSync) core.writer.drain();
   else await core.writer.sync();
-  const sink = new ByteSink(state.length <= inlineBytesMax ? state.length + 8 : 32);
+  const sink = new ByteSink(state.length <= inlineBytesMax ? state.length + 16 : 32);
+  sink.u32(data.aborted.length);
+  await dieOnFailedSync(core, () => core.abortedFiles.store(aborted));
   if (state.length <= inlineBytesMax) {
     sink.u8(where.inline);
     sink.sized(state);
   } else {
-    try {
-      await replaceFile(core.host.disk, filePath(directory, index, 'producers'), [state]);
-    } catch (error) {
-      if (error instanceof DiskError && error.operation === 'sync') core.hooks.fatal(error);
-      throw error;
-    }
+    await dieOnFailedSync(core, () => replaceFile(core.host.disk, filePath(directory, index, 'producers'), [state]));
     sink.u8(where.file);
     sink.f64(index);
     sink.u32(state.length);
@@ -41,15 +41,35 @@ export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckp
   return { index, term, data: sink.finish() };
 }
 
+async function dieOnFailedSync(core: PartitionCore, store: () => Promise<void>): Promise<void> {
+  try {
+    await store();
+  } catch (error) {
+    const isSync = error instanceof DiskError && (error.operation === 'sync' || error.operation === 'syncDirectory');
+    if (isSync) core.hooks.fatal(error);
+    throw error;
+  }
+}
+
+/** What a checkpoint says. */
+export interface CheckpointContent {
+  readonly state: LogStateData;
+  /** Aborted transactions that the `.txn` files hold. */
+  readonly aborted: number;
+  /** Log index that names the file of the state; undefined when it has none. */
+  readonly file: number | undefined;
+}
+
 /** The state of a checkpoint. Undefined when the file that holds it is gone or broken. */
 export async function readCheckpoint(
   disk: PartitionCore['host']['disk'],
   directory: string,
   data: Uint8Array,
-): Promise<{ readonly state: LogStateData; readonly file: number | undefined } | undefined> {
+): Promise<CheckpointContent | undefined> {
   const source = new ByteSource(data);
+  const aborted = source.u32();
   const kind = source.u8();
-  if (kind === where.inline) return { state: decodeLogState(source.sized()), file: undefined };
+  if (kind === where.inline) return { state: decodeLogState(source.sized()), aborted, file: undefined };
   if (kind !== where.file) throw new Error(`${directory}: checkpoint of a kind that is not known: ${kind}`);
   const index = source.f64();
   const bytes = new Uint8Array(source.u32());
@@ -65,7 +85,7 @@ export async function readCheckpoint(
     if (error instanceof DiskError) return undefined;
     throw error;
   }
-  return { state: decodeLogState(bytes), file: index };
+  return { state: decodeLogState(bytes), aborted, file: index };
 }
 
 /** Removes state files that only checkpoints before the one of `index` name: that one is durable. */

@@ -1,6 +1,7 @@
 import type { Host } from '../../../host/host.ts';
 import { type BatchHeader, readBatchHeader } from '../../../wire/kafka/recordBatch.ts';
 import type { CommittedEntry, GroupHandle } from '../broker/group.ts';
+import { AbortedFiles } from './abortedFiles.ts';
 import { bytesOf, lastOffsetOf } from './batchView.ts';
 import { removeQuietly } from './checkpoint.ts';
 import { type DamagedRange, DamageList } from './damage.ts';
@@ -53,6 +54,7 @@ export class PartitionCore {
   term: number;
   cache: TailCache;
   writer: SegmentWriter;
+  abortedFiles: AbortedFiles;
   /** Told of each batch as it is applied. */
   onBatch: (header: BatchHeader) => void = () => undefined;
   onExpiry: (producers: readonly number[]) => void = () => undefined;
@@ -81,6 +83,16 @@ export class PartitionCore {
     this.term = term;
     this.cache = new TailCache(parts.hooks.shared);
     this.writer = this.#newWriter();
+    this.abortedFiles = this.#newAbortedFiles(0, new Map());
+  }
+
+  #newAbortedFiles(next: number, counts: ReadonlyMap<number, number>): AbortedFiles {
+    return new AbortedFiles(this.host, this.hooks.shared.files, this.directory, next, counts);
+  }
+
+  /** The `.txn` files hold everything of the state. */
+  abortedAreStored(counts: ReadonlyMap<number, number>): void {
+    this.abortedFiles = this.#newAbortedFiles(this.state.next, counts);
   }
 
   #newWriter(): SegmentWriter {
@@ -204,6 +216,7 @@ export class PartitionCore {
     await this.writer.close();
     this.cache = new TailCache(this.hooks.shared);
     this.writer = this.#newWriter();
+    this.abortedFiles = this.#newAbortedFiles(0, new Map());
     this.state = state;
     this.index = index;
     this.term = term;

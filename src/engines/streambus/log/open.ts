@@ -3,8 +3,9 @@ import type { Host } from '../../../host/host.ts';
 import { makeDirectoryDurably, replaceFile } from '../../../storage/atomicFile.ts';
 import type { MachineCheckpoint } from '../broker/group.ts';
 import type { PartitionInfo } from '../meta/metadata.ts';
+import { loadAborted } from './abortedFiles.ts';
 import { restoringFile } from './catchUpReceive.ts';
-import { readCheckpoint } from './checkpoint.ts';
+import { type CheckpointContent, readCheckpoint } from './checkpoint.ts';
 import { findHeadStart, type HeadStart } from './headStart.ts';
 import type { LogStateData } from './logState.ts';
 import { filePath, parseFileName } from './paths.ts';
@@ -32,6 +33,24 @@ export interface Recovered {
   readonly headStart: readonly HeadStart[];
   /** A catch-up was under way, or had ended without a checkpoint since. */
   readonly restoring: boolean;
+  /** Records of each `.txn` file. */
+  readonly txnCounts: ReadonlyMap<number, number>;
+  /** The `.txn` files do not hold what the checkpoint says: aborted transactions must be found by reading the log. */
+  readonly abortedLost: boolean;
+}
+
+/** The state with its aborted transactions. */
+async function withAborted(
+  host: Host,
+  directory: string,
+  { state, aborted }: CheckpointContent,
+): Promise<{ state: LogStateData; txnCounts: ReadonlyMap<number, number>; abortedLost: boolean }> {
+  if (aborted === 0) return { state, txnCounts: new Map(), abortedLost: false };
+  const bases = state.segments.map((segment) => segment.base);
+  const { list, counts } = await loadAborted(host, directory, bases, state.next);
+  const retained = list.filter((transaction) => transaction.lastOffset >= state.start);
+  if (retained.length !== aborted) return { state, txnCounts: new Map(), abortedLost: true };
+  return { state: { ...state, aborted: retained }, txnCounts: counts, abortedLost: false };
 }
 
 /**
@@ -54,7 +73,16 @@ export async function recover(
   const kept = new Set(headStart.filter((part) => part.bytes > 0).map((part) => part.base));
   await removeFiles(host.disk, directory, ({ offset, kind }) => kind !== 'seg' || !kept.has(offset));
   if (!isOurs) await writeIdentity(host.disk, info, directory);
-  return { state: undefined, index: 0, term: 0, stateFiles: [], headStart, restoring: false };
+  return {
+    state: undefined,
+    index: 0,
+    term: 0,
+    stateFiles: [],
+    headStart,
+    restoring: false,
+    txnCounts: new Map(),
+    abortedLost: false,
+  };
 }
 
 async function recoverTo(
@@ -78,7 +106,8 @@ async function recoverTo(
   if (read === undefined) {
     throw new PartitionRegressed('state-lost', `${directory}: the file with the producers' state is gone or broken`);
   }
-  const { state, file } = read;
+  const { file } = read;
+  const { state, txnCounts, abortedLost } = await withAborted(host, directory, read);
   for (const segment of state.segments)
     await expectLength(disk, filePath(directory, segment.base, 'seg'), segment.bytes);
   const named = new Map(
@@ -98,7 +127,16 @@ async function recoverTo(
     if (!kept.has(base)) await cutTo(disk, filePath(directory, base, 'seg'), bytes);
   }
   const stateFiles = file === undefined ? [] : [file];
-  return { state, index: checkpoint.index, term: checkpoint.term, stateFiles, headStart, restoring };
+  return {
+    state,
+    index: checkpoint.index,
+    term: checkpoint.term,
+    stateFiles,
+    headStart,
+    restoring,
+    txnCounts,
+    abortedLost,
+  };
 }
 
 /** Bytes of a file; undefined when it is not there. */

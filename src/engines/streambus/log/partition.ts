@@ -10,6 +10,7 @@ import type {
 } from '../broker/group.ts';
 import type { BrokerId } from '../ids.ts';
 import type { PartitionInfo } from '../meta/metadata.ts';
+import { AbortedFinder } from './abortedFiles.ts';
 import { Appender } from './append.ts';
 import { restoreFrom, restoringFile } from './catchUpReceive.ts';
 import { answerSegmentRequest } from './catchUpSend.ts';
@@ -32,6 +33,7 @@ import type {
   ReadResult,
   TransactionMarker,
 } from './replica.ts';
+import { scanPartition } from './scan.ts';
 import type { LogConfig } from './settings.ts';
 import { encodeLogState } from './stateCodec.ts';
 import { deleteRecords } from './trim.ts';
@@ -236,8 +238,23 @@ export async function openPartition(
   core.cache.wrote(state.next);
   core.restored = recovered.restoring;
   for (const part of recovered.headStart) core.keepPart(part);
-  if (recovered.state !== undefined)
+  if (recovered.state !== undefined) {
     await core.writer.index(state.segments.active.base).cut(state.segments.active.bytes);
-  if (recovered.state !== undefined) await verifyEnd(core);
+    await verifyEnd(core);
+    if (recovered.abortedLost) await findAborted(core);
+    else core.abortedAreStored(recovered.txnCounts);
+  }
   return new Partition(core, info);
+}
+
+/** Reads the whole log for the transactions that were aborted: their files were lost. */
+async function findAborted(core: PartitionCore): Promise<void> {
+  core.host.telemetry.logger.warn('the files of aborted transactions are not whole, they are made anew from the log', {
+    directory: core.directory,
+  });
+  const finder = new AbortedFinder();
+  await scanPartition(core, (batch, header) => finder.visit(batch, header), new AbortController().signal);
+  for (const transaction of finder.found) {
+    if (transaction.lastOffset >= core.state.start) core.state.aborted.add(transaction);
+  }
 }

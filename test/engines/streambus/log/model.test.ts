@@ -262,7 +262,7 @@ class Story {
         return;
       case 'read everything':
         for (const batch of this.naive.committed) {
-          if (batch.base >= this.naive.start) await this.fetch(batch.base, 1_000, false);
+          if (batch.base >= this.naive.start) await this.fetch(batch.base, 1_000, batch.base % 2 === 0);
         }
         return;
       case 'crash':
@@ -301,6 +301,8 @@ class Story {
     const told = read.aborted.map((one) => `${one.producerId}@${one.firstOffset}`);
     // What is told beyond is harmless, what is missing is not.
     if (committed) for (const one of aborted) expect(told).toContain(`${one.producerId}@${one.first}`);
+    const real = this.naive.aborted.map((one) => `${one.producerId}@${one.first}`);
+    for (const one of told) expect(real).toContain(one);
   }
 }
 
@@ -320,6 +322,7 @@ async function play(steps: readonly Step[], seed: number, buggify: boolean, muta
         shared: { cacheBytes: seed % 3 === 0 ? 0 : 2_000 },
       });
       await story.settle();
+      if (at > 0) await story.take({ kind: 'read everything' });
       for (; at < steps.length; at++) {
         const next = steps[at];
         if (next === undefined || next.kind === 'crash') break;

@@ -196,4 +196,45 @@ describe('a partition', () => {
       expect(partition.core.waiters.size).toBe(0);
     });
   });
+
+  it('knows its aborted transactions from their files, and from the log when those are lost', async () => {
+    const { run } = journalWorld({ seed: 2 });
+    await run(async (host) => {
+      const opened = await openRig(host, { config: { segmentBytes: 700 } });
+      const transactional = (baseSequence: number) =>
+        produce(batchOf(['x'.repeat(200)], { producerId: 4, producerEpoch: 0, baseSequence, isTransactional: true }), {
+          transactionalId: 'tx',
+        });
+      for (let n = 0; n < 6; n++) {
+        await opened.partition.append(transactional(n));
+        const marker = { producerId: 4, producerEpoch: 0, commit: n % 2 === 0, coordinatorEpoch: 1 };
+        await opened.partition.endTransaction(marker);
+      }
+      const checkpoint = await opened.partition.checkpoint();
+      const expected = [2, 6, 10].map((firstOffset) => ({ producerId: 4, firstOffset }));
+      const aborted = async (partition: typeof opened.partition) => {
+        const told = [];
+        for (let at = 0; at < partition.highWatermark; ) {
+          const read = await partition.read(fetchAt(at, { isolation: 'read-committed' }));
+          told.push(...read.aborted);
+          at = (batchesIn(read.records).at(-1)?.last ?? at) + 1;
+        }
+        return told;
+      };
+      expect(await aborted(opened.partition)).toEqual(expected);
+      await opened.partition.close();
+      const files = (await host.disk.list(directory)).map(({ name }) => name).filter((name) => name.endsWith('.txn'));
+      expect(files.length).toBeGreaterThan(1);
+      const again = await openRig(host, { checkpoint, group: opened.group });
+      expect(await aborted(again.partition)).toEqual(expected);
+      await again.partition.close();
+      await host.disk.remove(`${directory}/${files[0]}`);
+      const third = await openRig(host, { checkpoint, group: opened.group });
+      expect(await aborted(third.partition)).toEqual(expected);
+      const later = await third.partition.checkpoint();
+      await third.partition.close();
+      const fourth = await openRig(host, { checkpoint: later, group: opened.group });
+      expect(await aborted(fourth.partition)).toEqual(expected);
+    });
+  });
 });
