@@ -36,12 +36,12 @@ export class Machines {
     this.#options = options;
   }
 
-  /** Bytes of batches in memory: those that consumers read and those that wait to be written. */
   /** Bytes a second for catching up from now on. */
   setCatchUpRate(bytesPerSecond: number): void {
     this.#options.shared.setCatchUpRate(bytesPerSecond);
   }
 
+  /** Bytes of batches in memory: those that consumers read and those that wait to be written. */
   get sharedBytes(): number {
     return this.#options.shared.cachedBytes + this.#options.shared.unwrittenBytes;
   }
