@@ -182,12 +182,17 @@ async function honestRound(client: WireClient, round: number): Promise<void> {
 test(`${cases} cases of bad input neither end the broker, nor fill its memory, nor touch other connections`, async () => {
   const open: { readonly kind: Kind; readonly number: number }[] = [];
   const answered = new Map<Kind, number>();
+  /** What the broker itself calls an error: a handler that threw. */
+  const defects = new Set<string>();
   let worstGrowth = 0;
   await withBrokers(
-    async ({ host, connect }) => {
+    async ({ world, host, connect }) => {
       await connect().admin.createTopics([{ name: 'honest', partitions: 1 }]);
       const honest = await WireClient.open(host, { host: 'b1', port: 9092 });
       const before = usedBytes();
+      world.logs.subscribe((line) => {
+        if (line.level === 'error') defects.add(JSON.stringify(line));
+      });
       for (let number = 0; number < cases; number++) {
         const draw = new Draw(seed * 1_000_003 + number);
         const kind = draw.pick(kinds);
@@ -201,6 +206,7 @@ test(`${cases} cases of bad input neither end the broker, nor fill its memory, n
     },
     { seed, toMs: Number.POSITIVE_INFINITY, config: { consumer_groups: { initial_delay: 0 } } },
   );
+  expect([...defects].slice(0, 5)).toEqual([]);
   expect(open).toEqual([]);
   expect(worstGrowth).toBeLessThan(growthBytesMax);
   // Both ends of bad input are met: what can be answered is, noise is not.
