@@ -1,4 +1,3 @@
-import type { Timer } from '../../../host/clock.ts';
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { CommittedEntry, GroupHandle, MachineCheckpoint, MachineSnapshot } from '../broker/group.ts';
 import { RpcRefusal } from '../broker/rpc.ts';
@@ -16,6 +15,7 @@ import type {
   TransactionShard,
   VerifyRequest,
 } from './coordinator.ts';
+import { Lead } from './lead.ts';
 import { deliverMarkers, type MarkerServices } from './markers.ts';
 import type { ProducerIds } from './pids.ts';
 import {
@@ -61,8 +61,7 @@ export interface TransactionShardOptions extends MarkerServices {
 /** Transactions that are open on one broker; beyond, none is begun (51). */
 export const openLimit = 10_000;
 
-/** How often the leader looks for transactions whose time is up, and for ids that were not used. */
-const timeoutSweepMs = 1_000;
+/** How often the leader looks for ids that were not used. */
 const idSweepMs = 60_000;
 /** A request that finds the last transaction of its id ending waits so long for it before it is told 51. */
 const endWaitMs = 1_000;
@@ -76,21 +75,6 @@ export function openTransactionMachine(
   checkpoint: MachineCheckpoint | undefined,
 ): TransactionShard {
   return new Shard(options, handle, checkpoint);
-}
-
-/** What lasts as long as the lead. */
-interface Lead {
-  readonly term: number;
-  /** Fires when the lead is lost. */
-  readonly over: AbortController;
-  /** Monotonic time at which an open transaction is aborted. A new leader grants each its full time again. */
-  readonly deadlines: Map<string, number>;
-  /** The last step of an id that is under way: the next one waits for it. */
-  readonly steps: Map<string, Promise<unknown>>;
-  /** Who waits for the end of an id's transaction. */
-  readonly waiters: Map<string, Set<() => void>>;
-  timeoutSweep: Timer | undefined;
-  idSweep: Timer | undefined;
 }
 
 class Shard implements TransactionShard, TransactionCoordinator {
@@ -147,22 +131,13 @@ class Shard implements TransactionShard, TransactionCoordinator {
   }
 
   lead(term: number): void {
-    const over = new AbortController();
-    const lead: Lead = {
-      term,
-      over,
-      deadlines: new Map(),
-      steps: new Map(),
-      waiters: new Map(),
-      timeoutSweep: undefined,
-      idSweep: undefined,
-    };
+    const lead = new Lead(this.#options.host, term, (id) => void this.#abortLate(lead, id));
     this.#lead = lead;
     for (const record of [...this.#openRecords()]) {
       const mustDeliver = isEnding(record.state);
       this.#options.host.telemetry.sometimes('marker retried by a new leader', mustDeliver);
-      if (mustDeliver) this.#deliver(lead, record);
-      else this.#arm(lead, record);
+      if (mustDeliver) void this.#deliver(lead, record);
+      else lead.timeouts.arm(record.transactionalId, record.timeoutMs);
     }
     this.#armIdSweep(lead);
   }
@@ -170,11 +145,7 @@ class Shard implements TransactionShard, TransactionCoordinator {
   follow(): void {
     const lead = this.#lead;
     this.#lead = undefined;
-    if (lead === undefined) return;
-    lead.timeoutSweep?.cancel();
-    lead.idSweep?.cancel();
-    lead.over.abort();
-    for (const waiting of lead.waiters.values()) for (const wake of waiting) wake();
+    lead?.end();
   }
 
   async checkpoint(): Promise<MachineCheckpoint> {
@@ -298,10 +269,10 @@ class Shard implements TransactionShard, TransactionCoordinator {
     else this.#open.delete(id);
     const lead = this.#lead;
     if (lead === undefined) return;
-    if (record.state !== 'Ongoing') lead.deadlines.delete(id);
-    else if (entry.begins) this.#arm(lead, record);
-    if (isEnding(record.state)) this.#deliver(lead, record);
-    if (!isOpen(record)) for (const wake of lead.waiters.get(id) ?? []) wake();
+    if (record.state !== 'Ongoing') lead.timeouts.disarm(id);
+    else if (entry.begins) lead.timeouts.arm(id, record.timeoutMs);
+    if (isEnding(record.state)) void this.#deliver(lead, record);
+    if (!isOpen(record)) lead.wake(id);
   }
 
   async #init(request: InitRequest): Promise<InitAnswer> {
@@ -339,21 +310,8 @@ class Shard implements TransactionShard, TransactionCoordinator {
     return answer.errorCode;
   }
 
-  /** Runs steps of an id one after the other: each sees what the one before has come to. */
   #step<T>(transactionalId: string, work: () => Promise<T>): Promise<T> {
-    const lead = this.#serving();
-    const before = lead.steps.get(transactionalId) ?? Promise.resolve();
-    const run = () => {
-      if (this.#lead !== lead) throw new Unavailable(kafkaErrors.NOT_COORDINATOR);
-      return work();
-    };
-    const step = before.then(run, run);
-    lead.steps.set(transactionalId, step);
-    const forget = () => {
-      if (lead.steps.get(transactionalId) === step) lead.steps.delete(transactionalId);
-    };
-    step.then(forget, forget);
-    return step;
+    return this.#serving().step(transactionalId, work);
   }
 
   /** A step that needs the last transaction of the id to be over: it is tried once more when that has ended. */
@@ -369,15 +327,7 @@ class Shard implements TransactionShard, TransactionCoordinator {
     const lead = this.#serving();
     const record = this.#state.get(transactionalId);
     if (record === undefined || !isEnding(record.state)) return;
-    const waiting = lead.waiters.get(transactionalId) ?? new Set();
-    lead.waiters.set(transactionalId, waiting);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.host.clock.timer(endWaitMs, resolve);
-    waiting.add(resolve);
-    await promise;
-    timer.cancel();
-    waiting.delete(resolve);
-    if (waiting.size === 0) lead.waiters.delete(transactionalId);
+    await lead.untilWoken(transactionalId, endWaitMs);
   }
 
   /** Writes what was decided, and gives the answer. */
@@ -447,13 +397,11 @@ class Shard implements TransactionShard, TransactionCoordinator {
   }
 
   /** Sends the markers of a decided transaction until all are written, then completes it. */
-  #deliver(lead: Lead, record: TransactionRecord): void {
-    void this.#deliverAll(lead, record);
-  }
-
-  async #deliverAll(lead: Lead, record: TransactionRecord): Promise<void> {
+  async #deliver(lead: Lead, record: TransactionRecord): Promise<void> {
+    // It begins within `apply`: what it sends may be answered by another group of this broker, which must not be entered from there.
+    await Promise.resolve();
     const { host } = this.#options;
-    if (!(await deliverMarkers(this.#options, record, lead.term, lead.over.signal))) return;
+    if (!(await deliverMarkers(this.#options, record, lead.term, lead.signal))) return;
     while (this.#lead === lead) {
       try {
         await this.#step(record.transactionalId, async () => {
@@ -464,24 +412,9 @@ class Shard implements TransactionShard, TransactionCoordinator {
         return;
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error;
-        await host.clock.sleep(retryMs, lead.over.signal).catch(() => {});
+        await host.clock.sleep(retryMs, lead.signal).catch(() => {});
       }
     }
-  }
-
-  #arm(lead: Lead, record: TransactionRecord): void {
-    lead.deadlines.set(record.transactionalId, this.#options.host.clock.now() + record.timeoutMs);
-    if (lead.timeoutSweep === undefined) this.#armTimeoutSweep(lead);
-  }
-
-  #armTimeoutSweep(lead: Lead): void {
-    const { host } = this.#options;
-    lead.timeoutSweep = host.clock.timer(timeoutSweepMs, () => {
-      lead.timeoutSweep = undefined;
-      const now = host.clock.now();
-      for (const [id, deadline] of lead.deadlines) if (now >= deadline) void this.#abortLate(lead, id);
-      if (lead.deadlines.size > 0) this.#armTimeoutSweep(lead);
-    });
   }
 
   /** Aborts a transaction whose time is up; its producer is fenced, or a late commit could follow. */
@@ -490,8 +423,7 @@ class Shard implements TransactionShard, TransactionCoordinator {
     try {
       await this.#step(transactionalId, async () => {
         const record = this.#state.get(transactionalId);
-        const deadline = lead.deadlines.get(transactionalId);
-        if (record?.state !== 'Ongoing' || deadline === undefined || host.clock.now() < deadline) return;
+        if (record?.state !== 'Ongoing' || !lead.timeouts.isDue(transactionalId)) return;
         host.telemetry.logger.info('a transaction was open for longer than its time-out and is aborted', {
           transactional_id: transactionalId,
           timeout_ms: record.timeoutMs,

@@ -18,6 +18,13 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
+/** A snapshot of a shard is whole: nobody is asked for more. */
+const noPeers = {
+  brokers: () => [],
+  ask: () => Promise.reject(new Error('a shard asks nobody')),
+  signal: new AbortController().signal,
+};
+
 /** One client: does what it is told, joins again when it must, and notes what it was given. */
 class Client {
   readonly member: Member;
@@ -102,7 +109,7 @@ async function play(world: Coordination, steps: readonly Step[]): Promise<void> 
       case 'sleep':
         break;
       case 'fail-over':
-        world.groups.bounce({ survive: action.survive });
+        await failOver(world, action.survive);
         break;
       case 'hold':
         world.groups.hold();
@@ -127,6 +134,15 @@ async function play(world: Coordination, steps: readonly Step[]): Promise<void> 
   expect(Buffer.from(replica.snapshot()).equals(world.groupShard.snapshot())).toBe(true);
   const restored = await openGroupShard(world.services, new SoloGroup({ group: 1 }), await replica.checkpoint());
   expect(Buffer.from(restored.snapshot()).equals(replica.snapshot())).toBe(true);
+}
+
+/** The lead goes to a replica that knows what is in the log, and nothing else. */
+async function failOver(world: Coordination, survive: number): Promise<void> {
+  world.groups.lose({ survive });
+  const replica = await openGroupShard(world.services, new SoloGroup({ group: 1 }), undefined);
+  for (const entry of world.groups.log) replica.apply(entry);
+  await world.groupShard.restore(await replica.checkpoint(), noPeers);
+  world.groups.lead();
 }
 
 test('should keep one owner a generation and every acknowledged offset, whatever happens between', async () => {

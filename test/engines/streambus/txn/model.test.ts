@@ -18,6 +18,13 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
+/** A snapshot of a shard is whole: nobody is asked for more. */
+const noPeers = {
+  brokers: () => [],
+  ask: () => Promise.reject(new Error('a shard asks nobody')),
+  signal: new AbortController().signal,
+};
+
 /** Each attempt to write takes a partition of its own, so that a partition belongs to one transaction. */
 const partitionCount = 200;
 
@@ -92,7 +99,7 @@ async function play(world: Coordination, version: 1 | 2, steps: readonly Step[])
         await producer?.end(action.commit);
         break;
       case 'fail-over':
-        world.transactions.bounce({ survive: action.survive });
+        await failOver(world, action.survive);
         break;
       case 'hold':
         world.transactions.hold();
@@ -119,6 +126,15 @@ async function play(world: Coordination, version: 1 | 2, steps: readonly Step[])
   const replica = await openTransactionShard(world.services, new SoloGroup({ group: 9 }), undefined);
   for (const entry of world.transactions.log) replica.apply(entry);
   expect(Buffer.from(replica.snapshot()).equals(world.transactionShard.snapshot())).toBe(true);
+}
+
+/** The lead goes to a replica that knows what is in the log, and nothing else. */
+async function failOver(world: Coordination, survive: number): Promise<void> {
+  world.transactions.lose({ survive });
+  const replica = await openTransactionShard(world.services, new SoloGroup({ group: 9 }), undefined);
+  for (const entry of world.transactions.log) replica.apply(entry);
+  await world.transactionShard.restore(await replica.checkpoint(), noPeers);
+  world.transactions.lead();
 }
 
 function judge(world: Coordination, producers: readonly Producer[]): void {
