@@ -85,11 +85,14 @@ export function watchDurability(): DurabilityWatch {
       medium.terms.set(index, term);
       medium.last = index;
     }
+    for (const { index, term } of entries) note(group, index, term, atMs);
+  }
+
+  /** Notes when a majority has an entry for the first time. */
+  function note(group: number, index: number, term: number, atMs: number): void {
     const { majorityAt } = groups.of(group);
-    for (const { index, term } of entries) {
-      if (majorityAt.get(index)?.term === term) continue;
-      if (isOnMajority(group, index, term)) majorityAt.set(index, { term, atMs });
-    }
+    if (majorityAt.get(index)?.term === term) return;
+    if (isOnMajority(group, index, term)) majorityAt.set(index, { term, atMs });
   }
 
   function apply({ group, member, entry, atMs }: Applied): void {
@@ -140,6 +143,8 @@ export function watchDurability(): DurabilityWatch {
       if (offset > 0) medium.terms.set(event.snapshotIndex + offset, term);
     });
     medium.last = lastOpened;
+    // What was on its way when the power went may have arrived all the same.
+    for (const [index, term] of medium.terms) note(group, index, term, atMs);
     medium.hardState = { term: event.term, vote: event.vote };
   }
 
@@ -165,7 +170,7 @@ export function watchDurability(): DurabilityWatch {
             medium.terms.clear();
             medium.last = 0;
             medium.snapshotIndex = 0;
-            medium.hardState = undefined;
+            if (event.what === 'all') medium.hardState = undefined;
             return;
           }
         }

@@ -40,7 +40,7 @@ export interface Opened extends Of<'opened'> {
   readonly configuration: Configuration;
 }
 
-/** A candidacy, or a vote given, leaves the member. */
+/** A vote is given: told to its candidate, or by who leads to itself. */
 export interface Voted extends Of<'voted'> {
   readonly term: number;
   readonly candidate: number;
@@ -93,8 +93,9 @@ export interface Stored extends Of<'stored'> {
   readonly snapshotIndex: number | undefined;
 }
 
-/** Its disk was wiped, set back or lied: what is on it counts for nothing any more. */
+/** Its disk was wiped, set back or cleared by hand: what was on it counts for nothing any more; of `log`, its votes stay. */
 export interface Forgotten extends Of<'forgotten'> {
+  readonly what: 'all' | 'log';
   readonly why: string;
 }
 

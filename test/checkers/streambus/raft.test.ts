@@ -131,7 +131,7 @@ describe('committed-is-durable, tail-rule', () => {
     const wiped = events(
       ...beginning,
       stored(b, [entry(2, 2)]),
-      { kind: 'forgotten', member: b, why: 'wiped' },
+      { kind: 'forgotten', member: b, what: 'all', why: 'wiped' },
       applied(a, 2, entry(2, 2)),
     );
     expect(messages(watchDurability().committed, wiped)).toHaveLength(1);

@@ -75,20 +75,25 @@ export const diskEntries: readonly FaultEntry[] = [
       victim === undefined ? [] : single(fault('process.wipe', victim, {}, { restart: scale(draw.a, 100, 4_000) })),
   },
   {
+    // The copy is older than the last start: that is what the count of starts tells. The start in between has time to become known.
     name: 'rolled back',
     family: 'damage',
     weight: 3,
     steps: (draw, { victim }) =>
       victim === undefined
         ? []
-        : single(
-            fault(
-              'process.old-disk',
-              victim,
-              {},
-              { age: scale(draw.length, 200, 8_000), restart: scale(draw.a, 100, 2_000) },
-            ),
-          ),
+        : [
+            {
+              afterMs: 0,
+              step: fault(
+                'process.old-disk',
+                victim,
+                {},
+                { age: scale(draw.length, 4_000, 8_000), restart: scale(draw.a, 100, 2_000) },
+              ),
+            },
+            { afterMs: 200, step: fault('process.kill', victim, {}, { restart: 100 }) },
+          ],
   },
   {
     // What the runbook calls option B: the votes go, the identity stays.

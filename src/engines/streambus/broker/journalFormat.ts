@@ -11,8 +11,8 @@ export const GroupRecord = { entries: 1, hardState: 2, checkpoint: 3, removed: 4
 
 const CheckpointFlag = { replacesLog: 1, probation: 2 } as const;
 
-/** Entries of one record: a record larger than this holds one entry. */
-const recordBytesMax = 1024 * 1024;
+/** Entries of one record: a record larger than this holds one entry. Well below the smallest file that a journal may have. */
+const recordBytesMax = 64 * 1024;
 
 const entryTypes: readonly EntryType[] = ['normal', 'conf-change', 'conf-change-v2'];
 

@@ -16,6 +16,8 @@ export interface GroupNow {
   readonly applied: Map<number, number>;
   /** Term of each member's core when it last gave work. */
   readonly terms: Map<number, number>;
+  /** Members that take themselves for the leader: for a moment there may be two. */
+  readonly leads: Set<number>;
   configuration: Configuration | undefined;
   highestApplied: number;
   changes: number;
@@ -55,6 +57,7 @@ export class GroupFeed {
         term: 0,
         applied: new Map(),
         terms: new Map(),
+        leads: new Set(),
         configuration: undefined,
         highestApplied: 0,
         changes: 0,
@@ -137,6 +140,7 @@ export class GroupFeed {
       closed(group, member) {
         const known = feed.groupOf(group);
         known.applied.delete(member);
+        known.leads.delete(member);
         if (known.leader === member) known.leader = undefined;
       },
     };
@@ -146,6 +150,7 @@ export class GroupFeed {
   gone(member: number): void {
     for (const known of this.groups.values()) {
       known.applied.delete(member);
+      known.leads.delete(member);
       if (known.leader === member) known.leader = undefined;
     }
   }
@@ -170,7 +175,7 @@ export class GroupFeed {
           this.tell({ ...at, entries: [], hardState: undefined, snapshotIndex: record.index });
           break;
         case 'removed':
-          this.tell({ ...at, kind: 'forgotten', why: 'the replica was removed' });
+          this.tell({ ...at, kind: 'forgotten', what: 'all', why: 'the replica was removed' });
           break;
       }
     }
@@ -178,7 +183,14 @@ export class GroupFeed {
 
   /** Nothing that this member had stored counts any more. */
   forgotten(member: number, why: string): void {
-    for (const group of this.groups.keys()) this.tell({ kind: 'forgotten', group, member, atMs: this.#now(), why });
+    for (const group of this.groups.keys()) {
+      this.tell({ kind: 'forgotten', group, member, atMs: this.#now(), what: 'all', why });
+    }
+  }
+
+  /** What this member had of one group's records is gone; its votes are not. */
+  logForgotten(member: number, group: number, why: string): void {
+    this.tell({ kind: 'forgotten', group, member, atMs: this.#now(), what: 'log', why });
   }
 
   #led(group: number, member: number, term: number): void {
@@ -187,12 +199,15 @@ export class GroupFeed {
     known.leader = member;
     known.term = term;
     known.changes++;
+    this.tell({ kind: 'voted', group, member, atMs: this.#now(), term, candidate: member });
     this.tell({ kind: 'led', group, member, atMs: this.#now(), term });
   }
 
   #ready(group: number, member: number, ready: Ready, state: CoreState): void {
     const known = this.groupOf(group);
     known.terms.set(member, state.term);
+    if (state.leads) known.leads.add(member);
+    else known.leads.delete(member);
     if (ready.snapshot !== undefined) {
       const { index, term, confState } = ready.snapshot.metadata;
       const restored = { kind: 'restored', group, member, atMs: this.#now(), index, term } as const;
@@ -252,11 +267,10 @@ function configurationOf({ voters, votersOutgoing, learners, learnersNext }: Con
   return { voters, outgoing: votersOutgoing, learners: [...learners, ...learnersNext] };
 }
 
-/** A vote that a message gives: one's own with a candidacy, another's with an answer that does not reject. */
+/** A vote that a message gives: an answer that does not reject. A candidate's own counts when it leads: until then it may not be durable. */
 function voteOf(
   message: Message,
 ): { readonly member: number; readonly term: number; readonly candidate: number } | undefined {
-  if (message.type === 'MsgVote') return { member: message.from, term: message.term, candidate: message.from };
   if (message.type === 'MsgVoteResp' && !message.reject) {
     return { member: message.from, term: message.term, candidate: message.to };
   }

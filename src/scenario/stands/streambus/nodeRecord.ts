@@ -15,6 +15,8 @@ export interface NodeRecordOptions {
   /** The configuration file; a verb may edit it. */
   readonly document: Record<string, unknown>;
   readonly feed: GroupFeed;
+  /** The group of a partition, as far as known. */
+  readonly groupOf: (key: string) => number | undefined;
 }
 
 /** One machine of the stand: its disk, its processes one after the other, and what they tell of their groups. */
@@ -89,6 +91,13 @@ export class NodeRecord {
   forget(why: string): void {
     const member = this.#member ?? this.#lastMember;
     if (member !== undefined) this.#options.feed.forgotten(member, why);
+  }
+
+  /** The records of one partition were cleared by hand. */
+  forgetPartition(key: string, why: string): void {
+    const member = this.#member ?? this.#lastMember;
+    const group = this.#options.groupOf(key);
+    if (member !== undefined && group !== undefined) this.#options.feed.logForgotten(member, group, why);
   }
 
   #opened(member: number): void {

@@ -59,7 +59,7 @@ const metaGroup = 0;
 function truthOf(feed: GroupFeed, member: number): { leads: number; term: number; applied: number } {
   const meta = feed.groupOf(metaGroup);
   return {
-    leads: meta.leader === member ? 1 : 0,
+    leads: meta.leads.has(member) ? 1 : 0,
     term: meta.terms.get(member) ?? 0,
     applied: meta.applied.get(member) ?? 0,
   };

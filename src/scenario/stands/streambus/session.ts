@@ -31,6 +31,7 @@ export function openSession(context: StandContext): StandSession {
       devices: context.devices as StreamBusDevices, // parsed by `streamBusDevicesSchema`
       document: brokerDocument(node, context.nodes, context.config),
       feed,
+      groupOf,
     });
     records.set(node, record);
   }

@@ -33,6 +33,8 @@ export function createVerbs({ world, recordOf }: VerbsOptions): Record<string, S
       const path = absolute(given, 'rm: expected an absolute path').replace(/\/\*?$/, '');
       await removeBelow(record, path);
       if (raftDirectory.startsWith(path)) record.forget(`rm ${given}`);
+      const partition = /\/data\/([^/]+)\/partition-(\d+)$/.exec(path);
+      if (partition !== null) record.forgetPartition(`${partition[1]}/${partition[2]}`, `rm ${given}`);
     }
     return '';
   };

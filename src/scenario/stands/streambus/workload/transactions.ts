@@ -77,6 +77,8 @@ class TransactionalProducer {
     const shallCommit = isWhole && !this.#random.chance(this.#world.load().aborts / 100);
     const ended = await this.#end(shallCommit);
     commit?.complete(shallCommit ? ended : 'fail');
+    // A batch may have been taken under a sequence number that would come again.
+    if (!isWhole) this.#forget();
     if (!shallCommit) {
       operation.fail({
         code: 'ABORTED',
