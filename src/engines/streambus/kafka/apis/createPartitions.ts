@@ -29,7 +29,11 @@ export async function createPartitions(
           topics: permitted.map(({ name, count, assignments }) => ({
             name,
             count,
-            assignment: assignments?.map(({ brokerIds }) => brokerIds),
+            // Clients that cannot say null say nothing: both leave it to the cluster.
+            assignment:
+              assignments === null || assignments.length === 0
+                ? undefined
+                : assignments.map(({ brokerIds }) => brokerIds),
           })),
           validateOnly: request.validateOnly,
         },
