@@ -54,7 +54,7 @@ export class Machines {
 
   /** How a shard is opened. */
   shard(info: ShardInfo): GroupSpec {
-    const { services } = this.#options;
+    const { services, metrics } = this.#options;
     const { group, kind, founders } = info;
     return {
       group,
@@ -63,7 +63,7 @@ export class Machines {
       founders,
       open: async (handle, checkpoint) => {
         if (kind === 'groups') {
-          const shard = await openGroupShard(services, handle, checkpoint);
+          const shard = await openGroupShard(services, handle, checkpoint, metrics);
           this.groupShards.set(group, shard);
           return shard;
         }

@@ -12,6 +12,12 @@ export type GroupShardServices = Pick<
   'host' | 'config' | 'broker' | 'metadata' | 'rpc' | 'groupIds' | 'groupCoordinator'
 >;
 
+/** What the metrics hear. */
+export interface GroupHooks {
+  /** A group has begun a generation. */
+  rebalanced?(groupId: string): void;
+}
+
 /** The times of the configuration that consumer groups live by. */
 export function groupSettings(config: Pick<StreamBusConfig, 'consumer_groups' | 'transactions'>): GroupSettings {
   const { session_min, session_max, initial_delay, offsets_retention } = config.consumer_groups;
@@ -29,6 +35,7 @@ export async function openGroupShard(
   services: GroupShardServices,
   handle: GroupHandle,
   checkpoint: MachineCheckpoint | undefined,
+  hooks: GroupHooks = {},
 ): Promise<GroupShard> {
   return openGroupMachine(
     {
@@ -36,6 +43,7 @@ export async function openGroupShard(
       broker: services.broker,
       settings: groupSettings(services.config),
       verifyOffsets: (request) => verifyOffsets(services, request),
+      rebalanced: (groupId) => hooks.rebalanced?.(groupId),
       otherGroups() {
         let count = 0;
         for (const id of services.groupIds) {

@@ -189,6 +189,7 @@ function dropAbsentees(runtime: GroupRuntime, group: LiveGroup): void {
 
 function beginGeneration(runtime: GroupRuntime, group: LiveGroup, generation: number, protocol: string | null): void {
   runtime.unlogged.delete(group.groupId);
+  runtime.rebalanced(group.groupId);
   group.generation = generation;
   group.protocol = protocol;
   if (group.members.size === 0) {

@@ -50,6 +50,8 @@ export interface GroupRuntime {
   /** Groups of all shards that this broker leads. */
   groupsOnBroker(): number;
   readonly verifyOffsets: VerifyOffsets;
+  /** A group has begun a generation. */
+  rebalanced(groupId: string): void;
 }
 
 /** The request cannot be served now: 7, 14, 15 or 16. Nothing was changed, or, after 7 and 16, it is open. */

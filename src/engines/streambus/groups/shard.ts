@@ -50,6 +50,8 @@ export interface GroupShardOptions {
   readonly verifyOffsets: VerifyOffsets;
   /** Groups of the other shards that this broker leads. */
   otherGroups(): number;
+  /** A group has begun a generation. */
+  rebalanced(groupId: string): void;
 }
 
 /** Opens a shard of consumer groups from its last checkpoint, or from nothing. */
@@ -83,6 +85,7 @@ class Shard implements GroupShard, GroupCoordinator {
       unlogged: new Set(),
       groupsOnBroker: () => this.groupCount + options.otherGroups(),
       verifyOffsets: options.verifyOffsets,
+      rebalanced: (groupId) => options.rebalanced(groupId),
     };
   }
 

@@ -158,6 +158,7 @@ describe('a consumer group', () => {
       const next = new Member(world);
       await next.enter();
       expect(next.generation).toBe(3);
+      expect(world.rebalances).toEqual(['g', 'g', 'g']);
     }));
 
   test('should answer a repeated join of a follower without rebalancing, and rebalance when the leader joins again', () =>

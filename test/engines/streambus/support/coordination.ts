@@ -40,6 +40,8 @@ export interface Coordination {
   rpcFailure: RpcError | undefined;
   /** Names of the requests between brokers, in order. */
   readonly calls: string[];
+  /** Groups that have begun a generation, in order. */
+  readonly rebalances: string[];
   /** Calls a handler as a connection of a client would. */
   call<Req, Res>(handler: ApiHandler<Req, Res>, request: Req, options?: CallOptions): Promise<Res>;
   sleep(ms: number): Promise<void>;
@@ -91,6 +93,7 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
   let nextId = 1_000;
   const coordination = { markerCode: (_: SeenMarker): number => 0, rpcFailure: undefined as RpcError | undefined };
   const calls: string[] = [];
+  const rebalances: string[] = [];
   const served = new Map<string, RpcHandler>();
 
   const call: Rpc['call'] = async (broker, name, body, callOptions) => {
@@ -152,7 +155,9 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
   }
 
   serveTransactions(services);
-  shards.groups = await openGroupShard(services, groups, undefined);
+  shards.groups = await openGroupShard(services, groups, undefined, {
+    rebalanced: (groupId) => rebalances.push(groupId),
+  });
   shards.transactions = await openTransactionShard(services, transactions, undefined);
   groups.attach(shards.groups);
   transactions.attach(shards.transactions);
@@ -165,6 +170,7 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
     transactionShard: shards.transactions,
     markers,
     calls,
+    rebalances,
     call: async <Req, Res>(handler: ApiHandler<Req, Res>, request: Req, callOptions: CallOptions = {}) => {
       const answer = await handler(request, contextOf(services, callOptions));
       if (answer === undefined) throw new Error('expected an answer');
