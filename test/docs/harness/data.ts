@@ -7,6 +7,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { historyFromNdjson } from '../../../src/checkers/recorder.ts';
 import { readVocabulary } from '../../../src/cli/vocabulary.ts';
 import { errorBody } from '../../../src/daemon/http/openapi.ts';
+import { engines } from '../../../src/engines/registry.ts';
 import { loadScenario } from '../../../src/scenario/load.ts';
 import { scenarioSchema } from '../../../src/scenario/schema.ts';
 import { hotfireCallsOf, parseCommandLine } from '../../support/commandLine.ts';
@@ -16,6 +17,13 @@ import type { Session } from './session.ts';
 
 /** Data that is not run but read by what it is meant for. Throws for a shape that nothing reads. */
 export async function checkYaml(block: Block, first: Block | undefined, session: Session): Promise<void> {
+  const engine = block.marks.get('config');
+  if (engine !== undefined) {
+    const definition = engines.get(engine);
+    expect(definition, `an engine ${engine}`).toBeDefined();
+    expect(definition?.configSchema.safeParse(parse(block.text)).error?.issues).toBeUndefined();
+    return;
+  }
   const documents = parseAllDocuments(block.text).map((document) => {
     expect(document.errors).toEqual([]);
     return document.toJS() as Record<string, unknown>;

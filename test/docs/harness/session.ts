@@ -69,8 +69,10 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
   for (const [name, text] of Object.entries(standIns)) program(name, text);
 
   const port = await freePort();
+  const broker = { http: await freePort(), kafka: await freePort(), rpc: await freePort() };
   const paths = (text: string) =>
     text
+      .replaceAll('localhost:8080', `localhost:${broker.http}`)
       .replaceAll(pagesPort, String(port))
       .replaceAll(/(?<![\w.-])\/(var\/lib|etc)\/stemedb/g, (path) => join(directory, path))
       .replaceAll(/\/tmp\/stemedb/g, join(directory, 'tmp/stemedb'));
@@ -84,6 +86,12 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
     STEMEDB_SERVER_BIND: `127.0.0.1:${port}`,
     STEMEDB_WAL_DIR: state.wal,
     STEMEDB_STORE_DIR: state.db,
+    STREAMBUS_SERVER_PORT: String(broker.kafka),
+    STREAMBUS_SERVER_RPC_PORT: String(broker.rpc),
+    STREAMBUS_SERVER_HTTP_PORT: String(broker.http),
+    STREAMBUS_CLUSTER_PEERS: `1:127.0.0.1:${broker.rpc}`,
+    STREAMBUS_STORAGE_DATA_DIR: join(directory, 'var/lib/streambus'),
+    STREAMBUS_BROKERS: `localhost:${broker.http}`,
   };
   let daemon: ChildProcess | undefined;
   let redis: RedisServer | undefined;

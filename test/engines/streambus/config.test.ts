@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { keysOf } from '../../../src/daemon/config/keys.ts';
 import { formatProblem, problemsOf } from '../../../src/daemon/config/problems.ts';
 import { parseConfigText } from '../../../src/daemon/config/source.ts';
+import { adminCommands } from '../../../src/engines/streambus/admin/commands/all.ts';
 import {
   changedKeys,
   parsePeer,
@@ -9,7 +12,10 @@ import {
   reloadInto,
   streamBusConfigSchema,
 } from '../../../src/engines/streambus/config.ts';
+import { topicSettings } from '../../../src/engines/streambus/meta/topicSettings.ts';
 import { bytesOf, millisOf, sizeText, spanText } from '../../../src/engines/streambus/quantities.ts';
+import { createStreamBus } from '../../../src/engines/streambus/streambus.ts';
+import { World } from '../../../src/sim/world.ts';
 
 /** What `hotfire serve streambus --validate-config` says of a text. */
 function complaints(text: string): string[] {
@@ -136,4 +142,20 @@ test('sizes, spans and peers are read and written', () => {
   ]);
   expect(parsePeer('3:[fe80::1]:9093')).toEqual({ broker: 3, host: 'fe80::1', port: 9093 });
   expect(['3:host', 'x:host:1', '0:host:1', '1:host:70000', '1::1:1'].map(parsePeer)).toEqual(Array(5).fill(undefined));
+});
+
+test('the page for operators has every key, every route, every command and every metric', async () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/streambus.md'), 'utf8');
+  for (const path of keysOf(streamBusConfigSchema).leaves) expect(text).toContain(`\`${path.join('.')}\``);
+  for (const name of topicSettings.keys()) expect(text).toContain(`\`${name}\``);
+  for (const name of adminCommands.keys()) expect(text).toContain(`\`${name}`);
+  const world = new World({ seed: 1 });
+  world.addMachine('b1').start('routes', (host) => {
+    const bus = createStreamBus(host, streamBusConfigSchema.parse({}));
+    for (const { method, path } of bus.routes) expect(text).toContain(`\`${method} ${path}`);
+    for (const { name } of host.telemetry.registry.getMetricsAsArray()) {
+      expect(text).toContain(`\`${name.replace(/^streambus_/, '')}\``);
+    }
+  });
+  await world.run({ toMs: 1_000 });
 });
