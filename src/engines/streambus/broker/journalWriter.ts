@@ -108,7 +108,8 @@ export class JournalWriter {
         if (!(error instanceof JournalError)) throw error;
         const isPassing = error.code === 'JournalFull' || error.code === 'JournalReadOnly';
         if (!isPassing) {
-          this.#fail(error);
+          if (this.#host.telemetry.mutant('retry-sync')) waiting.durable(first);
+          else this.#fail(error);
           return true;
         }
         // The pieces that were taken are in the log already: appended a second time they say the same.
