@@ -1,5 +1,5 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import type { JoinAnswer, JoinRequest } from './coordinator.ts';
+import type { JoinAnswer, JoinRequest, MemberProtocol } from './coordinator.ts';
 import { owned } from './entries.ts';
 import {
   commonProtocols,
@@ -55,6 +55,10 @@ function joinSettled(
     forgetUnused(runtime, group);
     return refuse(kafkaErrors.INCONSISTENT_GROUP_PROTOCOL);
   }
+  if (bytesWith(group, request) > groupLimits.bytes) {
+    forgetUnused(runtime, group);
+    return refuse(kafkaErrors.GROUP_MAX_SIZE_REACHED);
+  }
   const own = {
     ...request,
     protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: owned(metadata) })),
@@ -70,6 +74,18 @@ function speaksWith(group: LiveGroup, request: JoinRequest): boolean {
   );
   if (others.length === 0) return true;
   return request.protocolType === group.protocolType && commonProtocols([...others, request]).length > 0;
+}
+
+/** What all members would say of themselves together. */
+function bytesWith(group: LiveGroup, request: JoinRequest): number {
+  let bytes = bytesOf(request.protocols);
+  for (const { memberId, protocols } of group.members.values())
+    if (memberId !== request.memberId) bytes += bytesOf(protocols);
+  return bytes;
+}
+
+function bytesOf(protocols: readonly MemberProtocol[]): number {
+  return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0);
 }
 
 /** A member that has no id yet, or a static one that forgot it. */

@@ -18,8 +18,17 @@ export interface GroupSettings {
   readonly producerExpirationMs: number;
 }
 
-/** Groups on one broker, and members in one group. Beyond: 15 and 81. */
-export const groupLimits = { groups: 10_000, members: 1_000, metadataBytes: 4_096 } as const;
+/** What is refused beyond: */
+export const groupLimits = {
+  /** Groups on one broker: 15. */
+  groups: 10_000,
+  /** Members of one group: 81. */
+  members: 1_000,
+  /** What all members of a group say of themselves in all their protocols, and what is assigned to them: 81, 42. It is one entry. */
+  bytes: 8 * 2 ** 20,
+  /** UTF-8 of what is kept beside an offset: 12. */
+  metadataBytes: 4_096,
+} as const;
 
 /** An entry that was proposed gets so long before its client is told 7. */
 export const commitTimeoutMs = 5_000;

@@ -4,7 +4,7 @@ import { owned } from './entries.ts';
 import { memberError, withdraw } from './join.ts';
 import type { LiveGroup, LiveMember } from './live.ts';
 import { answerSync, exclusively, isCurrent, removeMember, renewSession, syncRefused } from './rebalance.ts';
-import { appendEntry, type GroupRuntime, whenSettled } from './runtime.ts';
+import { appendEntry, type GroupRuntime, groupLimits, whenSettled } from './runtime.ts';
 
 /** SyncGroup: the leader says who does what, the others wait for it. Throws `Unavailable`. */
 export async function syncGroup(runtime: GroupRuntime, request: SyncRequest): Promise<SyncAnswer> {
@@ -32,6 +32,8 @@ function syncSettled(
   if (group.state === 'PreparingRebalance') return syncRefused(kafkaErrors.REBALANCE_IN_PROGRESS);
   if (group.state !== 'Stable' && group.state !== 'CompletingRebalance')
     return syncRefused(kafkaErrors.UNKNOWN_MEMBER_ID);
+  const bytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
+  if (bytes > groupLimits.bytes) return syncRefused(kafkaErrors.INVALID_REQUEST);
   member.synced = true;
   renewSession(runtime, group, member);
   if (group.state === 'Stable') return syncAccepted(group, member);

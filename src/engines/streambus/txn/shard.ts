@@ -61,6 +61,9 @@ export interface TransactionShardOptions extends MarkerServices {
 /** Transactions that are open on one broker; beyond, none is begun (51). */
 export const openLimit = 10_000;
 
+/** Transactional ids of one shard; beyond, new ones are refused (15) until some expire. */
+const idLimit = 100_000;
+
 /** How often the leader looks for ids that were not used. */
 const idSweepMs = 60_000;
 /** A request that finds the last transaction of its id ending waits so long for it before it is told 51. */
@@ -280,7 +283,10 @@ class Shard implements TransactionShard, TransactionCoordinator {
     const freshId = await this.#freshId(transactionalId);
     const wall = this.#options.host.clock.wall();
     const record = this.#state.get(transactionalId);
-    if (record === undefined) return this.#write(firstRecord(request, freshId, wall), false);
+    if (record === undefined) {
+      if (this.#state.size >= idLimit) throw new Unavailable(kafkaErrors.COORDINATOR_NOT_AVAILABLE);
+      return this.#write(firstRecord(request, freshId, wall), false);
+    }
     const decision = decideInit(record, request, freshId, wall);
     this.#options.host.telemetry.sometimes(
       'epoch overflow',

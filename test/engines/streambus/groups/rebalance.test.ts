@@ -259,6 +259,16 @@ describe('what a coordinator refuses', () => {
       expect((await Promise.all(joins)).every(({ errorCode }) => errorCode === 0)).toBe(true);
     }));
 
+  test('should be members that say more of themselves than one entry may hold', () =>
+    withCoordination(async (world) => {
+      const large = [{ name: 'range', metadata: new Uint8Array(3 * 2 ** 20) }];
+      const joins = [1, 2].map(() => join(world, { memberId: '', version: 3, protocols: large }));
+      await world.sleep(1);
+      const third = await join(world, { memberId: '', version: 3, protocols: large });
+      expect(third.errorCode).toBe(kafkaErrors.GROUP_MAX_SIZE_REACHED);
+      expect((await Promise.all(joins)).map(({ errorCode }) => errorCode)).toEqual([0, 0]);
+    }));
+
   test('should be everything while another broker leads, with 14 while this one has just begun to', () =>
     withCoordination(async (world) => {
       const [a] = await stableGroup(world, 1);
