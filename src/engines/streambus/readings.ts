@@ -1,3 +1,4 @@
+import type { Clock, Millis } from '../../host/clock.ts';
 import type { AdminContext } from './admin/context.ts';
 import { countReplicas } from './admin/health.ts';
 import type { GroupView } from './broker/runtime.ts';
@@ -8,7 +9,9 @@ import type { BrokerReadings, GroupIndexes, GroupReading, MetaState } from './me
 /** What gauges read of a broker when they are scraped. */
 export function brokerReadings(context: AdminContext, machines: () => Machines | undefined): BrokerReadings {
   const { runtime, services } = context;
-  const views = (): GroupView[] => [...runtime.all].flatMap(({ spec }) => runtime.view(spec.group) ?? []);
+  const { clock } = services.host;
+  const views = during(clock, () => [...runtime.all].flatMap(({ spec }) => runtime.view(spec.group) ?? []));
+  const counts = during(clock, () => countReplicas(context));
   return {
     metaState: () => metaStateOf(runtime.view(metaGroup)),
     metaIndexes: () => indexesOf(runtime.view(metaGroup)),
@@ -21,11 +24,11 @@ export function brokerReadings(context: AdminContext, machines: () => Machines |
       }
       return worst;
     },
-    partitions: () => countReplicas(context).partitions,
-    leaders: () => countReplicas(context).leaders,
-    underReplicated: () => countReplicas(context).underReplicated,
-    offline: () => countReplicas(context).offline,
-    probation: () => countReplicas(context).probation,
+    partitions: () => counts().partitions,
+    leaders: () => counts().leaders,
+    underReplicated: () => counts().underReplicated,
+    offline: () => counts().offline,
+    probation: () => counts().probation,
     replicaLag: () => Math.max(0, ...views().map(lagOf)),
     syncing() {
       const parts: { topic: string; partition: number; share: number }[] = [];
@@ -76,6 +79,19 @@ export function brokerReadings(context: AdminContext, machines: () => Machines |
       const wallMs = machines()?.scrubbedWall;
       return wallMs === undefined ? undefined : wallMs / 1_000;
     },
+  };
+}
+
+/** As long as one scrape takes: its gauges ask one after the other. */
+const scrapeMs: Millis = 50;
+
+/** Computes a value anew unless it was only just computed. */
+function during<T>(clock: Clock, compute: () => T): () => T {
+  let known: { readonly value: T; readonly atMs: Millis } | undefined;
+  return () => {
+    const now = clock.now();
+    if (known === undefined || now - known.atMs >= scrapeMs) known = { value: compute(), atMs: now };
+    return known.value;
   };
 }
 
