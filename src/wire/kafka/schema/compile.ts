@@ -19,7 +19,6 @@ const zeros: Readonly<Record<Shape['kind'], unknown>> = {
   bool: false,
   int8: 0,
   int16: 0,
-  uint16: 0,
   int32: 0,
   int64: 0,
   float64: 0,
@@ -71,7 +70,6 @@ function bytesMin(shape: Shape, version: number, flexible: boolean): number {
     case 'int8':
       return 1;
     case 'int16':
-    case 'uint16':
       return 2;
     case 'int32':
       return 4;
@@ -112,8 +110,6 @@ export function compileRead(shape: Shape, version: number, flexible: boolean): R
       return (r) => r.int8();
     case 'int16':
       return (r) => r.int16();
-    case 'uint16':
-      return (r) => r.uint16();
     case 'int32':
       return (r) => r.int32();
     case 'int64':
@@ -230,8 +226,6 @@ export function compileWrite(shape: Shape, version: number, flexible: boolean): 
       return (w, value) => w.int8(value as number); // typed at the door
     case 'int16':
       return (w, value) => w.int16(value as number); // typed at the door
-    case 'uint16':
-      return (w, value) => w.uint16(value as number); // typed at the door
     case 'int32':
       return (w, value) => w.int32(value as number); // typed at the door
     case 'int64':

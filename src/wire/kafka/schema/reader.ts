@@ -56,10 +56,6 @@ export class Reader {
     return ((this.#byte(from) << 24) | (this.#byte(from + 1) << 16)) >> 16;
   }
 
-  uint16(): number {
-    return this.int16() & 0xffff;
-  }
-
   int32(): number {
     const from = this.#claim(4);
     return (this.#byte(from) << 24) | (this.#byte(from + 1) << 16) | (this.#byte(from + 2) << 8) | this.#byte(from + 3);

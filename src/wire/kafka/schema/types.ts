@@ -9,7 +9,6 @@ export type Kind =
   | 'bool'
   | 'int8'
   | 'int16'
-  | 'uint16'
   | 'int32'
   | 'int64'
   | 'float64'
@@ -85,7 +84,6 @@ function plain<T>(kind: Kind): Shape<T, T> {
 export const bool = plain<boolean>('bool');
 export const int8 = plain<number>('int8');
 export const int16 = plain<number>('int16');
-export const uint16 = plain<number>('uint16');
 export const int32 = plain<number>('int32');
 /** A number: exact up to 2^53, rounded beyond. */
 export const int64 = plain<number>('int64');

@@ -81,13 +81,6 @@ export class Writer {
     this.#chunk[at + 1] = value;
   }
 
-  uint16(value: number): void {
-    if ((value & 0xffff) !== value) throw this.error(`expected an unsigned 16-bit integer, got ${value}`);
-    const at = this.#room(2);
-    this.#chunk[at] = value >> 8;
-    this.#chunk[at + 1] = value;
-  }
-
   int32(value: number): void {
     if ((value | 0) !== value) throw this.error(`expected a 32-bit integer, got ${value}`);
     this.#word(value);
