@@ -23,6 +23,8 @@ interface Group {
   /** When an entry was first on the media of a majority, by index: term and time. */
   readonly majorityAt: Map<number, { readonly term: number; readonly atMs: number }>;
   highestApplied: number;
+  /** Terms of what was applied, by index: what a state holds. */
+  readonly applied: Map<number, number>;
 }
 
 /** When entries were durable on a majority: what acknowledgements are held against. */
@@ -48,6 +50,7 @@ export function watchDurability(): DurabilityWatch {
     previous: undefined,
     majorityAt: new Map(),
     highestApplied: 0,
+    applied: new Map(),
   }));
   const media = new ByMember<Medium>(() => ({ terms: new Map(), last: 0, snapshotIndex: 0, hardState: undefined }));
   let applied = 0;
@@ -64,7 +67,8 @@ export function watchDurability(): DurabilityWatch {
   function has(group: number, member: number, index: number, term: number): boolean {
     const medium = media.find(group, member);
     if (medium === undefined) return false;
-    return index <= medium.snapshotIndex || medium.terms.get(index) === term;
+    if (index <= medium.snapshotIndex) return (groups.of(group).applied.get(index) ?? term) === term;
+    return medium.terms.get(index) === term;
   }
 
   function isOnMajority(group: number, index: number, term: number): boolean {
@@ -99,6 +103,7 @@ export function watchDurability(): DurabilityWatch {
     const known = groups.of(group);
     if (entry.index <= known.highestApplied) return;
     known.highestApplied = entry.index;
+    known.applied.set(entry.index, entry.term);
     applied++;
     if (known.configuration === undefined || isOnMajority(group, entry.index, entry.term)) return;
     const having = known.configuration.voters.filter((voter) => has(group, voter, entry.index, entry.term));

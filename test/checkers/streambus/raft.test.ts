@@ -112,6 +112,18 @@ describe('committed-is-durable, tail-rule', () => {
     expect(watch.durableAt(group, 2)).toBe(5);
     expect(watch.durableAt(group, 3)).toBeUndefined();
   });
+  test('should not take a state for an entry of another term that somebody still has at its end', () => {
+    const watch = watchDurability();
+    const story = events(
+      ...beginning,
+      stored(b, [entry(2, 2)]),
+      applied(a, 2, entry(2, 2)),
+      { kind: 'stored', member: b, entries: [], hardState: undefined, snapshotIndex: 2 },
+      opened(c, { terms: [1, 1] }),
+    );
+    expect(messages(watch.committed, story)).toEqual([]);
+    expect(watch.durableAt(group, 2)).toBe(5);
+  });
   test('should see an entry applied that only one has', () => {
     expect(messages(watchDurability().committed, events(...beginning, applied(a, 2, entry(2, 2))))).toEqual([
       'broker-1/1 applies entry 2 (term 2) of group 1024, which is on the media of 1 of 3 voters: broker-1/1',
