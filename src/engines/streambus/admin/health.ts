@@ -72,9 +72,9 @@ export function countReplicas({ runtime, services, partition }: AdminContext) {
     leaders += 1;
     const replicas = services.metadata.partitionOf(spec.group)?.replicas.length ?? 0;
     const current = view.status.progress.filter(
-      ({ id, isLearner, recentActive, state, match }) =>
+      ({ id, isLearner, state, match }) =>
         id === view.status.id ||
-        (!isLearner && recentActive && state === 'replicate' && match + inSyncEntries >= view.status.lastIndex),
+        (!isLearner && view.heard.has(id) && state === 'replicate' && match + inSyncEntries >= view.status.lastIndex),
     );
     if (current.length < replicas) underReplicated += 1;
   }

@@ -85,9 +85,9 @@ export function reportGroup(context: AdminContext, group: GroupId): GroupReport 
     voters: view.confState.voters,
     learners: view.confState.learners,
     inSync: others(
-      ({ match, recentActive, isLearner }) => !isLearner && recentActive && match + inSyncEntries >= status.lastIndex,
+      ({ id, match, isLearner }) => !isLearner && view.heard.has(id) && match + inSyncEntries >= status.lastIndex,
     ),
-    reachable: others(({ recentActive }) => recentActive),
+    reachable: others(({ id }) => view.heard.has(id)),
     lag: members.reduce((most, { match }) => Math.max(most, status.lastIndex - match), 0),
     log:
       partition === undefined

@@ -15,6 +15,7 @@ import {
   type Ready,
   type Snapshot,
 } from '../../../consensus/types.ts';
+import type { Millis } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
 import { type BrokerId, brokerOf, type GroupId } from '../ids.ts';
@@ -132,6 +133,8 @@ export class GroupReplica implements GroupHandle {
   #applied: { index: number; term: number };
   #confHistory: { index: number; confState: ConfState }[];
 
+  /** When each member was last heard of by this leader. */
+  readonly #heard = new Map<RaftId, Millis>();
   #leadTerm = 0;
   #serving = false;
   #knownLeader: RaftId = 0;
@@ -281,7 +284,16 @@ export class GroupReplica implements GroupHandle {
       // A member that was removed meanwhile, or a message that nobody can use: as good as lost.
       if (!(error instanceof RaftError)) throw error;
     }
+    if (node.state === 'leader') this.#heard.set(message.from, this.#context.host.clock.now());
     this.#context.schedule(this);
+  }
+
+  /** Members that this leader has heard of within `ms`, itself among them. Empty for a follower. */
+  heardWithin(ms: Millis): ReadonlySet<RaftId> {
+    if (this.#core?.node.state !== 'leader') return new Set();
+    const since = this.#context.host.clock.now() - ms;
+    const heard = [...this.#heard].filter(([, atMs]) => atMs >= since).map(([id]) => id);
+    return new Set([...heard, this.member]);
   }
 
   proposeConfChange(change: ConfChange | ConfChangeV2): void {
@@ -412,6 +424,7 @@ export class GroupReplica implements GroupHandle {
     const served = this.#serving;
     this.#leadTerm = 0;
     this.#serving = false;
+    this.#heard.clear();
     const why = `broker ${this.#context.broker} does not lead group ${this.group} any more`;
     if (served) this.machine.follow();
     this.#proposals.lose(why);

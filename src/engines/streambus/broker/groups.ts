@@ -222,6 +222,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       firstIndex: replica.storage.firstIndex(),
       windowBytes: replica.storage.windowBytes,
       pendingProposals: replica.pendingProposals,
+      heard: replica.heardWithin(2 * this.#options.raft.electionTicks * this.#options.raft.tickMs),
     };
   }
 

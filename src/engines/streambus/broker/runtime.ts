@@ -53,6 +53,8 @@ export interface GroupView {
   readonly firstIndex: number;
   readonly windowBytes: number;
   readonly pendingProposals: number;
+  /** Of a leader: members that it has heard of within two election time-outs, itself among them. Empty for others. */
+  readonly heard: ReadonlySet<RaftId>;
 }
 
 /** Every group of this broker: one journal, one tick, one turn for all of them. */
