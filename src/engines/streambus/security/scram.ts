@@ -61,7 +61,8 @@ export function createScramServer(options: ScramServerOptions): SaslExchange {
     if (Buffer.from(binding, 'base64').toString('latin1') !== first.header) {
       return failed('the channel binding is not the one of the first message');
     }
-    if (nonce !== first.nonce) return failed('the nonce is not the one that was given');
+    // librdkafka before 2.8.0 puts its own nonce before it once more; Kafka takes that too, and checks the end (CVE-2024-56128).
+    if (!nonce.endsWith(first.nonce)) return failed('the nonce is not the one that was given');
     const withoutProof = message.slice(0, message.lastIndexOf(',p='));
     const authMessage = `${first.bare},${first.serverFirst},${withoutProof}`;
     const proof = Buffer.from(proofText, 'base64');

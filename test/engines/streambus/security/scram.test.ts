@@ -96,6 +96,7 @@ function clientFinalOf(
   header: string,
   bare: string,
   serverFirst: string,
+  sentNonce?: string,
 ): string {
   const name = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
   const [, nonce = '', salt = '', iterations = ''] = /^r=([^,]*),s=([^,]*),i=(.*)$/.exec(serverFirst) ?? [];
@@ -103,7 +104,7 @@ function clientFinalOf(
   const salted = pbkdf2Sync(password, Buffer.from(salt, 'base64'), Number(iterations), length, name);
   const hmac = (key: Uint8Array, message: string) => createHmac(name, key).update(message).digest();
   const clientKey = hmac(salted, 'Client Key');
-  const without = `c=${Buffer.from(header).toString('base64')},r=${nonce}`;
+  const without = `c=${Buffer.from(header).toString('base64')},r=${sentNonce ?? nonce}`;
   const signature = hmac(Buffer.from(scramHash(mechanism, clientKey)), `${bare},${serverFirst},${without}`);
   const proof = clientKey.map((byte, at) => byte ^ (signature[at] ?? 0));
   return `${without},p=${Buffer.from(proof).toString('base64')}`;
@@ -125,6 +126,27 @@ test('names with commas and equals signs, extensions and SHA-512 work', () => {
     const final = clientFinalOf('SCRAM-SHA-512', 'pässword', header, bare, textOf(first.reply));
     expect(server.step(bytes(final))).toMatchObject({ kind: 'done', user });
   }
+});
+
+test('the nonce may have that of the client before it once more, as old librdkafka sends it, but must end with what was given', () => {
+  const credential = credentialOf('SCRAM-SHA-256', 'secret', new Uint8Array(16).fill(2), 4_096);
+  const finish = (change: (serverFirst: string) => string) => {
+    const server = createScramServer({
+      mechanism: 'SCRAM-SHA-256',
+      credential: () => credential,
+      nonce: 'srv',
+      decoyKey,
+    });
+    const first = server.step(bytes('n,,n=u,r=cli'));
+    if (first.kind !== 'continue') throw new Error('expected the exchange to go on');
+    const serverFirst = textOf(first.reply);
+    const final = clientFinalOf('SCRAM-SHA-256', 'secret', 'n,,', 'n=u,r=cli', serverFirst, change(serverFirst));
+    return server.step(bytes(final)).kind;
+  };
+  expect(finish(() => 'clisrv')).toBe('done');
+  expect(finish(() => 'cliclisrv')).toBe('done');
+  expect(finish(() => 'srv')).toBe('failed');
+  expect(finish(() => 'clisrvx')).toBe('failed');
 });
 
 test('PLAIN checks the password against the stored credential of either mechanism', () => {
