@@ -63,6 +63,8 @@ export async function runLibrdkafkaTest(
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        // The build's own library, not one that the machine has beside it.
+        LD_LIBRARY_PATH: `${join(directory, 'src')}:${join(directory, 'src-cpp')}`,
         TESTS: number,
         RDKAFKA_TEST_CONF: configuration,
         BROKERS: brokers,

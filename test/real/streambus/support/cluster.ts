@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,24 +24,30 @@ export interface LocalClusterOptions {
   readonly config?: Record<string, unknown>;
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (typeof address !== 'object' || address === null) throw new Error('a listening server has an address');
-    return address.port;
+/** True when nobody listens there now. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+      .on('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return ports;
 }
+
+/**
+ * Ports below those that the kernel gives to outgoing connections: one of those could take a port between its choice and its use,
+ * or connect to itself while nobody listens there.
+ */
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(15_000, 32_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+/** How long a cluster may take until it serves clients. */
+const readyMs = 45_000;
 
 /** Starts a cluster and waits until every broker serves clients. Who starts it stops it. */
 export async function startCluster(options: LocalClusterOptions): Promise<LocalCluster> {
@@ -54,10 +61,12 @@ export async function startCluster(options: LocalClusterOptions): Promise<LocalC
   const start = async (broker: number, config: Record<string, unknown> = options.config ?? {}): Promise<void> => {
     const starts = (startCounts.get(broker) ?? 0) + 1;
     startCounts.set(broker, starts);
+    const log: string[] = [];
+    logs.set(broker, log);
     const host = createRealHost({
       name: '127.0.0.1',
       incarnation: starts,
-      telemetry: { options: { level: 'error' } },
+      telemetry: { options: { level: 'info', destination: { write: (line) => void log.push(line) } } },
     });
     const bus = createStreamBus(
       host,
@@ -80,16 +89,30 @@ export async function startCluster(options: LocalClusterOptions): Promise<LocalC
     await bus.start();
   };
   const startCounts = new Map<number, number>();
+  const logs = new Map<number, string[]>();
+  const allReady = async (): Promise<void> => {
+    let late: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      late = setTimeout(() => {
+        const told = Array.from(logs, ([broker, lines]) => `broker ${broker}:\n${lines.slice(-15).join('')}`).join(
+          '\n',
+        );
+        reject(new Error(`not every broker serves clients after ${readyMs} ms\n${told}`));
+      }, readyMs);
+    });
+    await Promise.race([Promise.all(Array.from(brokers.values(), (bus) => bus.ready)), tooLate]);
+    clearTimeout(late);
+  };
 
   for (const broker of ids) await start(broker);
-  await Promise.all(Array.from(brokers.values(), (bus) => bus.ready));
+  await allReady();
   return {
     bootstrap: ids.map((broker) => `127.0.0.1:${portOf(broker, 0)}`),
     brokers,
     async restart(broker, config) {
       await brokers.get(broker)?.stop();
       await start(broker, config);
-      await brokers.get(broker)?.ready;
+      await allReady();
     },
     async stop() {
       await Promise.all(Array.from(brokers.values(), (bus) => bus.stop()));
