@@ -261,10 +261,11 @@ function takeOver(runtime: GroupRuntime, logged: LoggedGroup): void {
     const member = liveMember(one);
     group.members.set(member.memberId, member);
     if (member.groupInstanceId !== undefined) group.statics.set(member.groupInstanceId, member.memberId);
-    if (!runtime.host.telemetry.mutant('timers-not-renewed')) renewSession(runtime, group, member);
+    // The planted bug: heartbeats move a deadline that no timer looks at any more.
+    if (runtime.host.telemetry.mutant('timers-not-renewed')) member.session = { cancel() {} };
+    renewSession(runtime, group, member);
   }
-  if (group.state === 'CompletingRebalance' && !runtime.host.telemetry.mutant('timers-not-renewed'))
-    armSync(runtime, group);
+  if (group.state === 'CompletingRebalance') armSync(runtime, group);
 }
 
 function isInUse(runtime: GroupRuntime, groupId: string): boolean {
