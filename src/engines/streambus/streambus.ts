@@ -464,11 +464,19 @@ class Broker implements StreamBus {
     const { logger } = this.#host.telemetry;
     if (isReadOnly) {
       logger.warn('read-only', { reason });
-      await this.#groups?.handOver(yieldMs);
+      const ledBefore = this.#countLed();
+      const left = (await this.#groups?.handOver(yieldMs)) ?? [];
+      this.#host.telemetry.sometimes('read-only handed over', ledBefore > 0 && left.length === 0);
     } else {
       logger.info('writes are taken again');
       this.#groups?.resume();
     }
+  }
+
+  #countLed(): number {
+    let led = 0;
+    for (const { handle } of this.runtime.all) if (handle.serving) led += 1;
+    return led;
   }
 
   /** What the broker can count: batches in memory and logs of groups. */

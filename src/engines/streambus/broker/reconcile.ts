@@ -15,6 +15,9 @@ const lookEveryMs: Millis = 1_000;
 const preferAfterMs: Millis = 10_000;
 const preferJitterMs: Millis = 10_000;
 
+/** In the simulator: part of the looks at which a lead may move for no reason. */
+const whimChance = 0.05;
+
 /** What the reconciler knows of the broker. */
 export interface ReconcileContext {
   readonly host: Host;
@@ -70,7 +73,6 @@ export class Reconciler {
       )
       .sort((left, right) => right.match - left.match)[0];
     if (best === undefined) return false;
-    this.#context.host.telemetry.sometimes('read-only handed over', true);
     replica.transferLeader(best.id);
     return true;
   }
@@ -81,6 +83,8 @@ export class Reconciler {
       this.#watches.delete(group);
       return;
     }
+    const { telemetry, random } = this.#context.host;
+    if (telemetry.buggify('random transfer') && random.stream('election').chance(whimChance)) this.handOver(replica);
     const desired = this.#context.desired(group);
     if (desired === undefined || node.leadTransferee !== 0) return;
     const watch = this.#watchOf(replica);
