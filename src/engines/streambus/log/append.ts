@@ -199,7 +199,10 @@ export class Appender {
       if (header.producerId >= 0) this.#pending.set(header.baseOffset, { proposed });
     }
     if (host.telemetry.buggify('roll at each batch')) this.proposeQuietly(encodeRoll());
-    if (mutants.hwAtAppend) this.premature.push({ base: header.baseOffset, last: lastOffsetOf(header), bytes: batch });
+    if (mutants.hwAtAppend) {
+      this.premature.push({ base: header.baseOffset, last: lastOffsetOf(header), bytes: batch });
+      this.#core.waiters.applied(tail.next, tail.next);
+    }
     if (request.acks === 0) return Promise.resolve(this.#accepted(header.baseOffset, logAppendTimeMs, 0, 0));
     if (request.acks === 1 && this.#core.config.acksOne === 'leader' && handle.ownSync !== undefined) {
       return this.#within(request.timeoutMs, handle.ownSync(), () => {

@@ -13,8 +13,9 @@ export function highWatermarkOf(core: PartitionCore, appender: Appender): number
 }
 
 /** First offset that readers of committed transactions may not see yet. */
-export function lastStableOffsetOf(core: PartitionCore): number {
-  return core.mutants.lsoIgnoresOpen ? core.state.next : core.state.stable;
+export function lastStableOffsetOf(core: PartitionCore, appender: Appender): number {
+  const { next, stable } = core.state;
+  return core.mutants.lsoIgnoresOpen || stable === next ? highWatermarkOf(core, appender) : stable;
 }
 
 /** Why a request does not fit this leader's term; 0 when it does (KIP-320). */
@@ -27,7 +28,7 @@ export function epochError(core: PartitionCore, currentLeaderEpoch: number): num
 export async function fetchFrom(core: PartitionCore, appender: Appender, request: ReadRequest): Promise<ReadResult> {
   const { state, handle, host } = core;
   const highWatermark = highWatermarkOf(core, appender);
-  const lastStableOffset = lastStableOffsetOf(core);
+  const lastStableOffset = lastStableOffsetOf(core, appender);
   const answer = (
     errorCode: number,
     pieces: readonly Uint8Array[] = [],

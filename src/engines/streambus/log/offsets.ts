@@ -41,7 +41,7 @@ export async function findOffset(
     throw error;
   }
   const { state } = core;
-  const limit = isolation === 'read-committed' ? lastStableOffsetOf(core) : highWatermarkOf(core, appender);
+  const limit = isolation === 'read-committed' ? lastStableOffsetOf(core, appender) : highWatermarkOf(core, appender);
   const at = (offset: number, time: number): OffsetAnswer => ({
     errorCode: kafkaErrors.NONE,
     offset,

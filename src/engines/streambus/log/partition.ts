@@ -90,7 +90,7 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
   }
 
   get lastStableOffset(): number {
-    return lastStableOffsetOf(this.core);
+    return lastStableOffsetOf(this.core, this.appender);
   }
 
   get leaderEpoch(): number {
