@@ -21,6 +21,8 @@ function fromCpu(profile: CpuProfile, wallMs: number): StackProfile {
   );
   const totals = new Map<number, { count: number; micros: number }>();
   for (const [at, id] of profile.samples.entries()) {
+    // Waiting for work costs no CPU.
+    if (nodes.get(id)?.callFrame.functionName === '(idle)') continue;
     const total = totals.get(id) ?? { count: 0, micros: 0 };
     // The time to the next sample is that of this one's stack.
     total.count += 1;

@@ -59,6 +59,8 @@ test('a CPU profile in the form of pprof names the function that burns', async (
   expect(hottest.slice(0, 3).flatMap(({ frames }) => frames.map(({ functionName }) => functionName))).toContain(
     'spinForProfile',
   );
+  const names = profile.stacks.flatMap(({ frames }) => frames.map(({ functionName }) => functionName));
+  expect(names).not.toContain('(idle)');
   const encoded = encodeProfile(profile);
   const strings = stringsOf(encoded);
   expect(strings[0]).toBe('');
