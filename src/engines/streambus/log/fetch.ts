@@ -4,6 +4,9 @@ import type { PartitionCore } from './core.ts';
 import { readBatches } from './read.ts';
 import type { ReadRequest, ReadResult } from './replica.ts';
 
+/** Bytes of one read, whatever the client has room for: they are in memory at once. One larger batch is given all the same. */
+const readBytesMax = 8 * 1024 * 1024;
+
 type Diverging = ReadResult['diverging'];
 
 /** Offset after the last record that consumers may see. */
@@ -63,7 +66,11 @@ export async function fetchFrom(core: PartitionCore, appender: Appender, request
       appender.premature.filter((batch) => batch.last >= request.offset).map((batch) => batch.bytes),
     );
   }
-  const limits = { end: Math.min(limit, state.next), maxBytes: request.maxBytes, minOne: request.minOneBatch };
+  const limits = {
+    end: Math.min(limit, state.next),
+    maxBytes: Math.min(request.maxBytes, readBytesMax),
+    minOne: request.minOneBatch,
+  };
   let offset = request.offset;
   for (;;) {
     const read = await readBatches(core, offset, limits);

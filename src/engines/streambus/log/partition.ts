@@ -23,6 +23,7 @@ import type { PartitionHooks } from './hooks.ts';
 import { LogState } from './logState.ts';
 import { findOffset } from './offsets.ts';
 import { recover } from './open.ts';
+import { lastSequenceKnown } from './producers.ts';
 import type {
   AppendRequest,
   AppendResult,
@@ -198,7 +199,7 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
     return [...this.core.state.producers.values()].map((producer) => ({
       producerId: producer.producerId,
       producerEpoch: producer.epoch,
-      lastSequence: producer.batches.at(-1)?.lastSequence ?? -1,
+      lastSequence: lastSequenceKnown(producer) ?? -1,
       lastTimestampMs: producer.lastTimestamp,
       coordinatorEpoch: producer.coordinatorEpoch,
       currentTransactionStartOffset: producer.transactionStart,

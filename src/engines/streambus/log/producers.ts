@@ -8,12 +8,8 @@ export const rememberedBatches = 5;
 /** Producers whose state a partition keeps. At it the oldest idle ones expire. */
 export const maxProducers = 100_000;
 
-/** A batch as repeats are recognized by. */
-export interface RememberedBatch {
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-  readonly baseOffset: number;
-}
+/** Numbers of a batch in `ProducerState.recent`: first sequence, last sequence, base offset. */
+export const numbersEach = 3;
 
 /** What a partition knows of one producer: a fold of its log. Never changed in place: a new one replaces it. */
 export interface ProducerState {
@@ -21,8 +17,11 @@ export interface ProducerState {
   readonly epoch: number;
   /** Of the last marker; -1 before the first. */
   readonly coordinatorEpoch: number;
-  /** The last five of this epoch, oldest first; empty after a marker of a new epoch. */
-  readonly batches: readonly RememberedBatch[];
+  /**
+   * The last five batches of this epoch, oldest first, `numbersEach` numbers each; empty after a marker of a new epoch. Numbers one
+   * after the other, since there may be 100,000 producers.
+   */
+  readonly recent: readonly number[];
   readonly lastTimestamp: number;
   /** Of its newest batch or marker. */
   readonly lastOffset: number;
@@ -58,15 +57,21 @@ export function judgeSequence(
   }
   if (header.producerEpoch > state.epoch) return first === 0 ? append : gap(header, 0);
   const last = lastSequenceOf(first, header.lastOffsetDelta);
-  for (let n = state.batches.length - 1; n >= Math.max(0, state.batches.length - window); n--) {
-    const batch = state.batches[n];
-    if (batch !== undefined && batch.firstSequence === first && batch.lastSequence === last) {
-      return { kind: 'repeat', baseOffset: batch.baseOffset };
-    }
+  const { recent } = state;
+  const oldest = Math.max(0, recent.length - window * numbersEach);
+  for (let at = recent.length - numbersEach; at >= oldest; at -= numbersEach) {
+    // `at + 2` is inside: the list has whole triples.
+    if (recent[at] === first && recent[at + 1] === last)
+      return { kind: 'repeat', baseOffset: recent[at + 2] as number };
   }
-  const newest = state.batches.at(-1);
-  const expected = newest === undefined ? 0 : nextSequenceOf(newest.lastSequence);
+  const newest = lastSequenceKnown(state);
+  const expected = newest === undefined ? 0 : nextSequenceOf(newest);
   return first === expected ? append : gap(header, expected);
+}
+
+/** Sequence of the newest record of this epoch; undefined before the first. */
+export function lastSequenceKnown(state: ProducerState): number | undefined {
+  return state.recent.at(1 - numbersEach);
 }
 
 function gap(header: BatchHeader, expected: number): SequenceVerdict {
@@ -83,18 +88,19 @@ export function afterBatch(
   header: BatchHeader,
   transactional: boolean,
 ): ProducerState {
-  const batch = {
-    firstSequence: header.baseSequence,
-    lastSequence: lastSequenceOf(header.baseSequence, header.lastOffsetDelta),
-    baseOffset: header.baseOffset,
-  };
-  const known = state !== undefined && state.epoch === header.producerEpoch ? state.batches : [];
+  const known = state !== undefined && state.epoch === header.producerEpoch ? state.recent : [];
+  const kept = known.length < rememberedBatches * numbersEach ? known : known.slice(numbersEach);
   const open = state?.transactionStart ?? -1;
   return {
     producerId: header.producerId,
     epoch: header.producerEpoch,
     coordinatorEpoch: state?.coordinatorEpoch ?? -1,
-    batches: known.length < rememberedBatches ? [...known, batch] : [...known.slice(1 - rememberedBatches), batch],
+    recent: [
+      ...kept,
+      header.baseSequence,
+      lastSequenceOf(header.baseSequence, header.lastOffsetDelta),
+      header.baseOffset,
+    ],
     lastTimestamp: header.maxTimestamp,
     lastOffset: lastOffsetOf(header),
     transactionStart: open >= 0 ? open : transactional ? header.baseOffset : -1,
@@ -117,7 +123,7 @@ export function afterMarker(
     producerId: header.producerId,
     epoch: header.producerEpoch,
     coordinatorEpoch,
-    batches: state !== undefined && state.epoch === header.producerEpoch ? state.batches : [],
+    recent: state !== undefined && state.epoch === header.producerEpoch ? state.recent : [],
     lastTimestamp: header.maxTimestamp,
     lastOffset: lastOffsetOf(header),
     transactionStart: -1,

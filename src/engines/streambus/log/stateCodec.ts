@@ -32,12 +32,8 @@ export function encodeLogState(state: LogStateData): Uint8Array {
     sink.f64(producer.lastTimestamp);
     sink.f64(producer.lastOffset);
     sink.f64(producer.transactionStart);
-    sink.u32(producer.batches.length);
-    for (const batch of producer.batches) {
-      sink.i32(batch.firstSequence);
-      sink.i32(batch.lastSequence);
-      sink.f64(batch.baseOffset);
-    }
+    sink.u32(producer.recent.length);
+    for (const number of producer.recent) sink.f64(number);
   }
   sink.u32(state.aborted.length);
   for (const transaction of state.aborted) {
@@ -72,11 +68,7 @@ export function decodeLogState(bytes: Uint8Array): LogStateData {
       lastTimestamp: source.f64(),
       lastOffset: source.f64(),
       transactionStart: source.f64(),
-      batches: source.list(16, () => ({
-        firstSequence: source.i32(),
-        lastSequence: source.i32(),
-        baseOffset: source.f64(),
-      })),
+      recent: source.list(8, () => source.f64()),
     })),
     aborted: source.list(32, () => ({
       producerId: source.f64(),
