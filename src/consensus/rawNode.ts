@@ -9,7 +9,7 @@ import { applyConfChange, switchConfiguration } from './membership.ts';
 import { draftMessage, isLocalMessage, isResponseMessage, isStorageThread } from './message.ts';
 import { proposeAsLeader } from './proposals.ts';
 import { becomeFollower } from './states.ts';
-import type { Status } from './status.ts';
+import type { ProgressState, Status } from './status.ts';
 import { step } from './step.ts';
 import {
   needsAppend,
@@ -308,6 +308,11 @@ export class RawNode {
     const message = draftMessage('MsgSnapStatus', 0, id, 0);
     message.reject = !ok;
     step(this.core, message);
+  }
+
+  /** How this leader sends to a member; undefined: it does not lead, or there is no such member. */
+  progressState(id: RaftId): ProgressState | undefined {
+    return this.core.isLeader ? this.core.tracker.get(id)?.state : undefined;
   }
 
   /**

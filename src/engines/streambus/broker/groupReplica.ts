@@ -351,8 +351,18 @@ export class GroupReplica implements GroupHandle {
   }
 
   #send(message: Message): void {
+    if (this.#isOnlyCommit(message)) return;
     this.#context.observer?.sent(this.group, message);
     this.#context.send(this, message);
+  }
+
+  /**
+   * A message that tells a follower of nothing but a commit: the next entries tell it too, and so does the next heartbeat. It would
+   * double the messages of a batch, for a follower that nobody reads from. The metadata is read everywhere.
+   */
+  #isOnlyCommit(message: Message): boolean {
+    const isEmpty = message.type === 'MsgApp' && message.entries.length === 0;
+    return isEmpty && this.spec.kind !== 'meta' && this.node.progressState(message.to) === 'replicate';
   }
 
   // Probation.
