@@ -172,6 +172,22 @@ test('a client over its quota is answered at once and then not read from until i
   });
 });
 
+test('a quota of the configuration holds for everybody without one that was set', async () => {
+  await withDoor(
+    async ({ services, connect }) => {
+      services.addTopic('t');
+      services.quotaOf = (_, clientId) => (clientId === 'big' ? { produceRate: 1_000 } : {});
+      const many = produceOf({ records: buildBatch(Array.from({ length: 30 }, () => record)) });
+      const client = await connect();
+      expect((await client.call(apiKeys.Produce, 9, many)).throttleTimeMs).toBe(2_000);
+      const big = await connect();
+      big.clientId = 'big';
+      expect((await big.call(apiKeys.Produce, 9, many)).throttleTimeMs).toBe(0);
+    },
+    { config: { quotas: { default: { produce_rate: 10 } } } },
+  );
+});
+
 test('the first batch of a transaction in a partition is verified; later ones are not', async () => {
   await withDoor(async ({ services, connect }) => {
     const [partition] = services.addTopic('t');
