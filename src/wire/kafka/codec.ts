@@ -98,10 +98,19 @@ export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
   });
 }
 
-function readAll(codec: Compiled, reader: Reader): unknown {
+/**
+ * librdkafka keeps four bytes for the count of topics and leaves the spare ones in when it asks for all topics (version 2.15 still
+ * does), whose count is one byte. Apache Kafka overlooks what follows a request; here it is these three bytes alone that may.
+ */
+function isPaddedMetadata(apiKey: ApiKey, reader: Reader, body: Uint8Array): boolean {
+  const isAll = body.length === 7 && body.subarray(0, 4).every((byte) => byte === 0);
+  return apiKey === apiKeys.Metadata && isAll && reader.end - reader.at === 3;
+}
+
+function readAll(codec: Compiled, reader: Reader, isPadded: () => boolean = () => false): unknown {
   return named(codec.name, () => {
     const value = codec.read(reader);
-    if (reader.at !== reader.end) {
+    if (reader.at !== reader.end && !isPadded()) {
       reader.field = '';
       throw reader.error(`the message ended, ${reader.end - reader.at} bytes follow it`);
     }
@@ -112,7 +121,9 @@ function readAll(codec: Compiled, reader: Reader): unknown {
 /** Reads a request's body; byte fields are views of it. Throws `KafkaCodecError`. */
 export function decodeRequest<K extends ApiKey>(apiKey: K, version: number, body: Uint8Array): RequestOf<K> {
   const codec = codecOf('request', apiKey, version);
-  return readAll(codec, new Reader(body, requestElementsMax)) as RequestOf<K>; // the shape of this key was read
+  const reader = new Reader(body, requestElementsMax);
+  const isPadded = () => codec.flexible && isPaddedMetadata(apiKey, reader, body);
+  return readAll(codec, reader, isPadded) as RequestOf<K>; // the shape of this key was read
 }
 
 /** Puts the length before what was written after four bytes were kept free for it. */

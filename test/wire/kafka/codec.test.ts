@@ -27,6 +27,11 @@ describe('kafka codec', () => {
     );
   });
 
+  it('should understand how librdkafka asks for all topics: spare bytes of the count left in', () => {
+    expect(decodeRequest(apiKeys.Metadata, 12, bytes('00000000 01 00 00'))).toMatchObject({ topics: null });
+    expect(() => decodeRequest(apiKeys.Metadata, 12, bytes('00000000 01 00 00 00'))).toThrow(/4 bytes follow/);
+  });
+
   it('should keep the oldest header for responses of ApiVersions, whatever their version', () => {
     const body = { errorCode: 0, apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }] };
     expect(hex(encodeResponse(apiKeys.ApiVersions, 0, 9, body))).toBe(

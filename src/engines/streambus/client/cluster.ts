@@ -167,6 +167,8 @@ export class Cluster {
     const found = this.#topics.get(name);
     if (found !== undefined) return found;
     const errorCode = answer.topics.find((topic) => topic.name === name)?.errorCode ?? 3;
+    // Learnt, and forgotten by somebody else's failure before this turn: it is asked for again.
+    if (errorCode === 0) return await this.topic(name, allowAutoTopicCreation);
     throw kafkaError('read', `metadata of topic ${name}`, errorCode);
   }
 
