@@ -119,8 +119,11 @@ async function main(chosen: readonly string[]): Promise<void> {
   try {
     for (const number of chosen.length > 0 ? chosen : librdkafkaTests) {
       const { outcome, seconds, output } = await runLibrdkafkaTest(directory, cluster, number);
+      const lines = [1, 2, 3].flatMap((broker) => cluster.process(broker).logs.map((line) => ({ broker, ...line })));
       if (outcome === 'failed') failed.push(number);
       if (logs !== undefined) writeFileSync(join(logs, `${number}.log`), output);
+      if (logs !== undefined)
+        writeFileSync(join(logs, 'brokers.log'), lines.map((line) => JSON.stringify(line)).join('\n'));
       console.log(`${number} ${outcome} ${seconds.toFixed(1)} s`);
     }
   } finally {
