@@ -115,13 +115,18 @@ export class FileNode {
       const offset = at - index * pageBytes;
       const count = Math.min(pageBytes - offset, bytes.byteLength - done);
       const page = this.#pageAt(index);
-      unshare(page);
+      const piece = bytes.subarray(done, done + count);
+      // Space is set aside by writing zeros, much of it: those pages share one.
+      const isZeros = count === pageBytes && Buffer.compare(piece, zeroPage) === 0;
+      if (isZeros) shareZeros(page);
+      else if (count < pageBytes) unshare(page);
+      else renew(page);
       const first = Math.floor(offset / sectorBytes);
       const last = Math.floor((offset + count - 1) / sectorBytes);
       // A sector that is written in part must be known whole.
       if (offset % sectorBytes !== 0) this.#fill(index, page, first);
       if ((offset + count) % sectorBytes !== 0) this.#fill(index, page, last);
-      page.bytes.set(bytes.subarray(done, done + count), offset);
+      if (!isZeros) page.bytes.set(piece, offset);
       const mask = ((2 << last) - 1) & ~((1 << first) - 1);
       page.valid |= mask;
       page.dirty |= mask;
@@ -340,7 +345,7 @@ export class FileNode {
   #pageAt(index: number): Page {
     let page = this.#pages.get(index);
     if (page === undefined) {
-      page = { bytes: new Uint8Array(pageBytes), pins: 0, onMedia: false, valid: 0, dirty: 0 };
+      page = { bytes: zeroPage, pins: 0, onMedia: true, valid: 0, dirty: 0 };
       this.#pages.set(index, page);
     }
     return page;
@@ -383,6 +388,25 @@ export class FileNode {
     const bit = 1 << (sector % sectorsPerPage);
     if (page !== undefined && (page.dirty & bit) === 0) page.valid &= ~bit;
   }
+}
+
+/** Never changed. */
+const zeroPage = new Uint8Array(pageBytes);
+
+/** Gives the page other bytes, whose content is about to be written whole, when a snapshot or the media shares its own. */
+function renew(page: Page): void {
+  if (page.pins === 0 && !page.onMedia) return;
+  page.bytes = new Uint8Array(pageBytes);
+  page.pins = 0;
+  page.onMedia = false;
+}
+
+/** The page is all zeros: whoever changes it takes a copy first, as of bytes that the media has. */
+function shareZeros(page: Page): void {
+  if (page.bytes === zeroPage) return;
+  page.bytes = zeroPage;
+  page.pins = 0;
+  page.onMedia = true;
 }
 
 /** Gives the page bytes of its own before a change, when a snapshot or the media shares them. */
