@@ -201,6 +201,8 @@ function beginGeneration(runtime: GroupRuntime, group: LiveGroup, generation: nu
   for (const member of group.members.values()) {
     member.assignment = noBytes;
     member.synced = false;
+    // A static member that is away keeps its place, but is not heard of by that.
+    if (member.joining === undefined) continue;
     answerJoin(runtime, member, joinAccepted(group, member, 0));
     renewSession(runtime, group, member);
   }

@@ -379,8 +379,10 @@ class Shard implements TransactionShard, TransactionCoordinator {
       this.#serving();
       return await within(this.#options.host, work());
     } catch (error) {
-      if (error instanceof Unavailable) return { errorCode: error.code, ...noProducer };
-      throw error;
+      if (!(error instanceof Unavailable)) throw error;
+      // Older clients give up at 7. At 16 all of them look for the coordinator and ask again, which is safe whatever came of it.
+      const isLate = error.code === kafkaErrors.REQUEST_TIMED_OUT;
+      return { errorCode: isLate ? kafkaErrors.NOT_COORDINATOR : error.code, ...noProducer };
     }
   }
 

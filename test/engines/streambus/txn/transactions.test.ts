@@ -431,6 +431,19 @@ describe('a fail-over of the coordinator of transactions', () => {
     }),
   );
 
+  test('should be answered with 16 what takes longer than 5 s: asking again is safe', () =>
+    withCoordination(async (world) => {
+      const client = new TransactionalClient(world);
+      await client.init();
+      await client.add(0);
+      world.transactions.hold();
+      const begin = world.host.clock.now();
+      expect(await client.end(true)).toBe(kafkaErrors.NOT_COORDINATOR);
+      expect(world.host.clock.now() - begin).toBeCloseTo(5_000, -2);
+      world.transactions.release();
+      expect(await client.end(true)).toBe(0);
+    }));
+
   test('should send the markers that the last leader did not, in its own term', () =>
     withCoordination(async (world) => {
       const client = new TransactionalClient(world);
