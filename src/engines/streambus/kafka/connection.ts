@@ -38,7 +38,6 @@ export class KafkaConnection {
   readonly #reader: FrameReader;
   readonly #writer: ResponseWriter;
   readonly #pending: Pending[] = [];
-  readonly #openedAt: Millis;
   #lastByteAt: Millis;
   #hasRequest = false;
   /** Taken from the budget for the frame that is being read. */
@@ -48,6 +47,7 @@ export class KafkaConnection {
   #isDestroyed = false;
   /** True while the next frame's bytes are waited for: only then silence is the client's. */
   #isAwaitingBytes = false;
+  #awaitingSince: Millis = 0;
   #mutedUntil: Millis = 0;
   #wakeWriter: (() => void) | undefined;
   #wakeReader: (() => void) | undefined;
@@ -62,8 +62,7 @@ export class KafkaConnection {
       isAdminOnly: options.isAdminOnly,
       signal: this.#stop.signal,
     });
-    this.#openedAt = this.#now();
-    this.#lastByteAt = this.#openedAt;
+    this.#lastByteAt = this.#now();
     const { max_request: maxRequestBytes } = options.door.services.config.network;
     this.#writer = new ResponseWriter((bytes) => this.#connection.write(bytes), options.door.host.clock);
     this.#reader = new FrameReader({
@@ -120,6 +119,8 @@ export class KafkaConnection {
 
   async #read(): Promise<Uint8Array | undefined> {
     this.#isAwaitingBytes = true;
+    // What was not asked for cannot have come: silence counts from here.
+    this.#awaitingSince = this.#now();
     try {
       return await this.#connection.read();
     } finally {
@@ -305,7 +306,7 @@ export class KafkaConnection {
     const isUrged = this.#isAwaitingBytes && (this.#reader.isInside || !this.#hasRequest);
     const isIdle = this.#isAwaitingBytes && this.#pending.length === 0 && stalledSince === undefined;
     const allowedMs = isUrged ? silenceMs : idleTimeoutMs;
-    const silentMs = now - Math.max(this.#lastByteAt, this.#writer.lastWriteAt);
+    const silentMs = now - Math.max(this.#awaitingSince, this.#writer.lastWriteAt);
     if ((isUrged || isIdle) && silentMs >= allowedMs) {
       this.#refuse(isUrged ? 'silent' : 'idle', `expected bytes within ${allowedMs} ms, none came`);
       this.#destroy();

@@ -17,6 +17,8 @@ export interface Session {
   readonly isAdminOnly: boolean;
   /** Settles when the last produce request of the connection has proposed what it had: the next one may. */
   produceTurn: Promise<void> | undefined;
+  /** Fetches of the connection that are under way. */
+  fetches: number;
   /** Fires when the connection is lost or the broker stops. */
   readonly signal: AbortSignal;
 }
@@ -30,10 +32,17 @@ export function openSession(
 ): Session {
   return {
     ...options,
+    clientHost: withoutMapping(options.clientHost),
     principal: anonymous,
     isAuthenticated: door.sasl.mechanisms.length === 0,
     expiresAt: undefined,
     sasl: new SaslConversation(door.sasl),
     produceTurn: undefined,
+    fetches: 0,
   };
+}
+
+/** An IPv4 address as rules name it, also where the listener is one of IPv6. */
+function withoutMapping(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

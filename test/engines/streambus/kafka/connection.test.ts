@@ -264,3 +264,31 @@ async function sendBad(connection: { write(bytes: Uint8Array): Promise<void> }, 
   await connection.write(frame);
   return 5;
 }
+
+test('a client that does not take its answers is cut off after the idle time-out; the memory it held is free again', async () => {
+  await withDoor(
+    async ({ services, host, connect, refused, listener }) => {
+      const [partition] = services.addTopic('t');
+      for (let n = 0; n < 40; n++) {
+        await partition?.append({
+          records: buildBatch([{ timestamp: 1, value: new Uint8Array(100_000) }]),
+          transactionalId: undefined,
+          version: 9,
+          timeoutMs: 1_000,
+          acks: -1,
+          clientId: 'filler',
+        });
+      }
+      const greedy = await connect();
+      for (let n = 0; n < 10; n++) await greedy.send(apiKeys.Fetch, 4, fetchOf('t', 0));
+      const other = await connect();
+      await other.call(apiKeys.ApiVersions, 0, {});
+      await host.clock.sleep(30_000);
+      expect((await other.call(apiKeys.ApiVersions, 0, {})).errorCode).toBe(0);
+      await host.clock.sleep(95_000);
+      expect([...refused].sort()).toEqual(['idle', 'not-reading']);
+      expect(listener.connections).toBe(0);
+    },
+    { config: { network: { idle_timeout: '1m' } } },
+  );
+});

@@ -30,6 +30,8 @@ interface Read {
 }
 
 const nothing = new Uint8Array(0);
+/** How long batches gather between two looks at partitions, for a client that wants more than one byte. */
+const gatherMs = 5;
 /** First version that names topics by id. */
 const idsFrom = 13;
 /** First version whose answer names the leader that a client should have asked. */
@@ -42,6 +44,16 @@ const leaderErrors: ReadonlySet<number> = new Set([
 
 /** Fetch: records of partitions that this broker leads; waits for more when there are fewer than were asked for. */
 export async function fetch(request: FetchRequest, context: DoorContext): Promise<FetchResponse> {
+  const { session } = context;
+  session.fetches += 1;
+  try {
+    return await answer(request, context);
+  } finally {
+    session.fetches -= 1;
+  }
+}
+
+async function answer(request: FetchRequest, context: DoorContext): Promise<FetchResponse> {
   const sessionError = checkSession(request);
   if (sessionError !== kafkaErrors.NONE) return { errorCode: sessionError, responses: [] };
   const { clock } = context.services.host;
@@ -51,6 +63,8 @@ export async function fetch(request: FetchRequest, context: DoorContext): Promis
   let read = await readAll(flat, request, context);
   while (read.bytes < request.minBytes && !read.isUrgent && mayWait(context) && clock.now() < deadline) {
     await waitForMore(flat, read, deadline - clock.now(), request, context);
+    // Who wants many bytes gets them in few reads, not one for each batch that comes.
+    if (request.minBytes > 1 && mayWait(context)) await clock.sleep(Math.min(gatherMs, deadline - clock.now()));
     read = await readAll(flat, request, context);
   }
   const throttleTimeMs = chargeFor(read, context);
@@ -91,7 +105,10 @@ async function readAll(parts: readonly Part[], request: FetchRequest, context: D
   const { budget } = context.door;
   const { telemetry } = context.services.host;
   const isShort = telemetry.buggify('one-batch-fetch');
-  let left = isShort ? 1 : Math.min(request.maxBytes, maxFetchBytes, Math.max(leastFetchBytes, budget.left));
+  // Answers pile up before a client that asks without reading: all but the first of a connection are small.
+  const most =
+    context.session.fetches > 1 ? leastFetchBytes : Math.min(maxFetchBytes, Math.max(leastFetchBytes, budget.left));
+  let left = isShort ? 1 : Math.min(request.maxBytes, most);
   let bytes = 0;
   let isUrgent = false;
   const answers: PartitionAnswer[] = [];
