@@ -84,7 +84,7 @@ export class Machines {
         const current = services.metadata.partitionOf(group) ?? info;
         const partition = await openPartition(
           services.host,
-          logConfigOf(services.config),
+          logConfigOf(services.config, () => services.metadata.topics.get(info.topic)?.partitions.length ?? 1),
           current,
           directory,
           handle,
@@ -125,8 +125,11 @@ export class Machines {
 
 const noConfigs: ReadonlyMap<string, string> = new Map();
 
-/** What the configuration says of partitions where a topic says nothing; read when it is needed, since it may be reloaded. */
-export function logConfigOf(config: StreamBusConfig): LogConfig {
+/**
+ * What the configuration says of a topic's partitions where the topic says nothing; read when it is needed, since it may be reloaded.
+ * The size of a topic is shared out among its partitions.
+ */
+export function logConfigOf(config: StreamBusConfig, partitionsOfTopic: () => number): LogConfig {
   return {
     get segmentBytes() {
       return config.storage.segment_size;
@@ -138,7 +141,8 @@ export function logConfigOf(config: StreamBusConfig): LogConfig {
       return config.storage.retention.max_age;
     },
     get retentionBytes() {
-      return config.storage.retention.max_bytes ?? -1;
+      const { max_bytes: ofTopic } = config.storage.retention;
+      return ofTopic === undefined ? -1 : Math.ceil(ofTopic / Math.max(1, partitionsOfTopic()));
     },
     get maxMessageBytes() {
       return config.topics.max_message;

@@ -41,6 +41,11 @@ export class FrameSplitter {
     this.bytesMax = bytesMax;
   }
 
+  /** Everything that came belongs to a frame that was whole. */
+  get isBetween(): boolean {
+    return this.#body === undefined && this.#headerBytes === 0;
+  }
+
   /** Calls `onFrame` for each frame that these bytes complete. Throws `FrameError` at a length out of range. */
   push(piece: Uint8Array, onFrame: (kind: number, payload: Uint8Array) => void): void {
     let at = 0;

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Connection } from '../../host/network.ts';
 import { ByteReader, ByteWriter, MalformedBytes } from './bytes.ts';
 import { FrameError, FrameSplitter, frameBytesMax, frameOf, helloBytesMax } from './frames.ts';
+import { packedKind, unpackFrames } from './packed.ts';
 
 /** Version of this protocol; a broker of another one is refused by name. */
 const PROTOCOL = 1;
@@ -77,12 +78,16 @@ export class FrameStream {
   /** Gives every frame to `onFrame` until the connection ends; `between` is called after the frames of each read. */
   async each(onFrame: (kind: number, payload: Uint8Array) => void, between: () => void): Promise<void> {
     this.#splitter.bytesMax = frameBytesMax;
-    for (const { kind, payload } of this.#waiting.splice(0)) onFrame(kind, payload);
+    const take = (kind: number, payload: Uint8Array): void => {
+      if (kind === packedKind) unpackFrames(payload, onFrame);
+      else onFrame(kind, payload);
+    };
+    for (const { kind, payload } of this.#waiting.splice(0)) take(kind, payload);
     between();
     for (;;) {
       const bytes = await this.#connection.read();
       if (bytes === undefined) return;
-      this.#splitter.push(bytes, onFrame);
+      this.#splitter.push(bytes, take);
       between();
     }
   }

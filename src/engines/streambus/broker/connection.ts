@@ -1,4 +1,5 @@
 import type { Connection } from '../../../host/network.ts';
+import { packFrames } from '../../../wire/rpc/packed.ts';
 
 /** Bytes that wait for a connection that is slower than we are; what comes beyond is refused to the caller. */
 export const outgoingBytesMax = 64 * 1024 * 1024;
@@ -10,14 +11,17 @@ const joinedBytesMax = 64 * 1024;
 export class OutgoingBytes {
   readonly #connection: Connection;
   readonly #onBroken: (error: unknown) => void;
+  readonly #packs: boolean;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #isWriting = false;
   #broken = false;
 
-  constructor(connection: Connection, onBroken: (error: unknown) => void) {
+  /** `packs`: what is long is compressed. Chunks must be whole frames then. */
+  constructor(connection: Connection, onBroken: (error: unknown) => void, packs = false) {
     this.#connection = connection;
     this.#onBroken = onBroken;
+    this.#packs = packs;
   }
 
   get queuedBytes(): number {
@@ -37,7 +41,7 @@ export class OutgoingBytes {
     this.#isWriting = true;
     try {
       for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
-        await this.#connection.write(chunk);
+        await this.#connection.write(this.#packs ? packFrames(chunk) : chunk);
         this.#queuedBytes -= chunk.length;
       }
     } catch (error) {
