@@ -45,6 +45,8 @@ export type GroupEntry =
       readonly offsets: readonly OffsetToCommit[];
       readonly wall: number;
       readonly retentionMs: number | null;
+      /** Version of the metadata in which the topics existed. */
+      readonly metadataVersion: number;
     }
   /** Offsets within a transaction. Refused when applied if the producer's last end is not `lastEnd` any more. */
   | {
@@ -55,6 +57,7 @@ export type GroupEntry =
       readonly lastEnd: number;
       readonly offsets: readonly OffsetToCommit[];
       readonly wall: number;
+      readonly metadataVersion: number;
     }
   | {
       readonly kind: 'transaction-end';

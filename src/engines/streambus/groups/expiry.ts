@@ -1,38 +1,41 @@
 import type { GroupEntry } from './entries.ts';
-import type { GroupSettings } from './runtime.ts';
+import type { GroupRuntime, GroupSettings } from './runtime.ts';
 import { type CommittedOffset, isForgettable, type LoggedGroup, type ShardState } from './state.ts';
 
 /** How often the leader looks for what has outlived its retention. */
 export const sweepIntervalMs = 60_000;
 
+/** After a change of the metadata it looks sooner: a topic may be gone. */
+export const sweepSoonMs = 5_000;
+
 /** At most so many offsets, groups and producers go in one entry; the rest in the next sweep. */
 const perEntry = 10_000;
 
 /**
- * What has outlived its retention at wall time `wall` (KIP-211): offsets of groups without members, counted from the later one
- * of the commit and the end of the last generation; groups that are empty and have none; producers that were silent. Undefined:
- * nothing. `isBusy` names groups that the leader is at work on.
+ * What has outlived its retention (KIP-211): offsets of groups without members, counted from the later one of the commit and the
+ * end of the last generation; offsets of topics that were deleted; groups that are empty and have none; producers that were
+ * silent. Undefined: nothing. `isBusy` names groups that the leader is at work on.
  */
 export function expired(
-  state: ShardState,
-  settings: GroupSettings,
-  wall: number,
+  { state, settings, topics, host }: Pick<GroupRuntime, 'state' | 'settings' | 'topics' | 'host'>,
   isBusy: (groupId: string) => boolean,
 ): GroupEntry | undefined {
+  const wall = host.clock.wall();
   const offsets: [string, string, number, number][] = [];
   const groups: string[] = [];
   for (const group of state.groups.values()) {
-    if (group.members.size > 0 || isBusy(group.groupId)) continue;
+    const isUsed = group.members.size > 0 || isBusy(group.groupId);
     for (const [topic, partitions] of group.offsets) {
+      const isKnown = topics.has(topic);
+      if (isUsed && isKnown) continue;
       for (const [partition, offset] of partitions) {
-        if (offsets.length >= perEntry) break;
-        if (wall >= expiresAt(group, offset, settings)) offsets.push([group.groupId, topic, partition, offset.at]);
+        const isOver = isKnown ? wall >= expiresAt(group, offset, settings) : offset.metadataVersion <= topics.version;
+        if (isOver && offsets.length < perEntry) offsets.push([group.groupId, topic, partition, offset.at]);
       }
     }
     // One sweep later than its last offset.
-    if (isForgettable(group) && wall >= group.changedWall + sweepIntervalMs && groups.length < perEntry) {
-      groups.push(group.groupId);
-    }
+    const isLeft = !isUsed && isForgettable(group) && wall >= group.changedWall + sweepIntervalMs;
+    if (isLeft && groups.length < perEntry) groups.push(group.groupId);
   }
   const producers = [...state.producers]
     .filter(([id, { wall: heard }]) => wall >= heard + settings.producerExpirationMs && !hasPending(state, id))

@@ -41,6 +41,7 @@ export function commitOffsets(runtime: GroupRuntime, request: CommitRequest): Pr
       offsets,
       wall: runtime.host.clock.wall(),
       retentionMs: request.retentionMs ?? null,
+      metadataVersion: runtime.topics.version,
     }));
   });
 }
@@ -76,6 +77,7 @@ export async function commitTransactionalOffsets(
       lastEnd,
       offsets,
       wall: runtime.host.clock.wall(),
+      metadataVersion: runtime.topics.version,
     }));
   });
 }

@@ -43,6 +43,13 @@ export async function openGroupShard(
       broker: services.broker,
       settings: groupSettings(services.config),
       verifyOffsets: (request) => verifyOffsets(services, request),
+      topics: {
+        get version() {
+          return services.metadata.version;
+        },
+        has: (topic) => services.metadata.topics.has(topic),
+        onChange: (fn) => services.metadata.onChange(fn),
+      },
       rebalanced: (groupId) => hooks.rebalanced?.(groupId),
       otherGroups() {
         let count = 0;

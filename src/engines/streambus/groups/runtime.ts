@@ -42,6 +42,15 @@ export type VerifyOffsets = (request: {
   readonly add: boolean;
 }) => Promise<number>;
 
+/** What a shard knows of the cluster's topics. */
+export interface KnownTopics {
+  /** Of the metadata. */
+  readonly version: number;
+  has(topic: string): boolean;
+  /** Calls `fn` after each change of the metadata. Returns how to stop. */
+  onChange(fn: () => void): () => void;
+}
+
 /** What the parts of a shard of groups share. */
 export interface GroupRuntime {
   readonly host: Host;
@@ -59,6 +68,7 @@ export interface GroupRuntime {
   /** Groups of all shards that this broker leads. */
   groupsOnBroker(): number;
   readonly verifyOffsets: VerifyOffsets;
+  readonly topics: KnownTopics;
   /** A group has begun a generation. */
   rebalanced(groupId: string): void;
 }

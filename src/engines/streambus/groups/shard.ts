@@ -23,7 +23,7 @@ import type {
   TransactionalCommitRequest,
 } from './coordinator.ts';
 import { deleteGroup, deleteOffsets, dropLive } from './deletion.ts';
-import { expired, sweepIntervalMs } from './expiry.ts';
+import { expired, sweepIntervalMs, sweepSoonMs } from './expiry.ts';
 import { joinGroup } from './join.ts';
 import { liveMember, newLiveGroup } from './live.ts';
 import { commitOffsets, commitTransactionalOffsets, endOffsetsTransaction, fetchOffsets } from './offsets.ts';
@@ -34,6 +34,7 @@ import {
   confirmed,
   type GroupRuntime,
   type GroupSettings,
+  type KnownTopics,
   Unavailable,
   unavailability,
   type VerifyOffsets,
@@ -48,6 +49,7 @@ export interface GroupShardOptions {
   readonly broker: BrokerId;
   readonly settings: GroupSettings;
   readonly verifyOffsets: VerifyOffsets;
+  readonly topics: KnownTopics;
   /** Groups of the other shards that this broker leads. */
   otherGroups(): number;
   /** A group has begun a generation. */
@@ -68,7 +70,8 @@ class Shard implements GroupShard, GroupCoordinator {
   readonly #runtime: GroupRuntime;
   #index: number;
   #term: number;
-  #sweep: Timer | undefined;
+  #sweep: { readonly timer: Timer; readonly atMs: number } | undefined;
+  #unwatch: (() => void) | undefined;
 
   constructor(options: GroupShardOptions, handle: GroupHandle, checkpoint: MachineCheckpoint | undefined) {
     this.shard = handle.group;
@@ -85,6 +88,7 @@ class Shard implements GroupShard, GroupCoordinator {
       unlogged: new Set(),
       groupsOnBroker: () => this.groupCount + options.otherGroups(),
       verifyOffsets: options.verifyOffsets,
+      topics: options.topics,
       rebalanced: (groupId) => options.rebalanced(groupId),
     };
   }
@@ -111,13 +115,16 @@ class Shard implements GroupShard, GroupCoordinator {
     const runtime = this.#runtime;
     runtime.leading = true;
     for (const group of runtime.state.groups.values()) if (group.members.size > 0) takeOver(runtime, group);
-    this.#armSweep();
+    this.#armSweep(sweepIntervalMs);
+    this.#unwatch = runtime.topics.onChange(() => this.#armSweep(sweepSoonMs));
   }
 
   follow(): void {
     const runtime = this.#runtime;
     runtime.leading = false;
-    this.#sweep?.cancel();
+    this.#sweep?.timer.cancel();
+    this.#sweep = undefined;
+    this.#unwatch?.();
     for (const group of [...runtime.live.values()]) {
       for (const member of group.members.values()) {
         member.session?.cancel();
@@ -222,23 +229,28 @@ class Shard implements GroupShard, GroupCoordinator {
     return look();
   }
 
-  #armSweep(): void {
+  /** Looks for what has expired after `ms`, or earlier if that is arranged already. */
+  #armSweep(ms: number): void {
+    const { clock } = this.#runtime.host;
+    const atMs = clock.now() + ms;
+    if (this.#sweep !== undefined && this.#sweep.atMs <= atMs) return;
+    this.#sweep?.timer.cancel();
+    this.#sweep = { timer: clock.timer(ms, () => this.#sweepNow()), atMs };
+  }
+
+  #sweepNow(): void {
     const runtime = this.#runtime;
-    this.#sweep = runtime.host.clock.timer(sweepIntervalMs, () => {
-      if (!runtime.leading) return;
-      this.#armSweep();
-      const entry = expired(runtime.state, runtime.settings, runtime.host.clock.wall(), (groupId) =>
-        isInUse(runtime, groupId),
-      );
-      if (entry === undefined) return;
-      appendEntry(runtime, entry).then(
-        () => forgetGone(runtime),
-        // Refused or lost: the next sweep, of whoever leads, finds the same.
-        (error: unknown) => {
-          if (!(error instanceof Unavailable)) throw error;
-        },
-      );
-    });
+    this.#sweep = undefined;
+    this.#armSweep(sweepIntervalMs);
+    const entry = expired(runtime, (groupId) => isInUse(runtime, groupId));
+    if (entry === undefined) return;
+    appendEntry(runtime, entry).then(
+      () => forgetGone(runtime),
+      // Refused or lost: the next sweep, of whoever leads, finds the same.
+      (error: unknown) => {
+        if (!(error instanceof Unavailable)) throw error;
+      },
+    );
   }
 }
 

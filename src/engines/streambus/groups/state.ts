@@ -11,6 +11,8 @@ export interface CommittedOffset {
   /** Wall time of the leader at the commit. */
   readonly wall: number;
   readonly retentionMs: number | null;
+  /** Version of the metadata in which its topic existed: if a later one lacks the topic, it was deleted since. */
+  readonly metadataVersion: number;
   /** Index of the entry that brought it: the later one wins, also between a commit and a transaction's end. */
   readonly at: number;
 }
@@ -90,7 +92,7 @@ export function applyGroupEntry(state: ShardState, committed: CommittedEntry): n
     case 'offsets': {
       const group = groupOf(state, entry.group, entry.wall);
       for (const offset of entry.offsets) {
-        put(group.offsets, offset, committedOffset(offset, entry.wall, entry.retentionMs, committed.index));
+        put(group.offsets, offset, committedOffset(offset, entry, entry.retentionMs, committed.index));
       }
       return kafkaErrors.NONE;
     }
@@ -142,7 +144,7 @@ function applyTransactionOffsets(
     pending = new Map();
     group.pending.set(entry.producerId, pending);
   }
-  for (const offset of entry.offsets) put(pending, offset, committedOffset(offset, entry.wall, null, index));
+  for (const offset of entry.offsets) put(pending, offset, committedOffset(offset, entry, null, index));
   return kafkaErrors.NONE;
 }
 
@@ -225,8 +227,13 @@ function producerOf(state: ShardState, producerId: number, epoch: number, wall: 
   return producer;
 }
 
-function committedOffset(from: OffsetToCommit, wall: number, retentionMs: number | null, at: number): CommittedOffset {
-  return { offset: from.offset, leaderEpoch: from.leaderEpoch, metadata: from.metadata, wall, retentionMs, at };
+function committedOffset(
+  { offset, leaderEpoch, metadata }: OffsetToCommit,
+  { wall, metadataVersion }: { readonly wall: number; readonly metadataVersion: number },
+  retentionMs: number | null,
+  at: number,
+): CommittedOffset {
+  return { offset, leaderEpoch, metadata, wall, retentionMs, metadataVersion, at };
 }
 
 function put<T>(offsets: Offsets<T>, key: { readonly topic: string; readonly partition: number }, value: T): void {

@@ -197,6 +197,21 @@ describe('the end of offsets and groups', () => {
       expect((await fetchOffsets(world)).offsets).toEqual([-1]);
     }));
 
+  test('should be that of their topic, also while the group has members', () =>
+    withCoordination(async (world) => {
+      const [a] = await stableGroup(world, 1);
+      if (a === undefined) throw new Error('expected a member');
+      await commitOffsets(world, a, [{ offset: 1 }, { topic: 'payments', offset: 2 }]);
+      world.deleteTopic('payments');
+      for (let second = 0; second < 6; second++) {
+        await world.sleep(1_000);
+        await a.heartbeat();
+      }
+      const asked = { groupId: 'g', topics: null, groups: [], requireStable: false };
+      const { topics } = await world.call(offsetFetch, asked, { version: 7 });
+      expect(topics?.map(({ name }) => name)).toEqual(['orders']);
+    }));
+
   test('should be OffsetDelete for topics that nobody reads', () =>
     withCoordination(async (world) => {
       const a = new Member(world);

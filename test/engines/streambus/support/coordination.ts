@@ -40,6 +40,8 @@ export interface Coordination {
   rpcFailure: RpcError | undefined;
   /** Names of the requests between brokers, in order. */
   readonly calls: string[];
+  /** What DeleteTopics does to the metadata. */
+  deleteTopic(name: string): void;
   /** Groups that have begun a generation, in order. */
   readonly rebalances: string[];
   /** Calls a handler as a connection of a client would. */
@@ -93,6 +95,8 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
   let nextId = 1_000;
   const coordination = { markerCode: (_: SeenMarker): number => 0, rpcFailure: undefined as RpcError | undefined };
   const calls: string[] = [];
+  const deleted = new Set<string>();
+  const watchers = new Set<() => void>();
   const rebalances: string[] = [];
   const served = new Map<string, RpcHandler>();
 
@@ -121,8 +125,14 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
       callLeader: (_: GroupId, name: string, body: Uint8Array) => call(1, name, body),
     },
     metadata: {
-      version: 1,
+      get version() {
+        return 1 + deleted.size;
+      },
       topics,
+      onChange: (fn: () => void) => {
+        watchers.add(fn);
+        return () => watchers.delete(fn);
+      },
       brokers: new Map([[1, { broker: 1, kafka: { host: 'broker', port: 9092 } }]]),
       shards: [
         { group: groupShard, kind: 'groups', replicas: [1] },
@@ -170,6 +180,11 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
     transactionShard: shards.transactions,
     markers,
     calls,
+    deleteTopic(name: string) {
+      topics.delete(name);
+      deleted.add(name);
+      for (const fn of watchers) fn();
+    },
     rebalances,
     call: async <Req, Res>(handler: ApiHandler<Req, Res>, request: Req, callOptions: CallOptions = {}) => {
       const answer = await handler(request, contextOf(services, callOptions));

@@ -500,8 +500,7 @@ describe('a fail-over of the coordinator of transactions', () => {
       const client = new TransactionalClient(world);
       await client.init();
       await client.add(0);
-      // The map of the fake metadata: a topic is deleted.
-      (world.services.metadata.topics as Map<string, unknown>).delete('orders');
+      world.deleteTopic('orders');
       await client.end(true);
       await world.sleep(10);
       expect(await client.state()).toBe('CompleteCommit');
