@@ -49,6 +49,8 @@ const yieldMs = 5_000;
 /** Share of `server.max_memory` for batches that consumers read from memory, and for what waits to be written. */
 const cacheShare = 0.2;
 const unwrittenShare = 0.1;
+/** Between two looks at what partitions need; retention may be asked for more often. */
+const maintenanceMs = 30_000;
 const transferName = 'group.transfer';
 
 /** What a broker is given beside its configuration. */
@@ -262,6 +264,8 @@ class Broker implements StreamBus {
     await keeper.start();
     this.#maintenance = startLogMaintenance(host, {
       partitions: () => machines.partitions.values(),
+      intervalMs: Math.min(maintenanceMs, storage.compaction.interval),
+      retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
       scrubIntervalMs: () => storage.scrub_interval,
       onScrubbed: (wallMs) => {
         machines.scrubbedWall = wallMs;

@@ -80,8 +80,13 @@ export interface LogMaintenance {
 export interface LogMaintenanceOptions {
   /** Partitions of this broker. */
   readonly partitions: () => Iterable<Partition>;
-  /** Between two rounds of retention, expiry and repairs. Default 30,000. */
+  /** Between two rounds of expiry and repairs. Default 30,000. */
   readonly intervalMs?: number;
+  /**
+   * Between two times that leaders let old segments go; asked each round, since it can be reloaded. Undefined: not by itself. Default
+   * each round.
+   */
+  readonly retentionIntervalMs?: () => number | undefined;
   /** Between two scrubs of a partition; asked each round, since it can be reloaded. Default 7 days. */
   readonly scrubIntervalMs?: () => number;
   /** Each time every partition has been scrubbed once more; wall time. */
@@ -100,6 +105,15 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
   const ending = new AbortController();
   const cares = new PerKey<Partition, PartitionCare>(() => ({ samples: [], scrubbedAtMs: host.clock.now() }));
   let busy = false;
+  let retainedAtMs = Number.NEGATIVE_INFINITY;
+
+  /** Whether leaders should let old segments go now. */
+  const isRetentionDue = (): boolean => {
+    const eachMs = options.retentionIntervalMs === undefined ? 0 : options.retentionIntervalMs();
+    if (eachMs === undefined || host.clock.now() - retainedAtMs < eachMs) return false;
+    retainedAtMs = host.clock.now();
+    return true;
+  };
 
   const look = async (present: ReadonlySet<Partition>): Promise<void> => {
     for (const partition of present) {
@@ -120,8 +134,9 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
   const round = (): void => {
     const present = new Set(options.partitions());
     cares.keepOnly(present);
+    const retains = isRetentionDue();
     for (const partition of present) {
-      retain(partition, host.clock.wall());
+      if (retains) retain(partition, host.clock.wall());
       expireIdle(partition, cares.of(partition).samples, host.clock.now());
     }
     if (busy) return;

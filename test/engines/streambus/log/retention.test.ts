@@ -91,6 +91,25 @@ describe('retention', () => {
     });
   });
 
+  it('is done as often as the configuration says, and not by itself where it is switched off', async () => {
+    const { run } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { partition } = await tenSegments(host, new Map([['retention.ms', `${3.5 * hour}`]]));
+      let each: number | undefined;
+      const maintenance = startLogMaintenance(host, {
+        partitions: () => [partition],
+        intervalMs: 1_000,
+        retentionIntervalMs: () => each,
+      });
+      await host.clock.sleep(60_000);
+      expect(partition.logStartOffset).toBe(0);
+      each = 10_000;
+      await host.clock.sleep(2_000);
+      expect(partition.logStartOffset).toBe(6);
+      maintenance.stop();
+    });
+  });
+
   it('has a planted bug that other replicas do not share', async () => {
     const { run } = journalWorld({ seed: 1, mutants: ['trim-local'] });
     await run(async (host) => {
