@@ -129,7 +129,10 @@ export class Groups implements GroupsRuntime, TransportListener {
     });
     this.#journalWriter = new JournalWriter(host, journal, appendBytesOf(options.journalSegmentBytes), {
       onFatal: (error) => this.#fatal(error),
-      onDurable: () => this.#turns.wake(),
+      onDurable: () => {
+        this.#turns.wake();
+        this.#turns.runNow();
+      },
     });
     this.#outbox = new Outbox({
       telemetry: host.telemetry,
@@ -234,7 +237,8 @@ export class Groups implements GroupsRuntime, TransportListener {
     if (node.leader !== 0 && (heard === undefined || heard.term <= node.term)) {
       return { broker: brokerOf(node.leader), term: node.term };
     }
-    return heard !== undefined && heard.term >= node.term ? heard : undefined;
+    // A member knows best that its own term's leader is not heard of any more.
+    return heard !== undefined && heard.term > node.term ? heard : undefined;
   }
 
   onLeader(fn: (group: GroupId) => void): () => void {
@@ -337,6 +341,10 @@ export class Groups implements GroupsRuntime, TransportListener {
         leads: (group, term) => this.#leaders.heard(group, term, from.broker),
       },
     );
+  }
+
+  onRead(): void {
+    this.#turns.runNow();
   }
 
   onUp(broker: BrokerId): void {

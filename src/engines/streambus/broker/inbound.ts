@@ -30,6 +30,8 @@ export interface InboundContext {
   readonly judge: (peer: Introduction) => HandshakeError | undefined;
   /** A frame that is neither request nor ping. Throws `MalformedBytes`. */
   readonly onFrame: (kind: number, payload: Uint8Array, from: Introduction) => void;
+  /** The frames of one read have been given. */
+  readonly onRead: () => void;
   /** A process of this broker was heard for the first time: what an earlier one had under way is lost. */
   readonly onNewProcess: (broker: BrokerId) => void;
   readonly onFenced: (reason: string) => void;
@@ -144,7 +146,7 @@ export class Inbound {
             this.#context.onFrame(kind, payload, peer);
           }
         },
-        () => undefined,
+        () => this.#context.onRead(),
       );
     } catch (error) {
       if (error instanceof MalformedBytes) throw new FrameError(`broker ${peer.broker}: ${error.message}`);

@@ -30,6 +30,8 @@ export interface TransportOptions {
 /** What the groups' runtime hears of the network. */
 export interface TransportListener {
   onFrame(kind: number, payload: Uint8Array, from: Introduction): void;
+  /** The frames of one read have been given. */
+  onRead(): void;
   onUp(broker: BrokerId): void;
   onDown(broker: BrokerId): void;
   onNewProcess(broker: BrokerId): void;
@@ -63,6 +65,7 @@ export class Transport implements Rpc {
       handlerOf: (name) => this.#handlers.get(name),
       judge: (peer) => this.#judge(peer),
       onFrame: (kind, payload, from) => this.#listener?.onFrame(kind, payload, from),
+      onRead: () => this.#listener?.onRead(),
       onNewProcess: (broker) => this.#listener?.onNewProcess(broker),
       onFenced: (reason) => this.#listener?.onFenced(reason),
     });

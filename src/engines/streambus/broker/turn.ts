@@ -64,12 +64,27 @@ export class Turns {
     if (this.#timer !== undefined || this.#stopped) return;
     this.#timer = this.#host.clock.timer(0, () => {
       this.#timer = undefined;
-      try {
-        this.#turn();
-      } catch (error) {
-        this.#onDefect(error);
-      }
+      this.#guarded();
     });
+  }
+
+  #guarded(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      this.#onDefect(error);
+    }
+  }
+
+  /**
+   * A turn now, when there is something to do: for the end of an event that brought it (a read of a connection, a write of the journal),
+   * where waiting for the next turn of the event loop would gather nothing more.
+   */
+  runNow(): void {
+    if (this.#timer === undefined || this.#stopped) return;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.#guarded();
   }
 
   /** Adds records to this turn's append. */
