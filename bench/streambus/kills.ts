@@ -26,6 +26,14 @@ export async function benchKills(times = 50): Promise<void> {
     console.log(`  anomalies       ${violations.length}  ${verdict(violations.length, '≤', 0)}`);
     for (const { check, message } of violations.slice(0, 10)) console.log(`    ${check}: ${message}`);
     if (violations.length > 0) process.exitCode = 1;
+  } catch (error) {
+    for (const broker of [1, 2, 3]) {
+      const warnings = cluster
+        .process(broker)
+        .logs.filter(({ level, msg }) => Number(level) >= 40 && msg !== 'slow fsync');
+      for (const line of warnings.slice(-20)) console.log(`broker ${broker}: ${JSON.stringify(line)}`);
+    }
+    throw error;
   } finally {
     await cluster.stop();
   }

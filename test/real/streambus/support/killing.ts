@@ -29,7 +29,11 @@ export async function killLeaders(cluster: BrokerCluster, load: Load, times: num
     await cluster.kill(victim);
     // Answers that it sent before it died may lie in this process yet: they are not a new leader's.
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const took = await load.nextAcknowledged(load.keys, 30_000, killedAt);
+    const took = await load.nextAcknowledged(load.keys, 30_000, killedAt).catch(async (error: unknown) => {
+      const now = await partitionsOf(cluster, victim === 1 ? 2 : 1).catch(String);
+      const text = JSON.stringify({ victim, led, now });
+      throw new Error(`round ${round}: ${text}`, { cause: error });
+    });
     for (const key of led) failOvers.push({ key, ms: took.get(key) ?? Number.NaN });
     await cluster.start(victim);
     await untilReady(cluster.http(victim));

@@ -58,9 +58,15 @@ const valuesPerSend = 4;
 export async function startLoad(options: LoadOptions): Promise<Load> {
   const { bootstrap, partitions = 3, pauseMs = 20 } = options;
   const client = createClient(bootstrap);
+  const complaints: string[] = [];
   const kafka = new Kafka({
     brokers: [...bootstrap],
-    logLevel: logLevel.NOTHING,
+    logLevel: logLevel.ERROR,
+    logCreator:
+      () =>
+      ({ log }) => {
+        complaints.push(`${log.timestamp} ${JSON.stringify(log)}`);
+      },
     connectionTimeout: 1_000,
     requestTimeout: 5_000,
     retry: { initialRetryTime: 50, maxRetryTime: 300, retries: 200 },
@@ -165,7 +171,8 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       };
       const timer = setTimeout(() => {
         const missing = keys.filter((key) => !took.has(key));
-        reject(new Error(`not acknowledged within ${limitMs} ms: ${missing.join(', ')}; ${failures.join('; ')}`));
+        const said = [...failures, ...complaints].slice(-20).join('\n');
+        reject(new Error(`not acknowledged within ${limitMs} ms: ${missing.join(', ')}\n${said}`));
       }, limitMs);
       waiting.add(look);
       look();
