@@ -145,11 +145,16 @@ async function failOver(world: Coordination, survive: number): Promise<void> {
   world.groups.lead();
 }
 
-test('should keep one owner a generation and every acknowledged offset, whatever happens between', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.nat(1_000), (steps, seed) =>
-      withCoordination((world) => play(world, steps), { seed, toMs: 3_600_000 }),
-    ),
-    { numRuns: 100, seed: 4, endOnFailure: false },
+function histories(mutants: readonly string[] = []) {
+  return fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.nat(1_000), (steps, seed) =>
+    withCoordination((world) => play(world, steps), { seed, mutants, toMs: 3_600_000 }),
   );
+}
+
+test('should keep one owner a generation and every acknowledged offset, whatever happens between', async () => {
+  await fc.assert(histories(), { numRuns: 100, seed: 4, endOnFailure: true });
+});
+
+test.each(['old-generation-commits', 'offsets-unlogged'])('should see the planted bug %s', async (mutant) => {
+  expect((await fc.check(histories([mutant]), { numRuns: 100, seed: 4, endOnFailure: true })).failed).toBe(true);
 });

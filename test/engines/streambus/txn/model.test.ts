@@ -152,19 +152,24 @@ function judge(world: Coordination, producers: readonly Producer[]): void {
   }
 }
 
+function histories(version: 1 | 2, mutants: readonly string[] = []) {
+  return fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), fc.nat(1_000), (steps, seed) =>
+    withCoordination((world) => play(world, version, [{ kind: 'init', who: 0 }, ...steps]), {
+      seed,
+      mutants,
+      topics: { orders: partitionCount },
+      toMs: 3_600_000,
+    }),
+  );
+}
+
 test.each([1, 2] as const)(
   'should end every transaction whole, as its client was told (version %i)',
   async (version) => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), fc.nat(1_000), (steps, seed) =>
-        withCoordination(
-          async (world) => {
-            await play(world, version, [{ kind: 'init', who: 0 }, ...steps]);
-          },
-          { seed, topics: { orders: partitionCount }, toMs: 3_600_000 },
-        ),
-      ),
-      { numRuns: 100, seed: 4, endOnFailure: false },
-    );
+    await fc.assert(histories(version), { numRuns: 100, seed: 4, endOnFailure: true });
   },
 );
+
+test.each(['marker-unlogged', 'epoch-not-bumped'])('should see the planted bug %s', async (mutant) => {
+  expect((await fc.check(histories(1, [mutant]), { numRuns: 200, seed: 4, endOnFailure: true })).failed).toBe(true);
+});
