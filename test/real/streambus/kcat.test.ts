@@ -40,9 +40,10 @@ async function consume(name: string, ...more: string[]): Promise<string[]> {
   return linesOf(out);
 }
 
-function join(group: string, name: string): RunningKcat {
+function join(group: string, name: string, ...settings: string[]): RunningKcat {
   const args = ['-G', group, '-X', 'auto.offset.reset=earliest', '-X', 'session.timeout.ms=6000'];
-  const member = startKcat([...brokers(), ...args, '-X', 'heartbeat.interval.ms=300', '-u', name]);
+  const more = ['heartbeat.interval.ms=300', ...settings].flatMap((setting) => ['-X', setting]);
+  const member = startKcat([...brokers(), ...args, ...more, '-u', name]);
   running.push(member);
   return member;
 }
@@ -137,6 +138,37 @@ describe.skipIf(!hasKcat)('kcat', () => {
       () => assigned(first),
       (partitions) => partitions.length === 4,
     );
+  });
+
+  test('members that give partitions up one by one, and keep their places, share a group', async () => {
+    const name = await topic('cooperative', 4);
+    const strategy = 'partition.assignment.strategy=cooperative-sticky';
+    const first = join('kcat-cooperative', name, strategy, 'group.instance.id=one');
+    await produce(name, numbers(8), '-p', '-1');
+    await eventually(
+      () => linesOf(first.out()).length,
+      (count) => count === 8,
+    );
+    const second = join('kcat-cooperative', name, strategy, 'group.instance.id=two');
+    await eventually(
+      () => second.err(),
+      (told) => told.includes('assignment of 2 partition(s)'),
+    );
+    // Both read by now: what comes is read once, by one or the other.
+    let round = 0;
+    await eventually(
+      async () => {
+        await produce(name, numbers(20), '-p', '-1');
+        round += 1;
+        return linesOf(second.out()).length;
+      },
+      (count) => count > 0,
+    );
+    await eventually(
+      () => linesOf(first.out()).length + linesOf(second.out()).length,
+      (count) => count >= 8 + 20 * round,
+    );
+    expect(linesOf(first.out()).length + linesOf(second.out()).length).toBe(8 + 20 * round);
   });
 
   test('a group goes on where it has committed', async () => {
