@@ -137,6 +137,7 @@ class Broker implements StreamBus {
       host,
       broker: this.#broker,
       secret: () => this.#secret,
+      packs: config.network.compression,
       addressOf: (broker) => this.#addressOf(broker),
       incarnationOf: (broker) => this.#metadata.brokers.get(broker)?.incarnation,
     });
@@ -265,6 +266,7 @@ class Broker implements StreamBus {
     this.#maintenance = startLogMaintenance(host, {
       partitions: () => machines.partitions.values(),
       intervalMs: Math.min(maintenanceMs, storage.compaction.interval),
+      retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
       retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
       scrubIntervalMs: () => storage.scrub_interval,
       onScrubbed: (wallMs) => {

@@ -25,6 +25,8 @@ export interface InboundContext {
   readonly host: Host;
   readonly self: () => HandshakeSelf;
   readonly tls: () => TlsOptions | undefined;
+  /** What is long goes out compressed. */
+  readonly packs: boolean;
   readonly handlerOf: (name: string) => { readonly handler: RpcHandler; readonly strangers: boolean } | undefined;
   /** Why a broker is not listened to: its incarnation was replaced. */
   readonly judge: (peer: Introduction) => HandshakeError | undefined;
@@ -132,7 +134,7 @@ export class Inbound {
     this.#noteProcess(peer);
     this.#sessions.add(session);
     const cancels = new Map<number, AbortController>();
-    const out = new OutgoingBytes(connection, () => connection.destroy());
+    const out = new OutgoingBytes(connection, () => connection.destroy(), this.#context.packs);
     try {
       await frames.each(
         (kind, payload) => {

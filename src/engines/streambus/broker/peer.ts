@@ -26,6 +26,8 @@ export interface PeerContext {
   readonly self: () => HandshakeSelf;
   readonly addressOf: (broker: BrokerId) => Address | undefined;
   readonly tls: () => TlsOptions | undefined;
+  /** What is long goes out compressed. */
+  readonly packs: boolean;
   /** A connection to it is there. */
   readonly onUp: (broker: BrokerId, peer: Introduction) => void;
   /** It was lost. */
@@ -203,7 +205,7 @@ export class Peer {
         connection.destroy();
         return;
       }
-      const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'));
+      const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'), this.#context.packs);
       const up: Up = { connection, out, peer };
       this.#up = up;
       this.#backOffMs = backOffFirstMs;

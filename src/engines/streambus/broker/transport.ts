@@ -21,6 +21,8 @@ export interface TransportOptions {
   readonly broker: BrokerId;
   /** Read at each connection. Undefined: brokers believe each other. */
   readonly secret: () => Uint8Array | undefined;
+  /** `network.compression`: what is long goes out compressed; what comes in is understood either way. Default false. */
+  readonly packs?: boolean;
   /** Where a broker's RPC is, by configuration and metadata. */
   readonly addressOf: (broker: BrokerId) => Address | undefined;
   /** The incarnation that a broker has by the metadata here: an older one is not listened to. Undefined: not known. */
@@ -62,6 +64,7 @@ export class Transport implements Rpc {
       host: options.host,
       self: () => this.#self(),
       tls: () => this.tls,
+      packs: options.packs ?? false,
       handlerOf: (name) => this.#handlers.get(name),
       judge: (peer) => this.#judge(peer),
       onFrame: (kind, payload, from) => this.#listener?.onFrame(kind, payload, from),
@@ -117,6 +120,7 @@ export class Transport implements Rpc {
           self: () => this.#self(),
           addressOf,
           tls: () => this.tls,
+          packs: this.#options.packs ?? false,
           onUp: (up) => this.#listener?.onUp(up),
           onDown: (down) => this.#listener?.onDown(down),
         },

@@ -262,3 +262,19 @@ test('a rolling restart waits for each broker, and a broker that is down is name
   expect((await desk.ask('GET', '/health/live')).status).toBe(200);
   expect((await desk.ask('GET', '/health/ready')).status).toBe(503);
 });
+
+test('brokers that compress what they say to each other, and one that does not, hold the same', async () => {
+  const mixed = new Desk({ config: { network: { compression: true } } });
+  const configured = mixed.brokers.config.bind(mixed.brokers);
+  mixed.brokers.config = (id) => {
+    const config = configured(id);
+    expect(config.network.compression).toBe(true);
+    config.network.compression = id !== 3;
+    return config;
+  };
+  mixed.brokers.start();
+  await mixed.brokers.until('three brokers', () => mixed.brokers.ready.size === 3);
+  expect(await mixed.run('topics create orders --partitions 2')).toBe(0);
+  await mixed.produce('orders', 200);
+  expect(await mixed.run('verify-data-integrity')).toBe(0);
+});
