@@ -267,7 +267,6 @@ class Broker implements StreamBus {
       partitions: () => machines.partitions.values(),
       intervalMs: Math.min(maintenanceMs, storage.compaction.interval),
       retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
-      retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
       scrubIntervalMs: () => storage.scrub_interval,
       onScrubbed: (wallMs) => {
         machines.scrubbedWall = wallMs;
