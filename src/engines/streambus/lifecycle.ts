@@ -64,6 +64,8 @@ async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Jour
     maxBatchBytes,
     maxWaitMs,
     maxPendingBytes: journalPendingBytes,
+    // One entry of half a segment still fits.
+    maxAppendBytes: segmentBytes,
     create: expected === undefined ? 'if-missing' : 'never',
   }).catch((error: unknown) => {
     throw journalError(error, directory);

@@ -62,6 +62,8 @@ export interface ReplicaContext {
     readonly electionTicks: number;
     readonly heartbeatTicks: number;
     readonly maxUncommittedBytes: number;
+    /** Of one entry: the journal takes no larger one. */
+    readonly maxEntryBytes: number;
   };
   /** Something is to do for this replica: it gets a turn. */
   schedule(replica: GroupReplica): void;
@@ -232,6 +234,13 @@ export class GroupReplica implements GroupHandle {
     if (this.#context.isStopping) throw new NotProposed('stopping', `broker ${this.#context.broker} is stopping`);
     if (node === undefined || !this.serving) {
       throw new NotProposed('not-leader', `broker ${this.#context.broker} does not lead group ${this.group}`);
+    }
+    if (data.length > this.#context.raft.maxEntryBytes) {
+      const most = this.#context.raft.maxEntryBytes;
+      throw new NotProposed(
+        'busy',
+        `an entry of ${data.length} bytes does not fit the journal's files: at most ${most}`,
+      );
     }
     if (this.#context.isCongested) throw new NotProposed('busy', 'too much waits for the journal');
     if (node.leadTransferee !== 0) {

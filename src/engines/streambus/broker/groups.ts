@@ -10,7 +10,7 @@ import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.
 import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
 import { GroupStorage } from './groupStorage.ts';
 import { type CheckpointRecord, checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
-import { appendBytesOf, JournalWriter } from './journalWriter.ts';
+import { appendBytesOf, entryBytesOf, JournalWriter } from './journalWriter.ts';
 import type { GroupObserver } from './observer.ts';
 import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
 import { Reconciler } from './reconcile.ts';
@@ -638,7 +638,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       member: this.member,
       snapshots: this.#snapshots,
       observer,
-      raft,
+      raft: { ...raft, maxEntryBytes: entryBytesOf(this.#options.journalSegmentBytes) },
       schedule: (replica) => turns.schedule(replica),
       record: (records, durable) => turns.record(records, durable),
       send: (replica, message) => this.#outbox.add(replica.group, replica.spec.generation, message),

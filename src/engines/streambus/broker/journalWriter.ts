@@ -7,6 +7,11 @@ export function appendBytesOf(segmentBytes: number): number {
   return Math.min(8 * 1024 * 1024, segmentBytes / 4);
 }
 
+/** The largest entry that may be proposed: its record has to lie in one segment, beside the segment's own pages. */
+export function entryBytesOf(segmentBytes: number): number {
+  return segmentBytes / 2;
+}
+
 /** Told once what was appended is durable; `first` is the number of its first record (0 for none). */
 export type OnDurable = (first: Lsn) => void;
 

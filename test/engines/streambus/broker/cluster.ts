@@ -199,7 +199,11 @@ export class Cluster {
   async until(what: string, holds: () => boolean, withinMs = 30_000): Promise<void> {
     const toMs = this.world.now + withinMs;
     await this.world.run({ toMs, until: holds });
-    if (!holds()) throw new Error(`${what}: not within ${withinMs} ms`);
+    if (holds()) return;
+    const lines = this.world.logs.lines
+      .slice(-10)
+      .map(({ atMs, machine, message, fields }) => `${atMs.toFixed(0)} ${machine} ${message} ${JSON.stringify(fields)}`);
+    throw new Error(`${what}: not within ${withinMs} ms; last lines:\n${lines.join('\n')}`);
   }
 
   run(ms: number): Promise<void> {

@@ -124,4 +124,32 @@ describe('the groups of three brokers', () => {
     await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined), 5_000);
     for (const group of cluster.groupIds) expect(cluster.leader(group)?.id).not.toBe(victim?.id);
   });
+
+  it('let the old files of the journal go, and keep what idle groups have voted', async () => {
+    const cluster = new Cluster({ seed: 6, groups: 3, flushIntervalMs: 200, segmentBytes: 2 ** 20 });
+    cluster.start();
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined));
+    const before = cluster.groupIds.map((group) => cluster.leader(group)?.groups.get(group)?.handle.term);
+    const text = 'x'.repeat(20_000);
+    for (let at = 0; at < 220; at++) {
+      const handle = cluster.leader(0)?.groups.get(0)?.handle;
+      void handle?.propose(encode(`${at}${text}`)).catch(() => undefined);
+      await cluster.run(25);
+    }
+    await cluster.run(2_000);
+    for (const { journal } of cluster.live) {
+      expect(journal.segments().length).toBeLessThanOrEqual(4);
+      expect(journal.firstLsn).toBeGreaterThan(100);
+    }
+    const kept = [...(cluster.texts(0).get(1) ?? [])];
+    for (const id of [1, 2, 3]) cluster.stop(id, 'power');
+    cluster.start();
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined));
+    for (const [at, group] of cluster.groupIds.entries()) {
+      // Whoever leads now was elected in a later term than any that was ever voted in.
+      expect(cluster.leader(group)?.groups.get(group)?.handle.term).toBeGreaterThan(before[at] ?? 0);
+    }
+    await cluster.run(1_000);
+    for (const texts of cluster.texts(0).values()) expect(texts).toEqual(kept);
+  });
 });
