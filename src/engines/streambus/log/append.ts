@@ -6,7 +6,7 @@ import { checkBatch, isRefusal } from './batchRules.ts';
 import { lastOffsetOf } from './batchView.ts';
 import type { PartitionCore } from './core.ts';
 import { Deadlines } from './deadlines.ts';
-import { encodeExpiry, encodeRoll } from './entries.ts';
+import { encodeExpiry, encodeLimits, encodeRoll } from './entries.ts';
 import { afterBatch, afterMarker, judgeSequence, maxProducers, type ProducerState } from './producers.ts';
 import type { AppendRequest, AppendResult, TransactionMarker } from './replica.ts';
 import { type PartitionSettings, settingsOf } from './settings.ts';
@@ -82,6 +82,15 @@ export class Appender {
       this.#settings = settingsOf(this.#core.config, configs);
     }
     return this.#settings;
+  }
+
+  /** Puts the topic's limits of segments into the log when they are not what it says: all replicas roll alike. */
+  proposeLimits(): void {
+    const { segmentBytes, segmentAgeMs } = this.settings();
+    const { limits } = this.#core.state;
+    if (this.tail === undefined) return;
+    if (limits.segmentBytes === segmentBytes && limits.segmentAgeMs === segmentAgeMs) return;
+    this.proposeQuietly(encodeLimits(segmentBytes, segmentAgeMs));
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

@@ -125,6 +125,8 @@ export class PartitionCore {
       throw new Error(`${this.directory}: a batch of ${bytesOf(header)} bytes was committed as ${batch.length}`);
     }
     const { state } = this;
+    // What follows is written over what was caught up in vain.
+    if (this.headStart.size > 0) this.headStart.clear();
     const timestampBefore = state.segments.active.maxTimestamp;
     const { segment, position, rolled } = state.addBatch(batch, header, this.#rollsByClock());
     const last = lastOffsetOf(header);

@@ -81,7 +81,8 @@ export async function fetchFrom(core: PartitionCore, appender: Appender, request
       offset = read.range.lastOffset + 1;
       continue;
     }
-    // A trim while the bytes were read: they are still the log's, but the client must not be told that the log begins later.
+    // Trimmed while the bytes were read: the transactions that were aborted there are forgotten, so they must not be given.
+    if (offset < state.start) return answer(kafkaErrors.OFFSET_OUT_OF_RANGE);
     const upTo = read.bytes === 0 ? offset : endOfPieces(read.pieces);
     const aborted = committed && !core.mutants.abortedLost ? state.aborted.overlapping(request.offset, upTo) : [];
     return answer(kafkaErrors.NONE, read.pieces, aborted);

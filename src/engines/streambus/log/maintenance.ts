@@ -137,6 +137,8 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
     const retains = isRetentionDue();
     for (const partition of present) {
       if (retains) retain(partition, host.clock.wall());
+      partition.appender.forgetSettings();
+      partition.appender.proposeLimits();
       expireIdle(partition, cares.of(partition).samples, host.clock.now());
     }
     if (busy) return;

@@ -17,7 +17,6 @@ import { answerSegmentRequest } from './catchUpSend.ts';
 import { makeCheckpoint, removeQuietly, removeStateFiles } from './checkpoint.ts';
 import { PartitionCore } from './core.ts';
 import type { PartitionDamage } from './damage.ts';
-import { encodeLimits } from './entries.ts';
 import { fetchFrom, highWatermarkOf, lastStableOffsetOf } from './fetch.ts';
 import type { PartitionHooks } from './hooks.ts';
 import { LogState } from './logState.ts';
@@ -113,11 +112,7 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
 
   lead(term: number): void {
     this.appender.lead(term);
-    const { segmentBytes, segmentAgeMs } = this.appender.settings();
-    const { limits } = this.core.state;
-    if (limits.segmentBytes !== segmentBytes || limits.segmentAgeMs !== segmentAgeMs) {
-      this.appender.proposeQuietly(encodeLimits(segmentBytes, segmentAgeMs));
-    }
+    this.appender.proposeLimits();
   }
 
   follow(): void {
@@ -130,12 +125,21 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
   }
 
   checkpointed(index: number): void {
-    void this.core.removeDoomed(index);
-    void removeStateFiles(this.core, index);
-    if (this.core.restored && this.core.progress === undefined) {
-      this.core.restored = false;
-      void removeQuietly(this.core, restoringFile);
-    }
+    this.#tidy(index).catch((error: unknown) => {
+      // It was closed meanwhile: what stays is removed when it is opened.
+      this.core.host.telemetry.logger.debug('files that are not needed any more stay', {
+        directory: this.directory,
+        error: String(error),
+      });
+    });
+  }
+
+  async #tidy(index: number): Promise<void> {
+    await this.core.removeDoomed(index);
+    await removeStateFiles(this.core, index);
+    if (!this.core.restored || this.core.progress !== undefined) return;
+    this.core.restored = false;
+    await removeQuietly(this.core, restoringFile);
   }
 
   hold(): Promise<void> | undefined {

@@ -120,7 +120,8 @@ export class SegmentWriter implements UnwrittenOwner {
       this.drain();
       await this.#draining;
     }
-    if (this.#failed) throw new Error('a segment could not be written: the process ends');
+    if (this.#done < target)
+      throw new Error(`${this.#parts.directory}: closed, or failed, before everything was written`);
   }
 
   async #drain(): Promise<void> {
@@ -248,8 +249,9 @@ export class SegmentWriter implements UnwrittenOwner {
       this.#dirty.delete(base);
       dirty.lease.release();
     }
-    this.#parts.shared.files.drop(filePath(this.#parts.directory, base, 'seg'));
-    this.#parts.shared.files.drop(filePath(this.#parts.directory, base, 'idx'));
+    for (const kind of ['seg', 'idx', 'txn'] as const) {
+      this.#parts.shared.files.drop(filePath(this.#parts.directory, base, kind));
+    }
   }
 
   /** Stops: what is queued is not written any more, the journal brings it back. */

@@ -110,6 +110,27 @@ describe('retention', () => {
     });
   });
 
+  it('follows a topic whose segments are to be smaller from now on, on every replica alike', async () => {
+    const { run } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const opened = await openRig(host);
+      const maintenance = startLogMaintenance(host, { partitions: () => [opened.partition], intervalMs: 1_000 });
+      const write = async () => {
+        for (let n = 0; n < 5; n++) await opened.partition.append(produce(batchOf(['x'.repeat(500)])));
+      };
+      await write();
+      expect(opened.partition.core.state.segments.all).toHaveLength(1);
+      opened.configs.set('segment.bytes', '1000');
+      await host.clock.sleep(1_500);
+      await write();
+      maintenance.stop();
+      expect(opened.partition.core.state.segments.all.map((segment) => segment.base)).toEqual([0, 5, 6, 7, 8, 9]);
+      const other = await openRig(host, { follows: true, directory: '/data/other' });
+      for (const entry of opened.group.log) other.partition.apply(entry);
+      expect(other.partition.core.state.segments.all).toEqual(opened.partition.core.state.segments.all);
+    });
+  });
+
   it('has a planted bug that other replicas do not share', async () => {
     const { run } = journalWorld({ seed: 1, mutants: ['trim-local'] });
     await run(async (host) => {
