@@ -71,7 +71,11 @@ export class FrameStream {
       if (frame !== undefined) return frame;
       const bytes = await this.#connection.read();
       if (bytes === undefined) return undefined;
-      this.#splitter.push(bytes, (kind, payload) => this.#waiting.push({ kind, payload }));
+      this.#splitter.push(bytes, (kind, payload) => {
+        this.#waiting.push({ kind, payload });
+        // What follows a proof may have come with it, and is judged by it before more is read.
+        if (kind === PROOF) this.#splitter.bytesMax = frameBytesMax;
+      });
     }
   }
 
