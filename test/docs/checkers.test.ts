@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { logAnomalies } from '../../src/checkers/log/checkLog.ts';
+import { streamBusChecks } from '../../src/checkers/streambus/index.ts';
 import { historyChecks } from '../../src/cli/historyChecks.ts';
 import { createProgram } from '../../src/cli/program.ts';
 
@@ -51,6 +52,14 @@ test('should show a checker whose tests hold, and fail without its heart', async
   const bad = await promisify(execFile)(process.execPath, vitest).catch((error) => error);
   writeFileSync(source, text);
   expect(bad.stdout).toMatch(/1 failed/);
+});
+
+test('should list the checks of streambus, and no other', () => {
+  const table = page.slice(page.indexOf('<!-- streambus checks -->')).split('\n\n')[0] ?? '';
+  const names = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+  );
+  expect(names.sort()).toEqual(streamBusChecks.map(({ name }) => name).sort());
 });
 
 test('should satisfy the linter', () => {

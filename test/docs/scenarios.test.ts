@@ -13,6 +13,8 @@ import { builtInVerbs } from '../../src/scenario/references.ts';
 import { scenarioSchema, stepSchemas } from '../../src/scenario/schema.ts';
 import { stemeLoadSchema } from '../../src/scenario/stands/stemedb/loadSchema.ts';
 import { verbNames } from '../../src/scenario/stands/stemedb/verbs.ts';
+import { streamBusLoadSchema } from '../../src/scenario/stands/streambus/loadSchema.ts';
+import { verbNames as streamBusVerbs } from '../../src/scenario/stands/streambus/verbs.ts';
 import { nodeStates } from '../../src/scenario/words.ts';
 
 // The page docs/scenarios.md: what it shows is read by the product, what it lists is what there is.
@@ -79,6 +81,12 @@ describe('the page about scenarios', () => {
       stringify({ expect: scenarioSchema.parse({ title: 't', engine: 'e', duration: '1s' }).expect }),
     );
     expect(firstColumn('| key of `expect` ')).toEqual(expect.arrayContaining(Object.keys(expected)));
+  });
+
+  it('should list the keys of the load and the commands of streambus, and no other', () => {
+    expect(firstColumn('<!-- streambus load -->').sort()).toEqual(Object.keys(streamBusLoadSchema.shape).sort());
+    const verbs = firstColumn('<!-- streambus verbs -->').map((line) => line.split(/[ /]/)[0] ?? '');
+    expect([...new Set(verbs)].sort()).toEqual([...streamBusVerbs].sort());
   });
 
   it('should list every fault, command and key of the load, and no other', () => {
