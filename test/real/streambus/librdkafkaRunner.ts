@@ -4,7 +4,7 @@
  *     LIBRDKAFKA_DIR=<a built librdkafka> node test/real/streambus/librdkafkaRunner.ts [number …]
  *
  * Without numbers it runs every test that must pass. Ends with 1 when one fails. Logs of the tests stay in `LIBRDKAFKA_LOGS`, if that
- * is given. `librdkafka.test.ts` runs a few of them in every test run.
+ * is given; `LIBRDKAFKA_PATIENCE` multiplies the tests' own time-outs, for machines that do other things. `librdkafka.test.ts` runs a few of them in every test run.
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -53,7 +53,14 @@ export async function runLibrdkafkaTest(
   const scratch = mkdtempSync(join(tmpdir(), 'hotfire-librdkafka-'));
   const brokers = cluster.bootstrap.join(',');
   const configuration = join(scratch, 'test.conf');
-  writeFileSync(configuration, `bootstrap.servers=${brokers}\ntest.topic.random=true\n`);
+  const patience = process.env.LIBRDKAFKA_PATIENCE ?? '1';
+  const settings = { 'bootstrap.servers': brokers, 'test.topic.random': 'true', 'test.timeout.multiplier': patience };
+  writeFileSync(
+    configuration,
+    `${Object.entries(settings)
+      .map(([name, value]) => `${name}=${value}`)
+      .join('\n')}\n`,
+  );
   writeCommands(join(scratch, 'bin'));
   const began = performance.now();
   try {
