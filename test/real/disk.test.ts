@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,52 @@ describe('lock between processes', () => {
       child.kill('SIGKILL');
       await file.close();
     }
+  });
+});
+
+/** Flags of this process's descriptors of a file, as the kernel tells them. */
+function flagsOf(path: string): number[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      if (readlinkSync(`/proc/self/fd/${fd}`) !== path) return [];
+      const [, flags = '0'] = /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+      return [Number.parseInt(flags, 8)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe.runIf(process.platform === 'linux')('durable writes', () => {
+  const dsync = 0o10000;
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'hotfire-durable-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  it('should go through one more descriptor, which syncs by itself and closes with the file', async () => {
+    const path = join(directory, 'log');
+    const file = await createRealDisk().open(path, { mode: 'create' });
+    await file.write(0, [new Uint8Array(8)], { durable: false });
+    expect(flagsOf(path).filter((flags) => (flags & dsync) !== 0)).toEqual([]);
+    await Promise.all([0, 8, 16].map((at) => file.write(at, [new Uint8Array(8)], { durable: true })));
+    await file.write(24, [new Uint8Array(8)], { durable: true });
+    expect(flagsOf(path).filter((flags) => (flags & dsync) !== 0)).toHaveLength(1);
+    await file.close();
+    expect(flagsOf(path)).toEqual([]);
+  });
+
+  it('should leave what plain and durable writes in turn have written', async () => {
+    const file = await createRealDisk().open(join(directory, 'log'), { mode: 'create' });
+    for (let at = 0; at < 12; at++) {
+      const bytes = Uint8Array.of(at, at + 1, at + 2, at + 3);
+      await file.write(at * 4, [bytes.subarray(0, 1), bytes.subarray(1)], { durable: at % 4 !== 0 });
+    }
+    const read = new Uint8Array(48);
+    expect(await file.read(0, read)).toBe(48);
+    expect([...read]).toEqual(Array.from({ length: 48 }, (_, index) => (index >> 2) + (index & 3)));
+    await file.close();
   });
 });
 
