@@ -189,7 +189,11 @@ export class GroupReplica implements GroupHandle {
     const node = new RawNode(this.#raftConfig());
     this.#core = { node, machine };
     this.#isOpen = true;
+    const { voters, votersOutgoing } = this.storage.confState;
+    const isAlone = voters.length === 1 && voters[0] === this.member && votersOutgoing.length === 0;
     if (this.#probation) void this.#findBarrier();
+    // Nobody else could lead or be asked: there is nothing to wait for.
+    else if (isAlone) node.campaign();
     this.#context.schedule(this);
   }
 

@@ -1,5 +1,6 @@
 import type { HardState, Message, RaftId } from '../../../consensus/types.ts';
 import type { Millis, Timer } from '../../../host/clock.ts';
+import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Journal, Lsn } from '../../../storage/journal/index.ts';
 import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
@@ -280,7 +281,18 @@ export class Groups implements GroupsRuntime, TransportListener {
   checkpointSoon(group: GroupId): void {
     const replica = this.#replicas.get(group);
     if (replica?.isOpen !== true || replica.isRestoring || this.#isStopping) return;
-    replica.checkpoint().catch((error: unknown) => this.#fatal(error));
+    this.#tryCheckpoint(replica).catch((error: unknown) => this.#fatal(error));
+  }
+
+  /** A disk without room, or a file that cannot be written: the journal still has everything, the next round tries again. */
+  async #tryCheckpoint(replica: GroupReplica): Promise<void> {
+    try {
+      await replica.checkpoint();
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.operation === 'sync') throw error;
+      const { group } = replica;
+      this.#options.host.telemetry.logger.warn('a checkpoint could not be made', { group, error: error.message });
+    }
   }
 
   /** Gives the lead of one group away, if it is led here and somebody can take it. */
@@ -326,6 +338,10 @@ export class Groups implements GroupsRuntime, TransportListener {
   // What the network brings.
 
   onFrame(kind: number, payload: Uint8Array, from: Introduction): void {
+    if (this.#options.transport.isFenced(from.broker, from.incarnation)) {
+      this.#options.events.fenced('incarnation');
+      return;
+    }
     const { broker, incarnation } = this.#options;
     readRaftFrame(
       kind,
@@ -499,7 +515,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     const due = [...this.#replicas.values()].filter((replica) => replica.isOpen && isDue(replica));
     const work = async () => {
       for (let replica = due.shift(); replica !== undefined; replica = due.shift()) {
-        if (replica.isOpen && !replica.isRestoring) await replica.checkpoint();
+        if (replica.isOpen && !replica.isRestoring) await this.#tryCheckpoint(replica);
       }
     };
     await Promise.all(Array.from({ length: Math.min(checkpointsAtOnce, due.length) }, work));

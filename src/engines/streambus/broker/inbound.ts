@@ -7,6 +7,7 @@ import {
   type HandshakeSelf,
   hearIntroduction,
   type Introduction,
+  isSameIntroduction,
 } from '../../../wire/rpc/handshake.ts';
 import { decodeNumber, decodeRequest, encodeAnswer, encodeNumber, FrameKind } from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
@@ -92,7 +93,11 @@ export class Inbound {
     const late = host.clock.timer(helloTimeoutMs, () => connection.destroy());
     let isKnown = false;
     try {
-      const { peer, frames } = await hearIntroduction(connection, self(), (who) => judge(who) ?? this.#judgeStart(who));
+      const own = self();
+      const { peer, frames } = await hearIntroduction(connection, own, (who) => judge(who) ?? this.#judgeStart(who));
+      if (!isSameIntroduction(own.introduction, self().introduction)) {
+        throw new HandshakeError('broker', 'this broker got another identity while it introduced itself');
+      }
       late.cancel();
       this.#unknown--;
       isKnown = true;

@@ -136,8 +136,9 @@ export class JournalWriter {
 
   #rejected(error: unknown): void {
     if (this.#failed) return;
-    if (error instanceof JournalError && error.code === 'JournalReadOnly' && error.outcome === 'not_applied') {
-      // No room: nothing of what is under way was written. It is given again, in its order, when there is room.
+    if (error instanceof JournalError && error.code === 'JournalReadOnly') {
+      // No room: what is under way is given again, in its order, when there is some. Should a part of it be there already, nobody was told
+      // of it, and the same records once more say the same.
       this.#held.unshift(...this.#inFlight.splice(0).map(({ waiting }) => waiting));
       return;
     }

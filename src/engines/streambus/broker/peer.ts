@@ -3,7 +3,13 @@ import type { Host } from '../../../host/host.ts';
 import type { Address, Connection, TlsOptions } from '../../../host/network.ts';
 import { MalformedBytes } from '../../../wire/rpc/bytes.ts';
 import { FrameError } from '../../../wire/rpc/frames.ts';
-import { type HandshakeSelf, type Introduction, introduceOurselves } from '../../../wire/rpc/handshake.ts';
+import {
+  HandshakeError,
+  type HandshakeSelf,
+  type Introduction,
+  introduceOurselves,
+  isSameIntroduction,
+} from '../../../wire/rpc/handshake.ts';
 import { decodeAnswer, decodeNumber, encodeNumber, encodeRequest, FrameKind } from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
 import { OutgoingBytes } from './connection.ts';
@@ -200,10 +206,15 @@ export class Peer {
       );
       const dropped = connection;
       const late = host.clock.timer(connectTimeoutMs, () => dropped.destroy());
-      const { peer, frames } = await introduceOurselves(connection, self(), this.broker).finally(() => late.cancel());
+      const own = self();
+      const { peer, frames } = await introduceOurselves(connection, own, this.broker).finally(() => late.cancel());
       if (this.#closed) {
         connection.destroy();
         return;
+      }
+      if (!isSameIntroduction(own.introduction, self().introduction)) {
+        // The other side would take everything that comes on this connection for that of whom it was told of.
+        throw new HandshakeError('broker', 'this broker got another identity while it introduced itself');
       }
       const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'), this.#context.packs);
       const up: Up = { connection, out, peer };

@@ -215,6 +215,12 @@ export class Transport implements Rpc {
     }
   }
 
+  /** By the metadata here the broker has a later incarnation: this one is not listened to any more. */
+  isFenced(broker: BrokerId, incarnation: Incarnation): boolean {
+    const current = this.#options.incarnationOf(broker);
+    return current !== undefined && incarnation < current;
+  }
+
   #judge(peer: Introduction): HandshakeError | undefined {
     const current = this.#options.incarnationOf(peer.broker);
     if (current === undefined || peer.incarnation === 0 || peer.incarnation >= current) return undefined;

@@ -59,6 +59,7 @@ describe('what is read of the journal', () => {
           generation: 1,
           metadata: { index: 40, term: 2, confState },
           replacesLog: true,
+          probation: false,
           data: undefined,
         }),
         removedRecord(1_026, 1, 12),
