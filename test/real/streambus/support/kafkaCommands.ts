@@ -1,13 +1,8 @@
 /** Kafka's scripts `kafka-topics.sh` and `kafka-acls.sh`, as far as librdkafka's tests call them, over kafkajs. */
-import {
-  type AclEntry,
-  AclOperationTypes,
-  AclPermissionTypes,
-  AclResourceTypes,
-  Kafka,
-  logLevel,
-  ResourcePatternTypes,
-} from 'kafkajs';
+import kafkajs, { type AclEntry, type AclOperationTypes } from 'kafkajs';
+
+const { AclOperationTypes: operationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel } = kafkajs;
+const { ResourcePatternTypes } = kafkajs;
 
 const [script = '', ...words] = process.argv.slice(2);
 
@@ -58,11 +53,11 @@ async function topics(): Promise<void> {
 }
 
 const operations: Readonly<Record<string, AclOperationTypes>> = {
-  all: AclOperationTypes.ALL,
-  read: AclOperationTypes.READ,
-  write: AclOperationTypes.WRITE,
-  create: AclOperationTypes.CREATE,
-  describe: AclOperationTypes.DESCRIBE,
+  all: operationTypes.ALL,
+  read: operationTypes.READ,
+  write: operationTypes.WRITE,
+  create: operationTypes.CREATE,
+  describe: operationTypes.DESCRIBE,
 };
 
 async function acls(): Promise<void> {
