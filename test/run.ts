@@ -21,8 +21,8 @@ interface VitestReport {
   }[];
 }
 
-/** Seeds of the chaos campaign in every test run; more on demand with `hotfire chaos`. */
-const CHAOS_SEEDS = 200;
+/** Seeds of each engine's chaos campaign in every test run; more on demand with `hotfire chaos`. */
+const chaosSeeds = { stemedb: 200, streambus: 60 } as const;
 
 const root = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'hotfire-test-'));
@@ -36,7 +36,9 @@ try {
   }
   runVitest();
   if (chosen.length === 0) {
-    runTool('chaos', join(root, 'src/cli/main.ts'), 'chaos', 'stemedb', '--seeds', `${CHAOS_SEEDS}`, '--jobs', '2');
+    for (const [engine, seeds] of Object.entries(chaosSeeds)) {
+      runTool(`chaos ${engine}`, join(root, 'src/cli/main.ts'), 'chaos', engine, '--seeds', `${seeds}`, '--jobs', '2');
+    }
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
