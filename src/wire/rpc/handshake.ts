@@ -27,6 +27,16 @@ export interface Introduction {
   readonly startCount: number;
 }
 
+/** True when both say the same of the same broker. */
+export function isSameIntroduction(left: Introduction, right: Introduction): boolean {
+  return (
+    left.cluster === right.cluster &&
+    left.broker === right.broker &&
+    left.incarnation === right.incarnation &&
+    left.startCount === right.startCount
+  );
+}
+
 /** The other side is not who was expected, or refuses us. */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
