@@ -250,7 +250,7 @@ export class PartitionCore {
   /** Planted bug: forgets producers by this replica's clock. */
   #expireByClock(): void {
     const wall = this.host.clock.wall();
-    const old = [...this.state.producers.values()].filter((producer) => wall - producer.lastTimestamp > 500);
+    const old = [...this.state.producers.values()].filter((producer) => wall - producer.lastTimestamp > 100);
     this.state.expire(old.map((producer) => producer.producerId));
   }
 }
