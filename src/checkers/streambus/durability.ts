@@ -1,6 +1,6 @@
 import { Findings } from '../findings.ts';
 import type { Watch } from './check.ts';
-import type { Applied, Configuration, GroupEvent, Opened, Stored } from './groupEvents.ts';
+import type { Applied, Configuration, GroupEvent, Opened, Stored, Voted } from './groupEvents.ts';
 import { ByGroup, ByMember } from './memberLog.ts';
 import { isMajority } from './quorums.ts';
 import { nameOf } from './raftPaper.ts';
@@ -13,6 +13,8 @@ interface Medium {
   /** A state up to here is there, or in what was there when the member was opened. */
   snapshotIndex: number;
   hardState: { readonly term: number; readonly vote: number } | undefined;
+  /** It has lost its log, when so much was applied: until it has that again it gives no vote. */
+  lacksBelow: number | undefined;
 }
 
 interface Group {
@@ -52,7 +54,13 @@ export function watchDurability(): DurabilityWatch {
     highestApplied: 0,
     applied: new Map(),
   }));
-  const media = new ByMember<Medium>(() => ({ terms: new Map(), last: 0, snapshotIndex: 0, hardState: undefined }));
+  const media = new ByMember<Medium>(() => ({
+    terms: new Map(),
+    last: 0,
+    snapshotIndex: 0,
+    hardState: undefined,
+    lacksBelow: undefined,
+  }));
   let applied = 0;
   let opened = 0;
 
@@ -99,7 +107,23 @@ export function watchDurability(): DurabilityWatch {
     if (isOnMajority(group, index, term)) majorityAt.set(index, { term, atMs });
   }
 
+  /** The member has a state of this index (again). */
+  function reached(group: number, member: number, index: number): void {
+    const medium = media.of(group, member);
+    if (medium.lacksBelow !== undefined && index >= medium.lacksBelow) medium.lacksBelow = undefined;
+  }
+
+  function vote({ group, member, term, candidate, atMs }: Voted): void {
+    const lacks = media.find(group, member)?.lacksBelow;
+    if (lacks === undefined) return;
+    tail.add(
+      `${nameOf(member)} gave its vote of term ${term} in group ${group} to ${nameOf(candidate)}: it has lost its log, and has not got back what was applied up to ${lacks}`,
+      { atMs },
+    );
+  }
+
   function apply({ group, member, entry, atMs }: Applied): void {
+    reached(group, member, entry.index);
     const known = groups.of(group);
     if (entry.index <= known.highestApplied) return;
     known.highestApplied = entry.index;
@@ -167,7 +191,11 @@ export function watchDurability(): DurabilityWatch {
             return apply(event);
           case 'configured':
             return configure(group, event.index, event.configuration);
+          case 'voted':
+            vote(event);
+            return;
           case 'restored':
+            reached(group, member, event.index);
             store({ ...event, kind: 'stored', entries: [], hardState: undefined, snapshotIndex: event.index });
             return configure(group, event.index, event.configuration);
           case 'forgotten': {
@@ -176,6 +204,7 @@ export function watchDurability(): DurabilityWatch {
             medium.last = 0;
             medium.snapshotIndex = 0;
             if (event.what === 'all') medium.hardState = undefined;
+            else medium.lacksBelow = groups.of(group).highestApplied;
             return;
           }
         }

@@ -4,7 +4,7 @@ import { watchDurability } from '../../../src/checkers/streambus/durability.ts';
 import type { GroupEvent } from '../../../src/checkers/streambus/groupEvents.ts';
 import { majoritiesMeet } from '../../../src/checkers/streambus/quorums.ts';
 import { watchRaftPaper } from '../../../src/checkers/streambus/raftPaper.ts';
-import { a, appended, applied, b, c, entry, events, group, opened, stored, three } from './story.ts';
+import { a, appended, applied, b, c, entry, events, group, opened, stored, type Told, three } from './story.ts';
 
 function messages(
   watch: { take(event: GroupEvent): void; result(): { violations: readonly { message: string }[] } },
@@ -147,6 +147,21 @@ describe('committed-is-durable, tail-rule', () => {
       applied(a, 2, entry(2, 2)),
     );
     expect(messages(watchDurability().committed, wiped)).toHaveLength(1);
+  });
+  test('should see a vote of a member that has lost its log and not got it back', () => {
+    const tailOf = (...more: readonly Told[]): string[] => {
+      const watch = watchDurability();
+      const lost = { kind: 'forgotten', member: b, what: 'log', why: 'rm' } as const;
+      messages(
+        watch.committed,
+        events(...beginning, stored(c, [entry(2, 2)]), applied(a, 2, entry(2, 2)), lost, opened(b), ...more),
+      );
+      return watch.tail.result().violations.map(({ message }) => message);
+    };
+    const vote = { kind: 'voted', member: b, term: 3, candidate: c } as const;
+    expect(tailOf(vote)).toEqual([expect.stringMatching(/^broker-2\/1 gave its vote of term 3/)]);
+    expect(tailOf(appended(b, 2, [entry(2, 2)]), applied(b, 2, entry(2, 2)), vote)).toEqual([]);
+    expect(tailOf({ kind: 'restored', member: b, index: 2, term: 2, configuration: three }, vote)).toEqual([]);
   });
   test('should see a member that opens without what was on its medium', () => {
     const tailOf = (last: ReturnType<typeof opened>): string[] => {

@@ -15,7 +15,11 @@ export function entry(index: number, term: number, digest = index * 10 + term): 
 }
 
 /** An event without its group and its time: all of these stories are about one group. */
-type Told = GroupEvent extends infer Event ? (Event extends GroupEvent ? Omit<Event, 'group' | 'atMs'> : never) : never;
+export type Told = GroupEvent extends infer Event
+  ? Event extends GroupEvent
+    ? Omit<Event, 'group' | 'atMs'>
+    : never
+  : never;
 
 /** Events one after the other, a millisecond apart. */
 export function events(...told: readonly Told[]): GroupEvent[] {

@@ -123,4 +123,26 @@ export const diskEntries: readonly FaultEntry[] = [
             },
           ],
   },
+  {
+    // With one of the others gone, what is left of a majority has to count on the one that lost a partition.
+    name: 'partition deleted, another killed',
+    family: 'damage',
+    weight: 3,
+    steps: (draw, { nodes, victim }) => {
+      if (victim === undefined) return [];
+      const restart = scale(draw.a, 600, 1_500);
+      const others = nodes.filter((node) => node !== victim);
+      return [
+        { afterMs: 0, step: fault('process.kill', victim, {}, { restart }) },
+        {
+          afterMs: 300,
+          step: { operator: `rm -rf /var/lib/streambus/data/${choose(draw.b, partitions)}`, on: victim },
+        },
+        {
+          afterMs: restart + scale(draw.length, 0, 400),
+          step: fault('process.kill', choose(draw.where, others), {}, { restart: 3_000 }),
+        },
+      ];
+    },
+  },
 ];
