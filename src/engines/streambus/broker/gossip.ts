@@ -39,9 +39,17 @@ export class LeaderTable {
   }
 }
 
-/** Groups that the sender leads, with their terms. */
-export function encodeGossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): Uint8Array {
+/** What a broker tells the others of itself. */
+export interface Gossip {
+  /** It wants no leads: it is being stopped, or takes no writes. */
+  readonly yields: boolean;
+  /** Groups that it leads, with their terms; not always all of them. */
+  readonly led: Iterable<{ readonly group: GroupId; readonly term: number }>;
+}
+
+export function encodeGossip({ yields, led }: Gossip): Uint8Array {
   const writer = new ByteWriter();
+  writer.u8(yields ? 1 : 0);
   for (const { group, term } of led) {
     writer.u32(group);
     writer.u32(term);
@@ -49,9 +57,14 @@ export function encodeGossip(led: Iterable<{ readonly group: GroupId; readonly t
   return writer.copyOut();
 }
 
-export function readGossip(reader: ByteReader, heard: (group: GroupId, term: number) => void): void {
+/** Reads what another broker told. Throws `MalformedBytes`. */
+export function readGossip(
+  reader: ByteReader,
+  take: { yields(yields: boolean): void; leads(group: GroupId, term: number): void },
+): void {
+  take.yields(reader.u8() === 1);
   while (reader.left > 0) {
     const group = reader.u32();
-    heard(group, reader.u32());
+    take.leads(group, reader.u32());
   }
 }

@@ -31,6 +31,8 @@ const checkpointsAtOnce = 4;
 /** How often a hand-over looks how far it is. */
 const handOverPollMs = 50;
 const peerAskTimeoutMs = 30_000;
+/** How long the last checkpoints and writes may take when the broker stops. */
+const closeMs = 8_000;
 
 /** What is counted of groups. */
 export interface GroupEvents {
@@ -107,6 +109,8 @@ export class Groups implements GroupsRuntime, TransportListener {
   readonly #context: ReplicaContext;
   readonly #reconciler: Reconciler;
   readonly #newlyLed = new Set<GroupReplica>();
+  /** Brokers that want no leads. */
+  readonly #yielding = new Set<BrokerId>();
   #tickTimer: Timer | undefined;
   #checkpointTimer: Timer | undefined;
   #checkpointRound: Promise<void> = Promise.resolve();
@@ -148,6 +152,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       desired: (group) => this.desired(group),
       isReachable: (id) => this.#isReachable(id),
       isHandingOver: () => this.#isHandingOver,
+      yields: (broker) => this.#yielding.has(broker),
       tickMs: options.raft.tickMs,
     });
     this.#nextGossipMs = host.clock.now() + gossipEveryMs;
@@ -308,6 +313,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   async handOver(withinMs: Millis): Promise<readonly GroupId[]> {
     this.#isHandingOver = true;
+    this.#gossip([]);
     const { clock } = this.#options.host;
     const deadline = clock.now() + withinMs;
     for (;;) {
@@ -320,19 +326,28 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   resume(): void {
     this.#isHandingOver = false;
+    this.#gossip([]);
   }
 
   async close(): Promise<void> {
     if (this.#isStopping) return;
     this.#tickTimer?.cancel();
     this.#checkpointTimer?.cancel();
-    await this.#checkpointRound;
-    await this.#checkpointAll((replica) => replica.appliedIndex > replica.checkpointIndex);
+    // What a journal without room keeps from ending is made good by the next start.
+    const enough = new AbortController();
+    const late = this.#options.host.clock.sleep(closeMs, enough.signal).catch(() => undefined);
+    await Promise.race([this.#settle(), late]).finally(() => enough.abort());
     this.#isStopping = true;
-    await this.#journalWriter.settled();
     this.#turns.stop();
     for (const replica of this.#replicas.values()) await replica.close();
     this.#open.clear();
+  }
+
+  /** Everything applied is in checkpoints, everything given to the journal is durable. */
+  async #settle(): Promise<void> {
+    await this.#checkpointRound;
+    await this.#checkpointAll((replica) => replica.appliedIndex > replica.checkpointIndex);
+    await this.#journalWriter.settled();
   }
 
   // What the network brings.
@@ -355,6 +370,10 @@ export class Groups implements GroupsRuntime, TransportListener {
         },
         heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
         leads: (group, term) => this.#leaders.heard(group, term, from.broker),
+        yields: (yields) => {
+          if (yields) this.#yielding.add(from.broker);
+          else this.#yielding.delete(from.broker);
+        },
       },
     );
   }
@@ -365,7 +384,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   onUp(broker: BrokerId): void {
     const led = [...this.#replicas.values()].filter((replica) => replica.serving);
-    if (led.length > 0) this.#options.transport.peer(broker)?.send(gossipFrame(led));
+    this.#options.transport.peer(broker)?.send(gossipFrame({ yields: this.#isHandingOver, led }));
   }
 
   onDown(broker: BrokerId): void {
@@ -385,7 +404,16 @@ export class Groups implements GroupsRuntime, TransportListener {
     if (replica?.isOpen !== true) return;
     if (message.to !== this.member) this.#options.events.fenced('incarnation');
     else if (!isGeneration(replica.spec.generation)) this.#options.events.fenced('generation');
-    else replica.step(message);
+    else this.#step(replica, message);
+  }
+
+  /** An invariant that does not hold is the process's end, not the connection's. */
+  #step(replica: GroupReplica, message: Message): void {
+    try {
+      replica.step(message);
+    } catch (error) {
+      this.#fatal(error);
+    }
   }
 
   /** What was on its way to a broker may be lost: the leaders here hear of it, also of snapshots. */
@@ -451,7 +479,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   #gossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): void {
     if (this.#options.host.telemetry.buggify('gossip lost')) return;
-    const frame = gossipFrame(led);
+    const frame = gossipFrame({ yields: this.#isHandingOver, led });
     for (const peer of this.#options.transport.peers) peer.send(frame);
   }
 

@@ -105,7 +105,7 @@ export class JournalWriter {
         };
         this.#inFlight.push(entry);
         ticket.durable().then(
-          () => this.#durable(entry),
+          () => this.#durableOrFatal(entry),
           (error: unknown) => this.#rejected(error),
         );
         if (this.#host.telemetry.mutant('ack-before-sync')) entry.waiting.durable(first);
@@ -122,6 +122,14 @@ export class JournalWriter {
       }
     }
     return true;
+  }
+
+  #durableOrFatal(entry: InFlight): void {
+    try {
+      this.#durable(entry);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #durable(entry: InFlight): void {

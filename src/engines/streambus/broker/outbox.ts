@@ -5,7 +5,7 @@ import { frameHeaderBytes } from '../../../wire/rpc/frames.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { writeFrame } from '../../../wire/rpc/requests.ts';
 import { type BrokerId, brokerOf, type GroupId, incarnationOf, raftIdOf } from '../ids.ts';
-import { encodeGossip, readGossip } from './gossip.ts';
+import { encodeGossip, type Gossip, readGossip } from './gossip.ts';
 import {
   isPlainHeartbeat,
   messageBytes,
@@ -128,9 +128,9 @@ function endFrame(writer: ByteWriter): Uint8Array {
   return writer.length > keptBytesMax ? writer.take() : writer.copyOut();
 }
 
-/** A frame that tells which groups this broker leads. */
-export function gossipFrame(led: Iterable<{ readonly group: GroupId; readonly term: number }>): Uint8Array {
-  const payload = encodeGossip(led);
+/** A frame that tells of this broker. */
+export function gossipFrame(gossip: Gossip): Uint8Array {
+  const payload = encodeGossip(gossip);
   const writer = new ByteWriter(payload.length + 16);
   writeFrame(writer, RaftFrame.gossip, (into) => into.raw(payload));
   return writer.take();
@@ -142,6 +142,7 @@ export interface RaftFrames {
   /** `generationByte`: the low byte of the generation. */
   heartbeat(group: GroupId, generationByte: number, message: Message): void;
   leads(group: GroupId, term: number): void;
+  yields(yields: boolean): void;
 }
 
 /** Reads a frame of Raft's from a broker. Throws `MalformedBytes`; a kind that is unknown is none of ours. */
@@ -171,7 +172,7 @@ export function readRaftFrame(
       return true;
     }
     case RaftFrame.gossip:
-      readGossip(reader, (group, term) => take.leads(group, term));
+      readGossip(reader, take);
       return true;
     default:
       return false;

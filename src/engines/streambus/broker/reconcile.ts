@@ -27,6 +27,8 @@ export interface ReconcileContext {
   /** There is a connection to the very process that has this id. */
   readonly isReachable: (id: RaftId) => boolean;
   readonly isHandingOver: () => boolean;
+  /** A broker has said that it wants no leads. */
+  readonly yields: (broker: BrokerId) => boolean;
   readonly tickMs: Millis;
 }
 
@@ -71,6 +73,7 @@ export class Reconciler {
         (it) =>
           !it.isLearner && it.id !== replica.member && it.state === 'replicate' && this.#context.isReachable(it.id),
       )
+      .filter(({ id }) => !this.#context.yields(brokerOf(id)))
       .sort((left, right) => right.match - left.match)[0];
     if (best === undefined) return false;
     replica.transferLeader(best.id);
@@ -173,7 +176,8 @@ export class Reconciler {
     const now = this.#context.host.clock.now();
     if (preferred === undefined || now < watch.preferAtMs || this.#context.isHandingOver()) return;
     watch.preferAtMs = now + preferAfterMs;
-    if (preferred === replica.member || brokerOf(preferred) === this.#context.broker) return;
+    const broker = brokerOf(preferred);
+    if (broker === this.#context.broker || this.#context.yields(broker)) return;
     const progress = replica.node.status().progress.find((it) => it.id === preferred);
     if (progress?.isLearner === false && this.#isClose(replica, progress)) replica.transferLeader(preferred);
   }
