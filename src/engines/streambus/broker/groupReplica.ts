@@ -829,13 +829,13 @@ export class GroupReplica implements GroupHandle {
       checkpointRecord(this.group, { ...this.#checkpoint, replacesLog: false }),
       ...entriesRecords(this.group, entries, hardState.commit),
     ];
-    const covered = this.#marks.length;
     this.#context.record(records, (first) => {
       if (this.checkpointIndex === base) this.#checkpointLsn = Math.max(this.#checkpointLsn, first);
       this.#hardStateLsn = Math.max(this.#hardStateLsn, first);
       const last = entries.at(-1);
       if (this.checkpointIndex !== base) return;
-      this.#marks.splice(0, covered);
+      // By their place in the journal, not by number: another carrying may have been under way, and they have moved.
+      this.#marks = this.#marks.filter(({ lsn }) => lsn > first);
       if (last !== undefined) this.#marks.unshift({ lsn: first, lastIndex: last.index });
     });
   }
