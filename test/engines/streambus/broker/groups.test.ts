@@ -152,4 +152,19 @@ describe('the groups of three brokers', () => {
     await cluster.run(1_000);
     for (const texts of cluster.texts(0).values()) expect(texts).toEqual(kept);
   });
+
+  it('give the lead to the replica that should have it, unless it wants none', async () => {
+    const cluster = new Cluster({ seed: 8, groups: 4 });
+    cluster.start();
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined));
+    for (const { groups } of cluster.live) groups.desired = () => ({ voters: cluster.founders, learners: [] });
+    const isLedBy = (id: number) => cluster.groupIds.every((group) => cluster.leader(group)?.id === id);
+    await cluster.until('led by the first', () => isLedBy(1), 60_000);
+    void cluster.brokers.get(1)?.groups.handOver(5_000);
+    await cluster.until('given away', () => cluster.groupIds.every((group) => (cluster.leader(group)?.id ?? 1) !== 1));
+    await cluster.run(60_000);
+    expect(cluster.groupIds.filter((group) => cluster.leader(group)?.id === 1)).toEqual([]);
+    cluster.brokers.get(1)?.groups.resume();
+    await cluster.until('led by the first again', () => isLedBy(1), 60_000);
+  });
 });
