@@ -1,5 +1,5 @@
 /** Kafka's scripts `kafka-topics.sh` and `kafka-acls.sh`, as far as librdkafka's tests call them, over kafkajs. */
-import kafkajs, { type AclEntry, type AclOperationTypes } from 'kafkajs';
+import kafkajs, { type AclEntry, type AclOperationTypes, type Admin } from 'kafkajs';
 
 const { AclOperationTypes: operationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel } = kafkajs;
 const { ResourcePatternTypes } = kafkajs;
@@ -16,18 +16,7 @@ function theValueOf(option: string): string {
   return value;
 }
 
-const kafka = new Kafka({ brokers: theValueOf('bootstrap-server').split(','), logLevel: logLevel.ERROR });
-const admin = kafka.admin();
-await admin.connect();
-try {
-  if (script === 'kafka-topics.sh') await topics();
-  else if (script === 'kafka-acls.sh') await acls();
-  else throw new Error(`expected kafka-topics.sh or kafka-acls.sh, got ${script}`);
-} finally {
-  await admin.disconnect();
-}
-
-async function topics(): Promise<void> {
+async function topics(admin: Admin): Promise<void> {
   const topic = theValueOf('topic');
   if (words.includes('--create')) {
     await admin.createTopics({
@@ -60,7 +49,7 @@ const operations: Readonly<Record<string, AclOperationTypes>> = {
   describe: operationTypes.DESCRIBE,
 };
 
-async function acls(): Promise<void> {
+async function acls(admin: Admin): Promise<void> {
   const denied = valuesOf('deny-principal');
   const entries = [...denied, ...valuesOf('allow-principal')].flatMap((principal) =>
     valuesOf('operation').map((operation): AclEntry => {
@@ -79,4 +68,15 @@ async function acls(): Promise<void> {
   );
   if (words.includes('--add')) await admin.createAcls({ acl: entries });
   else await admin.deleteAcls({ filters: entries });
+}
+
+const kafka = new Kafka({ brokers: theValueOf('bootstrap-server').split(','), logLevel: logLevel.ERROR });
+const admin = kafka.admin();
+await admin.connect();
+try {
+  if (script === 'kafka-topics.sh') await topics(admin);
+  else if (script === 'kafka-acls.sh') await acls(admin);
+  else throw new Error(`expected kafka-topics.sh or kafka-acls.sh, got ${script}`);
+} finally {
+  await admin.disconnect();
 }
