@@ -1,6 +1,6 @@
 import { Findings } from '../findings.ts';
 import type { StreamBusCheck } from './check.ts';
-import type { EndsSeen } from './evidence.ts';
+import type { EndsSeen, FetchSeen } from './evidence.ts';
 
 const fields = ['start', 'highWatermark', 'lastStable'] as const;
 const names = {
@@ -41,5 +41,27 @@ export const highWatermarkMonotonic: StreamBusCheck = {
       }
     }
     return findings.result(`${evidence.ends.length} answers`);
+  },
+};
+
+/** What is there to be read is given: of two answers in a row that tell of more, the second one has some of it. */
+export const fetchGives: StreamBusCheck = {
+  name: 'fetch-gives',
+  claim: 'a fetch below the last stable offset gives at least one batch',
+  run(evidence) {
+    const findings = new Findings('fetch-gives');
+    const last = new Map<string, FetchSeen>();
+    for (const seen of evidence.fetches) {
+      const at = `${seen.client} ${seen.key}`;
+      const before = last.get(at);
+      last.set(at, seen);
+      if (seen.bytes > 0 || before === undefined || before.bytes > 0) continue;
+      if (before.offset !== seen.offset || before.stable <= seen.offset) continue;
+      findings.add(
+        `${seen.client} asked twice for ${seen.key} from ${seen.offset}, was told that it is stable up to ${before.stable}, and got nothing without an error`,
+        { atMs: seen.atMs, fromMs: before.atMs },
+      );
+    }
+    return findings.result(`${evidence.fetches.length} answers`);
   },
 };

@@ -19,6 +19,10 @@ export interface StreamBusEvidence {
   readonly assignments: readonly AssignmentSeen[];
   readonly commits: readonly CommitSeen[];
   readonly offsetFetches: readonly OffsetFetchSeen[];
+  /** Answers of fetches without an error, in the order in which they came. */
+  readonly fetches: readonly FetchSeen[];
+  /** Batches of idempotent producers that were refused though they were next. */
+  readonly refusals: readonly SequenceRefused[];
   /** What lies on the disks in the end, by key and broker. */
   readonly replicas: readonly ReplicaSeen[];
   /** Highest offset below which somebody had a right to delete, by key: DeleteRecords, retention. None: nothing may be gone. */
@@ -69,6 +73,26 @@ export interface OffsetFetchSeen {
   readonly offsets: Readonly<Record<string, number>>;
   readonly invokedAt: number;
   readonly completedAt: number;
+}
+
+/** One partition's part of a fetch that was answered without an error. */
+export interface FetchSeen {
+  readonly client: string;
+  readonly key: string;
+  readonly atMs: number;
+  readonly offset: number;
+  /** Last stable offset, as the answer says. */
+  readonly stable: number;
+  readonly bytes: number;
+}
+
+/** A batch was refused for its sequence number by the leader that had acknowledged the one before it, or might have put it down itself. */
+export interface SequenceRefused {
+  readonly key: string;
+  readonly producerId: number;
+  readonly sequence: number;
+  readonly errorCode: number;
+  readonly atMs: number;
 }
 
 /** The files of one replica. */

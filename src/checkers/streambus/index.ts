@@ -1,7 +1,7 @@
 /** The checks of streambus, in the order in which they run and are reported. */
 import { ackAfterSync } from './ackAfterSync.ts';
 import type { StreamBusCheck } from './check.ts';
-import { highWatermarkMonotonic } from './ends.ts';
+import { fetchGives, highWatermarkMonotonic } from './ends.ts';
 import { offsetCommit, oneOwner } from './groupsOfConsumers.ts';
 import { logChecks } from './logAnomalies.ts';
 import { offsetFold, replicaIdentity, retention, sequence } from './replicaFiles.ts';
@@ -32,6 +32,7 @@ export const streamBusChecks: readonly StreamBusCheck[] = [
   ackAfterSync,
   watched('conf-safety', 'consecutive configurations share a majority; one change at a time; learners never count'),
   highWatermarkMonotonic,
+  fetchGives,
   offsetFold,
   replicaIdentity,
   retention,

@@ -145,6 +145,12 @@ export const sequence: StreamBusCheck = {
         }
       }
     }
+    for (const { key, producerId, sequence: refused, errorCode, atMs } of evidence.refusals) {
+      findings.add(
+        `${key}: producer ${producerId} was answered ${errorCode} to its batch of sequence ${refused}, which was the next one, or a repeat of one of its last`,
+        { atMs },
+      );
+    }
     return findings.result(`${looked} batches of idempotent producers`);
   },
 };

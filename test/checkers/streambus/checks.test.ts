@@ -169,6 +169,24 @@ test('hw-monotonic should see an end that steps back for a client', () => {
   expect(found('hw-monotonic', { ends: [seen('c1', 5, { start: 6 })] })).toHaveLength(1);
 });
 
+test('fetch-gives should see two empty answers in a row that tell of more', () => {
+  const seen = (offset: number, stable: number, bytes: number) => ({
+    client: 'c',
+    key: 'k',
+    atMs: offset,
+    offset,
+    stable,
+    bytes,
+  });
+  expect(found('fetch-gives', { fetches: [seen(5, 5, 0), seen(5, 9, 0), seen(5, 9, 80), seen(9, 9, 0)] })).toEqual([]);
+  expect(found('fetch-gives', { fetches: [seen(5, 9, 0), seen(5, 9, 0)] })).toHaveLength(1);
+});
+
+test('sequence should see a batch refused that was the next one', () => {
+  const refusals = [{ key: 'k', producerId: 7, sequence: 3, errorCode: 45, atMs: 9 }];
+  expect(found('sequence', { refusals })).toEqual([expect.stringMatching(/answered 45 to its batch of sequence 3/)]);
+});
+
 describe('what lies on the disks', () => {
   const good = [batch(0, 3), batch(3, 1), batch(4, 2)];
   test('offset-fold should see a gap, a batch of another length, and a bad checksum', () => {

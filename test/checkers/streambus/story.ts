@@ -98,6 +98,8 @@ export function evidenceOf(more: Partial<StreamBusEvidence>): StreamBusEvidence 
     assignments: [],
     commits: [],
     offsetFetches: [],
+    fetches: [],
+    refusals: [],
     replicas: [],
     mayBeGoneBelow: new Map(),
     metrics: [],

@@ -145,4 +145,44 @@ export const diskEntries: readonly FaultEntry[] = [
       ];
     },
   },
+  {
+    name: 'rot in a segment',
+    family: 'damage',
+    weight: 2,
+    steps: (draw, { victim }) =>
+      victim === undefined
+        ? []
+        : single(
+            fault(
+              'disk.bit-rot',
+              victim,
+              {},
+              { path: `/var/lib/streambus/data/${choose(draw.b, partitions)}/*.seg`, bits: scale(draw.a, 1, 4) },
+            ),
+          ),
+  },
+  {
+    // Recovery finds the damage, not a reader.
+    name: 'rot in a segment, then restarted',
+    family: 'damage',
+    weight: 2,
+    steps: (draw, { victim }) =>
+      victim === undefined
+        ? []
+        : [
+            {
+              afterMs: 0,
+              step: fault(
+                'disk.bit-rot',
+                victim,
+                {},
+                { path: `/var/lib/streambus/data/${choose(draw.b, partitions)}/*.seg`, bits: scale(draw.a, 1, 4) },
+              ),
+            },
+            {
+              afterMs: 100,
+              step: fault('process.power-loss', victim, {}, { restart: scale(draw.length, 100, 2_000), mode: 'drop' }),
+            },
+          ],
+  },
 ];

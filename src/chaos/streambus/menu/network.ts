@@ -30,6 +30,34 @@ export const networkEntries: readonly FaultEntry[] = [
     steps: (draw, cluster) => single(fault('network.reset', one(draw, cluster), {})),
   },
   {
+    // Answers are lost, requests are not: everything is sent again.
+    name: 'resets again and again',
+    family: 'network',
+    weight: 3,
+    steps: (draw) =>
+      single(fault('network.reset', 'all', { duration: lasting(draw, 4_000) }, { percent: scale(draw.a, 1, 8) })),
+  },
+  {
+    name: 'resets while syncs are slow',
+    family: 'network',
+    weight: 3,
+    steps: (draw) => [
+      {
+        afterMs: 0,
+        step: fault(
+          'disk.slow-sync',
+          'all',
+          { duration: lasting(draw, 4_000) },
+          { device: 'sdb', p50: scale(draw.b, 50, 300), p99: scale(draw.b, 100, 500) },
+        ),
+      },
+      {
+        afterMs: 50,
+        step: fault('network.reset', 'all', { duration: lasting(draw, 4_000) }, { percent: scale(draw.a, 1, 8) }),
+      },
+    ],
+  },
+  {
     name: 'half-open',
     family: 'network',
     weight: 1,

@@ -21,7 +21,7 @@ const metaGroup = 0;
 export function openSession(context: StandContext): StandSession {
   const { world, control } = context;
   const feed = new GroupFeed(() => world.now);
-  const told: Told = { ends: [], assignments: [], commits: [], offsetFetches: [] };
+  const told: Told = { ends: [], assignments: [], commits: [], offsetFetches: [], fetches: [], refusals: [] };
   const samples: Samples = { metrics: [], gauges: [] };
   const records = new Map<string, NodeRecord>();
   for (const node of context.nodes) {

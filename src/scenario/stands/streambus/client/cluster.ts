@@ -27,6 +27,8 @@ export class ClusterClient {
   readonly #options: ClusterClientOptions;
   readonly #brokers = new Map<number, Address>();
   readonly #leaders = new Map<string, Leader>();
+  /** Highest epoch that anybody told of, by partition: who is behind it is asked nothing. */
+  readonly #epochs = new Map<string, number>();
   readonly #coordinators = new Map<string, number>();
   readonly #connections = new Map<string, Promise<KafkaConnection>>();
   #seed = 0;
@@ -63,11 +65,11 @@ export class ClusterClient {
     for (const topic of answer.topics) {
       for (const partition of topic.partitions) {
         const key = `${topic.name}/${partition.partitionIndex}`;
-        const known = this.#leaders.get(key);
+        const newest = this.#epochs.get(key) ?? -1;
+        if (partition.leaderEpoch < newest) continue;
+        this.#epochs.set(key, partition.leaderEpoch);
         if (partition.leaderId < 0) this.#leaders.delete(key);
-        else if (known === undefined || partition.leaderEpoch >= known.epoch) {
-          this.#leaders.set(key, { broker: partition.leaderId, epoch: partition.leaderEpoch });
-        }
+        else this.#leaders.set(key, { broker: partition.leaderId, epoch: partition.leaderEpoch });
       }
     }
   }

@@ -1,5 +1,12 @@
 import type { History } from '../../../../checkers/recorder.ts';
-import type { AssignmentSeen, CommitSeen, EndsSeen, OffsetFetchSeen } from '../../../../checkers/streambus/evidence.ts';
+import type {
+  AssignmentSeen,
+  CommitSeen,
+  EndsSeen,
+  FetchSeen,
+  OffsetFetchSeen,
+  SequenceRefused,
+} from '../../../../checkers/streambus/evidence.ts';
 import type { Host } from '../../../../host/host.ts';
 import type { Address } from '../../../../host/network.ts';
 import { ClusterClient } from '../client/cluster.ts';
@@ -11,6 +18,8 @@ export interface Told {
   readonly assignments: AssignmentSeen[];
   readonly commits: { -readonly [Field in keyof CommitSeen]: CommitSeen[Field] }[];
   readonly offsetFetches: OffsetFetchSeen[];
+  readonly fetches: FetchSeen[];
+  readonly refusals: SequenceRefused[];
 }
 
 /** What every client of a workload shares. */

@@ -75,10 +75,20 @@ export async function poll(
           key,
           atMs: world.now(),
           start: known(part.logStartOffset),
-          highWatermark: known(part.highWatermark),
+          // An answer without an error has one: -1 is none, and steps back.
+          highWatermark: part.highWatermark,
           lastStable: known(part.lastStableOffset),
         });
-        const got = consume(part.records, wanted.get(key) ?? 0, part.abortedTransactions ?? []);
+        const from = wanted.get(key) ?? 0;
+        world.told.fetches.push({
+          client: name,
+          key,
+          atMs: world.now(),
+          offset: from,
+          stable: part.lastStableOffset,
+          bytes: part.records?.length ?? 0,
+        });
+        const got = consume(part.records, from, part.abortedTransactions ?? []);
         if (got.records.length > 0) records[key] = got.records;
         positions.set(key, got.next);
         stable.set(key, part.lastStableOffset);

@@ -114,6 +114,8 @@ class IdempotentProducer {
   readonly #values: Values;
   readonly #lanes: number[];
   readonly #sequences = new Map<string, number>();
+  /** Epoch of the leader that acknowledged last, by partition. */
+  readonly #acknowledgedBy = new Map<string, number>();
   #identity: { readonly id: number; readonly epoch: number } | undefined;
 
   constructor(world: LoadWorld, client: ClusterClient, random: RandomStream, index: number) {
@@ -154,12 +156,16 @@ class IdempotentProducer {
         if (result.kind === 'ok') {
           batch.operation.ok(stepsOf(batch, result.baseOffset));
           this.#sequences.set(key, batch.sequence + batch.values.length);
+          this.#acknowledgedBy.set(key, result.epoch);
           continue;
         }
         if (result.kind === 'doubt') batch.doubt = true;
         // Out of order is what follows a batch that was not taken; by itself it is the end.
         const follows = result.kind === 'refused' && result.code === kafka.outOfOrder && left.length > 0;
-        if (result.kind === 'refused' && !follows && !isPassing(result.code)) isOver = true;
+        if (result.kind === 'refused' && !follows && !isPassing(result.code)) {
+          isOver = true;
+          this.#noteRefusal(key, batch, result);
+        }
         left.push(batch);
         if (isOver && result.kind === 'refused') this.#giveUp(left.splice(left.indexOf(batch), 1), result);
       }
@@ -170,6 +176,19 @@ class IdempotentProducer {
     }
     if (pending.length > 0)
       this.#giveUp(pending, { kind: 'doubt', code: 'GAVE_UP', message: 'no answer that decides it' });
+  }
+
+  /** A leader that has acknowledged everything before it, or a later one, has no reason to refuse a batch for its number. */
+  #noteRefusal(key: string, batch: Sequenced, result: Extract<SendResult, { kind: 'refused' }>): void {
+    if (![kafka.outOfOrder, kafka.duplicateSequence].includes(result.code as 45 | 46)) return; // `includes` asks for a member of the list
+    if (batch.sequence > 0 && result.epoch < (this.#acknowledgedBy.get(key) ?? Number.POSITIVE_INFINITY)) return;
+    this.#world.told.refusals.push({
+      key,
+      producerId: this.#identity?.id ?? -1,
+      sequence: batch.sequence,
+      errorCode: result.code,
+      atMs: this.#world.now(),
+    });
   }
 
   #attempt(batch: Sequenced): Promise<SendResult> {
@@ -186,6 +205,7 @@ class IdempotentProducer {
   #giveUp(batches: readonly Sequenced[], result: SendResult): void {
     this.#identity = undefined;
     this.#sequences.clear();
+    this.#acknowledgedBy.clear();
     for (const { operation, doubt } of batches) {
       const error =
         result.kind === 'refused'

@@ -12,11 +12,11 @@ export interface Batch {
   readonly operation?: PendingOperation;
 }
 
-/** What one attempt to send a batch came to. */
+/** What one attempt to send a batch came to. `epoch` is that of the leader that was asked. */
 export type SendResult =
-  | { readonly kind: 'ok'; readonly baseOffset: number }
+  | { readonly kind: 'ok'; readonly baseOffset: number; readonly epoch: number }
   /** Nothing was appended by this attempt. */
-  | { readonly kind: 'refused'; readonly code: number; readonly message: string }
+  | { readonly kind: 'refused'; readonly code: number; readonly message: string; readonly epoch: number }
   /** It may be there. */
   | { readonly kind: 'doubt'; readonly code: string; readonly message: string }
   /** It never left this machine. */
@@ -42,6 +42,7 @@ export async function sendOnce(client: ClusterClient, batch: Batch, options: Sen
   );
   try {
     const broker = await client.leader(key);
+    const epoch = client.leaderOf(key)?.epoch ?? -1;
     const answer = await client.call(
       broker,
       apiKeys.Produce,
@@ -56,11 +57,11 @@ export async function sendOnce(client: ClusterClient, batch: Batch, options: Sen
     );
     const part = answer.responses[0]?.partitionResponses[0];
     if (part === undefined) return { kind: 'doubt', code: 'NO_ANSWER', message: 'the answer has no partition' };
-    if (part.errorCode === 0) return { kind: 'ok', baseOffset: part.baseOffset };
+    if (part.errorCode === 0) return { kind: 'ok', baseOffset: part.baseOffset, epoch };
     if (isOfLeader(part.errorCode)) client.forgetLeader(key);
     const message = part.errorMessage ?? `error ${part.errorCode}`;
     if (isInDoubt(part.errorCode)) return { kind: 'doubt', code: `KAFKA_${part.errorCode}`, message };
-    return { kind: 'refused', code: part.errorCode, message };
+    return { kind: 'refused', code: part.errorCode, message, epoch };
   } catch (error) {
     if (!(error instanceof CallFailed)) throw error;
     client.forgetLeader(key);
