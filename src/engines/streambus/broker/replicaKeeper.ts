@@ -44,6 +44,7 @@ export class ReplicaKeeper {
   #stopListening: (() => void) | undefined;
   #round: Promise<void> | undefined;
   #again = false;
+  #hasSwept = false;
   #stopped = false;
   /** The metadata here is known to be no older than this start: what it does not name is gone. */
   isCurrent = false;
@@ -81,6 +82,7 @@ export class ReplicaKeeper {
       this.#again = false;
       // What is gone goes first: a topic that was made anew has the directory of the old one.
       await this.#removeGone();
+      if (this.isCurrent && !this.#hasSwept) await this.#sweep();
       await this.#openMissing();
     }
   }
@@ -143,6 +145,31 @@ export class ReplicaKeeper {
       const directory = this.#directories.get(group);
       this.#directories.delete(group);
       if (group >= firstPartitionGroup && directory !== undefined) await this.#removeDirectory(group, directory);
+    }
+  }
+
+  /** Topics that were deleted while this broker was away have left their files behind. */
+  async #sweep(): Promise<void> {
+    this.#hasSwept = true;
+    const { dataDirectory, metadata, host } = this.#options;
+    for (const topic of await this.#namesIn(dataDirectory)) {
+      if (metadata.topics.has(topic)) continue;
+      for (const partition of await this.#namesIn(`${dataDirectory}/${topic}`)) {
+        if (!/^partition-\d+$/.test(partition)) continue;
+        host.telemetry.logger.info('files of a deleted topic go', { topic, partition });
+        await this.#removeDirectory(-1, `${dataDirectory}/${topic}/${partition}`);
+      }
+    }
+  }
+
+  async #namesIn(directory: string): Promise<readonly string[]> {
+    try {
+      return (await this.#options.host.disk.list(directory))
+        .filter(({ kind }) => kind === 'directory')
+        .map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof DiskError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return [];
+      throw error;
     }
   }
 

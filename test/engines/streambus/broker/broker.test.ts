@@ -206,4 +206,26 @@ describe('whole brokers', () => {
     expect([3, 5]).toContain(voters.size);
     for (const id of [1, 2, 3, 4, 5]) expect(brokers.bus(id).metadata.brokers.size).toBe(5);
   });
+
+  it('forget a topic that was deleted while they were away, files and all', async () => {
+    const brokers = new Brokers({ seed: 3 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    await brokers.client(async (host) => {
+      const client = createClient(host, { bootstrap });
+      await client.admin.createTopics([{ name: 't', partitions: 3, replication: 3 }]);
+      await produce(host, client, 60, 2);
+    });
+    await brokers.run(2_000);
+    const filesOf = (id: number) =>
+      [...brokers.machine(id).devices.files().keys()].filter((path) => path.startsWith('/data/data/t/'));
+    expect(filesOf(3).length).toBeGreaterThan(0);
+    brokers.stop(3, 'kill');
+    await brokers.client((host) => createClient(host, { bootstrap }).admin.deleteTopics(['t']));
+    await brokers.until('deleted', () => filesOf(1).length + filesOf(2).length === 0);
+    brokers.start(3);
+    await brokers.until('deleted there, too', () => filesOf(3).length === 0);
+    await brokers.until('ready', () => brokers.ready.has(3));
+    expect(brokers.bus(3).services.groupIds).not.toContain(1_024);
+  });
 });
