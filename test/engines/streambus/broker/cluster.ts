@@ -202,7 +202,9 @@ export class Cluster {
     if (holds()) return;
     const lines = this.world.logs.lines
       .slice(-10)
-      .map(({ atMs, machine, message, fields }) => `${atMs.toFixed(0)} ${machine} ${message} ${JSON.stringify(fields)}`);
+      .map(
+        ({ atMs, machine, message, fields }) => `${atMs.toFixed(0)} ${machine} ${message} ${JSON.stringify(fields)}`,
+      );
     throw new Error(`${what}: not within ${withinMs} ms; last lines:\n${lines.join('\n')}`);
   }
 
