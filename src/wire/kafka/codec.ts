@@ -99,12 +99,15 @@ export function decodeRequestHeader(frame: Uint8Array): RequestHeader {
 }
 
 /**
- * librdkafka keeps four bytes for the count of topics and leaves the spare ones in when it asks for all topics (version 2.15 still
- * does), whose count is one byte. Apache Kafka overlooks what follows a request; here it is these three bytes alone that may.
+ * Apache Kafka overlooks what follows a request. Here it is only what librdkafka (version 2.15 still does) is known to leave there: a
+ * second, empty set of tagged fields behind one request; and of the four bytes that it keeps for the count of topics, the three spare
+ * ones when it asks for all topics, whose count is one byte.
  */
-function isPaddedMetadata(apiKey: ApiKey, reader: Reader, body: Uint8Array): boolean {
-  const isAll = body.length === 7 && body.subarray(0, 4).every((byte) => byte === 0);
-  return apiKey === apiKeys.Metadata && isAll && reader.end - reader.at === 3;
+function isKnownPadding(apiKey: ApiKey, reader: Reader, body: Uint8Array): boolean {
+  const left = reader.end - reader.at;
+  if (apiKey === apiKeys.AlterUserScramCredentials) return left === 1 && body[reader.at] === 0;
+  const isAllTopics = body.length === 7 && body.subarray(0, 4).every((byte) => byte === 0);
+  return apiKey === apiKeys.Metadata && isAllTopics && left === 3;
 }
 
 function readAll(codec: Compiled, reader: Reader, isPadded: () => boolean = () => false): unknown {
@@ -122,7 +125,7 @@ function readAll(codec: Compiled, reader: Reader, isPadded: () => boolean = () =
 export function decodeRequest<K extends ApiKey>(apiKey: K, version: number, body: Uint8Array): RequestOf<K> {
   const codec = codecOf('request', apiKey, version);
   const reader = new Reader(body, requestElementsMax);
-  const isPadded = () => codec.flexible && isPaddedMetadata(apiKey, reader, body);
+  const isPadded = () => codec.flexible && isKnownPadding(apiKey, reader, body);
   return readAll(codec, reader, isPadded) as RequestOf<K>; // the shape of this key was read
 }
 

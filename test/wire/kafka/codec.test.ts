@@ -32,6 +32,12 @@ describe('kafka codec', () => {
     expect(() => decodeRequest(apiKeys.Metadata, 12, bytes('00000000 01 00 00 00'))).toThrow(/4 bytes follow/);
   });
 
+  it('should understand a request that librdkafka ends twice', () => {
+    expect(decodeRequest(apiKeys.AlterUserScramCredentials, 0, bytes('01 01 00 00'))).toMatchObject({ deletions: [] });
+    expect(() => decodeRequest(apiKeys.AlterUserScramCredentials, 0, bytes('01 01 00 01'))).toThrow(/1 bytes follow/);
+    expect(() => decodeRequest(apiKeys.AlterUserScramCredentials, 0, bytes('01 01 00 00 00'))).toThrow(/2 bytes/);
+  });
+
   it('should keep the oldest header for responses of ApiVersions, whatever their version', () => {
     const body = { errorCode: 0, apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }] };
     expect(hex(encodeResponse(apiKeys.ApiVersions, 0, 9, body))).toBe(

@@ -74,7 +74,7 @@ describe.each(versions)('%s v%i', (_, version, api) => {
           const cut = whole.subarray(0, at % whole.length);
           expect(() => decodeRequest(key, version, cut)).toThrow(KafkaCodecError);
         }
-        expect(() => decodeRequest(key, version, Buffer.concat([whole, new Uint8Array(1)]))).toThrow(KafkaCodecError);
+        expect(() => decodeRequest(key, version, Buffer.concat([whole, Uint8Array.of(1)]))).toThrow(KafkaCodecError);
       }),
       { numRuns: 25 },
     );

@@ -1,7 +1,13 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { ClassicState, EndOf, GroupDescription, GroupFigures, GroupSummary } from './coordinator.ts';
-import { metadataOf } from './live.ts';
+import { type LiveGroup, metadataOf } from './live.ts';
 import type { GroupRuntime } from './runtime.ts';
+
+/** A group whose last member left is empty to those who look, also while that is being logged. */
+function stateOf(live: LiveGroup): ClassicState {
+  const isLeft = live.state === 'PreparingRebalance' && live.members.size === 0 && live.announced.size === 0;
+  return isLeft ? 'Empty' : live.state;
+}
 
 /** What DescribeGroups shows of a group, as the leader sees it now. */
 export function describeGroup(runtime: GroupRuntime, groupId: string): GroupDescription {
@@ -12,7 +18,7 @@ export function describeGroup(runtime: GroupRuntime, groupId: string): GroupDesc
     errorCode: kafkaErrors.NONE,
     groupId,
     protocolType: live?.protocolType ?? logged?.protocolType ?? '',
-    state: live?.state ?? (logged === undefined ? 'Dead' : 'Empty'),
+    state: live === undefined ? (logged === undefined ? 'Dead' : 'Empty') : stateOf(live),
     generationId: live?.generation ?? logged?.generation ?? -1,
     protocolName: protocol ?? '',
     leader: live?.leader ?? '',
@@ -42,7 +48,7 @@ export function listGroups(runtime: GroupRuntime): GroupSummary[] {
     return {
       groupId,
       protocolType: live?.protocolType ?? logged?.protocolType ?? '',
-      state: live?.state ?? 'Empty',
+      state: live === undefined ? 'Empty' : stateOf(live),
     };
   });
 }
