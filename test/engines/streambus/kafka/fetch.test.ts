@@ -234,3 +234,22 @@ test('offsets and epochs are told, or why they are not', async () => {
     ]);
   });
 });
+
+test('a consumer over its quota gets its records and is then held back: by their number and by their bytes', async () => {
+  await withDoor(async ({ services, connect, host }) => {
+    const [partition] = services.addTopic('t');
+    await fill(partition, 40);
+    const bytes = partition?.batches.reduce((sum, batch) => sum + batch.bytes.length, 0) ?? 0;
+    services.quotaOf = (_, clientId) => (clientId === 'counted' ? { fetchRate: 10 } : { fetchBytesRate: bytes / 2 });
+    const counted = await connect();
+    counted.clientId = 'counted';
+    const answer = await counted.call(apiKeys.Fetch, 12, fetchOf());
+    expect(answer.throttleTimeMs).toBe(3_000);
+    expect(answer.responses[0]?.partitions[0]?.records?.length).toBe(bytes);
+    const startedAt = host.clock.now();
+    await counted.call(apiKeys.ApiVersions, 0, {});
+    expect(host.clock.now() - startedAt).toBeGreaterThanOrEqual(2_990);
+    const weighed = await connect();
+    expect((await weighed.call(apiKeys.Fetch, 12, fetchOf())).throttleTimeMs).toBe(1_000);
+  });
+});
