@@ -13,6 +13,8 @@ interface Medium {
   /** A state up to here is there, or in what was there when the member was opened. */
   snapshotIndex: number;
   hardState: { readonly term: number; readonly vote: number } | undefined;
+  /** Somebody has damaged it since: what it opens with is not held against that. */
+  excused: boolean;
   /** It has lost its log, when so much was applied: until it has that again it gives no vote. */
   lacksBelow: number | undefined;
 }
@@ -60,6 +62,7 @@ export function watchDurability(): DurabilityWatch {
     snapshotIndex: 0,
     hardState: undefined,
     lacksBelow: undefined,
+    excused: false,
   }));
   let applied = 0;
   let opened = 0;
@@ -143,12 +146,14 @@ export function watchDurability(): DurabilityWatch {
     const medium = media.of(group, member);
     const lastOpened = event.snapshotIndex + event.terms.length - 1;
     const who = `${nameOf(member)} opens group ${group}`;
-    if (medium.snapshotIndex > lastOpened) {
+    const { excused } = medium;
+    medium.excused = false;
+    if (!excused && medium.snapshotIndex > lastOpened) {
       tail.add(`${who} with a log that ends at ${lastOpened}: it had a state of index ${medium.snapshotIndex}`, {
         atMs,
       });
     }
-    for (const [index, term] of medium.terms) {
+    for (const [index, term] of excused ? [] : medium.terms) {
       if (index <= event.snapshotIndex) continue;
       const found = event.terms[index - event.snapshotIndex];
       if (found === term) continue;
@@ -199,10 +204,9 @@ export function watchDurability(): DurabilityWatch {
             store({ ...event, kind: 'stored', entries: [], hardState: undefined, snapshotIndex: event.index });
             return configure(group, event.index, event.configuration);
           case 'forgotten': {
+            // What it had when it acknowledged it had: damage that comes later is not the engine's. But it may open without it.
             const medium = media.of(group, member);
-            medium.terms.clear();
-            medium.last = 0;
-            medium.snapshotIndex = 0;
+            medium.excused = true;
             if (event.what === 'all') medium.hardState = undefined;
             else medium.lacksBelow = groups.of(group).highestApplied;
             return;
