@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all(closing.map((close) => close()));
-  await cluster.stop();
+  await cluster?.stop();
 });
 
 async function topic(name: string, numPartitions = 1): Promise<string> {
@@ -248,4 +248,40 @@ test('kafkajs goes on when the broker that leads is restarted', async () => {
     (count) => count >= 60,
   );
   expect(values.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, n) => n));
+});
+
+test('kafkajs notices nothing of a rolling restart: each message once, in order, none refused', async () => {
+  const name = await topic('rolling', 3);
+  const producer = kafka.producer({ idempotent: true, retry: { retries: 30, maxRetryTime: 1_000 } });
+  closing.push(() => producer.disconnect());
+  await producer.connect();
+  const reader = await read(name, 'rolling-readers');
+  let isOver = false;
+  let sent = 0;
+  const sending = (async () => {
+    while (!isOver) {
+      const partition = sent % 3;
+      await producer.send({ topic: name, messages: [{ value: `${sent}`, partition }] });
+      sent += 1;
+    }
+  })();
+  for (const broker of [1, 2, 3]) await cluster.drainAndRestart(broker);
+  isOver = true;
+  await sending;
+  await eventually(
+    () => new Set(reader.values).size,
+    (count) => count === sent,
+    60_000,
+  );
+  const numbers = Array.from({ length: sent }, (_, n) => n);
+  expect([...new Set(reader.values)].map(Number).sort((a, b) => a - b)).toEqual(numbers);
+  const again = await read(name, 'rolling-checkers');
+  await eventually(
+    () => again.values.length,
+    (count) => count >= sent,
+  );
+  for (const partition of [0, 1, 2]) {
+    const own = again.values.map(Number).filter((value) => value % 3 === partition);
+    expect(own).toEqual(numbers.filter((value) => value % 3 === partition));
+  }
 });

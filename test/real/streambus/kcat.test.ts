@@ -64,7 +64,7 @@ describe.skipIf(!hasKcat)('kcat', () => {
   });
   afterAll(async () => {
     for (const { process } of running) process.kill('SIGKILL');
-    await cluster.stop();
+    await cluster?.stop();
   });
 
   test('lists brokers and topics', async () => {

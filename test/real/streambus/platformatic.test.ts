@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all(closing.map((close) => close()));
-  await cluster.stop();
+  await cluster?.stop();
 });
 
 function producerOf(options: Partial<ProducerOptions<string, string, string, string>> = {}): TextProducer {

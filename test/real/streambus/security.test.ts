@@ -58,7 +58,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all(closing.map((close) => close()));
-  await cluster.stop();
+  await cluster?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
 

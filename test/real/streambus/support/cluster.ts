@@ -16,6 +16,8 @@ export interface LocalCluster {
   readonly brokers: ReadonlyMap<number, StreamBus>;
   /** Ends a broker and starts it again on its disk, with other settings where they are given. */
   restart(broker: number, config?: Record<string, unknown>): Promise<void>;
+  /** Drains a broker, as an operator who restarts it does, and starts it again on its disk. */
+  drainAndRestart(broker: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -109,6 +111,11 @@ export async function startCluster(options: LocalClusterOptions): Promise<LocalC
   return {
     bootstrap: ids.map((broker) => `127.0.0.1:${portOf(broker, 0)}`),
     brokers,
+    async drainAndRestart(broker) {
+      await brokers.get(broker)?.drain();
+      await start(broker);
+      await allReady();
+    },
     async restart(broker, config) {
       await brokers.get(broker)?.stop();
       await start(broker, config);
