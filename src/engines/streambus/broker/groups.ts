@@ -1,33 +1,29 @@
-import type { HardState, Message, RaftId } from '../../../consensus/types.ts';
+import type { Message, RaftId } from '../../../consensus/types.ts';
 import type { Millis, Timer } from '../../../host/clock.ts';
-import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Journal, Lsn } from '../../../storage/journal/index.ts';
 import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
+import { CheckpointRounds } from './checkpointRounds.ts';
 import { type Leadership, LeaderTable } from './gossip.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
-import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
-import { GroupStorage } from './groupStorage.ts';
-import { type CheckpointRecord, checkpointRecord, hardStateRecord, removedRecord } from './journalFormat.ts';
+import type { GroupReplica, ReplicaContext } from './groupReplica.ts';
+import { removedRecord } from './journalFormat.ts';
 import { appendBytesOf, entryBytesOf, JournalWriter } from './journalWriter.ts';
 import type { GroupObserver } from './observer.ts';
+import { Opener } from './opening.ts';
 import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
 import { Reconciler } from './reconcile.ts';
 import { type Recovered, recoverGroups } from './recovery.ts';
 import { RpcRefusal } from './rpc.ts';
 import type { DesiredMembers, GroupSpec, GroupsRuntime, GroupView, OpenGroup } from './runtime.ts';
-import { SnapshotFiles, SnapshotLost } from './snapshotFiles.ts';
+import { SnapshotFiles } from './snapshotFiles.ts';
 import type { Transport, TransportListener } from './transport.ts';
 import { Turns } from './turn.ts';
 
 /** Everybody is told of all that this broker leads, so that a word that was lost is said again. */
 const gossipEveryMs: Millis = 10_000;
-/** Entries of a small machine between two checkpoints. */
-const snapshotEvery = 10_000;
-/** Checkpoints made at the same time. */
-const checkpointsAtOnce = 4;
 /** How often a hand-over looks how far it is. */
 const handOverPollMs = 50;
 const peerAskTimeoutMs = 30_000;
@@ -69,22 +65,6 @@ export interface GroupsOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-/** A replica's beginning, before its storage is made. */
-type FirstStart = Omit<ReplicaStart, 'storage'> & { readonly storage: ConstructorParameters<typeof GroupStorage>[0] };
-
-/** What a replica begins with that has nothing. */
-const emptyCheckpoint: CheckpointRecord = {
-  generation: 0,
-  metadata: {
-    index: 0,
-    term: 0,
-    confState: { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
-  },
-  replacesLog: true,
-  probation: false,
-  data: undefined,
-};
-
 /** Reads the journal and makes ready to open its groups. */
 export async function startGroups(options: GroupsOptions): Promise<Groups> {
   const snapshots = new SnapshotFiles(options.host, options.snapshotDirectory);
@@ -108,12 +88,12 @@ export class Groups implements GroupsRuntime, TransportListener {
   readonly #journalWriter: JournalWriter;
   readonly #context: ReplicaContext;
   readonly #reconciler: Reconciler;
+  readonly #opener: Opener;
+  readonly #rounds: CheckpointRounds;
   readonly #newlyLed = new Set<GroupReplica>();
   /** Brokers that want no leads. */
   readonly #yielding = new Set<BrokerId>();
   #tickTimer: Timer | undefined;
-  #checkpointTimer: Timer | undefined;
-  #checkpointRound: Promise<void> = Promise.resolve();
   #nextGossipMs: Millis;
   #isHandingOver = false;
   #isStopping = false;
@@ -155,13 +135,31 @@ export class Groups implements GroupsRuntime, TransportListener {
       yields: (broker) => this.#yielding.has(broker),
       tickMs: options.raft.tickMs,
     });
+    this.#opener = new Opener({
+      host,
+      member: this.member,
+      snapshots,
+      recovered,
+      replicas: this.#replicas,
+      context: this.#context,
+      record: (records) => this.#record(records),
+    });
+    this.#rounds = new CheckpointRounds({
+      host,
+      journal,
+      replicas: this.#replicas,
+      recovered,
+      record: (records, durable) => this.#turns.record(records, durable),
+      flushIntervalMs: options.flushIntervalMs,
+      onFatal: (error) => this.#fatal(error),
+    });
     this.#nextGossipMs = host.clock.now() + gossipEveryMs;
     transport.attach(this);
     transport.leaderOf = (group) => this.leaderOf(group)?.broker;
     transport.serve('group.peer', (body, from) => this.#answerPeer(body, from));
     transport.serve('group.barrier', (body) => this.#answerBarrier(body));
     this.#tickLater();
-    this.#checkpointLater();
+    this.#rounds.start();
   }
 
   /** Groups that the journal has and nobody has opened. */
@@ -171,8 +169,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   async open(spec: GroupSpec): Promise<OpenGroup> {
     if (this.#replicas.has(spec.group)) throw new Error(`group ${spec.group} is open already`);
-    const replica =
-      (await this.#openRecovered(spec)) ?? (await this.#openWith(await this.#firstStart(spec), spec, undefined));
+    const replica = await this.#opener.open(spec);
     const group = { spec, handle: replica, machine: replica.machine };
     this.#open.set(spec.group, group);
     return group;
@@ -286,18 +283,7 @@ export class Groups implements GroupsRuntime, TransportListener {
   checkpointSoon(group: GroupId): void {
     const replica = this.#replicas.get(group);
     if (replica?.isOpen !== true || replica.isRestoring || this.#isStopping) return;
-    this.#tryCheckpoint(replica).catch((error: unknown) => this.#fatal(error));
-  }
-
-  /** A disk without room, or a file that cannot be written: the journal still has everything, the next round tries again. */
-  async #tryCheckpoint(replica: GroupReplica): Promise<void> {
-    try {
-      await replica.checkpoint();
-    } catch (error) {
-      if (!(error instanceof DiskError) || error.operation === 'sync') throw error;
-      const { group } = replica;
-      this.#options.host.telemetry.logger.warn('a checkpoint could not be made', { group, error: error.message });
-    }
+    this.#rounds.checkpoint(replica).catch((error: unknown) => this.#fatal(error));
   }
 
   /** Gives the lead of one group away, if it is led here and somebody can take it. */
@@ -332,7 +318,6 @@ export class Groups implements GroupsRuntime, TransportListener {
   async close(): Promise<void> {
     if (this.#isStopping) return;
     this.#tickTimer?.cancel();
-    this.#checkpointTimer?.cancel();
     // What a journal without room keeps from ending is made good by the next start.
     const enough = new AbortController();
     const late = this.#options.host.clock.sleep(closeMs, enough.signal).catch(() => undefined);
@@ -345,8 +330,8 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   /** Everything applied is in checkpoints, everything given to the journal is durable. */
   async #settle(): Promise<void> {
-    await this.#checkpointRound;
-    await this.#checkpointAll((replica) => replica.appliedIndex > replica.checkpointIndex);
+    await this.#rounds.stop();
+    await this.#rounds.checkpointAll((replica) => replica.appliedIndex > replica.checkpointIndex);
     await this.#journalWriter.settled();
   }
 
@@ -508,158 +493,6 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#gossip([...this.#replicas.values()].filter((replica) => replica.serving));
   }
 
-  #checkpointLater(): void {
-    const { host, flushIntervalMs } = this.#options;
-    this.#checkpointTimer = host.clock.timer(flushIntervalMs(), () => {
-      if (this.#isStopping) return;
-      this.#checkpointRound = this.#checkpointDue()
-        .catch((error: unknown) => this.#fatal(error))
-        .finally(() => {
-          if (!this.#isStopping) this.#checkpointLater();
-        });
-    });
-  }
-
-  /** Checkpoints what is due, carries forward what keeps old files of the journal, and lets those go that nobody needs. */
-  async #checkpointDue(): Promise<void> {
-    const { journal, host } = this.#options;
-    const segments = journal.segments();
-    const active = segments.at(-1)?.baseLsn ?? 0;
-    const carryBelow = segments.length >= 3 ? active : 0;
-    const every = host.telemetry.buggify('snapshot every 10') ? 10 : snapshotEvery;
-    await this.#checkpointAll((replica) => {
-      const behind = replica.appliedIndex - replica.checkpointIndex;
-      if (behind === 0 || replica.isRestoring) return false;
-      return replica.spec.kind === 'partition' || behind >= every || replica.neededLsn < carryBelow;
-    });
-    for (const replica of this.#replicas.values()) {
-      if (replica.isOpen && replica.neededLsn < carryBelow) replica.carryForward();
-    }
-    this.#carryRemoved(carryBelow);
-    journal.pin('streambus', this.#neededLsn());
-  }
-
-  async #checkpointAll(isDue: (replica: GroupReplica) => boolean): Promise<void> {
-    const due = [...this.#replicas.values()].filter((replica) => replica.isOpen && isDue(replica));
-    const work = async () => {
-      for (let replica = due.shift(); replica !== undefined; replica = due.shift()) {
-        if (replica.isOpen && !replica.isRestoring) await this.#tryCheckpoint(replica);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(checkpointsAtOnce, due.length) }, work));
-  }
-
-  /** That a group was removed is remembered until the metadata, as it stands on disk, says so too. */
-  #carryRemoved(carryBelow: Lsn): void {
-    const known = this.#replicas.get(metaGroup)?.checkpointIndex ?? 0;
-    for (const [group, removed] of this.#recovered.removed) {
-      if (removed.metaIndex <= known) {
-        this.#recovered.removed.delete(group);
-      } else if (removed.lsn < carryBelow) {
-        this.#turns.record([removedRecord(group, removed.generation, removed.metaIndex)], (lsn) => {
-          this.#recovered.removed.set(group, { ...removed, lsn });
-        });
-      }
-    }
-  }
-
-  #neededLsn(): Lsn {
-    let needed = this.#options.journal.durableLsn + 1;
-    for (const replica of this.#replicas.values()) needed = Math.min(needed, replica.neededLsn);
-    for (const { lsn } of this.#recovered.removed.values()) needed = Math.min(needed, lsn);
-    for (const { hardStateLsn, checkpointLsn, marks } of this.#recovered.groups.values()) {
-      needed = Math.min(needed, hardStateLsn, checkpointLsn, marks[0]?.lsn ?? needed);
-    }
-    return needed;
-  }
-
-  // Opening.
-
-  /** Opens a group from what the journal has of it; on probation when its machine has lost what it had applied. */
-  async #openRecovered(spec: GroupSpec): Promise<GroupReplica | undefined> {
-    const recovered = this.#recovered.groups.get(spec.group);
-    if (recovered === undefined || recovered.checkpoint.generation !== spec.generation) return undefined;
-    const { hardState, entries, checkpoint } = recovered;
-    const start = { ...recovered, storage: { hardState, base: checkpoint.metadata, entries } };
-    try {
-      const replica = await this.#openWith(start, spec, await this.#storedCheckpoint(spec.group, checkpoint));
-      this.#recovered.groups.delete(spec.group);
-      return replica;
-    } catch (error) {
-      const isLost = error instanceof SnapshotLost || spec.isRegressed?.(error) === true;
-      if (!isLost) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      this.#options.host.telemetry.logger.error('a replica has lost its state', { group: spec.group, error: message });
-      const probation = await this.#probationStart(spec, hardState);
-      const replica = await this.#openWith(probation, spec, undefined);
-      this.#recovered.groups.delete(spec.group);
-      return replica;
-    }
-  }
-
-  async #storedCheckpoint(
-    group: GroupId,
-    { data: stored, metadata: { index, term } }: CheckpointRecord,
-  ): Promise<MachineCheckpoint | undefined> {
-    const data = stored === 'file' ? await this.#snapshots.read(group, index, term) : stored;
-    return data === undefined ? undefined : { index, term, data };
-  }
-
-  /** What it voted is known, what it held is not: it begins with an empty log, and without a vote. Durable before it takes part. */
-  async #probationStart(spec: GroupSpec, { term, vote }: HardState): Promise<FirstStart> {
-    const hardState = { term, vote, commit: 0 };
-    const checkpoint = { ...emptyCheckpoint, generation: spec.generation, probation: true };
-    return this.#recordStart(spec, checkpoint, hardState);
-  }
-
-  async #recordStart(spec: GroupSpec, checkpoint: CheckpointRecord, hardState: HardState): Promise<FirstStart> {
-    const lsn = await this.#record([checkpointRecord(spec.group, checkpoint), hardStateRecord(spec.group, hardState)]);
-    return {
-      storage: { hardState, base: checkpoint.metadata, entries: [] },
-      checkpoint,
-      checkpointLsn: lsn,
-      hardStateLsn: lsn,
-      marks: [],
-    };
-  }
-
-  async #openWith(
-    start: FirstStart,
-    spec: GroupSpec,
-    checkpoint: MachineCheckpoint | undefined,
-  ): Promise<GroupReplica> {
-    const replica = this.#replica(spec, start);
-    try {
-      await replica.open(checkpoint);
-      return replica;
-    } catch (error) {
-      this.#replicas.delete(spec.group);
-      throw error;
-    }
-  }
-
-  /** Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. */
-  async #firstStart(spec: GroupSpec): Promise<FirstStart> {
-    this.#recovered.groups.delete(spec.group);
-    const removed = this.#recovered.removed.get(spec.group);
-    const wasHere = removed !== undefined && removed.generation >= spec.generation;
-    const isFounder = spec.founders.includes(this.member) && !wasHere;
-    const begin = isFounder ? 1 : 0;
-    const voters = isFounder ? [...spec.founders].sort((left, right) => left - right) : [];
-    const metadata = { index: begin, term: begin, confState: { ...emptyCheckpoint.metadata.confState, voters } };
-    const checkpoint = { ...emptyCheckpoint, generation: spec.generation, metadata };
-    const start = await this.#recordStart(spec, checkpoint, { term: begin, vote: 0, commit: begin });
-    this.#recovered.removed.delete(spec.group);
-    return start;
-  }
-
-  #replica(spec: GroupSpec, start: FirstStart): GroupReplica {
-    const storage: GroupStorage = new GroupStorage(start.storage, () => replica.takeSnapshot());
-    const replica: GroupReplica = new GroupReplica(this.#context, spec, { ...start, storage });
-    this.#replicas.set(spec.group, replica);
-    return replica;
-  }
-
   #record(records: Parameters<Turns['record']>[0]): Promise<Lsn> {
     return new Promise((resolve) => this.#turns.record(records, resolve));
   }
@@ -732,7 +565,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#tickTimer?.cancel();
-    this.#checkpointTimer?.cancel();
+    void this.#rounds.stop();
     this.#turns.stop();
     this.#options.onFatal(error);
   }
