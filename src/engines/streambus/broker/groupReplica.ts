@@ -51,6 +51,12 @@ export const groupLimits = {
 /** How long a machine that could not fetch a snapshot waits before it tries again. */
 const restoreAgainMs = 1_000;
 
+/**
+ * Election time-outs after which a snapshot that was not acknowledged is sent again. It may be lost without anybody's knowing, with a
+ * receiver that had not opened the group yet; one that is still being restored is in no way disturbed by another.
+ */
+const snapshotPatience = 30;
+
 /** What a replica uses of its broker. */
 export interface ReplicaContext {
   readonly host: Host;
@@ -137,6 +143,8 @@ export class GroupReplica implements GroupHandle {
 
   /** When each member was last heard of by this leader. */
   readonly #heard = new Map<RaftId, Millis>();
+  /** Members that have answered a heartbeat since the last MsgApp to them: the next one, be it empty, asks how far they are. */
+  readonly #answered = new Set<RaftId>();
   #leadTerm = 0;
   #serving = false;
   #knownLeader: RaftId = 0;
@@ -298,6 +306,7 @@ export class GroupReplica implements GroupHandle {
       if (!(error instanceof RaftError)) throw error;
     }
     if (node.state === 'leader') this.#heard.set(message.from, this.#context.host.clock.now());
+    if (message.type === 'MsgHeartbeatResp') this.#answered.add(message.from);
     this.#context.schedule(this);
   }
 
@@ -364,7 +373,10 @@ export class GroupReplica implements GroupHandle {
   }
 
   #send(message: Message): void {
-    if (this.#isOnlyCommit(message)) return;
+    if (message.type === 'MsgApp') {
+      if (this.#isOnlyCommit(message)) return;
+      this.#answered.delete(message.to);
+    }
     this.#context.observer?.sent(this.group, message);
     this.#context.send(this, message);
   }
@@ -372,10 +384,13 @@ export class GroupReplica implements GroupHandle {
   /**
    * A message that tells a follower of nothing but a commit: the next entries tell it too, and so does the next heartbeat. It would
    * double the messages of a batch, for a follower that nobody reads from. The metadata is read everywhere.
+   *
+   * Not so one that follows the answer to a heartbeat: it asks for an acknowledgement that was lost. Nor one during a change of the
+   * members: who is removed by it hears of its commit now or never.
    */
-  #isOnlyCommit(message: Message): boolean {
-    const isEmpty = message.type === 'MsgApp' && message.entries.length === 0;
-    return isEmpty && this.spec.kind !== 'meta' && this.node.progressState(message.to) === 'replicate';
+  #isOnlyCommit({ entries, to }: Message): boolean {
+    if (entries.length > 0 || this.spec.kind === 'meta' || this.#answered.has(to)) return false;
+    return this.node.mayChangeConfiguration && this.node.progressState(to) === 'replicate';
   }
 
   // Probation.
@@ -414,7 +429,7 @@ export class GroupReplica implements GroupHandle {
   /** Once everything that it may have helped to commit is applied again: durably first, then it has its vote. */
   #endProbation(): void {
     const isThere = this.#barrier !== undefined && this.#applied.index >= this.#barrier;
-    if (!this.#probation || !isThere || this.#isRestoring || this.#isEndingProbation) return;
+    if (!this.#probation || !isThere || this.#awaitsSnapshot || this.#isEndingProbation) return;
     this.#isEndingProbation = true;
     const { telemetry } = this.#context.host;
     void this.#writeCheckpoint({ ...this.#checkpoint, replacesLog: false, probation: false }).then(() => {
@@ -448,6 +463,7 @@ export class GroupReplica implements GroupHandle {
     this.#leadTerm = 0;
     this.#serving = false;
     this.#heard.clear();
+    this.#answered.clear();
     const why = `broker ${this.#context.broker} does not lead group ${this.group} any more`;
     if (served) this.machine.follow();
     this.#proposals.lose(why);
@@ -747,6 +763,11 @@ export class GroupReplica implements GroupHandle {
     return this.#isRestoring;
   }
 
+  /** A snapshot is being restored, or its record is not durable yet. */
+  get #awaitsSnapshot(): boolean {
+    return this.#isRestoring || this.#appends.some(({ message }) => message.snapshot !== undefined);
+  }
+
   get pendingProposals(): number {
     return this.#proposals.size;
   }
@@ -769,8 +790,8 @@ export class GroupReplica implements GroupHandle {
     if (this.#isRestoring) throw new Error(`group ${this.group} is being restored`);
     const made = await this.machine.checkpoint();
     const data = await this.#storeCheckpoint(made);
-    // A snapshot that came meanwhile stands for more than this.
-    if (this.#isRestoring || made.index < this.checkpointIndex) return made;
+    // A snapshot that came meanwhile stands for more than this, also while its record is under way: this one would stand behind it.
+    if (this.#awaitsSnapshot || made.index < this.checkpointIndex) return made;
     const { mutant } = this.#context.host.telemetry;
     const confState = mutant('conf-state-only-in-snapshot')
       ? this.#checkpoint.metadata.confState
@@ -878,6 +899,7 @@ export class GroupReplica implements GroupHandle {
       disableConfChangeValidation: false,
       randomTimeout: () => election.integer(raft.electionTicks, 2 * raft.electionTicks - 1),
       entryBytes,
+      snapshotPatience,
       mutant: (name: RaftMutant) => host.telemetry.mutant(name),
     };
   }
