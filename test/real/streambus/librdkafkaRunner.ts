@@ -38,6 +38,9 @@ export const librdkafkaSettings: BrokerSettings = {
   security: { acl: { enabled: true, super_users: ['User:ANONYMOUS'] } },
 };
 
+/** Tests on brokers that make no topic by themselves; the runner of the tests calls that a scenario. */
+const withoutAutoCreate: ReadonlySet<string> = new Set(['0107', '0111']);
+
 /** Tests that would ask in versions which version 4 of Kafka dropped and this broker does not speak; the others would ask for KIP-848. */
 const asVersion4: ReadonlySet<string> = new Set(['0052']);
 
@@ -112,6 +115,7 @@ export async function runLibrdkafkaTest(
         // The build's own library, not one that the machine has beside it.
         LD_LIBRARY_PATH: `${join(directory, 'src')}:${join(directory, 'src-cpp')}`,
         TESTS: number,
+        TEST_SCENARIO: withoutAutoCreate.has(number) ? 'noautocreate' : 'default',
         RDKAFKA_TEST_CONF: configuration,
         BROKERS: brokers,
         KAFKA_PATH: scratch,
@@ -159,27 +163,43 @@ async function main(chosen: readonly string[]): Promise<void> {
     process.exitCode = 64;
     return;
   }
-  const logs = process.env.LIBRDKAFKA_LOGS;
-  const failed: string[] = [];
-  const cluster = await startBrokerCluster(3, librdkafkaSettings);
-  try {
-    const numbers = chosen.length > 0 ? chosen : librdkafkaTests;
-    const last = numbers.filter((number) => underRules.has(number));
-    for (const number of [...numbers.filter((one) => !last.includes(one)), ...last]) {
-      if (number === last[0]) await putUnderRules(cluster);
-      const { outcome, seconds, output } = await runLibrdkafkaTest(directory, cluster, number);
-      const lines = [1, 2, 3].flatMap((broker) => cluster.process(broker).logs.map((line) => ({ broker, ...line })));
-      if (outcome === 'failed') failed.push(number);
-      if (logs !== undefined) writeFileSync(join(logs, `${number}.log`), output);
-      if (logs !== undefined)
-        writeFileSync(join(logs, 'brokers.log'), lines.map((line) => JSON.stringify(line)).join('\n'));
-      console.log(`${number} ${outcome} ${seconds.toFixed(1)} s`);
-    }
-  } finally {
-    await cluster.stop();
-  }
+  const numbers = chosen.length > 0 ? chosen : librdkafkaTests;
+  const without = numbers.filter((number) => withoutAutoCreate.has(number));
+  const ruled = numbers.filter((number) => underRules.has(number));
+  const others = numbers.filter((number) => !without.includes(number) && !ruled.includes(number));
+  const { topics } = librdkafkaSettings;
+  const failed = [
+    ...(await runAll(directory, [...others, ...ruled], librdkafkaSettings)),
+    ...(await runAll(directory, without, { ...librdkafkaSettings, topics: { ...topics, auto_create: false } })),
+  ];
   console.log(failed.length === 0 ? 'none failed' : `failed: ${failed.join(' ')}`);
   if (failed.length > 0) process.exitCode = 1;
+}
+
+/** Runs tests one after the other on one cluster; those of access rules must come last. Resolves to those that failed. */
+async function runAll(directory: string, numbers: readonly string[], settings: BrokerSettings): Promise<string[]> {
+  const logs = process.env.LIBRDKAFKA_LOGS;
+  const failed: string[] = [];
+  if (numbers.length === 0) return failed;
+  const cluster = await startBrokerCluster(3, settings);
+  try {
+    for (const number of numbers) {
+      if (number === numbers.find((one) => underRules.has(one))) await putUnderRules(cluster);
+      const { outcome, seconds, output } = await runLibrdkafkaTest(directory, cluster, number);
+      if (outcome === 'failed') failed.push(number);
+      if (logs !== undefined) writeFileSync(join(logs, `${number}.log`), output);
+      console.log(`${number} ${outcome} ${seconds.toFixed(1)} s`);
+    }
+    return failed;
+  } finally {
+    if (logs !== undefined) writeLogs(cluster, join(logs, 'brokers.log'));
+    await cluster.stop();
+  }
+}
+
+function writeLogs(cluster: BrokerCluster, file: string): void {
+  const lines = [1, 2, 3].flatMap((broker) => cluster.process(broker).logs.map((line) => ({ broker, ...line })));
+  writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
 }
 
 if (process.argv[1] === import.meta.filename) await main(process.argv.slice(2));
