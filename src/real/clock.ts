@@ -13,7 +13,8 @@ export function createRealClock(): Clock {
     const dueMs = performance.now() + ms;
     // Node fires up to a millisecond early against performance.now(), and cannot wait longer than 24 days at once.
     const arm = (): NodeJS.Timeout => {
-      const leftMs = Math.min(Math.ceil(dueMs - performance.now()), TIMER_MOST_MS);
+      // It may be due by now, and Node warns of a negative time.
+      const leftMs = Math.min(Math.max(Math.ceil(dueMs - performance.now()), 1), TIMER_MOST_MS);
       return setTimeout(() => {
         if (performance.now() >= dueMs) fn();
         else armed = arm();

@@ -1,4 +1,4 @@
-import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
+import { createServer, isIP, connect as netConnect, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { type Address, type ConnectOptions, type Network, NetworkError, type TlsOptions } from '../host/network.ts';
 import { wrapSocket } from './connection.ts';
@@ -92,7 +92,8 @@ function serverTls(tls: TlsOptions): object {
 
 function clientTls(tls: TlsOptions, host: string): object {
   return {
-    servername: tls.serverName ?? host,
+    // An address may not be sent as a server's name (RFC 6066); Node verifies it by `host` then.
+    ...(tls.serverName !== undefined || isIP(host) === 0 ? { servername: tls.serverName ?? host } : {}),
     ...(tls.certificate !== undefined && { cert: tls.certificate }),
     ...(tls.key !== undefined && { key: tls.key }),
     ...(tls.authorities !== undefined && { ca: tls.authorities }),
