@@ -99,4 +99,59 @@ export interface Forgotten extends Of<'forgotten'> {
   readonly why: string;
 }
 
-export type GroupEvent = Opened | Voted | Led | Appended | Applied | Configured | Restored | Stored | Forgotten;
+/** The core gave work: what it takes itself for then. */
+export interface Advanced extends Of<'advanced'> {
+  readonly term: number;
+  readonly leads: boolean;
+  readonly commit: number;
+}
+
+/** It would vote for the candidate in this term, and promises nothing. */
+export interface PreVoted extends Of<'pre-voted'> {
+  readonly term: number;
+  readonly candidate: number;
+}
+
+/** It asks for votes. `asked`: because its leader has told it to, without asking for pre-votes. */
+export interface Stood extends Of<'stood'> {
+  readonly term: number;
+  readonly asked: boolean;
+}
+
+/** It sends a heartbeat. */
+export interface Beat extends Of<'beat'> {
+  readonly term: number;
+  readonly to: number;
+  readonly commit: number;
+}
+
+/** It answers its leader. */
+export interface Answered extends Of<'answered'> {
+  readonly term: number;
+  readonly leader: number;
+  /** Its log agrees with that of the leader up to here; undefined where the answer does not say. */
+  readonly matches: number | undefined;
+}
+
+/** It sends a snapshot. */
+export interface SnapshotSent extends Of<'snapshot-sent'> {
+  readonly to: number;
+  readonly index: number;
+}
+
+export type GroupEvent =
+  | Opened
+  | Voted
+  | Led
+  | Appended
+  | Applied
+  | Configured
+  | Restored
+  | Stored
+  | Forgotten
+  | Advanced
+  | PreVoted
+  | Stood
+  | Beat
+  | Answered
+  | SnapshotSent;

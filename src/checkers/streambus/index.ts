@@ -6,7 +6,7 @@ import { offsetCommit, oneOwner } from './groupsOfConsumers.ts';
 import { logChecks } from './logAnomalies.ts';
 import { offsetFold, replicaIdentity, retention, sequence } from './replicaFiles.ts';
 import { bounded, liveness, metricsTruth } from './service.ts';
-import { circularFlow, precommitted } from './transactions.ts';
+import { circularFlow, epochsGrow, precommitted } from './transactions.ts';
 
 /** A check that watched the run: its findings are part of the evidence. */
 function watched(name: string, claim: string): StreamBusCheck {
@@ -26,8 +26,10 @@ export const streamBusChecks: readonly StreamBusCheck[] = [
   ...logChecks,
   precommitted,
   circularFlow,
+  epochsGrow,
   offsetCommit,
   watched('raft-paper', "the paper's five properties at every event; one candidate a term, member and group"),
+  watched('raft-rules', "a server's own rules: whose replicas it counts, when it stands, when it leads no more"),
   watched('committed-is-durable', 'what is committed is on the media of a majority of its configuration'),
   ackAfterSync,
   watched('conf-safety', 'consecutive configurations share a majority; one change at a time; learners never count'),

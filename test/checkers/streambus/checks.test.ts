@@ -182,6 +182,18 @@ test('fetch-gives should see two empty answers in a row that tell of more', () =
   expect(found('fetch-gives', { fetches: [seen(5, 9, 0), seen(5, 9, 0)] })).toHaveLength(1);
 });
 
+test('epochs-grow should see an epoch given twice, or a lower one', () => {
+  const given = (producerId: number, epoch: number) => ({
+    transactionalId: 't',
+    producerId,
+    epoch,
+    atMs: 1,
+    by: 'EndTxn' as const,
+  });
+  expect(found('epochs-grow', { epochs: [given(1, 0), given(1, 1), given(2, 0)] })).toEqual([]);
+  expect(found('epochs-grow', { epochs: [given(1, 3), given(1, 3)] })).toHaveLength(1);
+});
+
 test('sequence should see a batch refused that was the next one', () => {
   const refusals = [{ key: 'k', producerId: 7, sequence: 3, errorCode: 45, atMs: 9 }];
   expect(found('sequence', { refusals })).toEqual([expect.stringMatching(/answered 45 to its batch of sequence 3/)]);

@@ -4,6 +4,7 @@ import { watchDurability } from '../../../src/checkers/streambus/durability.ts';
 import type { GroupEvent } from '../../../src/checkers/streambus/groupEvents.ts';
 import { majoritiesMeet } from '../../../src/checkers/streambus/quorums.ts';
 import { watchRaftPaper } from '../../../src/checkers/streambus/raftPaper.ts';
+import { watchRaftRules } from '../../../src/checkers/streambus/raftRules.ts';
 import { a, appended, applied, b, c, entry, events, group, opened, stored, type Told, three } from './story.ts';
 
 function messages(
@@ -179,6 +180,61 @@ describe('committed-is-durable, tail-rule', () => {
     ]);
     expect(tailOf(opened(a, { term: 2, vote: b, terms: [1, 2] }))).toEqual([
       expect.stringMatching(/with its vote for/),
+    ]);
+  });
+});
+
+describe('raft-rules', () => {
+  const watch = () => watchRaftRules({ tickMs: 1, heartbeatTicks: 1, electionTicks: 3 });
+  const leads = (term: number, commit: number) => ({ kind: 'advanced', member: a, term, leads: true, commit }) as const;
+  const beat = (commit: number) => ({ kind: 'beat', member: a, term: 2, to: b, commit }) as const;
+  const answer = (matches?: number) => ({ kind: 'answered', member: b, term: 2, leader: a, matches }) as const;
+
+  test('should let a leader commit by its own term what older ones have left', () => {
+    const story = events(
+      opened(a),
+      appended(a, 2, [entry(2, 2)]),
+      leads(3, 1),
+      appended(a, 3, [entry(3, 3)], { leads: true }),
+      leads(3, 3),
+    );
+    expect(messages(watch(), story)).toEqual([]);
+    expect(messages(watch(), [...story.slice(0, 4), ...events(leads(3, 2))])).toEqual([
+      expect.stringMatching(/commits up to index 2, an entry of term 2/),
+    ]);
+  });
+  test('should see a follower that writes anew what it has', () => {
+    const story = events(opened(b), appended(b, 2, [entry(2, 2), entry(3, 2)]), appended(b, 2, [entry(2, 2)]));
+    expect(messages(watch(), story)).toEqual([expect.stringMatching(/writes entry 2 \(term 2\)/)]);
+    const other = events(opened(b), appended(b, 2, [entry(2, 2), entry(3, 2)]), appended(b, 3, [entry(3, 3)]));
+    expect(messages(watch(), other)).toEqual([]);
+  });
+  test('should see a commit that is told beyond what is shared', () => {
+    expect(messages(watch(), events(opened(a), answer(2), beat(2)))).toEqual([]);
+    expect(messages(watch(), events(opened(a), answer(2), beat(3)))).toEqual([
+      expect.stringMatching(/committed up to 3; it is known to have the same only up to 2/),
+    ]);
+  });
+  test('should see an election that nobody was ready for', () => {
+    const stood = { kind: 'stood', member: a, term: 2, asked: false } as const;
+    const ready = { kind: 'pre-voted', member: b, term: 2, candidate: a } as const;
+    expect(messages(watch(), events(opened(a), ready, stood, { ...stood, term: 3, asked: true }))).toEqual([]);
+    expect(messages(watch(), events(opened(a), ready, { ...stood, term: 3 }))).toEqual([
+      expect.stringMatching(/no majority would vote for it/),
+    ]);
+  });
+  test('should see a leader that nobody answers for long', () => {
+    const rounds = Array.from({ length: 14 }, () => beat(0));
+    expect(messages(watch(), events(opened(a), ...rounds.slice(0, 7), answer(), ...rounds.slice(0, 7)))).toEqual([]);
+    expect(messages(watch(), events(opened(a), ...rounds))[0]).toMatch(/for 12 rounds of heartbeats no majority/);
+  });
+  test('should see a state that is not the newest', () => {
+    const sent = (index: number) => ({ kind: 'snapshot-sent', member: a, to: b, index }) as const;
+    const checkpoint = (snapshotIndex: number) =>
+      ({ kind: 'stored', member: a, entries: [], hardState: undefined, snapshotIndex }) as const;
+    expect(messages(watch(), events(opened(a), checkpoint(5), checkpoint(9), sent(5)))).toEqual([]);
+    expect(messages(watch(), events(opened(a), checkpoint(5), checkpoint(9), checkpoint(12), sent(5)))).toEqual([
+      expect.stringMatching(/at index 5; it has that of 9/),
     ]);
   });
 });

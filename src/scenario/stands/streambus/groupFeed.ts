@@ -2,6 +2,7 @@ import { watchConfigurations } from '../../../checkers/streambus/confSafety.ts';
 import { type DurabilityWatch, watchDurability } from '../../../checkers/streambus/durability.ts';
 import type { Configuration, EntrySeen, GroupEvent } from '../../../checkers/streambus/groupEvents.ts';
 import { watchRaftPaper } from '../../../checkers/streambus/raftPaper.ts';
+import { type RaftPace, watchRaftRules } from '../../../checkers/streambus/raftRules.ts';
 import type { ConfState, Entry, Message, Ready } from '../../../consensus/types.ts';
 import type { CoreState, GroupObserver } from '../../../engines/streambus/broker/observer.ts';
 import { crc32c } from '../../../wire/crc32c.ts';
@@ -35,18 +36,21 @@ export class GroupFeed {
   readonly durability: DurabilityWatch = watchDurability();
   readonly raftPaper = watchRaftPaper();
   readonly configurations = watchConfigurations();
+  readonly raftRules: ReturnType<typeof watchRaftRules>;
   readonly groups = new Map<number, GroupNow>();
   readonly #now: () => number;
   readonly #batches = new Map<number, BatchPlace[]>();
 
-  constructor(now: () => number) {
+  constructor(now: () => number, pace: RaftPace) {
     this.#now = now;
+    this.raftRules = watchRaftRules(pace);
   }
 
   tell(event: GroupEvent): void {
     this.raftPaper.take(event);
     this.configurations.take(event);
     this.durability.committed.take(event);
+    this.raftRules.take(event);
   }
 
   groupOf(group: number): GroupNow {
@@ -113,6 +117,8 @@ export class GroupFeed {
       sent(group, message) {
         const vote = voteOf(message);
         if (vote !== undefined) feed.tell({ kind: 'voted', ...event(group, vote.member), ...vote });
+        const rule = ruledBy(message);
+        if (rule !== undefined) feed.raftRules.take({ ...rule, ...event(group, message.from) });
       },
       applied(group, member, entry) {
         const known = feed.groupOf(group);
@@ -214,7 +220,14 @@ export class GroupFeed {
       // The log begins anew behind it from here on; what is on the medium has not changed yet.
       this.raftPaper.take({ ...restored, configuration: configurationOf(confState) });
       this.configurations.take({ ...restored, configuration: configurationOf(confState) });
+      this.raftRules.take({ ...restored, configuration: configurationOf(confState) });
     }
+    this.#entries(group, member, ready, state);
+    this.raftRules.take({ kind: 'advanced', group, member, atMs: this.#now(), ...state });
+  }
+
+  #entries(group: number, member: number, ready: Ready, state: CoreState): void {
+    const known = this.groupOf(group);
     if (!state.leads) {
       if (known.leader === member) known.leader = undefined;
       this.#appended(group, member, ready.entries, state);
@@ -266,6 +279,35 @@ function seenOf(entry: Entry): EntrySeen {
 function configurationOf({ voters, votersOutgoing, learners, learnersNext }: ConfState): Configuration {
   return { voters, outgoing: votersOutgoing, learners: [...learners, ...learnersNext] };
 }
+
+/** What the rules of a server have to say about a message that it sends; undefined: nothing. */
+function ruledBy(message: Message): Unplaced | undefined {
+  const { type, term, to, from, commit, index, reject } = message;
+  switch (type) {
+    case 'MsgHeartbeat':
+      return { kind: 'beat', term, to, commit };
+    case 'MsgHeartbeatResp':
+      return { kind: 'answered', term, leader: to, matches: undefined };
+    case 'MsgAppResp':
+      return { kind: 'answered', term, leader: to, matches: reject ? undefined : index };
+    case 'MsgVote':
+      return { kind: 'stood', term, asked: message.context !== undefined };
+    case 'MsgPreVoteResp':
+      return reject || to === from ? undefined : { kind: 'pre-voted', term, candidate: to };
+    case 'MsgSnap':
+      return { kind: 'snapshot-sent', to, index: message.snapshot?.metadata.index ?? 0 };
+    default:
+      return undefined;
+  }
+}
+
+type RuledEvent = Extract<GroupEvent, { kind: 'beat' | 'answered' | 'stood' | 'pre-voted' | 'snapshot-sent' }>;
+/** An event of a message, before it is known of which group, by whom and when. */
+type Unplaced = RuledEvent extends infer Event
+  ? Event extends RuledEvent
+    ? Omit<Event, 'group' | 'member' | 'atMs'>
+    : never
+  : never;
 
 /** A vote that a message gives: an answer that does not reject. A candidate's own counts when it leads: until then it may not be durable. */
 function voteOf(

@@ -1,6 +1,8 @@
 import type { Operation } from '../../../checkers/history.ts';
 import type { ReplicaSeen, StreamBusEvidence } from '../../../checkers/streambus/evidence.ts';
 import { streamBusChecks } from '../../../checkers/streambus/index.ts';
+import type { RaftPace } from '../../../checkers/streambus/raftRules.ts';
+import { streamBusConfigSchema } from '../../../engines/streambus/config.ts';
 import { brokerOf } from '../../../engines/streambus/ids.ts';
 import type { Check, LoadContext, RunFacts, StandContext, StandSession, Workload } from '../stand.ts';
 import { diskSamples } from '../stemedb/diskMetrics.ts';
@@ -20,8 +22,16 @@ const metaGroup = 0;
 /** Begins a run of streambus: a cluster of brokers, and everything that is written down of it. */
 export function openSession(context: StandContext): StandSession {
   const { world, control } = context;
-  const feed = new GroupFeed(() => world.now);
-  const told: Told = { ends: [], assignments: [], commits: [], offsetFetches: [], fetches: [], refusals: [] };
+  const feed = new GroupFeed(() => world.now, paceOf(context));
+  const told: Told = {
+    ends: [],
+    assignments: [],
+    commits: [],
+    offsetFetches: [],
+    fetches: [],
+    refusals: [],
+    epochs: [],
+  };
   const samples: Samples = { metrics: [], gauges: [] };
   const records = new Map<string, NodeRecord>();
   for (const node of context.nodes) {
@@ -126,6 +136,7 @@ export function openSession(context: StandContext): StandSession {
         polledToEnd: isHealed && recovery?.hasReadAll === true,
         watched: new Map([
           ['raft-paper', feed.raftPaper.result()],
+          ['raft-rules', feed.raftRules.result()],
           ['committed-is-durable', feed.durability.committed.result()],
           ['conf-safety', feed.configurations.result()],
           ['tail-rule', feed.durability.tail.result()],
@@ -133,11 +144,24 @@ export function openSession(context: StandContext): StandSession {
         durableAt,
         ...told,
         replicas: replicas(),
-        mayBeGoneBelow: new Map(),
+        mayBeGoneBelow: new Map((load?.world.shortLivedKeys ?? []).map((key) => [key, Number.POSITIVE_INFINITY])),
         ...samples,
         recovery: recovery?.seen(),
       };
     },
     checks,
+  };
+}
+
+/** The pace of the groups' clocks, as the configuration has it; the usual one where no broker would start with that. */
+function paceOf({ nodes, config }: StandContext): RaftPace {
+  const [node] = nodes;
+  const parsed =
+    node === undefined ? undefined : streamBusConfigSchema.safeParse(brokerDocument(node, nodes, config)).data;
+  const raft = parsed?.cluster.raft;
+  return {
+    tickMs: raft?.tick ?? 100,
+    heartbeatTicks: raft?.heartbeat_ticks ?? 2,
+    electionTicks: raft?.election_ticks ?? 10,
   };
 }
