@@ -2,6 +2,7 @@ import type { DiskFile } from '../../host/disk.ts';
 import { type Context, closeQuietly, readPatiently } from './context.ts';
 
 const chunkBytes = 1_048_576;
+let zeroChunk: Uint8Array | undefined;
 
 /** A stretch of a segment: bytes at an offset, or the same range of the source. */
 export type Piece =
@@ -11,7 +12,8 @@ export type Piece =
 /** Fills a range with zeros, a chunk at a time. */
 export async function writeZeros(file: DiskFile, from: number, to: number): Promise<void> {
   if (to <= from) return;
-  const zeros = new Uint8Array(Math.min(chunkBytes, to - from));
+  zeroChunk ??= new Uint8Array(chunkBytes);
+  const zeros = zeroChunk;
   for (let at = from; at < to; at += chunkBytes) {
     const length = Math.min(chunkBytes, to - at);
     await file.write(at, [length === zeros.length ? zeros : zeros.subarray(0, length)], { durable: false });

@@ -93,17 +93,25 @@ export class ByteWriter {
     return copied;
   }
 
+  /** Makes room for so many bytes more at once, where growing step by step would leave as many again to be collected. */
+  reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, this.#length * 2, LEAST_BYTES));
+  }
+
   #claim(count: number): number {
     const at = this.#length;
     const needed = at + count;
-    if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2, LEAST_BYTES));
-      larger.set(this.#bytes.subarray(0, at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed, this.#bytes.length * 2, LEAST_BYTES));
     this.#length = needed;
     return at;
+  }
+
+  #grow(capacity: number): void {
+    const larger = new Uint8Array(capacity);
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 }
 

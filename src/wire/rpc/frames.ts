@@ -11,6 +11,9 @@ export const helloBytesMax = 4 * 1024;
 /** The longest frame: a snapshot of a small machine, or the entries of one message. */
 export const frameBytesMax = 256 * 1024 * 1024;
 
+/** Memory for a frame is taken at once up to here, whatever has come of it; a longer one's grows with what comes. */
+const believedBytes = 1024 * 1024;
+
 /** The other side does not speak this protocol: the connection is of no use any more. */
 export class FrameError extends Error {
   override readonly name = 'FrameError';
@@ -59,8 +62,7 @@ export class FrameSplitter {
           at += length.bytes;
           continue;
         }
-        // Grown by what arrives: a length alone does not make us reserve it.
-        this.#body = new Uint8Array(Math.min(length.bytes, Math.max(4_096, 2 * (piece.length - at))));
+        this.#body = new Uint8Array(Math.min(length.bytes, believedBytes));
         this.#bodyBytes = 0;
         this.#wanted = length.bytes;
       }
@@ -105,7 +107,7 @@ export class FrameSplitter {
     }
     if (at < piece.length) return { bytes, next: at };
     // The piece ends between length and body.
-    this.#body = new Uint8Array(Math.min(bytes, 4_096));
+    this.#body = new Uint8Array(Math.min(bytes, believedBytes));
     this.#bodyBytes = 0;
     this.#wanted = bytes;
     return undefined;

@@ -37,6 +37,7 @@ export function writeMessage(writer: ByteWriter, message: Message): void {
   const type = travelling.indexOf(message.type);
   if (type < 0) throw new Error(`${message.type} does not travel`);
   const { snapshot, context, entries } = message;
+  writer.reserve(messageBytes(message));
   writer.u8(type);
   writer.u8(
     (message.reject ? Flag.reject : 0) |
