@@ -2,6 +2,8 @@ import type { Host } from '../../host/host.ts';
 import type { EngineDefinition, RunningEngine, ServerSettings } from '../engine.ts';
 import type { GroupObserver } from './broker/observer.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from './config.ts';
+import { StreamBusError } from './errors.ts';
+import { isLoopback } from './loopback.ts';
 import { streamBusPoints } from './points.ts';
 import { createStreamBus, type StreamBus } from './streambus.ts';
 
@@ -56,6 +58,19 @@ function serverSettings({ server, security }: StreamBusConfig): ServerSettings {
   };
 }
 
+/**
+ * Who reaches the brokers' own port can do whatever a broker can, and brokers pass administration on to each other: beyond loopback it
+ * takes a secret, as HTTP takes a token. @throws StreamBusError CONFIG_INVALID
+ */
+function refuseOpenDoor({ server, security }: StreamBusConfig): void {
+  const isOpen = security.inter_broker.secret_file === undefined && !security.admin.allow_anonymous;
+  if (isLoopback(server.host) || !isOpen) return;
+  throw new StreamBusError(
+    'CONFIG_INVALID',
+    `security.inter_broker.secret_file: expected a file with the secret of the brokers, since ${server.host}:${server.rpc_port} can be reached from elsewhere; or security.admin.allow_anonymous on a network that is trusted`,
+  );
+}
+
 /** The engine `streambus`: a replicated log that speaks Kafka's protocol. */
 export const streambus: EngineDefinition<StreamBusConfig> = {
   name: 'streambus',
@@ -65,5 +80,8 @@ export const streambus: EngineDefinition<StreamBusConfig> = {
   stateDirectory: (config) => config.storage.data_dir,
   server: serverSettings,
   points: streamBusPoints,
-  start: (host, config) => startStreamBus(host, config),
+  start: (host, config) => {
+    refuseOpenDoor(config);
+    return startStreamBus(host, config);
+  },
 };

@@ -39,6 +39,11 @@ export type IdentityVerdict =
   | { readonly kind: 'needs-incarnation'; readonly identity: Identity; readonly why: string };
 
 export const raftStateDirectory = (dataDirectory: string): string => `${dataDirectory}/raft-state`;
+/**
+ * Names the journal that belongs here, once there was one: another one, or none, is a loss. Not beside the journal: who takes that away
+ * with everything about it must not make it look as if there never was one.
+ */
+export const journalIdFile = (dataDirectory: string): string => `${dataDirectory}/journal.id`;
 const rootFile = (dataDirectory: string): string => `${dataDirectory}/identity.json`;
 const twinFile = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/identity.json`;
 

@@ -7,7 +7,7 @@ import { type Established, establish } from './broker/register.ts';
 import type { Rpc } from './broker/rpc.ts';
 import type { StreamBusConfig } from './config.ts';
 import { StreamBusError } from './errors.ts';
-import { type IdentityVerdict, raftStateDirectory, readText, voidTwin } from './identity.ts';
+import { type IdentityVerdict, journalIdFile, raftStateDirectory, readText, voidTwin } from './identity.ts';
 
 /** Appended and not yet durable; the turn holds back before it. */
 const journalPendingBytes = 256 * 1024 * 1024;
@@ -49,8 +49,6 @@ class JournalLost extends Error {
 }
 
 const journalDirectory = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/journal`;
-/** Names the journal that belongs here, once there was one: another one, or none, is a loss. */
-const journalIdFile = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/journal.id`;
 
 async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Journal> {
   const directory = config.storage.data_dir;

@@ -3,6 +3,7 @@ import type { AdminContext } from './admin/context.ts';
 import { countReplicas } from './admin/health.ts';
 import type { GroupView } from './broker/runtime.ts';
 import { metaGroup } from './ids.ts';
+import { isLoopback } from './loopback.ts';
 import type { Machines } from './machines.ts';
 import type { BrokerReadings, GroupIndexes, GroupReading, MetaState } from './metrics.ts';
 
@@ -121,10 +122,10 @@ function syncedShare({ mode, status }: GroupView): number {
   return commit === 0 ? 1 : Math.min(1, status.applied / commit);
 }
 
-const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
-
-/** Kafka's listener is open to other machines and asks nobody who he is. */
+/** Kafka's listener, or that of the brokers, is open to other machines and asks nobody who he is. */
 function isInsecure({ services }: AdminContext): boolean {
   const { server, security } = services.config;
-  return !loopback.has(server.host) && security.sasl.mechanisms.length === 0 && security.tls?.client_ca === undefined;
+  const takesAnyClient = security.sasl.mechanisms.length === 0 && security.tls?.client_ca === undefined;
+  const takesAnyBroker = security.inter_broker.secret_file === undefined;
+  return !isLoopback(server.host) && (takesAnyClient || takesAnyBroker);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EngineError } from '../../../src/engines/engine.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from '../../../src/engines/streambus/config.ts';
-import { startStreamBus } from '../../../src/engines/streambus/engine.ts';
+import { startStreamBus, streambus } from '../../../src/engines/streambus/engine.ts';
 import { streamBusPoints } from '../../../src/engines/streambus/points.ts';
 import { DiskError } from '../../../src/host/disk.ts';
 import type { Host } from '../../../src/host/host.ts';
@@ -132,6 +132,36 @@ describe('a start is refused', () => {
       await disk.syncDirectory(`${directory}/raft-state`);
     });
     expect(await bench.run((host) => refusal(host))).toMatchObject({ code: 'NEEDS_INCARNATION', exitCode: 65 });
+  });
+
+  test('with 65 when the journal was taken away with everything about it', async () => {
+    const bench = makeBench();
+    await bench.run((host) => began(host));
+    await bench.run(async ({ disk }) => {
+      const empty = async (path: string): Promise<void> => {
+        for (const { name, kind } of await disk.list(path)) {
+          if (kind === 'directory') await empty(`${path}/${name}`);
+          await disk.remove(`${path}/${name}`);
+        }
+      };
+      const state = `${directory}/raft-state`;
+      await empty(`${state}/journal`);
+      for (const { name } of await disk.list(state))
+        if (name.startsWith('journal')) await disk.remove(`${state}/${name}`);
+      await disk.syncDirectory(state);
+    });
+    expect(await bench.run((host) => refusal(host))).toMatchObject({ code: 'NEEDS_INCARNATION', exitCode: 65 });
+  });
+
+  test('with 78 when anybody could speak as a broker from elsewhere', async () => {
+    const bench = makeBench();
+    const start = (config: StreamBusConfig) => bench.run(async (host) => (await streambus.start(host, config)).close());
+    await expect(start(configOf())).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      exitCode: 78,
+      message: expect.stringContaining('security.inter_broker.secret_file'),
+    });
+    await start(configOf({ security: { admin: { allow_anonymous: true } } }));
   });
 
   test('with 78 when the secret of the brokers is missing', async () => {

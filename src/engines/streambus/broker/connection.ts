@@ -1,7 +1,7 @@
 import type { Connection } from '../../../host/network.ts';
 import { packFrames } from '../../../wire/rpc/packed.ts';
 
-/** Bytes that wait for a connection that is slower than we are; what comes beyond is refused to the caller. */
+/** Bytes that wait for a connection that is slower than we are; what comes beyond is refused to the caller. One chunk always fits. */
 export const outgoingBytesMax = 64 * 1024 * 1024;
 
 /** Chunks shorter than this are laid together before they are written. */
@@ -30,7 +30,8 @@ export class OutgoingBytes {
 
   /** Takes the chunk, or says false when too much waits. It must not change any more. */
   write(chunk: Uint8Array): boolean {
-    if (this.#broken || this.#queuedBytes + chunk.length > outgoingBytesMax) return false;
+    if (this.#broken) return false;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + chunk.length > outgoingBytesMax) return false;
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
     if (!this.#isWriting) void this.#pump();

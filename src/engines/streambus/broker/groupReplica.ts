@@ -178,7 +178,8 @@ export class GroupReplica implements GroupHandle {
 
   /** Opens the machine and lets the replica take part. */
   async open(checkpoint: MachineCheckpoint | undefined): Promise<void> {
-    const isSalvaged = this.#checkpoint.probation && checkpoint === undefined;
+    // It waits for a leader's snapshot: what its machine still holds of the group's log need not be fetched.
+    const isSalvaged = this.#checkpoint.metadata.index === 0 && checkpoint === undefined;
     const open = isSalvaged ? (this.spec.openSalvaged ?? this.spec.open) : this.spec.open;
     const machine = await open(this, checkpoint);
     const { observer } = this.#context;

@@ -18,7 +18,7 @@ import {
 /** Frames of Raft, beside those of requests. */
 export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34 } as const;
 
-/** Bytes of Raft's messages that wait for one peer. What comes beyond is dropped: Raft repeats it. */
+/** Bytes of Raft's messages that wait for one peer. What comes beyond is dropped: Raft repeats it. One always fits: a snapshot is one. */
 export const raftBytesMax = 32 * 1024 * 1024;
 
 /** A writer that has grown beyond this is given away with its content, so that no peak is kept for ever. */
@@ -82,7 +82,8 @@ export class Outbox {
       writeHeartbeat(parcel.heartbeats, group, generation, message);
       return;
     }
-    if (way.queuedBytes + parcel.messages.length + messageBytes(message) > raftBytesMax) {
+    const waiting = way.queuedBytes + parcel.messages.length;
+    if (waiting > 0 && waiting + messageBytes(message) > raftBytesMax) {
       this.#undelivered.push({ group, message });
       return;
     }

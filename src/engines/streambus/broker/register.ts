@@ -6,6 +6,7 @@ import {
   drawUuid,
   type Identity,
   type IdentityVerdict,
+  journalIdFile,
   raftStateDirectory,
   readIdentity,
   voidTwin,
@@ -221,8 +222,11 @@ async function takeIncarnation(
   }
 }
 
-/** Removes everything in `raft-state/`: it belongs to an incarnation that is fenced for ever. */
+/** Removes everything in `raft-state/`, and the name of the journal there: it belongs to an incarnation that is fenced for ever. */
 async function clearRaftState(host: Host, dataDirectory: string): Promise<void> {
+  const unlessGone = (error: unknown): void => {
+    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+  };
   const remove = async (directory: string): Promise<void> => {
     for (const { name, kind } of await host.disk.list(directory)) {
       const path = `${directory}/${name}`;
@@ -231,11 +235,9 @@ async function clearRaftState(host: Host, dataDirectory: string): Promise<void> 
     }
     await host.disk.syncDirectory(directory);
   };
-  try {
-    await remove(raftStateDirectory(dataDirectory));
-  } catch (error) {
-    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
-  }
+  await remove(raftStateDirectory(dataDirectory)).catch(unlessGone);
+  await host.disk.remove(journalIdFile(dataDirectory)).catch(unlessGone);
+  await host.disk.syncDirectory(dataDirectory).catch(unlessGone);
 }
 
 function registration(

@@ -17,8 +17,9 @@ export interface GroupSpec {
   readonly founders: readonly RaftId[];
   readonly open: MachineFactory;
   /**
-   * For machines with files of their own: opens with whatever is left of them, without a checkpoint, when `open` rejected with an error
-   * that `isRegressed` knows: they hold less than the checkpoint promised. Such a replica is on probation.
+   * For machines with files of their own: opens with whatever is left of them, without a checkpoint. For a replica that begins with a
+   * leader's snapshot (a new incarnation, one that came late), and when `open` rejected with an error that `isRegressed` knows: they
+   * hold less than the checkpoint promised. Such a replica is on probation.
    */
   readonly openSalvaged?: MachineFactory;
   readonly isRegressed?: (error: unknown) => boolean;

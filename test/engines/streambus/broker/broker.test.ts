@@ -104,7 +104,7 @@ describe('whole brokers', () => {
         await brokers.remove(2, '/data/raft-state/journal');
       },
     ],
-  ])('swap the old voter of %s for a new incarnation', async (_what, lose) => {
+  ])('swap the old voter of %s for a new incarnation', async (what, lose) => {
     const brokers = new Brokers({ seed: 5 });
     brokers.start();
     await brokers.until('ready', () => brokers.ready.size === 3);
@@ -131,6 +131,8 @@ describe('whole brokers', () => {
           }) || brokers.bus(2).runtime.view(spec.group)?.status.state === 'leader',
       );
     await brokers.until('swapped', hasSwapped, 60_000);
+    const hadHeadStart = brokers.world.probes.sometimesReached.find(({ name }) => name === 'catch-up had a head start');
+    expect(hadHeadStart?.reached).toBe(what !== 'a wiped machine');
     // It holds everything: the other two may go, one after the other.
     brokers.stop(1, 'power');
     const read = await brokers.client((host) => readAll(createClient(host, { bootstrap })), 120_000);

@@ -1,0 +1,4 @@
+/** Whether nobody but this machine reaches what listens at this address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
