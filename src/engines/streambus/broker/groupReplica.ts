@@ -137,7 +137,8 @@ export class GroupReplica implements GroupHandle {
 
   readonly #applies: Message[] = [];
   #appliedOfFirst = 0;
-  #isHeld = false;
+  /** Resolves when the machine takes entries again and was given those that wait; undefined while it takes them. */
+  #holding: Promise<void> | undefined;
   #applied: { index: number; term: number };
   #confHistory: { index: number; confState: ConfState }[];
 
@@ -590,7 +591,7 @@ export class GroupReplica implements GroupHandle {
   }
 
   #drainApplies(): void {
-    if (this.#isHeld) return;
+    if (this.#holding !== undefined) return;
     for (let message = this.#applies[0]; message !== undefined; message = this.#applies[0]) {
       while (this.#appliedOfFirst < message.entries.length) {
         const hold = this.machine.hold?.();
@@ -619,14 +620,12 @@ export class GroupReplica implements GroupHandle {
   }
 
   #waitFor(hold: Promise<void>): void {
-    this.#isHeld = true;
-    hold.then(
-      () => {
-        this.#isHeld = false;
+    this.#holding = hold
+      .then(() => {
+        this.#holding = undefined;
         if (!this.#closed.signal.aborted) this.#drainApplies();
-      },
-      (error: unknown) => this.#context.fatal(error),
-    );
+      })
+      .catch((error: unknown) => this.#context.fatal(error));
   }
 
   #applyEntry(entry: Entry): void {
@@ -677,6 +676,8 @@ export class GroupReplica implements GroupHandle {
     const { index, term, confState } = snapshot.metadata;
     const { signal } = this.#closed;
     host.telemetry.logger.info('restoring a replica', { group: this.group, index, term });
+    // What was committed before goes in first: after the snapshot it would come too late.
+    while (this.#holding !== undefined) await this.#holding;
     for (;;) {
       try {
         await this.machine.restore({ index, term, data: snapshot.data }, this.peers);

@@ -34,10 +34,12 @@ export interface ClusterOptions extends Partial<WorldOptions> {
   readonly kind?: GroupSpec['kind'];
   readonly flushIntervalMs?: number;
   readonly segmentBytes?: number;
+  /** Of a broker's machines: while it gives a promise they take no entries. */
+  readonly hold?: (id: BrokerId) => Promise<void> | undefined;
 }
 
 /** What a small machine of texts is: its state is a list, its snapshot the list. */
-export function textsMachine(register: (texts: Texts) => void): MachineFactory {
+export function textsMachine(register: (texts: Texts) => void, hold?: () => Promise<void> | undefined): MachineFactory {
   return async (_handle: GroupHandle, checkpoint) => {
     let texts: string[] = checkpoint === undefined ? [] : (JSON.parse(decode(checkpoint.data)) as string[]);
     let index = checkpoint?.index ?? 0;
@@ -69,6 +71,7 @@ export function textsMachine(register: (texts: Texts) => void): MachineFactory {
         texts = JSON.parse(decode(snapshot.data)) as string[];
         ({ index, term } = snapshot);
       },
+      ...(hold === undefined ? {} : { hold }),
       close: async () => undefined,
       answerPeer: async (request) => request,
     };
@@ -170,7 +173,10 @@ export class Cluster {
         kind,
         generation: 1,
         founders: this.founders,
-        open: textsMachine((texts) => machines.set(group, texts)),
+        open: textsMachine(
+          (texts) => machines.set(group, texts),
+          () => this.#options.hold?.(id),
+        ),
       });
     }
     // Complete by now: every part was set above.

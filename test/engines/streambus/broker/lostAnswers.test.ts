@@ -93,3 +93,31 @@ it('sends a snapshot again that was lost without anybody knowing', async () => {
   await cluster.until('all of it', () => cluster.texts().get(follower.id)?.length === 120, 60_000);
   expect(cluster.leader()).toBe(leader);
 });
+
+it('gives a machine that is held what came before a snapshot, then the snapshot', async () => {
+  const held = Promise.withResolvers<void>();
+  let holding: number | undefined;
+  const cluster = new Cluster({ seed: 5, hold: (id) => (id === holding ? held.promise : undefined) });
+  cluster.start();
+  await cluster.until('a leader', () => cluster.leader() !== undefined);
+  await cluster.run(2_000);
+  const leader = cluster.leader();
+  const follower = cluster.live.find((broker) => broker !== leader);
+  if (leader === undefined || follower === undefined) throw new Error('expected a leader and a follower');
+  const handle = leader.groups.get(0)?.handle;
+  holding = follower.id;
+  for (let at = 0; at < 10; at++) void handle?.propose(encode(`${at}`));
+  await cluster.run(1_000);
+  const hear = deafen(follower);
+  const big = 'x'.repeat(100_000);
+  for (let at = 0; at < 120; at++) void handle?.propose(encode(`${at}${big}`));
+  await cluster.run(1_000);
+  leader.transport.peer(follower.id)?.reconnect('a test');
+  hear();
+  await cluster.until('a snapshot', () => follower.groups.view(0)?.mode === 'restoring', 60_000);
+  await cluster.run(1_000);
+  holding = undefined;
+  held.resolve();
+  await cluster.until('all of it', () => cluster.texts().get(follower.id)?.length === 130, 60_000);
+  expect(follower.fatal).toBeUndefined();
+});
