@@ -90,7 +90,7 @@ export async function runLibrdkafkaTest(
   directory: string,
   cluster: BrokerCluster,
   number: string,
-  limitMs = 300_000,
+  limitMs = 600_000,
 ): Promise<LibrdkafkaResult> {
   const scratch = mkdtempSync(join(tmpdir(), 'hotfire-librdkafka-'));
   const brokers = cluster.bootstrap.join(',');
