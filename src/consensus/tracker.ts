@@ -80,8 +80,14 @@ export class Tracker implements AckedIndexes, Votes {
   /** The highest index that enough voters have stored. */
   committed(): number {
     const { incoming, outgoing, learners } = this.#configuration;
-    if (this.#learnersCount) return jointCommitted([...incoming, ...learners], outgoing, this);
+    if (this.#learnersCount) return this.#committedWithLearners(incoming, [...incoming, ...learners], outgoing);
     return jointCommitted(incoming, outgoing, this);
+  }
+
+  /** The planted bug: as many members as are a majority of the voters, whoever they are. */
+  #committedWithLearners(voters: readonly RaftId[], members: readonly RaftId[], outgoing: readonly RaftId[]): number {
+    const acked = members.map((id) => this.ackedIndex(id) ?? 0).sort((left, right) => right - left);
+    return Math.min(acked[Math.floor(voters.length / 2)] ?? 0, jointCommitted(outgoing, [], this));
   }
 
   /** Has this leader heard from a quorum since the last call of `forgetActivity`? */

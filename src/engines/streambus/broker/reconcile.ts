@@ -82,11 +82,12 @@ export class Reconciler {
 
   #look(replica: GroupReplica): void {
     const { node, group } = replica;
-    if (node.state !== 'leader' || !node.committedInTerm) {
+    const { telemetry, random } = this.#context.host;
+    const isEarly = !node.committedInTerm && !telemetry.mutant('conf-before-own-term');
+    if (node.state !== 'leader' || isEarly) {
       this.#watches.delete(group);
       return;
     }
-    const { telemetry, random } = this.#context.host;
     if (telemetry.buggify('random transfer') && random.stream('election').chance(whimChance)) this.handOver(replica);
     const desired = this.#context.desired(group);
     if (desired === undefined || node.leadTransferee !== 0) return;
