@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { Command } from 'commander';
+import { countBuffersAsHeap } from '../daemon/collector.ts';
 import { loadConfig } from '../daemon/config/load.ts';
 import { prepareSettings } from '../daemon/http/settings.ts';
 import { createNotify } from '../daemon/notify.ts';
@@ -69,6 +70,7 @@ function validate(definition: EngineDefinition, flags: ServeFlags): void {
 const LAST_LINES_MS = 1_000;
 
 async function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
+  countBuffersAsHeap();
   const logs = createLogDestination(1);
   const code = await serve(
     {
