@@ -44,7 +44,7 @@ export const highWatermarkMonotonic: StreamBusCheck = {
   },
 };
 
-/** What is there to be read is given: of two answers in a row that tell of more, the second one has some of it. */
+/** What is there to be read is given: of two answers in a row that tell of more, the second one has something. */
 export const fetchGives: StreamBusCheck = {
   name: 'fetch-gives',
   claim: 'a fetch below the last stable offset gives at least one batch',
@@ -55,7 +55,7 @@ export const fetchGives: StreamBusCheck = {
       const at = `${seen.client} ${seen.key}`;
       const before = last.get(at);
       last.set(at, seen);
-      if (seen.bytes > 0 || before === undefined || before.bytes > 0) continue;
+      if (seen.answerBytes > 0 || before === undefined || before.answerBytes > 0) continue;
       if (before.offset !== seen.offset || before.stable <= seen.offset) continue;
       findings.add(
         `${seen.client} asked twice for ${seen.key} from ${seen.offset}, was told that it is stable up to ${before.stable}, and got nothing without an error`,

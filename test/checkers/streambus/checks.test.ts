@@ -170,13 +170,13 @@ test('hw-monotonic should see an end that steps back for a client', () => {
 });
 
 test('fetch-gives should see two empty answers in a row that tell of more', () => {
-  const seen = (offset: number, stable: number, bytes: number) => ({
+  const seen = (offset: number, stable: number, answerBytes: number) => ({
     client: 'c',
     key: 'k',
     atMs: offset,
     offset,
     stable,
-    bytes,
+    answerBytes,
   });
   expect(found('fetch-gives', { fetches: [seen(5, 5, 0), seen(5, 9, 0), seen(5, 9, 80), seen(9, 9, 0)] })).toEqual([]);
   expect(found('fetch-gives', { fetches: [seen(5, 9, 0), seen(5, 9, 0)] })).toHaveLength(1);

@@ -63,6 +63,9 @@ export async function poll(
       { maxWaitMs, minBytes: 1, maxBytes: 10_485_760, isolationLevel: 1, topics },
       world.load().timeout + maxWaitMs,
     );
+    const bytes = answer.responses
+      .flatMap(({ partitions }) => partitions)
+      .reduce((sum, part) => sum + (part.records?.length ?? 0), 0);
     for (const { topic, partitions } of answer.responses) {
       for (const part of partitions) {
         const key = `${topic}/${part.partitionIndex}`;
@@ -86,7 +89,7 @@ export async function poll(
           atMs: world.now(),
           offset: from,
           stable: part.lastStableOffset,
-          bytes: part.records?.length ?? 0,
+          answerBytes: bytes,
         });
         const got = consume(part.records, from, part.abortedTransactions ?? []);
         if (got.records.length > 0) records[key] = got.records;
