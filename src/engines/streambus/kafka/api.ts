@@ -15,6 +15,8 @@ export interface RequestContext {
   readonly connection: number;
   /** Whether the principal may; deny wins, super users may everything, without ACLs everybody may. */
   authorize(operation: AclOperation, type: AclBinding['resourceType'], name: string): boolean;
+  /** Whether the principal may on at least one resource of the type. */
+  authorizeSome(operation: AclOperation, type: AclBinding['resourceType']): boolean;
   /** Fires when the connection is lost or the broker stops. */
   readonly signal: AbortSignal;
   /** Time deliberately spent waiting (long polls, joins): it does not count as work in `request_duration_seconds`. */

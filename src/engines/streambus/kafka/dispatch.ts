@@ -237,6 +237,10 @@ class Tally implements DoorContext {
     return this.door.authorizer.allows({ principal: this.principal, host: this.clientHost, operation, type, name });
   }
 
+  authorizeSome(operation: AclOperation, type: AclBinding['resourceType']): boolean {
+    return this.door.authorizer.allowsSome({ principal: this.principal, host: this.clientHost, operation, type });
+  }
+
   waited(ms: number): void {
     this.waitedMs += ms;
   }

@@ -369,3 +369,37 @@ test('the cluster, its producers and its topics are described, page by page', as
     }
   });
 });
+
+test('DeleteTopics by an id that is not known here deletes nothing: nobody could say who may', async () => {
+  await withDoor(
+    async ({ services, connect }) => {
+      const client = await connect();
+      const topics = [{ name: null, topicId: new Uint8Array(16).fill(9) }];
+      const deleted = await client.call(apiKeys.DeleteTopics, 6, { topics, timeoutMs: 10 });
+      expect(deleted.responses).toMatchObject([{ name: null, errorCode: 100 }]);
+      expect(services.commandsSeen).toEqual([]);
+    },
+    { config: { security: { acl: { enabled: true } } } },
+  );
+});
+
+test('who may write to some topic is given a producer id, others are not (KIP-679)', async () => {
+  await withDoor(
+    async ({ services, connect }) => {
+      const client = await connect();
+      const ask = () => client.call(apiKeys.InitProducerId, 4, { transactionalId: null, transactionTimeoutMs: 1_000 });
+      expect(await ask()).toMatchObject({ errorCode: 31 });
+      services.acls.push({
+        resourceType: 'topic',
+        resourceName: 'orders-',
+        patternType: 'prefixed',
+        principal: 'User:ANONYMOUS',
+        host: '*',
+        operation: 'write',
+        permission: 'allow',
+      });
+      expect(await ask()).toMatchObject({ errorCode: 0, producerId: 4_000, producerEpoch: 0 });
+    },
+    { config: { security: { acl: { enabled: true } } } },
+  );
+});

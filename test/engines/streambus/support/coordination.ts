@@ -205,6 +205,7 @@ function contextOf(services: BrokerServices, options: CallOptions): RequestConte
     clientHost: '10.0.0.7',
     connection: options.connection ?? 1,
     authorize: options.authorize ?? (() => true),
+    authorizeSome: (operation, type) => options.authorize?.(operation, type, '') ?? true,
     signal: new AbortController().signal,
     waited: options.waited ?? (() => {}),
   };

@@ -30,7 +30,8 @@ export async function deleteTopics(
       known: name ?? metadata.topicById(topicId)?.name,
     })),
   ];
-  const permitted = asked.filter(({ known }) => known === undefined || context.authorize('delete', 'topic', known));
+  // An id that is not known here may be known to the leader of the metadata already: whose topic it is decides who may delete it.
+  const permitted = asked.filter(({ known }) => known !== undefined && context.authorize('delete', 'topic', known));
   const answers = new Map<Question, TopicAnswer>();
   try {
     const outcomes =
@@ -71,7 +72,8 @@ export async function deleteTopics(
           // Who asks by id and may not delete the topic does not learn its name.
           name: question.name,
           topicId: question.topicId,
-          errorCode: kafkaErrors.TOPIC_AUTHORIZATION_FAILED,
+          errorCode:
+            question.known === undefined ? kafkaErrors.UNKNOWN_TOPIC_ID : kafkaErrors.TOPIC_AUTHORIZATION_FAILED,
         },
     ),
   };
