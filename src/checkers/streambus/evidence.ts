@@ -23,6 +23,8 @@ export interface StreamBusEvidence {
   readonly fetches: readonly FetchSeen[];
   /** Batches of idempotent producers that were refused though they were next. */
   readonly refusals: readonly SequenceRefused[];
+  /** Epochs that transactional producers were given. */
+  readonly epochs: readonly EpochSeen[];
   /** What lies on the disks in the end, by key and broker. */
   readonly replicas: readonly ReplicaSeen[];
   /** Highest offset below which somebody had a right to delete, by key: DeleteRecords, retention. None: nothing may be gone. */
@@ -83,7 +85,8 @@ export interface FetchSeen {
   readonly offset: number;
   /** Last stable offset, as the answer says. */
   readonly stable: number;
-  readonly bytes: number;
+  /** Of all partitions together: an answer that is full gives the later ones of a request nothing. */
+  readonly answerBytes: number;
 }
 
 /** A batch was refused for its sequence number by the leader that had acknowledged the one before it, or might have put it down itself. */
@@ -93,6 +96,16 @@ export interface SequenceRefused {
   readonly sequence: number;
   readonly errorCode: number;
   readonly atMs: number;
+}
+
+/** A transactional producer was given an epoch to go on with. */
+export interface EpochSeen {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly epoch: number;
+  readonly atMs: number;
+  /** The answer that gave it. */
+  readonly by: 'InitProducerId' | 'EndTxn';
 }
 
 /** The files of one replica. */
