@@ -27,6 +27,8 @@ export type StreamBusDraw = {
     readonly churnMs: number;
     readonly topics: number;
     readonly partitions: number;
+    readonly shortLivedMs: number;
+    readonly timeoutMs: number;
   };
 };
 
@@ -75,6 +77,8 @@ export const draws: fc.Arbitrary<StreamBusDraw> = fc
       churnMs: fc.constantFrom(0, 3_000, 6_000),
       topics: fc.integer({ min: 1, max: 2 }),
       partitions: fc.integer({ min: 1, max: 2 }),
+      shortLivedMs: fc.constantFrom(0, 0, 2_000),
+      timeoutMs: fc.constantFrom(4_000, 1_000),
     }),
   })
   .map(({ families: on, faults, ...draw }) => ({

@@ -48,6 +48,7 @@ function configOf({ config }: StreamBusDraw): Record<string, unknown> {
     storage: {
       flush_interval: config.flushMs,
       segment_size: MIB,
+      compaction: { interval: '2s' },
       journal: { segment_size: 4 * config.maxMessageKib * 1024 },
     },
     topics: { max_message: config.maxMessageKib * 1024 },
@@ -78,7 +79,8 @@ function loadOf({ load }: StreamBusDraw): Record<string, unknown> {
     ...(load.churnMs === 0 ? {} : { churn: `${load.churnMs}ms` }),
     topics: load.topics,
     partitions: load.partitions,
-    timeout: '4s',
+    timeout: `${load.timeoutMs}ms`,
+    ...(load.shortLivedMs === 0 ? {} : { 'short-lived': `${load.shortLivedMs}ms` }),
     admin: '2s',
     clients: 2,
   };

@@ -107,3 +107,23 @@ function circles(edges: ReadonlyMap<Operation, readonly Edge[]>): Edge[][] {
   }
   return found;
 }
+
+/** Each beginning of a transactional producer, and each end of a transaction of version 2, gives an epoch that fences the one before. */
+export const epochsGrow: StreamBusCheck = {
+  name: 'epochs-grow',
+  claim: 'what is given an epoch is given a higher one than before: who has the old one is fenced',
+  run(evidence) {
+    const findings = new Findings('epochs-grow');
+    const last = new Map<string, number>();
+    for (const { transactionalId, producerId, epoch, atMs, by } of evidence.epochs) {
+      const at = `${transactionalId} ${producerId}`;
+      const before = last.get(at);
+      last.set(at, epoch);
+      if (before === undefined || epoch > before) continue;
+      findings.add(`${by} gave ${transactionalId} (producer ${producerId}) the epoch ${epoch} after ${before}`, {
+        atMs,
+      });
+    }
+    return findings.result(`${evidence.epochs.length} epochs`);
+  },
+};

@@ -96,6 +96,30 @@ export const diskEntries: readonly FaultEntry[] = [
           ],
   },
   {
+    // Changes of members are under way for long, and go over to the next leader half done.
+    name: 'wiped, then leaders die while syncs are slow',
+    family: 'damage',
+    weight: 3,
+    steps: (draw, { victim }) => {
+      if (victim === undefined) return [];
+      const restart = scale(draw.a, 100, 800);
+      const kill = fault('process.kill', 'primary', {}, { restart: 100 });
+      return [
+        { afterMs: 0, step: fault('process.wipe', victim, {}, { restart }) },
+        {
+          afterMs: restart,
+          step: fault(
+            'disk.slow-sync',
+            'all',
+            { duration: 5_000 },
+            { device: disk, p50: scale(draw.b, 50, 400), p99: scale(draw.b, 600, 1_500) },
+          ),
+        },
+        ...[1, 2, 3].map((turn) => ({ afterMs: restart + turn * scale(draw.length, 500, 1_600), step: kill })),
+      ];
+    },
+  },
+  {
     // What the runbook calls option B: the votes go, the identity stays.
     name: 'raft-state deleted',
     family: 'damage',

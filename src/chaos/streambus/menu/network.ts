@@ -12,7 +12,22 @@ export const networkEntries: readonly FaultEntry[] = [
           'network.latency',
           one(draw, cluster),
           { duration: lasting(draw) },
-          { mean: scale(draw.a, 1, 300), jitter: scale(draw.b, 0, 1) },
+          { mean: scale(draw.a, 1, 300), jitter: (scale(draw.a, 1, 300) * draw.b) / 1_000 },
+        ),
+      ),
+  },
+  {
+    // A request is given up, sent anew on another connection and answered; then the first one arrives.
+    name: 'late packets of clients',
+    family: 'network',
+    weight: 3,
+    steps: (draw) =>
+      single(
+        fault(
+          'network.latency',
+          draw.where % 2 === 0 ? 'client-1' : 'client-2',
+          { duration: scale(draw.length, 2_000, 8_000) },
+          { mean: scale(draw.a, 200, 1_500), jitter: scale(draw.a, 200, 1_500) },
         ),
       ),
   },

@@ -54,6 +54,11 @@ export const streamBusLoadSchema = z
     topics: z.int().min(1).max(20).default(2).describe('topics; transactions have one of their own beside them'),
     partitions: z.int().min(1).max(100).default(2).describe('partitions of each topic'),
     replication: z.int().min(1).max(7).default(3).describe('replicas of each partition, as far as there are brokers'),
+    'short-lived': durationMs
+      .optional()
+      .describe(
+        'how long records of a topic of their own are kept, which a producer writes to; without it there is none',
+      ),
     timeout: durationMs.default(10_000).describe('patience of a client with one request'),
     admin: durationMs
       .optional()

@@ -4,12 +4,13 @@ import type { ClusterClient } from '../client/cluster.ts';
 import { CallFailed } from '../client/connection.ts';
 import { type LoadWorld, openCluster, partitionOf, pause, topicOf } from './context.ts';
 import { onlyFailedCalls } from './fetching.ts';
+import { sendOnce } from './send.ts';
 
 /** Makes the topics of a load, until they are there; gives up when the load stops. */
 export async function createTopics(world: LoadWorld, host: Host): Promise<void> {
   const client = openCluster(world, host, 'admin-topics');
   const counts = new Map<string, number>();
-  for (const key of [...world.plainKeys, ...world.transactionalKeys]) {
+  for (const key of [...world.plainKeys, ...world.transactionalKeys, ...world.shortLivedKeys]) {
     counts.set(topicOf(key), (counts.get(topicOf(key)) ?? 0) + 1);
   }
   const left = new Set(counts.keys());
@@ -39,11 +40,30 @@ async function create(
       name,
       numPartitions: counts.get(name) ?? 1,
       replicationFactor: Math.min(world.load().replication, world.seeds.length),
+      configs: configsOf(world, name),
     })),
     timeoutMs: 10_000,
   });
   const exists = 36;
   return answer.topics.flatMap(({ name, errorCode }) => (errorCode === 0 || errorCode === exists ? [name] : []));
+}
+
+function configsOf(world: LoadWorld, topic: string): { readonly name: string; readonly value: string }[] {
+  const keptMs = world.load()['short-lived'];
+  if (keptMs === undefined || !world.shortLivedKeys.some((key) => topicOf(key) === topic)) return [];
+  return [{ name: 'retention.ms', value: String(keptMs) }];
+}
+
+/** Writes to the short-lived topic until the load stops; nobody asks what became of it but the checks of the files. */
+export async function runShortLived(world: LoadWorld, host: Host): Promise<void> {
+  const random = host.random.stream('short-lived');
+  const client = openCluster(world, host, 'short-lived');
+  for (let number = 0; !world.isStopped(); number++) {
+    await pause(world, host, 100);
+    const key = random.pick(world.shortLivedKeys);
+    await sendOnce(client, { key, values: [`s-${number}`] }, { acks: -1, version: 9, timeoutMs: world.load().timeout });
+  }
+  client.close();
 }
 
 /** Asks about topics, groups, configurations and offsets until the load stops: what tools do all day. */

@@ -3,6 +3,7 @@ import type {
   AssignmentSeen,
   CommitSeen,
   EndsSeen,
+  EpochSeen,
   FetchSeen,
   OffsetFetchSeen,
   SequenceRefused,
@@ -20,6 +21,7 @@ export interface Told {
   readonly offsetFetches: OffsetFetchSeen[];
   readonly fetches: FetchSeen[];
   readonly refusals: SequenceRefused[];
+  readonly epochs: EpochSeen[];
 }
 
 /** What every client of a workload shares. */
@@ -38,6 +40,8 @@ export interface LoadWorld {
   /** Partitions that any producer sends to, and those of transactions. */
   readonly plainKeys: readonly string[];
   readonly transactionalKeys: readonly string[];
+  /** Partitions of a topic whose records are deleted soon: nobody reads them. Empty where the load has none. */
+  readonly shortLivedKeys: readonly string[];
 }
 
 export function topicOf(key: string): string {

@@ -1,4 +1,5 @@
 import type { Host } from '../../../../host/host.ts';
+import type { RandomStream } from '../../../../host/random.ts';
 import { apiKeys } from '../../../../wire/kafka/apis.ts';
 import type { ClusterClient } from '../client/cluster.ts';
 import { CallFailed } from '../client/connection.ts';
@@ -28,6 +29,7 @@ class Member {
   readonly #group: string;
   readonly #name: string;
   readonly #process: number;
+  readonly #random: RandomStream;
   #id = '';
   #generation = -1;
 
@@ -37,6 +39,7 @@ class Member {
     this.#group = group;
     this.#name = name;
     this.#process = world.nextProcess();
+    this.#random = client.host.random.stream(name);
     world.history.invoke({ process: this.#process, f: 'subscribe', input: { keys: world.plainKeys } }).ok({});
   }
 
@@ -51,11 +54,16 @@ class Member {
     let heartbeatAt = began;
     let commitAt = began + commitEvery;
     const dirty = new Map<string, number>();
+    if (this.#random.chance(0.2)) await this.#commitLate(positions);
     while (!this.#world.isStopped()) {
       const now = this.#world.now();
       if (churn !== undefined && now - began > churn) {
         await this.#commit(dirty);
-        return this.leave();
+        // Half of the time it is gone without a word: its session has to run out.
+        if (this.#random.chance(0.5)) return this.leave();
+        this.#id = '';
+        await pause(this.#world, this.#client.host, session);
+        return;
       }
       if (now >= heartbeatAt) {
         heartbeatAt = now + session / 4;
@@ -210,6 +218,14 @@ class Member {
     )
       ? 'stay'
       : 'rejoin';
+  }
+
+  /** What a member does that has not heard of the last rebalance: its commit must be refused. */
+  async #commitLate(positions: ReadonlyMap<string, number>): Promise<void> {
+    const generation = this.#generation;
+    this.#generation = generation - 1;
+    await this.#commit(new Map(positions));
+    this.#generation = generation;
   }
 
   /** False when this membership is over. */

@@ -236,6 +236,7 @@ class TransactionalProducer {
     if (called.kind === 'answered' && called.errorCode === kafka.none) {
       const { producerId, producerEpoch } = called.answer;
       if (this.#isNew && producerId >= 0) {
+        this.#noteEpoch(producerId, producerEpoch, 'EndTxn');
         this.#identity = { id: producerId, epoch: producerEpoch };
         this.#sequences.clear();
       }
@@ -243,6 +244,11 @@ class TransactionalProducer {
     }
     this.#forget();
     return called.doubt ? 'info' : 'fail';
+  }
+
+  #noteEpoch(producerId: number, epoch: number, by: 'InitProducerId' | 'EndTxn'): void {
+    const atMs = this.#world.now();
+    this.#world.told.epochs.push({ transactionalId: this.#id, producerId, epoch, atMs, by });
   }
 
   #forget(): void {
@@ -289,6 +295,7 @@ class TransactionalProducer {
       });
       if (answer.errorCode === kafka.none) {
         this.#identity = { id: answer.producerId, epoch: answer.producerEpoch };
+        this.#noteEpoch(answer.producerId, answer.producerEpoch, 'InitProducerId');
         this.#sequences.clear();
         return true;
       }

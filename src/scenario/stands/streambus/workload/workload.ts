@@ -2,7 +2,7 @@ import type { Host } from '../../../../host/host.ts';
 import type { Address } from '../../../../host/network.ts';
 import type { LoadContext, Workload } from '../../stand.ts';
 import type { StreamBusLoad } from '../loadSchema.ts';
-import { createTopics, runAdmin } from './admin.ts';
+import { createTopics, runAdmin, runShortLived } from './admin.ts';
 import { runConsumer } from './consumer.ts';
 import type { LoadWorld, Told } from './context.ts';
 import { runMember } from './member.ts';
@@ -44,6 +44,7 @@ export function startWorkload(
     nextProcess: () => processes++,
     seeds,
     plainKeys: keysOf(initial, 't'),
+    shortLivedKeys: initial['short-lived'] === undefined ? [] : ['short-lived/0'],
     transactionalKeys: Array.from({ length: Math.max(2, initial.partitions) }, (_, partition) => `tx/${partition}`),
   };
 
@@ -76,6 +77,7 @@ export function startWorkload(
   }
   grow();
   begin(() => runAdmin(world, observer));
+  if (world.shortLivedKeys.length > 0) begin(() => runShortLived(world, observer));
 
   return {
     world,
