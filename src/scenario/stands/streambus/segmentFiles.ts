@@ -9,8 +9,15 @@ const crcFrom = 21;
 const controlBit = 32;
 const transactionalBit = 16;
 
-/** The replicas on a machine's disk, as an independent reader finds them: the bytes that a process would read now. */
-export function replicasOn(table: DeviceTable, node: string): ReplicaSeen[] {
+/**
+ * The replicas on a machine's disk, as an independent reader finds them: the bytes that a process would read now. `startOf` is where the
+ * broker says that its replica begins: files below are no part of it, they go with one of its next checkpoints.
+ */
+export function replicasOn(
+  table: DeviceTable,
+  node: string,
+  startOf: (key: string) => number | undefined,
+): ReplicaSeen[] {
   const segments = new Map<string, SegmentSeen[]>();
   const prefix = `${dataDirectory}/data/`;
   for (const [path, { file }] of table.files()) {
@@ -24,12 +31,15 @@ export function replicasOn(table: DeviceTable, node: string): ReplicaSeen[] {
     segments.set(key, list);
   }
   return [...segments].map(([key, list]) => {
-    const sorted = list.sort((a, b) => a.baseOffset - b.baseOffset);
+    const start = startOf(key);
+    const sorted = list
+      .filter(({ batches }) => start === undefined || (batches.at(-1)?.lastOffset ?? start) >= start)
+      .sort((a, b) => a.baseOffset - b.baseOffset);
     const last = sorted.length - 1;
     return {
       key,
       node,
-      start: sorted[0]?.baseOffset ?? 0,
+      start: start ?? sorted[0]?.baseOffset ?? 0,
       segments: sorted.map((segment, index) => ({ ...segment, sealed: index < last })),
     };
   });

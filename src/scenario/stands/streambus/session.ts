@@ -101,7 +101,13 @@ export function openSession(context: StandContext): StandSession {
 
   /** Replicas that belong to their groups; what a broker still has of others is no part of the cluster. */
   function replicas(): ReplicaSeen[] {
-    return [...records.values()].flatMap((record) => replicasOn(record.disks.table, record.node));
+    return [...records.values()].flatMap((record) =>
+      replicasOn(
+        record.disks.table,
+        record.node,
+        (key) => record.running?.bus.services.partition(topicOf(key), partitionOf(key))?.logStartOffset,
+      ),
+    );
   }
 
   const checks: Record<string, Check> = {};
