@@ -147,6 +147,11 @@ class IdempotentProducer {
   async #sendAll(key: string, given: Sequenced[]): Promise<void> {
     let pending = given;
     for (let attempt = 0; attempt < attemptsMax && pending.length > 0; attempt++) {
+      if (this.#world.isStopped() && attempt > 5) break;
+      if (!(await this.#reach(key))) {
+        await this.#client.host.clock.sleep(retryAfterMs);
+        continue;
+      }
       const results = await Promise.all(pending.map((batch) => this.#attempt(batch)));
       const left: Sequenced[] = [];
       let isOver = false;
@@ -172,10 +177,21 @@ class IdempotentProducer {
       pending = left;
       if (isOver) break;
       if (pending.length > 0) await this.#client.host.clock.sleep(retryAfterMs);
-      if (this.#world.isStopped() && attempt > 4) break;
     }
     if (pending.length > 0)
       this.#giveUp(pending, { kind: 'doubt', code: 'GAVE_UP', message: 'no answer that decides it' });
+  }
+
+  /** A connection to the leader is there: else each batch would look for one by itself, and a later one might find it first. */
+  async #reach(key: string): Promise<boolean> {
+    try {
+      await this.#client.connection(await this.#client.leader(key));
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      this.#client.forgetLeader(key);
+      return false;
+    }
   }
 
   /** A leader that has acknowledged everything before it, or a later one, has no reason to refuse a batch for its number. */
