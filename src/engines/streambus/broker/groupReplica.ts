@@ -29,7 +29,13 @@ import {
   type ReplicatedMachine,
 } from './group.ts';
 import { entryBytes, type GroupStorage } from './groupStorage.ts';
-import { type CheckpointRecord, checkpointRecord, entriesRecords, hardStateRecord } from './journalFormat.ts';
+import {
+  type CheckpointRecord,
+  carriedRecords,
+  checkpointRecord,
+  entriesRecords,
+  hardStateRecord,
+} from './journalFormat.ts';
 import type { GroupObserver } from './observer.ts';
 import { Proposals } from './proposals.ts';
 import { ReadBarriers } from './readBarriers.ts';
@@ -850,7 +856,7 @@ export class GroupReplica implements GroupHandle {
     const records: RecordIn[] = [
       ...(mutant('hard-state-not-carried') ? [] : [hardStateRecord(this.group, hardState)]),
       checkpointRecord(this.group, { ...this.#checkpoint, replacesLog: false }),
-      ...entriesRecords(this.group, entries, hardState.commit),
+      ...carriedRecords(this.group, entries, hardState.commit),
     ];
     this.#context.record(records, (first) => {
       if (this.checkpointIndex === base) this.#checkpointLsn = Math.max(this.#checkpointLsn, first);

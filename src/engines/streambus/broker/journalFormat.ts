@@ -5,9 +5,9 @@ import type { GroupId } from '../ids.ts';
 
 /**
  * What a broker's journal has of its groups: one stream a group. Later records win; entries replace those at the end of the group's log
- * from their first index on.
+ * from their first index on. Carried entries replace nothing: they are there already, unless the files that had them are gone.
  */
-export const GroupRecord = { entries: 1, hardState: 2, checkpoint: 3, removed: 4 } as const;
+export const GroupRecord = { entries: 1, hardState: 2, checkpoint: 3, removed: 4, carried: 5 } as const;
 
 const CheckpointFlag = { replacesLog: 1, probation: 2 } as const;
 
@@ -30,11 +30,22 @@ export interface CheckpointRecord {
 
 /** A record of a group. */
 export type GroupRecordContent =
-  | { readonly type: 'entries'; readonly commit: number; readonly entries: readonly Entry[] }
+  | {
+      readonly type: 'entries';
+      readonly commit: number;
+      readonly entries: readonly Entry[];
+      /** Written once more, so that old files may go: what stood behind them still does. */
+      readonly isCarried: boolean;
+    }
   | { readonly type: 'hardState'; readonly hardState: HardState }
   | { readonly type: 'checkpoint'; readonly checkpoint: CheckpointRecord }
   /** `metaIndex`: last applied entry of the metadata when the group was removed here. */
   | { readonly type: 'removed'; readonly generation: number; readonly metaIndex: number };
+
+/** Entries that are carried forward. Of several records a crash may leave only the first. */
+export function carriedRecords(group: GroupId, entries: readonly Entry[], commit: number): RecordIn[] {
+  return entriesRecords(group, entries, commit).map((record) => ({ ...record, type: GroupRecord.carried }));
+}
 
 /** Entries of a group, in as many records as they need. */
 export function entriesRecords(group: GroupId, entries: readonly Entry[], commit: number): RecordIn[] {
@@ -109,7 +120,8 @@ export function decodeGroupRecord(record: RecordOut): GroupRecordContent {
   const reader = new ByteReader(record.payload);
   switch (record.type) {
     case GroupRecord.entries:
-      return decodeEntries(reader);
+    case GroupRecord.carried:
+      return decodeEntries(reader, record.type === GroupRecord.carried);
     case GroupRecord.hardState:
       return { type: 'hardState', hardState: { term: reader.u32(), vote: reader.u48(), commit: reader.u48() } };
     case GroupRecord.checkpoint:
@@ -121,7 +133,7 @@ export function decodeGroupRecord(record: RecordOut): GroupRecordContent {
   }
 }
 
-function decodeEntries(reader: ByteReader): GroupRecordContent {
+function decodeEntries(reader: ByteReader, isCarried: boolean): GroupRecordContent {
   const first = reader.u48();
   const commit = reader.u48();
   const heads = Array.from({ length: reader.u32() }, () => ({
@@ -135,7 +147,7 @@ function decodeEntries(reader: ByteReader): GroupRecordContent {
     type,
     data: reader.raw(length).slice(),
   }));
-  return { type: 'entries', commit, entries };
+  return { type: 'entries', commit, entries, isCarried };
 }
 
 function decodeCheckpoint(reader: ByteReader): CheckpointRecord {

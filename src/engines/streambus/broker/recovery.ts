@@ -32,16 +32,23 @@ export interface Recovered {
   readonly removed: Map<GroupId, RemovedGroup>;
 }
 
+/** A record of entries. */
+interface EntriesFound {
+  readonly entries: readonly Entry[];
+  readonly lsn: Lsn;
+  readonly isCarried: boolean;
+}
+
 /**
  * What is known of a group. A group's first record is a checkpoint, but the file that had it may have gone: what comes before the first
  * one that is left may lie behind it in the log, and is kept until it is known.
  */
 interface Fragment {
   hardState: { value: HardState; lsn: Lsn } | undefined;
-  early: { readonly entries: readonly Entry[]; readonly lsn: Lsn }[];
+  early: EntriesFound[];
   group: RecoveredGroup | undefined;
   /** Entries that do not follow what is there: files between are gone, which a checkpoint that comes later must have allowed. */
-  gap: string | undefined;
+  gap: { readonly missing: string; readonly group: RecoveredGroup } | undefined;
 }
 
 /**
@@ -74,7 +81,7 @@ export async function recoverGroups(journal: Journal): Promise<Recovered> {
   }
   const groups = new Map<GroupId, RecoveredGroup>();
   for (const [id, { hardState, group, gap }] of fragments) {
-    if (gap !== undefined) throw new Error(`group ${id}: ${gap}`);
+    if (gap !== undefined) throw new Error(`group ${id}: ${gap.missing}`);
     // Before its first checkpoint is durable a group takes no part in anything: what there is of it was never relied on.
     if (group === undefined) continue;
     if (hardState !== undefined) {
@@ -101,17 +108,39 @@ function take(fragment: Fragment, content: Exclude<GroupRecordContent, { type: '
   if (fragment.hardState !== undefined && content.commit > fragment.hardState.value.commit) {
     fragment.hardState = { ...fragment.hardState, value: { ...fragment.hardState.value, commit: content.commit } };
   }
-  if (fragment.group === undefined) fragment.early.push({ entries: content.entries, lsn });
-  else follow(fragment, fragment.group, content.entries, lsn);
+  const found = { entries: content.entries, lsn, isCarried: content.isCarried };
+  const { group, gap } = fragment;
+  if (group !== undefined) follow(fragment, group, found);
+  else if (gap !== undefined && reaches(gap.group, found)) fillGap(fragment, gap.group, found);
+  else fragment.early.push(found);
 }
 
-/** Puts entries at the end; where they do not follow, what was there is of no use any more, and they wait for a checkpoint. */
-function follow(fragment: Fragment, group: RecoveredGroup, entries: readonly Entry[], lsn: Lsn): void {
-  const gap = appendRecovered(group, entries, lsn);
-  if (gap === undefined) return;
-  fragment.gap = gap;
+/** Puts entries at the end; where they do not follow, what was there is of no use any more, and they wait for what was between. */
+function follow(fragment: Fragment, group: RecoveredGroup, found: EntriesFound): void {
+  const missing = appendRecovered(group, found);
+  if (missing === undefined) return;
+  fragment.gap = { missing, group: { ...group, entries: [], marks: [] } };
   fragment.group = undefined;
-  fragment.early = [{ entries, lsn }];
+  fragment.early = [found];
+}
+
+/** Whether these entries follow the group's checkpoint. */
+function reaches(group: RecoveredGroup, { entries }: EntriesFound): boolean {
+  return (entries[0]?.index ?? Number.POSITIVE_INFINITY) <= group.checkpoint.metadata.index + 1;
+}
+
+/** What was carried forward has what is missing, and not what was on its way then: that stands before it. Anything else replaces. */
+function fillGap(fragment: Fragment, group: RecoveredGroup, found: EntriesFound): void {
+  const { early } = fragment;
+  fragment.group = group;
+  fragment.gap = undefined;
+  fragment.early = [];
+  follow(fragment, group, found);
+  if (!found.isCarried) return;
+  for (const record of early) {
+    if (fragment.group === undefined) fragment.early.push(record);
+    else follow(fragment, fragment.group, record);
+  }
 }
 
 function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: Lsn): void {
@@ -129,9 +158,9 @@ function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: L
     const early = checkpoint.replacesLog || isOther ? [] : fragment.early;
     fragment.early = [];
     fragment.gap = undefined;
-    for (const { entries, lsn: at } of dropReplaced(early)) {
-      if (fragment.group === undefined) fragment.early.push({ entries, lsn: at });
-      else follow(fragment, fragment.group, entries, at);
+    for (const found of dropReplaced(early)) {
+      if (fragment.group === undefined) fragment.early.push(found);
+      else follow(fragment, fragment.group, found);
     }
     return;
   }
@@ -146,7 +175,7 @@ function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: L
 function dropReplaced(records: Fragment['early']): Fragment['early'] {
   const kept: Fragment['early'] = [];
   for (const record of records) {
-    const from = record.entries[0]?.index ?? 0;
+    const from = record.isCarried ? Number.POSITIVE_INFINITY : (record.entries[0]?.index ?? 0);
     while ((kept.at(-1)?.entries[0]?.index ?? -1) >= from) kept.pop();
     kept.push(record);
   }
@@ -154,7 +183,7 @@ function dropReplaced(records: Fragment['early']): Fragment['early'] {
 }
 
 /** Says what is missing, where something is. */
-function appendRecovered(group: RecoveredGroup, entries: readonly Entry[], lsn: Lsn): string | undefined {
+function appendRecovered(group: RecoveredGroup, { entries, lsn, isCarried }: EntriesFound): string | undefined {
   const after = group.checkpoint.metadata.index;
   const fresh = entries.filter((entry) => entry.index > after);
   const first = fresh[0];
@@ -163,8 +192,14 @@ function appendRecovered(group: RecoveredGroup, entries: readonly Entry[], lsn: 
   if (kept > group.entries.length) {
     return `entry ${first.index} does not follow ${after + group.entries.length} at record ${lsn}`;
   }
-  group.entries.length = kept;
-  group.entries.push(...fresh);
-  group.marks.push({ lsn, lastIndex: fresh.at(-1)?.index ?? first.index });
+  const last = fresh.at(-1) ?? first;
+  const end = after + group.entries.length;
+  if (isCarried) {
+    group.entries.push(...fresh.filter(({ index }) => index > end));
+  } else {
+    group.entries.length = kept;
+    group.entries.push(...fresh);
+  }
+  group.marks.push({ lsn, lastIndex: last.index });
   return undefined;
 }

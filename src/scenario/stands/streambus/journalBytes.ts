@@ -50,7 +50,7 @@ function uint48(view: DataView, at: number): number {
   return view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2);
 }
 
-/** The journal's own records (from type 240 on) say nothing of groups. */
+/** The journal's own records (from type 240 on) say nothing of groups; what is carried forward (5) was told when it came first. */
 function readRecord(type: number, group: number, view: DataView, at: number): JournalRecord | undefined {
   switch (type) {
     case 1: {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Entry, HardState } from '../../../../src/consensus/types.ts';
 import {
   type CheckpointRecord,
+  carriedRecords,
   checkpointRecord,
   entriesRecords,
   hardStateRecord,
@@ -91,7 +92,7 @@ describe('recovery of groups', () => {
         const twin = twins[group];
         if (twin === undefined) throw new Error('two groups');
         const { hardState } = twin;
-        switch (below(6)) {
+        switch (below(7)) {
           case 0:
             twin.hardState = { term: hardState.term + 1, vote: below(4), commit: hardState.commit };
             twin.hardStateLsn = put([hardStateRecord(group, twin.hardState)]);
@@ -112,8 +113,24 @@ describe('recovery of groups', () => {
             twin.log.clear();
             break;
           }
+          case 3: {
+            // Carried forward, and of the entries only a part became durable: nothing has changed.
+            const held = Array.from(twin.log.values(), (one) => one.entry)
+              .filter(({ index }) => index > twin.base)
+              .sort((left, right) => left.index - right.index);
+            twin.hardStateLsn = put([
+              hardStateRecord(group, hardState),
+              checkpointRecord(group, checkpoint(twin.base, 1)),
+              ...carriedRecords(group, held.slice(0, below(held.length + 1)), hardState.commit),
+            ]);
+            twin.checkpointLsn = twin.hardStateLsn + 1;
+            break;
+          }
           default: {
-            const from = Math.max(twin.base + 1, twin.last + 1 - below(4));
+            const wanted = Math.max(twin.base + 1, twin.last + 1 - below(4));
+            // A leader replaces what others have appended, never its own.
+            const isOwn = twin.log.get(twin.last)?.entry.term === hardState.term;
+            const from = isOwn ? twin.last + 1 : wanted;
             const entries = Array.from({ length: 1 + below(5) }, (_, at) => entry(from + at, hardState.term));
             const lsn = put(entriesRecords(group, entries, hardState.commit));
             twin.append(entries, lsn);
