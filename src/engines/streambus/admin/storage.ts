@@ -132,6 +132,9 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
         'Applies retention now in the whole cluster; ?aggressive=true closes active segments first, so that they can go.',
       handler: async (request) => {
         const { aggressive, scope } = request.query;
+        if (aggressive !== undefined && aggressive !== 'true' && aggressive !== 'false') {
+          throw new AdminRefusal(422, 'BAD_QUERY', `aggressive: expected true or false, got ${aggressive}`);
+        }
         const here = () => trimHere(undefined, undefined, aggressive === 'true');
         if (scope === 'broker') return ok({ trimmed: here() });
         const query = aggressive === 'true' ? { aggressive } : {};

@@ -128,6 +128,10 @@ test('topics are described, altered and deleted; what cannot be is refused by na
   expect(desk.lines).toContain('  segment.ms = 5000');
   expect(await desk.run('topics list')).toBe(0);
   expect(desk.lines).toEqual(expect.arrayContaining([expect.stringMatching(/^events\s+4\s+3\s/)]));
+  await expect(desk.run('topics alter events segment.ms=6000')).rejects.toThrow('--config segment.ms=6000');
+  expect(await desk.ask('POST', '/admin/storage/compact', undefined, { aggressive: 'maybe' })).toMatchObject({
+    status: 422,
+  });
   const again = await desk.ask('POST', '/admin/topics', { name: 'events' });
   expect(again).toMatchObject({ status: 409, body: { error: { code: 'TOPIC_EXISTS' } } });
   expect(await desk.ask('POST', '/admin/topics', { nmae: 'x' })).toMatchObject({

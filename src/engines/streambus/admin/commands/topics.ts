@@ -29,7 +29,11 @@ export const topics: AdminCommand = {
     { name: 'config', value: '<key=value,…>', help: 'settings; an empty value means the default' },
   ],
   async run(client, console, input) {
-    const [action = 'list', name] = input.words;
+    const [action = 'list', name, extra] = input.words;
+    if (extra !== undefined) {
+      const hint = extra.includes('=') ? `; settings are given with --config ${extra}` : '';
+      throw new CommandUsage(`topics ${action}: expected one name at most, got ${extra} after it${hint}`);
+    }
     const path = () => {
       if (name === undefined) throw new CommandUsage(`topics ${action}: expected the name of a topic`);
       return `/admin/topics/${encodeURIComponent(name)}`;
