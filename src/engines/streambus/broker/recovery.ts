@@ -91,6 +91,8 @@ export async function recoverGroups(journal: Journal): Promise<Recovered> {
     const last = group.entries.at(-1)?.index ?? group.checkpoint.metadata.index;
     const commit = Math.min(last, Math.max(group.hardState.commit, group.checkpoint.metadata.index));
     group.hardState = { ...group.hardState, commit };
+    // Entries that waited for their checkpoint came to their place after later ones.
+    group.marks.sort((left, right) => left.lsn - right.lsn);
     groups.set(id, group);
   }
   return { groups, removed };
