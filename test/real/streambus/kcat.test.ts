@@ -41,7 +41,7 @@ async function consume(name: string, ...more: string[]): Promise<string[]> {
 }
 
 function join(group: string, name: string, ...settings: string[]): RunningKcat {
-  const args = ['-G', group, '-X', 'auto.offset.reset=earliest', '-X', 'session.timeout.ms=6000'];
+  const args = ['-G', group, '-X', 'auto.offset.reset=earliest', '-X', 'session.timeout.ms=30000'];
   const more = ['heartbeat.interval.ms=300', ...settings].flatMap((setting) => ['-X', setting]);
   const member = startKcat([...brokers(), ...args, ...more, '-u', name]);
   running.push(member);

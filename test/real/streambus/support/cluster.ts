@@ -83,7 +83,8 @@ export async function startCluster(options: LocalClusterOptions): Promise<LocalC
           rpc_port: portOf(broker, 1),
           http_port: portOf(broker, 2),
         },
-        cluster: { peers },
+        // Brokers and clients share a process, and the machine is busy with other tests: a stall is no reason to elect.
+        cluster: { peers, raft: { election_ticks: 20 } },
         storage: { data_dir: join(directory, `broker-${broker}`), journal: { segment_size: '16MB' } },
       }),
     );
