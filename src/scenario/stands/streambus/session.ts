@@ -47,6 +47,7 @@ export function openSession(context: StandContext): StandSession {
   }
   startSampling(world, [...records.values()], feed, samples);
   const groups = new Map<string, number>();
+  let keys: readonly string[] = [];
   let load: StreamBusWorkload | undefined;
   let recovery: Recovery | undefined;
   let evidence: StreamBusEvidence | undefined;
@@ -63,7 +64,15 @@ export function openSession(context: StandContext): StandSession {
   function startLoad(given: LoadContext): Workload {
     const seeds = context.nodes.map((host) => ({ host, port: kafkaPort }));
     load = startWorkload(given, seeds, told, () => world.now);
+    keys = [...load.world.plainKeys, ...load.world.transactionalKeys, ...load.world.shortLivedKeys];
+    rememberGroups();
     return load;
+  }
+
+  /** Keeps in mind which group a partition has: when files are deleted by hand, nobody may be there to be asked. */
+  function rememberGroups(): void {
+    world.scheduler.after(500, 'groups of partitions', undefined, rememberGroups);
+    for (const key of keys) groupOf(key);
   }
 
   async function converged(): Promise<string | undefined> {
