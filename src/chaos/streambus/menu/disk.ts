@@ -97,7 +97,7 @@ export const diskEntries: readonly FaultEntry[] = [
   },
   {
     // Changes of members are under way for long, and go over to the next leader half done.
-    name: 'wiped, then leaders die while syncs are slow',
+    name: 'wiped while syncs are slow, leaders die',
     family: 'damage',
     weight: 3,
     steps: (draw, { victim }) => {
@@ -111,11 +111,13 @@ export const diskEntries: readonly FaultEntry[] = [
           step: fault(
             'disk.slow-sync',
             'all',
-            { duration: 5_000 },
-            { device: disk, p50: scale(draw.b, 50, 400), p99: scale(draw.b, 600, 1_500) },
+            { duration: 8_000 },
+            { device: disk, p50: scale(draw.b, 100, 900), p99: scale(draw.b, 900, 2_000) },
           ),
         },
-        ...[1, 2, 3].map((turn) => ({ afterMs: restart + turn * scale(draw.length, 500, 1_600), step: kill })),
+        ...[1, 2, 3]
+          .slice(draw.where % 4)
+          .map((turn) => ({ afterMs: restart + turn * scale(draw.length, 500, 1_600), step: kill })),
       ];
     },
   },
