@@ -27,6 +27,8 @@ async function sampleNode(world: World, record: NodeRecord, feed: GroupFeed, int
   if (host === undefined || member === undefined || record.state !== 'up') return;
   const { registry } = host.telemetry;
   const before = truthOf(feed, member);
+  // While its journal has no room a broker takes no turn: what its core has decided nobody has been told of yet.
+  const core = record.running?.bus.runtime.view(metaGroup)?.status.state === 'leader' ? 1 : 0;
   const shown = await readMetrics(registry);
   const atMs = world.now;
   await new Promise<void>((resolve) => void world.scheduler.after(settleMs, 'samples settle', undefined, resolve));
@@ -34,7 +36,7 @@ async function sampleNode(world: World, record: NodeRecord, feed: GroupFeed, int
   const after = truthOf(feed, member);
   const node = record.node;
   for (const name of ['leads', 'term', 'applied'] as const) {
-    const values = [before[name], after[name]];
+    const values = [before[name], after[name], ...(name === 'leads' ? [core] : [])];
     into.metrics.push({
       node,
       atMs,
