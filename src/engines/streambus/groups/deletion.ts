@@ -99,3 +99,28 @@ export function topicsOfSubscription(metadata: Uint8Array): string[] | undefined
   }
   return topics;
 }
+
+/**
+ * Partitions of a consumer's assignment (Kafka's ConsumerProtocolAssignment: version int16, then an array of topics, each a string
+ * and an array of int32); undefined when the bytes are something else. No bytes: none.
+ */
+export function partitionsOfAssignment(assignment: Uint8Array): { topic: string; partition: number }[] | undefined {
+  if (assignment.length === 0) return [];
+  const view = new DataView(assignment.buffer, assignment.byteOffset, assignment.length);
+  const partitions: { topic: string; partition: number }[] = [];
+  try {
+    let at = 6;
+    for (let topics = view.getInt32(2); topics > 0; topics--) {
+      const length = view.getInt16(at);
+      const topic = decoder.decode(assignment.subarray(at + 2, at + 2 + length));
+      at += 2 + length;
+      const count = view.getInt32(at);
+      at += 4;
+      for (let i = 0; i < count; i++, at += 4) partitions.push({ topic, partition: view.getInt32(at) });
+    }
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // past the end of the bytes
+    throw error;
+  }
+  return partitions;
+}

@@ -1,5 +1,11 @@
 import type { OffsetToCommit } from './coordinator.ts';
 
+/** An offset as it is kept in the log. */
+export interface LoggedOffset extends OffsetToCommit {
+  /** Its topic's id in hex, as the leader knew it: a topic that is made anew has another. Early entries lack it. */
+  readonly topicId?: string;
+}
+
 /** A member as it is kept in the log: what a new leader needs to go on with the group. */
 export interface LoggedMember {
   readonly memberId: string;
@@ -42,7 +48,7 @@ export type GroupEntry =
   | {
       readonly kind: 'offsets';
       readonly group: string;
-      readonly offsets: readonly OffsetToCommit[];
+      readonly offsets: readonly LoggedOffset[];
       readonly wall: number;
       readonly retentionMs: number | null;
       /** Version of the metadata in which the topics existed. */
@@ -55,7 +61,7 @@ export type GroupEntry =
       readonly producerId: number;
       readonly producerEpoch: number;
       readonly lastEnd: number;
-      readonly offsets: readonly OffsetToCommit[];
+      readonly offsets: readonly LoggedOffset[];
       readonly wall: number;
       readonly metadataVersion: number;
     }

@@ -1,11 +1,11 @@
 import type { GroupEntry } from './entries.ts';
-import type { GroupRuntime, GroupSettings } from './runtime.ts';
+import { type GroupRuntime, type GroupSettings, isOrphan } from './runtime.ts';
 import { type CommittedOffset, isForgettable, type LoggedGroup, type ShardState } from './state.ts';
 
 /** How often the leader looks for what has outlived its retention. */
 export const sweepIntervalMs = 60_000;
 
-/** After a change of the metadata it looks sooner: a topic may be gone. */
+/** It looks sooner when it begins to lead, or when an entry was refused: a topic may be gone. */
 export const sweepSoonMs = 5_000;
 
 /** At most so many offsets, groups and producers go in one entry; the rest in the next sweep. */
@@ -26,10 +26,10 @@ export function expired(
   for (const group of state.groups.values()) {
     const isUsed = group.members.size > 0 || isBusy(group.groupId);
     for (const [topic, partitions] of group.offsets) {
-      const isKnown = topics.has(topic);
-      if (isUsed && isKnown) continue;
       for (const [partition, offset] of partitions) {
-        const isOver = isKnown ? wall >= expiresAt(group, offset, settings) : offset.metadataVersion <= topics.version;
+        const isOver =
+          isOrphan(topics, topic, offset) ||
+          (!isUsed && topics.idOf(topic) !== undefined && wall >= expiresAt(group, offset, settings));
         if (isOver && offsets.length < perEntry) offsets.push([group.groupId, topic, partition, offset.at]);
       }
     }

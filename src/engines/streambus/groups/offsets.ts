@@ -8,7 +8,7 @@ import type {
   OffsetToCommit,
   TransactionalCommitRequest,
 } from './coordinator.ts';
-import type { GroupEntry } from './entries.ts';
+import type { GroupEntry, LoggedOffset } from './entries.ts';
 import { memberError } from './join.ts';
 import type { LiveGroup } from './live.ts';
 import { renewSession } from './rebalance.ts';
@@ -18,6 +18,8 @@ import {
   confirmed,
   type GroupRuntime,
   groupLimits,
+  isOrphan,
+  type KnownTopics,
   ownedOffsets,
   whenSettled,
 } from './runtime.ts';
@@ -91,14 +93,18 @@ function hasOpenOffsets(runtime: GroupRuntime, groupId: string, producerId: numb
 async function commit(
   runtime: GroupRuntime,
   offsets: readonly OffsetToCommit[],
-  entryOf: (offsets: readonly OffsetToCommit[]) => GroupEntry,
+  entryOf: (offsets: readonly LoggedOffset[]) => GroupEntry,
 ): Promise<readonly number[]> {
-  const errors = offsets.map(({ metadata }) =>
-    encoder.encode(metadata).length > groupLimits.metadataBytes
-      ? kafkaErrors.OFFSET_METADATA_TOO_LARGE
-      : kafkaErrors.NONE,
+  const errors = offsets.map(({ topic, metadata }) => {
+    // The topic was there when the request came: it was deleted while its group was busy.
+    if (runtime.topics.idOf(topic) === undefined) return kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION;
+    const isLong = encoder.encode(metadata).length > groupLimits.metadataBytes;
+    return isLong ? kafkaErrors.OFFSET_METADATA_TOO_LARGE : kafkaErrors.NONE;
+  });
+  const taken = ownedOffsets(
+    runtime,
+    offsets.filter((_, i) => errors[i] === kafkaErrors.NONE),
   );
-  const taken = ownedOffsets(offsets.filter((_, i) => errors[i] === kafkaErrors.NONE));
   if (taken.length === 0) return errors;
   const entry = entryOf(taken);
   const result = runtime.host.telemetry.mutant('offsets-unlogged')
@@ -170,15 +176,17 @@ export async function fetchOffsets(
     assertServing(runtime);
   }
   const group = runtime.state.groups.get(request.groupId);
-  const asked = request.partitions ?? (group === undefined ? [] : allPartitions(group));
-  const offsets = asked.map(({ topic, partition }) => fetchedOffset(group, topic, partition, request.requireStable));
+  const asked = request.partitions ?? (group === undefined ? [] : allPartitions(runtime.topics, group));
+  const offsets = asked.map(({ topic, partition }) =>
+    fetchedOffset(runtime.topics, group, { topic, partition }, request.requireStable),
+  );
   return { errorCode: kafkaErrors.NONE, offsets };
 }
 
 function fetchedOffset(
+  topics: KnownTopics,
   group: LoggedGroup | undefined,
-  topic: string,
-  partition: number,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
   requireStable: boolean,
 ): FetchedOffset {
   const none = { topic, partition, offset: -1, leaderEpoch: -1, metadata: '' };
@@ -186,14 +194,14 @@ function fetchedOffset(
     return { ...none, errorCode: kafkaErrors.UNSTABLE_OFFSET_COMMIT };
   }
   const found = group?.offsets.get(topic)?.get(partition);
-  if (found === undefined) return { ...none, errorCode: kafkaErrors.NONE };
+  if (found === undefined || isOrphan(topics, topic, found)) return { ...none, errorCode: kafkaErrors.NONE };
   const { offset, leaderEpoch, metadata } = found;
   return { topic, partition, errorCode: kafkaErrors.NONE, offset, leaderEpoch, metadata };
 }
 
-function allPartitions(group: LoggedGroup): { topic: string; partition: number }[] {
+function allPartitions(topics: KnownTopics, group: LoggedGroup): { topic: string; partition: number }[] {
   return [...group.offsets].flatMap(([topic, partitions]) =>
-    [...partitions.keys()].map((partition) => ({ topic, partition })),
+    [...partitions].flatMap(([partition, found]) => (isOrphan(topics, topic, found) ? [] : [{ topic, partition }])),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { GroupHandle, MachineCheckpoint } from '../broker/group.ts';
 import type { StreamBusConfig } from '../config.ts';
+import { hexOf } from '../meta/json.ts';
 import type { BrokerServices } from '../services.ts';
 import { verifyOffsets } from '../txn/verify.ts';
 import type { GroupShard } from './coordinator.ts';
@@ -47,7 +48,10 @@ export async function openGroupShard(
         get version() {
           return services.metadata.version;
         },
-        has: (topic) => services.metadata.topics.has(topic),
+        idOf(topic) {
+          const id = services.metadata.topics.get(topic)?.id;
+          return id === undefined ? undefined : hexOf(id);
+        },
         onChange: (fn) => services.metadata.onChange(fn),
       },
       rebalanced: (groupId) => hooks.rebalanced?.(groupId),

@@ -3,9 +3,9 @@ import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import { type GroupHandle, NotProposed, ProposalLost } from '../broker/group.ts';
 import type { BrokerId } from '../ids.ts';
 import type { OffsetToCommit } from './coordinator.ts';
-import { encodeJson, type GroupEntry } from './entries.ts';
+import { encodeJson, type GroupEntry, type LoggedOffset } from './entries.ts';
 import { type LiveGroup, newLiveGroup } from './live.ts';
-import type { ShardState } from './state.ts';
+import type { CommittedOffset, ShardState } from './state.ts';
 
 /** Times of consumer groups, in milliseconds. */
 export interface GroupSettings {
@@ -46,7 +46,8 @@ export type VerifyOffsets = (request: {
 export interface KnownTopics {
   /** Of the metadata. */
   readonly version: number;
-  has(topic: string): boolean;
+  /** Its id in hex; undefined: there is no such topic. A topic that is made anew has another. */
+  idOf(topic: string): string | undefined;
   /** Calls `fn` after each change of the metadata. Returns how to stop. */
   onChange(fn: () => void): () => void;
 }
@@ -69,6 +70,8 @@ export interface GroupRuntime {
   groupsOnBroker(): number;
   readonly verifyOffsets: VerifyOffsets;
   readonly topics: KnownTopics;
+  /** Ids of the topics that the groups have offsets of, by name, as the leader saw them last. */
+  readonly topicIds: Map<string, string>;
   /** A group has begun a generation. */
   rebalanced(groupId: string): void;
 }
@@ -190,13 +193,30 @@ export function appendEntryWithin(runtime: GroupRuntime, entry: GroupEntry): Pro
   return within(runtime.host, append(runtime.handle, entry));
 }
 
-/** Copies that outlive the request they came in. */
-export function ownedOffsets(offsets: readonly OffsetToCommit[]): OffsetToCommit[] {
-  return offsets.map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
-    topic,
-    partition,
-    offset,
-    leaderEpoch,
-    metadata,
-  }));
+/** Copies that outlive the request they came in, with the ids of their topics. The leader watches these from now on. */
+export function ownedOffsets(
+  { topics, topicIds }: Pick<GroupRuntime, 'topics' | 'topicIds'>,
+  offsets: readonly OffsetToCommit[],
+): LoggedOffset[] {
+  return offsets.map(({ topic, partition, offset, leaderEpoch, metadata }) => {
+    const topicId = topics.idOf(topic);
+    const copy = { topic, partition, offset, leaderEpoch, metadata };
+    if (topicId === undefined) return copy;
+    topicIds.set(topic, topicId);
+    return { ...copy, topicId };
+  });
+}
+
+/**
+ * The offset belongs to a topic that was deleted since, also if another one has its name now. A replica whose metadata are older
+ * than the commit cannot say so: its topic of that name may be the one before.
+ */
+export function isOrphan(
+  topics: KnownTopics,
+  topic: string,
+  { topicId, metadataVersion }: Pick<CommittedOffset, 'topicId' | 'metadataVersion'>,
+): boolean {
+  if (topics.version < metadataVersion) return false;
+  const now = topics.idOf(topic);
+  return now === undefined || (topicId !== undefined && topicId !== now);
 }

@@ -89,6 +89,7 @@ class Shard implements GroupShard, GroupCoordinator {
       groupsOnBroker: () => this.groupCount + options.otherGroups(),
       verifyOffsets: options.verifyOffsets,
       topics: options.topics,
+      topicIds: new Map(),
       rebalanced: (groupId) => options.rebalanced(groupId),
     };
   }
@@ -115,8 +116,16 @@ class Shard implements GroupShard, GroupCoordinator {
     const runtime = this.#runtime;
     runtime.leading = true;
     for (const group of runtime.state.groups.values()) if (group.members.size > 0) takeOver(runtime, group);
-    this.#armSweep(sweepIntervalMs);
-    this.#unwatch = runtime.topics.onChange(() => this.#armSweep(sweepSoonMs));
+    runtime.topicIds.clear();
+    for (const group of runtime.state.groups.values()) {
+      for (const topic of group.offsets.keys()) {
+        const id = runtime.topics.idOf(topic);
+        if (id !== undefined) runtime.topicIds.set(topic, id);
+      }
+    }
+    // What the last leader did not come to, or could not see yet.
+    this.#armSweep(sweepSoonMs);
+    this.#unwatch = runtime.topics.onChange(() => this.#noteTopics());
   }
 
   follow(): void {
@@ -238,8 +247,21 @@ class Shard implements GroupShard, GroupCoordinator {
     this.#sweep = { timer: clock.timer(ms, () => this.#sweepNow()), atMs };
   }
 
+  /** The offsets of a topic that is gone go at once, also when another topic has its name by now. */
+  #noteTopics(): void {
+    const { topics, topicIds } = this.#runtime;
+    let isGone = false;
+    for (const [topic, id] of topicIds) {
+      if (topics.idOf(topic) === id) continue;
+      topicIds.delete(topic);
+      isGone = true;
+    }
+    if (isGone) this.#sweepNow();
+  }
+
   #sweepNow(): void {
     const runtime = this.#runtime;
+    this.#sweep?.timer.cancel();
     this.#sweep = undefined;
     this.#armSweep(sweepIntervalMs);
     const entry = expired(runtime, (groupId) => isInUse(runtime, groupId));
@@ -249,6 +271,7 @@ class Shard implements GroupShard, GroupCoordinator {
       // Refused or lost: the next sweep, of whoever leads, finds the same.
       (error: unknown) => {
         if (!(error instanceof Unavailable)) throw error;
+        if (runtime.leading) this.#armSweep(sweepSoonMs);
       },
     );
   }

@@ -1,7 +1,6 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { CommittedEntry } from '../broker/group.ts';
-import type { OffsetToCommit } from './coordinator.ts';
-import { decodeJson, encodeJson, type GroupEntry, type LoggedMember } from './entries.ts';
+import { decodeJson, encodeJson, type GroupEntry, type LoggedMember, type LoggedOffset } from './entries.ts';
 
 /** An offset that is committed. */
 export interface CommittedOffset {
@@ -13,6 +12,8 @@ export interface CommittedOffset {
   readonly retentionMs: number | null;
   /** Version of the metadata in which its topic existed: if a later one lacks the topic, it was deleted since. */
   readonly metadataVersion: number;
+  /** Id of its topic in hex; undefined: an early entry did not say. */
+  readonly topicId: string | undefined;
   /** Index of the entry that brought it: the later one wins, also between a commit and a transaction's end. */
   readonly at: number;
 }
@@ -228,12 +229,12 @@ function producerOf(state: ShardState, producerId: number, epoch: number, wall: 
 }
 
 function committedOffset(
-  { offset, leaderEpoch, metadata }: OffsetToCommit,
+  { offset, leaderEpoch, metadata, topicId }: LoggedOffset,
   { wall, metadataVersion }: { readonly wall: number; readonly metadataVersion: number },
   retentionMs: number | null,
   at: number,
 ): CommittedOffset {
-  return { offset, leaderEpoch, metadata, wall, retentionMs, metadataVersion, at };
+  return { offset, leaderEpoch, metadata, wall, retentionMs, metadataVersion, topicId, at };
 }
 
 function put<T>(offsets: Offsets<T>, key: { readonly topic: string; readonly partition: number }, value: T): void {

@@ -1,7 +1,7 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { ClassicState, EndOf, GroupDescription, GroupFigures, GroupSummary } from './coordinator.ts';
 import { type LiveGroup, metadataOf } from './live.ts';
-import type { GroupRuntime } from './runtime.ts';
+import { type GroupRuntime, isOrphan } from './runtime.ts';
 
 /** A group whose last member left is empty to those who look, also while that is being logged. */
 function stateOf(live: LiveGroup): ClassicState {
@@ -66,9 +66,10 @@ export function groupFigures(runtime: GroupRuntime, endOf: EndOf): GroupFigures[
 function lagOf(runtime: GroupRuntime, groupId: string, endOf: EndOf): number | undefined {
   let lag: number | undefined;
   for (const [topic, offsets] of runtime.state.groups.get(groupId)?.offsets ?? []) {
-    for (const [partition, { offset }] of offsets) {
+    for (const [partition, found] of offsets) {
+      if (isOrphan(runtime.topics, topic, found)) continue;
       const end = endOf(topic, partition);
-      if (end !== undefined) lag = (lag ?? 0) + Math.max(0, end - offset);
+      if (end !== undefined) lag = (lag ?? 0) + Math.max(0, end - found.offset);
     }
   }
   return lag;

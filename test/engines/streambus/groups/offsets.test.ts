@@ -212,6 +212,41 @@ describe('the end of offsets and groups', () => {
       expect(topics?.map(({ name }) => name)).toEqual(['orders']);
     }));
 
+  test('should be that of their topic, also when another one gets its name at once', () =>
+    withCoordination(async (world) => {
+      await commitOffsets(world, undefined, [{ offset: 9 }, { topic: 'payments', offset: 2 }]);
+      // The next leader knows the ids as well, if the entry of this one comes to nothing.
+      world.groups.refusal = 'busy';
+      world.deleteTopic('orders');
+      world.createTopic('orders', 4);
+      expect(await fetchOffsets(world)).toEqual({ errorCode: 0, offsets: [-1] });
+      world.groups.refusal = undefined;
+      world.groups.bounce();
+      expect(await fetchOffsets(world)).toEqual({ errorCode: 0, offsets: [-1] });
+      expect(await commitOffsets(world, undefined, [{ partition: 1, offset: 4 }])).toEqual([0]);
+      const before = world.groups.log.length;
+      await world.sleep(5_001);
+      expect(world.groups.log.length).toBe(before + 1);
+      expect(await fetchOffsets(world, 'g', { partitions: [0, 1] })).toEqual({ errorCode: 0, offsets: [-1, 4] });
+      // Without hindrance the entry is there at once.
+      world.deleteTopic('payments');
+      world.createTopic('payments', 2);
+      await world.sleep(1);
+      expect(world.groups.log.length).toBe(before + 2);
+      const asked = { groupId: 'g', topics: null, groups: [], requireStable: false };
+      const { topics } = await world.call(offsetFetch, asked, { version: 7 });
+      expect(topics?.map(({ name }) => name)).toEqual(['orders']);
+      // A commit that was under way at the deletion belongs to the topic that is gone.
+      world.groups.hold();
+      const committing = commitOffsets(world, undefined, [{ offset: 7 }]);
+      await world.sleep(1);
+      world.deleteTopic('orders');
+      world.createTopic('orders', 4);
+      world.groups.release();
+      expect(await committing).toEqual([0]);
+      expect(await fetchOffsets(world)).toEqual({ errorCode: 0, offsets: [-1] });
+    }));
+
   test('should be OffsetDelete for topics that nobody reads', () =>
     withCoordination(async (world) => {
       const a = new Member(world);

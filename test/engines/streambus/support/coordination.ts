@@ -42,6 +42,8 @@ export interface Coordination {
   readonly calls: string[];
   /** What DeleteTopics does to the metadata. */
   deleteTopic(name: string): void;
+  /** What CreateTopics does to it: the topic has another id than one that had its name before. */
+  createTopic(name: string, partitions: number): void;
   /** Groups that have begun a generation, in order. */
   readonly rebalances: string[];
   /** Calls a handler as a connection of a client would. */
@@ -95,7 +97,7 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
   let nextId = 1_000;
   const coordination = { markerCode: (_: SeenMarker): number => 0, rpcFailure: undefined as RpcError | undefined };
   const calls: string[] = [];
-  const deleted = new Set<string>();
+  let version = 1;
   const watchers = new Set<() => void>();
   const rebalances: string[] = [];
   const served = new Map<string, RpcHandler>();
@@ -126,7 +128,7 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
     },
     metadata: {
       get version() {
-        return 1 + deleted.size;
+        return version;
       },
       topics,
       onChange: (fn: () => void) => {
@@ -182,7 +184,12 @@ async function makeCoordination(host: Host, options: CoordinationOptions): Promi
     calls,
     deleteTopic(name: string) {
       topics.delete(name);
-      deleted.add(name);
+      version += 1;
+      for (const fn of watchers) fn();
+    },
+    createTopic(name: string, partitions: number) {
+      version += 1;
+      for (const [key, topic] of topicsOf({ [name]: partitions }, version)) topics.set(key, topic);
       for (const fn of watchers) fn();
     },
     rebalances,
@@ -211,13 +218,14 @@ function contextOf(services: BrokerServices, options: CallOptions): RequestConte
   };
 }
 
-function topicsOf(counts: Readonly<Record<string, number>>) {
+function topicsOf(counts: Readonly<Record<string, number>>, version = 1) {
   let group = firstPartition;
   return new Map(
     Object.entries(counts).map(([name, count]) => [
       name,
       {
         name,
+        id: new Uint8Array(16).fill(version),
         partitions: Array.from({ length: count }, (_, partition) => ({ topic: name, partition, group: group++ })),
       },
     ]),
