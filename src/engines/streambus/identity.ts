@@ -78,7 +78,7 @@ export async function lockDataDirectory(host: Host, directory: string): Promise<
 }
 
 /**
- * Reads both copies and compares them.
+ * Reads both copies and compares them; a root that a crash left one start behind is brought level.
  *
  * @param broker the number that the configuration gives this broker
  * @throws StreamBusError WRONG_CLUSTER for another broker's or cluster's directory, FORMAT_NEWER
@@ -131,7 +131,10 @@ export async function readIdentity(
       `raft-state has counted ${twin.startCount} starts, the directory ${root.startCount}: one is an older copy`,
     );
   }
-  return { kind: 'same', identity: { ...root, startCount: twin.startCount } };
+  const identity = { ...root, startCount: twin.startCount };
+  // Level before the next start is counted: two starts that are cut off in a row would else look like an older copy.
+  if (twin.startCount > root.startCount) await replaceFile(host.disk, rootFile(directory), [bytesOf(identity)]);
+  return { kind: 'same', identity };
 }
 
 function unreachable(): never {
@@ -161,24 +164,17 @@ async function readCopy(disk: Disk, path: string): Promise<Identity | undefined>
   return { clusterId, broker, storage, incarnation, startCount };
 }
 
-/** Writes both copies, durably. A crash in between leaves the root one start behind. */
+/** Writes both copies, durably. A crash in between leaves the root one start behind, which the next `readIdentity` mends. */
 export async function writeIdentity(host: Host, directory: string, identity: Identity): Promise<void> {
-  const text = `${JSON.stringify(
-    {
-      format,
-      cluster_id: identity.clusterId,
-      broker_id: identity.broker,
-      storage: identity.storage,
-      incarnation: identity.incarnation,
-      start_count: identity.startCount,
-    },
-    undefined,
-    2,
-  )}\n`;
-  const bytes = new TextEncoder().encode(text);
+  const bytes = bytesOf(identity);
   await makeDirectoryDurably(host.disk, raftStateDirectory(directory));
   await replaceFile(host.disk, twinFile(directory), [bytes]);
   await replaceFile(host.disk, rootFile(directory), [bytes]);
+}
+
+function bytesOf({ clusterId, broker, storage, incarnation, startCount }: Identity): Uint8Array {
+  const fields = { format, cluster_id: clusterId, broker_id: broker, storage, incarnation, start_count: startCount };
+  return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 
 /** Removes the copy in `raft-state/`: what lies there counts no more, also if the broker dies before the new one is written. */
