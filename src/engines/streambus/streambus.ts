@@ -432,6 +432,10 @@ class Broker implements StreamBus {
         this.#operatorReadOnly = reason;
         await this.#noteReadOnly();
       },
+      ownReadOnly: () => [
+        ...(this.#operatorReadOnly === undefined ? [] : [{ by: 'broker' as const, reason: this.#operatorReadOnly }]),
+        ...(this.#disk.tooLittle === undefined ? [] : [{ by: 'disk' as const, reason: this.#disk.tooLittle }]),
+      ],
       isDraining: () => this.#isDraining,
       isListening: () => this.#kafka !== undefined && !this.#isDraining,
       disk: () => this.#disk.space,

@@ -38,6 +38,8 @@ export interface AdminContext {
   readonly partition: (group: number) => Partition | undefined;
   /** Why no writes are taken by an operator's wish at this broker; undefined: they are. Leaders have moved when it resolves. */
   readonly setReadOnly: (reason: string | undefined) => Promise<void>;
+  /** Why this broker by itself takes no writes: an operator's wish, its disk. */
+  readonly ownReadOnly: () => readonly { readonly by: 'broker' | 'disk'; readonly reason: string }[];
   /** The broker is being stopped. */
   readonly isDraining: () => boolean;
   /** The Kafka listener takes connections. */

@@ -49,9 +49,14 @@ export function limitRoutes(context: AdminContext): readonly AdminRoute[] {
   const { metadata, commands, config } = services;
 
   const readOnlyState = () => ({
+    broker: services.broker,
     enabled: services.readOnly !== undefined,
     reason: services.readOnly ?? null,
     cluster: metadata.readOnly ?? null,
+    reasons: [
+      ...context.ownReadOnly(),
+      ...(metadata.readOnly === undefined ? [] : [{ by: 'cluster' as const, reason: metadata.readOnly }]),
+    ],
   });
   const setReadOnly = async (scope: 'broker' | 'cluster', reason: string | undefined) => {
     if (scope === 'cluster') await submitted(commands.submit({ type: 'set-read-only', reason }));

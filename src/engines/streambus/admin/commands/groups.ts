@@ -1,4 +1,4 @@
-import { type AdminCommand, ask, CommandUsage, Exit, table } from './command.ts';
+import { type AdminClient, type AdminCommand, ask, CommandUsage, Exit, table } from './command.ts';
 
 interface GroupRow {
   readonly group: string;
@@ -7,6 +7,15 @@ interface GroupRow {
   readonly generation: number;
   readonly coordinator: number;
   readonly members: readonly { readonly member: string; readonly client_id: string; readonly host: string }[];
+  /** Where one group was asked for; null: not known now. */
+  readonly partitions?:
+    | readonly {
+        readonly topic: string;
+        readonly partition: number;
+        readonly committed: number | null;
+        readonly member: string | null;
+      }[]
+    | null;
 }
 
 export const groups: AdminCommand = {
@@ -19,10 +28,16 @@ export const groups: AdminCommand = {
     if (action !== 'list' && action !== 'describe') {
       throw new CommandUsage(`groups: expected list or describe, got ${action}`);
     }
+    if (action === 'describe' && name === undefined) {
+      throw new CommandUsage('groups describe: expected the name of a group');
+    }
+    const extra = input.words[action === 'list' ? 1 : 2];
+    if (extra !== undefined) throw new CommandUsage(`groups ${action}: expected no more words, got ${extra}`);
     const answer = await ask<{ readonly groups: readonly GroupRow[]; readonly unavailable: readonly string[] }>(
       client,
       'GET',
       '/admin/groups',
+      name === undefined ? {} : { query: { group: name } },
     );
     for (const shard of answer.unavailable) console.line(`! ${shard} has no leader: its groups are not shown`);
     const partial = answer.unavailable.length > 0 ? Exit.undecided : Exit.good;
@@ -37,7 +52,6 @@ export const groups: AdminCommand = {
       for (const line of table(['GROUP', 'STATE', 'MEMBERS', 'GENERATION', 'COORDINATOR'], rows)) console.line(line);
       return partial;
     }
-    if (name === undefined) throw new CommandUsage('groups describe: expected the name of a group');
     const found = answer.groups.find(({ group }) => group === name);
     if (found === undefined) {
       console.line(`✗ ${name}: there is no such group`);
@@ -48,6 +62,27 @@ export const groups: AdminCommand = {
     );
     const rows = found.members.map((member) => [member.member, member.client_id, member.host]);
     for (const line of table(['MEMBER', 'CLIENT', 'HOST'], rows)) console.line(line);
+    if (found.partitions === null) console.line('! what it has committed is not known now');
+    for (const line of await progress(client, found)) console.line(line);
     return partial;
   },
 };
+
+/** A line a partition: how far the group is behind the end that consumers see. */
+async function progress(client: AdminClient, { partitions }: GroupRow): Promise<readonly string[]> {
+  if (partitions === undefined || partitions === null || partitions.length === 0) return [];
+  const { partitions: all } = await ask<{
+    readonly partitions: readonly {
+      readonly topic: string;
+      readonly partition: number;
+      readonly high_watermark: number | null;
+    }[];
+  }>(client, 'GET', '/admin/partitions');
+  const ends = new Map(all.map(({ topic, partition, high_watermark }) => [`${topic}/${partition}`, high_watermark]));
+  const rows = partitions.map(({ topic, partition, committed, member }) => {
+    const end = ends.get(`${topic}/${partition}`) ?? null;
+    const lag = end === null || committed === null ? null : Math.max(0, end - committed);
+    return [topic, partition, committed, end, lag, member];
+  });
+  return table(['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'MEMBER'], rows);
+}

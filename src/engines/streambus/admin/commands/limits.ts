@@ -33,7 +33,11 @@ export const quotas: AdminCommand = {
     { name: 'rates', value: '<key=rate,…>', help: `${rateNames.join(', ')}; none removes one` },
   ],
   async run(client, console, input) {
-    const [action = 'show'] = input.words;
+    const [action = 'show', extra] = input.words;
+    if (extra !== undefined) {
+      const hint = extra.includes('=') ? `; rates are given with --default ${extra}, or --client and --rates` : '';
+      throw new CommandUsage(`quotas ${action}: expected no more words, got ${extra}${hint}`);
+    }
     const path = '/admin/quotas';
     let now: Quotas;
     if (action === 'show') now = await ask<Quotas>(client, 'GET', path);
@@ -61,9 +65,17 @@ export const quotas: AdminCommand = {
 };
 
 interface ReadOnlyState {
+  /** That answered. */
+  readonly broker: number;
   readonly enabled: boolean;
-  readonly reason: string | null;
-  readonly cluster: string | null;
+  readonly reasons: readonly { readonly by: 'broker' | 'disk' | 'cluster'; readonly reason: string }[];
+}
+
+/** What lifts a reason to refuse writes. */
+function remedy(by: ReadOnlyState['reasons'][number]['by'], broker: number): string {
+  if (by === 'broker') return `lifted by: hotfire streambus readonly off --broker ${broker}`;
+  if (by === 'cluster') return 'lifted by: hotfire streambus readonly off --cluster';
+  return 'ends by itself once enough of the disk is free';
 }
 
 export const readonly: AdminCommand = {
@@ -71,30 +83,43 @@ export const readonly: AdminCommand = {
   summary: 'refuse writes at a broker or in the whole cluster, and take them again',
   words: '[show|on|off]',
   options: [
-    { name: 'broker', value: '<n>', help: 'at this broker; default the one that answers' },
+    { name: 'broker', value: '<n>', help: 'at this broker; on and off need it or --cluster' },
     { name: 'cluster', help: 'in the whole cluster' },
     { name: 'reason', value: '<text>', help: 'what clients are told' },
   ],
   async run(client, console, input) {
-    const [action = 'show'] = input.words;
+    const [action = 'show', extra] = input.words;
     const broker = numberOption(input, 'broker');
     const to = broker === undefined ? {} : { to: broker };
     if (!['show', 'on', 'off'].includes(action)) {
       throw new CommandUsage(`readonly: expected show, on or off, got ${action}`);
     }
-    const { reason } = input.options;
+    if (extra !== undefined) {
+      throw new CommandUsage(
+        `readonly ${action}: expected no more words, got ${extra}; a reason is given with --reason`,
+      );
+    }
+    const { reason, cluster: wide } = input.options;
+    if (action !== 'show' && (broker === undefined) !== (wide === true)) {
+      throw new CommandUsage(`readonly ${action}: expected either --broker <n> or --cluster`);
+    }
     const body = {
       enabled: action === 'on',
-      scope: input.options.cluster === true ? 'cluster' : 'broker',
+      scope: wide === true ? 'cluster' : 'broker',
       ...(typeof reason === 'string' ? { reason } : {}),
     };
     const state =
       action === 'show'
         ? await ask<ReadOnlyState>(client, 'GET', '/admin/readonly', to)
         : await ask<ReadOnlyState>(client, 'POST', '/admin/readonly', { ...to, body });
-    console.line(state.enabled ? `writes are refused: ${state.reason}` : 'writes are taken');
+    const at = `broker-${state.broker}`;
+    const [first] = state.reasons;
+    if (first === undefined) console.line(`${at}: writes are taken`);
+    if (action === 'off' && first !== undefined) console.line(`! another reason keeps writes refused at ${at}:`);
+    for (const { by, reason: why } of state.reasons) {
+      console.line(`${at}: writes are refused: ${why} (${remedy(by, state.broker)})`);
+    }
     const isDone = action === 'show' || state.enabled === (action === 'on');
-    if (!isDone) console.line('! another reason keeps writes refused');
     return isDone ? Exit.good : Exit.bad;
   },
 };
