@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { adminCommands } from '../../../../src/engines/streambus/admin/commands/all.ts';
 import {
   type AdminClient,
+  CommandUsage,
   type Console,
   parseWords,
 } from '../../../../src/engines/streambus/admin/commands/command.ts';
@@ -196,7 +197,59 @@ test('quotas and read-only mode', async () => {
     const state = await desk.ask('GET', '/admin/readonly', undefined, { broker });
     expect(state.body).toMatchObject({ enabled: true, reason: 'moving' });
   }
+  // Two reasons at one broker: taking one away says what is left, where, and how it goes.
+  expect(await desk.run('readonly on --broker 2 --reason repair')).toBe(0);
+  expect(await desk.run('readonly off --broker 2')).toBe(1);
+  expect(desk.lines).toEqual([
+    '! another reason keeps writes refused at broker-2:',
+    'broker-2: writes are refused: moving (lifted by: hotfire streambus readonly off --cluster)',
+  ]);
   expect(await desk.run('readonly off --cluster')).toBe(0);
+  expect(await desk.run('readonly show --broker 2')).toBe(0);
+  expect(desk.lines).toEqual(['broker-2: writes are taken']);
+});
+
+test.each([
+  'readonly on',
+  'readonly off',
+  'readonly on --broker 2 --cluster',
+  'readonly on moving --cluster',
+  'quotas set produce_rate=5',
+  'quotas show app',
+  'groups list mine',
+  'groups describe',
+  'groups describe mine yours',
+])('%s is a usage error', async (line) => {
+  await expect(desk.run(line)).rejects.toThrow(CommandUsage);
+});
+
+test('a group is described with its offsets and lag by partition', async () => {
+  const bus = desk.brokers.bus(1);
+  const shard = bus.metadata.shardOf('groups', 'shop');
+  await desk.brokers.until('a coordinator', () => desk.brokers.leaderOf(shard) !== undefined);
+  const coordinator = desk.brokers.bus(desk.brokers.leaderOf(shard) ?? 0).services.groupCoordinator(shard);
+  const offset = { topic: 'orders', leaderEpoch: -1, metadata: '' };
+  const codes = await desk.on(async () =>
+    coordinator?.commitOffsets({
+      groupId: 'shop',
+      memberId: '',
+      groupInstanceId: undefined,
+      generationId: -1,
+      retentionMs: undefined,
+      offsets: [
+        { ...offset, partition: 0, offset: 15 },
+        { ...offset, partition: 2, offset: 20 },
+      ],
+    }),
+  );
+  expect(codes).toEqual([0, 0]);
+  expect(await desk.run('groups describe shop')).toBe(0);
+  expect(desk.lines.slice(-3)).toEqual([
+    'TOPIC   PARTITION  COMMITTED  END  LAG  MEMBER',
+    'orders  0          15         20   5    -',
+    'orders  2          20         20   0    -',
+  ]);
+  expect(await desk.run('groups describe none')).toBe(1);
 });
 
 test('an election that nobody needs leaves the leader; a transfer moves it', async () => {
