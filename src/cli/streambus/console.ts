@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -42,6 +43,17 @@ export function createConsole(options: { readonly yes: boolean; readonly invento
         return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
       } finally {
         prompt.close();
+      }
+    },
+    async read(file) {
+      if (file === undefined && process.stdin.isTTY === true) {
+        throw new UsageError('the password would be seen: expected it from a pipe, or --password-file');
+      }
+      if (file === undefined) return await text(process.stdin);
+      try {
+        return readFileSync(file, 'utf8');
+      } catch (error) {
+        throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
       }
     },
     async restart(broker, host) {

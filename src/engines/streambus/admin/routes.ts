@@ -13,6 +13,7 @@ import { raftRoutes } from './raft.ts';
 import { serveReports } from './report.ts';
 import { storageRoutes } from './storage.ts';
 import { topicRoutes } from './topics.ts';
+import { userRoutes } from './users.ts';
 
 /** Every HTTP route of a broker. Also answers the administration of other brokers from now on: call it once. */
 export function adminRoutes(context: AdminContext): readonly Route[] {
@@ -25,6 +26,7 @@ export function adminRoutes(context: AdminContext): readonly Route[] {
     ...partitionRoutes(context),
     ...storageRoutes(context),
     ...limitRoutes(context),
+    ...userRoutes(context),
     ...clientRoutes(context),
     ...jobRoutes(context),
     ...machineRoutes(context),

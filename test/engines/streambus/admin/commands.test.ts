@@ -7,6 +7,7 @@ import {
   parseWords,
 } from '../../../../src/engines/streambus/admin/commands/command.ts';
 import { createRouteClient } from '../../../../src/engines/streambus/admin/routeClient.ts';
+import { createPlainServer } from '../../../../src/engines/streambus/security/plain.ts';
 import { buildBatch } from '../../../../src/wire/kafka/records.ts';
 import { Brokers } from '../broker/brokers.ts';
 
@@ -15,6 +16,8 @@ class Desk {
   readonly brokers: Brokers;
   readonly client: AdminClient;
   lines: string[] = [];
+  /** By name; undefined is standard input. */
+  readonly files = new Map<string | undefined, string>();
 
   constructor(options: ConstructorParameters<typeof Brokers>[0] = {}) {
     this.brokers = new Brokers(options);
@@ -35,6 +38,7 @@ class Desk {
           now: () => host.clock.now(),
           sleep: (ms) => host.clock.sleep(ms),
           confirm: async () => true,
+          read: async (file) => this.files.get(file) ?? '',
           restart: async (broker) => {
             this.brokers.stop(broker, 'kill');
             this.brokers.start(broker);
@@ -287,6 +291,67 @@ test('what is under way is dumped; what only production has is refused here', as
     status: 200,
     body: { transactions: [], unavailable: [] },
   });
+});
+
+test('users are made and removed; their passwords get them in and are never shown', async () => {
+  desk.files.set(undefined, 'pencil\nsecond line\n');
+  desk.files.set('/password', 'other secret');
+  expect(await desk.run('users set alice')).toBe(0);
+  expect(desk.lines).toEqual(['✓ user alice set: SCRAM-SHA-256, SCRAM-SHA-512']);
+  expect(await desk.run('users set bob --mechanism SCRAM-SHA-512 --iterations 8192 --password-file /password')).toBe(0);
+  expect(await desk.run('users list')).toBe(0);
+  expect(desk.lines.map((line) => line.split(/ +/))).toEqual([
+    ['USER', 'MECHANISM', 'ITERATIONS'],
+    ['alice', 'SCRAM-SHA-256', '4096'],
+    ['alice', 'SCRAM-SHA-512', '4096'],
+    ['bob', 'SCRAM-SHA-512', '8192'],
+  ]);
+
+  // PLAIN is checked against what is stored.
+  const { metadata } = desk.brokers.bus(1);
+  await desk.brokers.until('known everywhere', () => metadata.credentials.has('bob'));
+  const login = (user: string, password: string) =>
+    createPlainServer((name, mechanism) => metadata.credential(name, mechanism)).step(
+      new TextEncoder().encode(`\0${user}\0${password}`),
+    ).kind;
+  expect([login('alice', 'pencil'), login('bob', 'other secret'), login('alice', 'second line')]).toEqual([
+    'done',
+    'done',
+    'failed',
+  ]);
+  const [first, second] = metadata.credentials.get('alice') ?? [];
+  expect(first?.salt).toHaveLength(16);
+  expect(first?.salt).not.toEqual(second?.salt);
+
+  for (const body of [
+    { name: 'carol', password: 'pencil', iterations: 5 },
+    { name: 'carol', password: 'pencil', mechanism: 'PLAIN' },
+    { name: '', password: 'pencil' },
+    { name: 'carol', password: ['pencil'] },
+  ]) {
+    const { status, body: answer } = await desk.ask('POST', '/admin/users', body);
+    expect(status).toBe(422);
+    expect(JSON.stringify(answer)).not.toContain('pencil');
+  }
+  const post = [...desk.brokers.running.values()][0]?.routes.find(
+    ({ method, path }) => method === 'POST' && path === '/admin/users',
+  );
+  const body = new TextEncoder().encode('{"password": "pencil"');
+  const { signal } = new AbortController();
+  const broken = await post?.handler({ method: 'POST', query: {}, headers: {}, parameters: {}, body, signal });
+  expect(broken).toMatchObject({ status: 400, body: { error: { code: 'BAD_JSON' } } });
+  expect(JSON.stringify(broken)).not.toContain('pencil');
+  expect(post?.role).toBe('admin');
+
+  desk.files.set(undefined, '\n');
+  await expect(desk.run('users set carol')).rejects.toThrow('expected a password');
+  await expect(desk.run('users set')).rejects.toThrow('expected the name of a user');
+  await expect(desk.run('users delete bob --mechanism SCRAM-SHA-256')).rejects.toMatchObject({ code: 'UNKNOWN_USER' });
+  expect(await desk.run('users delete alice --mechanism SCRAM-SHA-256')).toBe(0);
+  expect(await desk.run('users delete bob')).toBe(0);
+  expect(await desk.run('users list')).toBe(0);
+  expect(desk.lines.slice(1)).toEqual([expect.stringMatching(/^alice +SCRAM-SHA-512 +4096$/)]);
+  await expect(desk.run('users delete bob')).rejects.toMatchObject({ code: 'UNKNOWN_USER', status: 404 });
 });
 
 test('a rolling restart waits for each broker, and a broker that is down is named', async () => {

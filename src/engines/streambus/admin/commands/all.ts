@@ -7,6 +7,7 @@ import { groups } from './groups.ts';
 import { quotas, readonly } from './limits.ts';
 import { rollingRestart } from './rollingRestart.ts';
 import { topics } from './topics.ts';
+import { users } from './users.ts';
 import { checkDataIntegrity, verifyDataIntegrity } from './verifyDataIntegrity.ts';
 
 /** The commands of `hotfire streambus` that speak with brokers, by name. */
@@ -22,6 +23,7 @@ export const adminCommands: ReadonlyMap<string, AdminCommand> = new Map(
     readonly,
     rollingRestart,
     topics,
+    users,
     verifyDataIntegrity,
   ].map((command) => [command.name, command]),
 );

@@ -39,6 +39,8 @@ export interface Console {
   sleep(ms: Millis): Promise<void>;
   /** Asks a person; true without asking where --yes was given. */
   confirm(question: string): Promise<boolean>;
+  /** The text of a file, or of standard input where none is named. Rejects when it cannot be read, or a person would have to type it. */
+  read(file: string | undefined): Promise<string>;
   /** Restarts a broker's process on its machine: `systemctl restart streambus-broker`. Rejects when it cannot. */
   restart(broker: number, host: string): Promise<void>;
 }
