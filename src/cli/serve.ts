@@ -60,6 +60,7 @@ function validate(definition: EngineDefinition, flags: ServeFlags): void {
     overrides: flags.init === true ? (definition.initOverrides ?? {}) : {},
   });
   const settings = prepareSettings(definition.server(config));
+  definition.validate?.(config);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   process.stdout.write(
     `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}\n`,

@@ -73,12 +73,16 @@ export interface EngineDefinition<Config = unknown> {
   readonly environmentPrefix: string;
   /** Extra names of the environment, and the key that each sets. */
   readonly environmentAliases?: Readonly<Record<string, string>>;
+  /** Names with the prefix that set no key and mean something elsewhere, such as to the engine's own commands: nobody is warned of them. */
+  readonly environmentElsewhere?: readonly string[];
   /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. */
   readonly stateDirectory: (config: Config) => string;
   /** What `hotfire serve --init` sets, in the shape of the configuration file: it lets the engine make its state where there is none. */
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
+  /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
+  readonly validate?: (config: Config) => void;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */
   readonly points: DeclaredPoints;
   /** Starts the engine; throws `EngineError`. */
@@ -89,9 +93,34 @@ export interface ServerSettings {
   /** `host:port`. */
   readonly bind: string;
   readonly maxBodyBytes: number;
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+  readonly tls?: TlsFileNames;
   /** File with one `token role[,role]` a line. Needed, as TLS is, beyond loopback. */
   readonly tokensFile?: string;
   /** What is needed beyond loopback; default both. */
   readonly beyondLoopback?: { readonly tls: boolean; readonly tokens: boolean };
+  /** Keys of the configuration, for messages: where one has to look. */
+  readonly keys?: {
+    readonly host: string;
+    /** Section with `cert`, `key` and `client_ca`. */
+    readonly tls: string;
+    readonly tokens: string;
+    /** What lifts the need for tokens beyond loopback. */
+    readonly allowAnonymous?: string;
+  };
+  /** What the process ends with when the address cannot be had; default `LISTEN_FAILED` and 74. `key` is that of the port. */
+  readonly listenFailure?: { readonly code: string; readonly exitCode: number; readonly key: string };
+  /** Files that the engine reads by itself when it starts: they are tried with the server's own. */
+  readonly ownFiles?: {
+    /** By the section of the configuration that names them. */
+    readonly tls: Readonly<Record<string, TlsFileNames>>;
+    /** By key; each must have something in it. */
+    readonly secrets: Readonly<Record<string, string>>;
+  };
+}
+
+/** Files in PEM. */
+export interface TlsFileNames {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientCaFile?: string;
 }

@@ -35,6 +35,7 @@ const definition: EngineDefinition<z.infer<typeof schema>> = {
   configSchema: schema,
   environmentPrefix: 'TOY',
   environmentAliases: { TOY_BIND_ADDR: 'server.bind' },
+  environmentElsewhere: ['TOY_BROKERS'],
   stateDirectory: () => '/nowhere',
   server: (config) => ({ bind: config.server.bind, maxBodyBytes: 1 }),
   start: () => Promise.reject(new Error('not started here')),
@@ -172,7 +173,7 @@ describe('configuration', () => {
   });
 
   it('should warn of a variable with the prefix that sets nothing', () => {
-    expect(load('m.yaml', '', { TOY_WAL_DIRR: '/x', OTHER: '1', TOY_WAL_DIR: '' }).warnings).toEqual([
+    expect(load('m.yaml', '', { TOY_WAL_DIRR: '/x', OTHER: '1', TOY_WAL_DIR: '', TOY_BROKERS: 'a' }).warnings).toEqual([
       'environment variable TOY_WAL_DIRR sets nothing; did you mean TOY_WAL_DIR?',
     ]);
   });

@@ -26,7 +26,7 @@ export function environmentNames(
  * key and a text for a text's. An empty variable counts as not set, as systemd and docker leave them behind.
  *
  * `strangers` are variables with the prefix that set nothing, each with the nearest name: other tools may use the
- * prefix too, so they are worth a warning, not a refusal.
+ * prefix too, so they are worth a warning, not a refusal. Those named in `elsewhere` are not even that.
  *
  * @throws ConfigError when a name and its alias disagree
  */
@@ -35,6 +35,7 @@ export function readEnvironment(
   prefix: string,
   keys: ConfigKeys,
   aliases: Readonly<Record<string, string>> = {},
+  elsewhere: readonly string[] = [],
 ): { readonly overrides: readonly EnvironmentOverride[]; readonly strangers: readonly string[] } {
   const names = environmentNames(prefix, keys, aliases);
   const overrides = new Map<string, EnvironmentOverride>();
@@ -43,6 +44,7 @@ export function readEnvironment(
     if (text === undefined || text === '') continue;
     const path = names.get(variable);
     if (path === undefined) {
+      if (elsewhere.includes(variable)) continue;
       if (variable.startsWith(`${prefix}_`)) strangers.push(stranger(variable, names.keys()));
       continue;
     }

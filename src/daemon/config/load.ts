@@ -34,6 +34,7 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
     definition.environmentPrefix,
     keys,
     definition.environmentAliases,
+    definition.environmentElsewhere,
   );
 
   const value = structuredClone(source.value);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { EngineError, ExitCode, type ServerSettings } from '../../engines/engine.ts';
+import { EngineError, ExitCode, type ServerSettings, type TlsFileNames } from '../../engines/engine.ts';
 import type { Role } from '../../engines/route.ts';
 
 /** Roles by the SHA-256 of their token: comparing digests takes the same time for every wrong token. */
@@ -15,6 +15,7 @@ export interface PreparedSettings {
   readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined } | undefined;
   /** Undefined: no token is asked for. */
   readonly tokens: Tokens | undefined;
+  readonly listenFailure: ServerSettings['listenFailure'];
 }
 
 const GRANTED: ReadonlySet<string> = new Set<Role>(['read', 'write', 'admin']);
@@ -29,39 +30,55 @@ export function prepareSettings(settings: ServerSettings): PreparedSettings {
   const { host, port } = parseBind(settings.bind);
   if (!isLoopback(host)) {
     const needed = settings.beyondLoopback ?? { tls: true, tokens: true };
+    const { keys } = settings;
+    const named = (what: string, key: string | undefined) => (key === undefined ? what : `${what} in ${key}`);
+    const lacksTokens = needed.tokens && settings.tokensFile === undefined;
     const missing = [
-      ...(needed.tls && settings.tls === undefined ? ['TLS (certificate and key)'] : []),
-      ...(needed.tokens && settings.tokensFile === undefined ? ['a tokens file'] : []),
+      ...(needed.tls && settings.tls === undefined ? [named('TLS (certificate and key)', keys?.tls)] : []),
+      ...(lacksTokens ? [named('a tokens file', keys?.tokens)] : []),
     ];
     if (missing.length > 0) {
+      const openly =
+        lacksTokens && keys?.allowAnonymous !== undefined
+          ? `, set ${keys.allowAnonymous} on a network that is trusted,`
+          : '';
       throw refused(
-        `${settings.bind} is reachable from other machines: expected ${missing.join(' and ')}, got none; configure them or bind to 127.0.0.1`,
+        `${settings.bind} is reachable from other machines: expected ${missing.join(' and ')}, got none; configure them${openly} or ${keys === undefined ? 'bind to' : `set ${keys.host} to`} 127.0.0.1`,
       );
     }
+  }
+  for (const [section, files] of Object.entries(settings.ownFiles?.tls ?? {})) readCertificates(files, section);
+  for (const [key, file] of Object.entries(settings.ownFiles?.secrets ?? {})) {
+    if (readNeeded('secret', file, key).length === 0) throw refused(`${key}: ${file}: expected a secret, got nothing`);
   }
   return {
     host,
     port,
     maxBodyBytes: settings.maxBodyBytes,
-    tls: settings.tls === undefined ? undefined : readCertificates(settings.tls),
-    tokens: settings.tokensFile === undefined ? undefined : readTokens(settings.tokensFile),
+    tls: settings.tls === undefined ? undefined : readCertificates(settings.tls, settings.keys?.tls),
+    tokens: settings.tokensFile === undefined ? undefined : readTokens(settings.tokensFile, settings.keys?.tokens),
+    listenFailure: settings.listenFailure,
   };
 }
 
-/** Reads certificate, key and client CA, and tries them: a key may be that of another certificate. */
-function readCertificates(tls: NonNullable<ServerSettings['tls']>): NonNullable<PreparedSettings['tls']> {
+/**
+ * Reads certificate, key and client CA, and tries them: a key may be that of another certificate. `section` is the one of the
+ * configuration that names them.
+ */
+function readCertificates(tls: TlsFileNames, section?: string): NonNullable<PreparedSettings['tls']> {
   const { certFile, keyFile, clientCaFile } = tls;
+  const key = (name: string) => (section === undefined ? undefined : `${section}.${name}`);
   const read = {
-    cert: readNeeded('certificate', certFile),
-    key: readNeeded('key', keyFile),
-    ca: clientCaFile === undefined ? undefined : readNeeded('client CA', clientCaFile),
+    cert: readNeeded('certificate', certFile, key('cert')),
+    key: readNeeded('key', keyFile, key('key')),
+    ca: clientCaFile === undefined ? undefined : readNeeded('client CA', clientCaFile, key('client_ca')),
   };
   try {
     createSecureContext(certificatesOf(read));
   } catch (error) {
     const files = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])].join(', ');
     const got = error instanceof Error ? error.message : String(error);
-    throw refused(`TLS: expected a PEM certificate and its key in ${files}, got ${got}`, error);
+    throw refused(`${section ?? 'TLS'}: expected a PEM certificate and its key in ${files}, got ${got}`, error);
   }
   return read;
 }
@@ -81,10 +98,18 @@ export function parseBind(bind: string): { host: string; port: number } {
   return { host, port };
 }
 
-/** The address cannot be had: exit code 74. What is no error of the system comes back as it is. */
-export function listenFailed({ host, port }: Pick<PreparedSettings, 'host' | 'port'>, error: unknown): unknown {
+/** The address cannot be had: exit code 74, or the engine's own. What is no error of the system comes back as it is. */
+export function listenFailed(
+  { host, port, listenFailure }: Pick<PreparedSettings, 'host' | 'port' | 'listenFailure'>,
+  error: unknown,
+): unknown {
   const code = (error as NodeJS.ErrnoException).code; // of the system, if it has one
   if (code === undefined) return error;
+  if (listenFailure !== undefined) {
+    const what = `${listenFailure.key}: ${host}:${port} cannot be listened at (${code})`;
+    const hint = 'stop what listens there, or name another port';
+    return new EngineError(listenFailure.code, listenFailure.exitCode, `${what}: ${hint}`, { cause: error });
+  }
   const message = `listen on ${host}:${port}: expected a free address, got ${code}`;
   return new EngineError('LISTEN_FAILED', ExitCode.io, message, { cause: error });
 }
@@ -100,9 +125,9 @@ export function tokenDigest(token: string): string {
 }
 
 /** Reads `token role[,role]` lines; empty lines and those that begin with # are skipped. Messages never show a token. */
-function readTokens(file: string): Tokens {
+function readTokens(file: string, key?: string): Tokens {
   const tokens = new Map<string, ReadonlySet<Role>>();
-  for (const [index, line] of readNeeded('tokens', file).toString('utf8').split('\n').entries()) {
+  for (const [index, line] of readNeeded('tokens', file, key).toString('utf8').split('\n').entries()) {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) continue;
     const [token = '', roleList = '', ...rest] = text.split(/\s+/);
@@ -121,12 +146,15 @@ function readTokens(file: string): Tokens {
   return tokens;
 }
 
-function readNeeded(what: string, file: string): Buffer {
+function readNeeded(what: string, file: string, key?: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'an error'; // fs throws nothing else
-    throw refused(`${what} file ${file}: expected a readable file, got ${code}`, error);
+    throw refused(
+      `${key === undefined ? '' : `${key}: `}${what} file ${file}: expected a readable file, got ${code}`,
+      error,
+    );
   }
 }
 

@@ -219,6 +219,12 @@ export const streamBusConfigSchema = z
   .superRefine((config, context) => {
     const issue = (key: readonly string[], message: string) =>
       context.addIssue({ code: 'custom', path: [...key], message });
+    const ports = (['port', 'rpc_port', 'http_port'] as const).map((key) => ({ key, port: config.server[key] }));
+    for (const [at, { key, port: own }] of ports.entries()) {
+      const same = ports.slice(0, at).find(({ port: other }) => other === own);
+      if (same !== undefined)
+        issue(['server', key], `expected another port than server.${same.key}, got ${own} for both`);
+    }
     const { raft: clock, peers } = config.cluster;
     if (clock.election_ticks <= clock.heartbeat_ticks) {
       issue(

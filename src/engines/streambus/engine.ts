@@ -1,10 +1,11 @@
 import type { Host } from '../../host/host.ts';
-import type { EngineDefinition, RunningEngine, ServerSettings } from '../engine.ts';
+import type { EngineDefinition, RunningEngine, ServerSettings, TlsFileNames } from '../engine.ts';
 import type { GroupObserver } from './broker/observer.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from './config.ts';
-import { StreamBusError } from './errors.ts';
+import { exitCodeOf, StreamBusError } from './errors.ts';
 import { isLoopback } from './loopback.ts';
 import { streamBusPoints } from './points.ts';
+import type { TlsFiles } from './security/tlsFiles.ts';
 import { createStreamBus, type StreamBus } from './streambus.ts';
 
 /** A running broker, with the library's door to it. */
@@ -39,6 +40,7 @@ export async function startStreamBus(
 
 function serverSettings({ server, security }: StreamBusConfig): ServerSettings {
   const { tls, token_file: tokensFile, allow_anonymous: allowAnonymous } = security.admin;
+  const { inter_broker: brokers } = security;
   const host = server.host.includes(':') ? `[${server.host}]` : server.host;
   return {
     bind: `${host}:${server.http_port}`,
@@ -46,16 +48,27 @@ function serverSettings({ server, security }: StreamBusConfig): ServerSettings {
     // The runbook's commands are plain curl: a token is needed from elsewhere, TLS is the operator's choice.
     beyondLoopback: { tls: false, tokens: !allowAnonymous },
     ...(tokensFile === undefined ? {} : { tokensFile }),
-    ...(tls === undefined
-      ? {}
-      : {
-          tls: {
-            certFile: tls.cert,
-            keyFile: tls.key,
-            ...(tls.client_ca === undefined ? {} : { clientCaFile: tls.client_ca }),
-          },
-        }),
+    ...(tls === undefined ? {} : { tls: fileNames(tls) }),
+    keys: {
+      host: 'server.host',
+      tls: 'security.admin.tls',
+      tokens: 'security.admin.token_file',
+      allowAnonymous: 'security.admin.allow_anonymous',
+    },
+    listenFailure: { code: 'PORT_IN_USE', exitCode: exitCodeOf('PORT_IN_USE'), key: 'server.http_port' },
+    ownFiles: {
+      tls: {
+        ...(security.tls === undefined ? {} : { 'security.tls': fileNames(security.tls) }),
+        ...(brokers.tls === undefined ? {} : { 'security.inter_broker.tls': fileNames(brokers.tls) }),
+      },
+      secrets: brokers.secret_file === undefined ? {} : { 'security.inter_broker.secret_file': brokers.secret_file },
+    },
   };
+}
+
+function fileNames(files: TlsFiles): TlsFileNames {
+  const { cert, key, client_ca: clientCa } = files;
+  return { certFile: cert, keyFile: key, ...(clientCa === undefined ? {} : { clientCaFile: clientCa }) };
 }
 
 /**
@@ -77,8 +90,11 @@ export const streambus: EngineDefinition<StreamBusConfig> = {
   summary: "Replicated log over Raft that speaks Kafka's protocol.",
   configSchema: streamBusConfigSchema,
   environmentPrefix: 'STREAMBUS',
+  // Defaults of --brokers and --token-file: whoever administrates from the broker's machine has them set.
+  environmentElsewhere: ['STREAMBUS_BROKERS', 'STREAMBUS_TOKEN_FILE'],
   stateDirectory: (config) => config.storage.data_dir,
   server: serverSettings,
+  validate: refuseOpenDoor,
   points: streamBusPoints,
   start: (host, config) => {
     refuseOpenDoor(config);

@@ -23,6 +23,11 @@ const EXIT = {
 
 export type StreamBusErrorCode = keyof typeof EXIT;
 
+/** What the process ends with. */
+export function exitCodeOf(code: StreamBusErrorCode): number {
+  return EXIT[code];
+}
+
 /** Every code, as scenarios may name it. */
 export const streamBusErrorCodes: readonly string[] = Object.keys(EXIT);
 

@@ -84,6 +84,8 @@ test.each([
     /election_ticks: expected more than cluster\.raft\.heartbeat_ticks = 10, got 10$/,
   ],
   ['security:\n  sasl:\n    mechanisms: [PLAIN]', /expected security\.tls with PLAIN/],
+  ['server:\n  rpc_port: 9092', /server\.rpc_port: expected another port than server\.port, got 9092 for both$/],
+  ['server:\n  http_port: 9093', /server\.http_port: expected another port than server\.rpc_port, got 9093 for both$/],
   ['backup:\n  keep: 3', /^broker\.yaml:1: backup: expected one of server, cluster, /],
 ])('%j is refused with its line and what to do', (text, complaint) => {
   expect(complaints(text)).toEqual([expect.stringMatching(complaint)]);
