@@ -1,23 +1,18 @@
-import { decodeConfChange } from '../../../consensus/confChange.ts';
 import type { RaftConfig, RaftMutant } from '../../../consensus/config.ts';
 import { RaftError, SnapshotNotReady } from '../../../consensus/errors.ts';
-import { hardStateOf } from '../../../consensus/message.ts';
 import { RawNode } from '../../../consensus/rawNode.ts';
 import {
   appendThread,
   applyThread,
   type ConfChange,
   type ConfChangeV2,
-  type ConfState,
-  type Entry,
   type Message,
   type RaftId,
   type Ready,
   type Snapshot,
 } from '../../../consensus/types.ts';
 import type { Millis } from '../../../host/clock.ts';
-import type { Host } from '../../../host/host.ts';
-import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
+import type { Lsn } from '../../../storage/journal/index.ts';
 import { type BrokerId, brokerOf, type GroupId } from '../ids.ts';
 import {
   type CatchUpPeers,
@@ -29,98 +24,20 @@ import {
   type ReplicatedMachine,
 } from './group.ts';
 import { entryBytes, type GroupStorage } from './groupStorage.ts';
-import {
-  type CheckpointRecord,
-  carriedRecords,
-  checkpointRecord,
-  entriesRecords,
-  hardStateRecord,
-} from './journalFormat.ts';
-import type { GroupObserver } from './observer.ts';
+import { onProbation, Probation } from './probation.ts';
 import { Proposals } from './proposals.ts';
 import { ReadBarriers } from './readBarriers.ts';
-import type { EntriesMark } from './recovery.ts';
+import { ReplicaAppends } from './replicaAppends.ts';
+import { ReplicaApplies } from './replicaApplies.ts';
+import { groupLimits, type ReplicaBody, type ReplicaContext, type ReplicaStart } from './replicaBody.ts';
+import { ReplicaCheckpoints } from './replicaCheckpoints.ts';
 import type { GroupSpec } from './runtime.ts';
-import type { SnapshotFiles } from './snapshotFiles.ts';
-
-/** Limits of every group. Bytes. */
-export const groupLimits = {
-  /** Of a MsgApp; one entry always fits. */
-  messageBytes: 1024 * 1024,
-  committedBytesPerReady: 4 * 1024 * 1024,
-  inflightMessages: 64,
-  inflightBytes: 8 * 1024 * 1024,
-  /** Of applied entries that are kept for followers. */
-  windowBytes: 8 * 1024 * 1024,
-} as const;
-
-/** How long a machine that could not fetch a snapshot waits before it tries again. */
-const restoreAgainMs = 1_000;
 
 /**
  * Election time-outs after which a snapshot that was not acknowledged is sent again. It may be lost without anybody's knowing, with a
  * receiver that had not opened the group yet; one that is still being restored is in no way disturbed by another.
  */
 const snapshotPatience = 30;
-
-/** What a replica uses of its broker. */
-export interface ReplicaContext {
-  readonly host: Host;
-  readonly broker: BrokerId;
-  readonly member: RaftId;
-  readonly snapshots: SnapshotFiles;
-  readonly observer: GroupObserver | undefined;
-  readonly raft: {
-    readonly electionTicks: number;
-    readonly heartbeatTicks: number;
-    readonly maxUncommittedBytes: number;
-    /** Of one entry: the journal takes no larger one. */
-    readonly maxEntryBytes: number;
-  };
-  /** Something is to do for this replica: it gets a turn. */
-  schedule(replica: GroupReplica): void;
-  /** Adds to this turn's append; `durable` is told the number of the first of the records. */
-  record(records: readonly RecordIn[], durable: (first: Lsn) => void): void;
-  send(replica: GroupReplica, message: Message): void;
-  ask(
-    broker: BrokerId,
-    group: GroupId,
-    generation: number,
-    request: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<Uint8Array>;
-  leaderOf(group: GroupId): BrokerId | undefined;
-  /**
-   * Tells the leader that this member has lost what it had acknowledged; resolves to the index up to which it must have applied the log
-   * before it may vote again.
-   */
-  askBarrier(group: GroupId, generation: number, signal: AbortSignal): Promise<number>;
-  /** Who leads, or whether this replica serves, has changed. */
-  leaderChanged(replica: GroupReplica): void;
-  electionBegun(replica: GroupReplica): void;
-  confChanged(replica: GroupReplica): void;
-  /** The process cannot go on. */
-  fatal(error: unknown): void;
-  /** Bytes that wait for the journal: beyond some of them nothing more is proposed. */
-  readonly isCongested: boolean;
-  readonly isStopping: boolean;
-}
-
-/** What a replica begins with. */
-export interface ReplicaStart {
-  readonly storage: GroupStorage;
-  readonly checkpoint: CheckpointRecord;
-  readonly checkpointLsn: Lsn;
-  readonly hardStateLsn: Lsn;
-  readonly marks: readonly EntriesMark[];
-}
-
-/** A storage append that has not been answered. */
-interface Append {
-  readonly message: Message;
-  isDurable: boolean;
-  firstLsn: Lsn;
-}
 
 /** A group's replica on this broker: its member of the group, its log, its machine, and who waits for them. */
 export class GroupReplica implements GroupHandle {
@@ -134,19 +51,10 @@ export class GroupReplica implements GroupHandle {
   #isOpen = false;
   #core: { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } | undefined;
 
-  /** Appends given to the journal, or behind a snapshot that is being restored; answered in order. */
-  readonly #appends: Append[] = [];
-  #isRestoring = false;
-  readonly #behindRestore: Message[] = [];
-  /** Term and vote as they were last given to the journal. */
-  #written: { term: number; vote: RaftId };
-
-  readonly #applies: Message[] = [];
-  #appliedOfFirst = 0;
-  /** Resolves when the machine takes entries again and was given those that wait; undefined while it takes them. */
-  #holding: Promise<void> | undefined;
-  #applied: { index: number; term: number };
-  #confHistory: { index: number; confState: ConfState }[];
+  readonly #checkpoints: ReplicaCheckpoints;
+  readonly #appends: ReplicaAppends;
+  readonly #applies: ReplicaApplies;
+  readonly #probation: Probation;
 
   /** When each member was last heard of by this leader. */
   readonly #heard = new Map<RaftId, Millis>();
@@ -157,36 +65,22 @@ export class GroupReplica implements GroupHandle {
   #knownLeader: RaftId = 0;
   #knownTerm = 0;
 
-  #checkpoint: CheckpointRecord;
-  #checkpointLsn: Lsn;
-  #hardStateLsn: Lsn;
-  #marks: EntriesMark[];
-  #probation: boolean;
-  /** Where probation ends; undefined until a leader has said. */
-  #barrier: number | undefined;
-  #isEndingProbation = false;
-  #checkpointing: Promise<MachineCheckpoint> | undefined;
-
   constructor(context: ReplicaContext, spec: GroupSpec, start: ReplicaStart) {
     this.#context = context;
     this.spec = spec;
     this.member = context.member;
     this.storage = start.storage;
-    const { term, vote } = start.storage.hardState;
-    this.#written = { term, vote };
-    this.#checkpoint = start.checkpoint;
-    this.#probation = start.checkpoint.probation && !context.host.telemetry.mutant('probation-skipped');
-    this.#checkpointLsn = start.checkpointLsn;
-    this.#hardStateLsn = start.hardStateLsn;
-    this.#marks = [...start.marks];
-    this.#applied = { index: start.checkpoint.metadata.index, term: start.checkpoint.metadata.term };
-    this.#confHistory = [{ index: this.#applied.index, confState: start.checkpoint.metadata.confState }];
+    const body = this.#body();
+    this.#checkpoints = new ReplicaCheckpoints(body, start);
+    this.#appends = new ReplicaAppends(body);
+    this.#applies = new ReplicaApplies(body, start.checkpoint.metadata);
+    this.#probation = new Probation(body, start.checkpoint.probation);
   }
 
   /** Opens the machine and lets the replica take part. */
   async open(checkpoint: MachineCheckpoint | undefined): Promise<void> {
     // It waits for a leader's snapshot: what its machine still holds of the group's log need not be fetched.
-    const isSalvaged = this.#checkpoint.metadata.index === 0 && checkpoint === undefined;
+    const isSalvaged = this.#checkpoints.index === 0 && checkpoint === undefined;
     const open = isSalvaged ? (this.spec.openSalvaged ?? this.spec.open) : this.spec.open;
     const machine = await open(this, checkpoint);
     const { observer } = this.#context;
@@ -207,7 +101,7 @@ export class GroupReplica implements GroupHandle {
     this.#isOpen = true;
     const { voters, votersOutgoing } = this.storage.confState;
     const isAlone = voters.length === 1 && voters[0] === this.member && votersOutgoing.length === 0;
-    if (this.#probation) void this.#findBarrier();
+    if (this.#probation.isOn) void this.#probation.findBarrier();
     // Nobody else could lead or be asked: there is nothing to wait for.
     else if (isAlone) node.campaign();
     this.#context.schedule(this);
@@ -297,7 +191,7 @@ export class GroupReplica implements GroupHandle {
   tick(): void {
     const { node } = this.#opened;
     // On probation it neither campaigns nor counts the time since it heard a leader.
-    if (this.#probation) return;
+    if (this.#probation.isOn) return;
     node.tick();
     if (node.hasReady()) this.#context.schedule(this);
   }
@@ -305,7 +199,7 @@ export class GroupReplica implements GroupHandle {
   /** A message of another member. */
   step(message: Message): void {
     const { node } = this.#opened;
-    const admitted = this.#probation ? onProbation(message, node.lastIndex) : message;
+    const admitted = this.#probation.isOn ? onProbation(message, node.lastIndex) : message;
     if (admitted === undefined) return;
     try {
       node.step(admitted);
@@ -373,11 +267,19 @@ export class GroupReplica implements GroupHandle {
     this.#noteRole(node);
     for (const readState of ready.readStates) this.#barriers.confirmed(readState);
     for (const message of ready.messages) {
-      if (message.to === appendThread) this.#append(message);
-      else if (message.to === applyThread) this.#apply(message);
+      if (message.to === appendThread) this.#appends.add(message);
+      else if (message.to === applyThread) this.#applies.add(message);
       else this.#send(message);
     }
-    if (ready.readStates.length > 0) this.#barriers.applied(this.#applied.index);
+    if (ready.readStates.length > 0) this.#barriers.applied(this.#applies.last.index);
+  }
+
+  #answer(responses: readonly Message[]): void {
+    const { node } = this.#opened;
+    for (const response of responses) {
+      if (response.to === this.member) node.step(response);
+      else this.#send(response);
+    }
   }
 
   #send(message: Message): void {
@@ -404,7 +306,7 @@ export class GroupReplica implements GroupHandle {
   // Probation.
 
   get isOnProbation(): boolean {
-    return this.#probation;
+    return this.#probation.isOn;
   }
 
   /** A member has lost what it had acknowledged: none of that counts any more. Resolves to where its probation ends. */
@@ -413,39 +315,7 @@ export class GroupReplica implements GroupHandle {
     this.#context.schedule(this);
     // Only a leader that is one for sure knows everything that the member may have helped to commit.
     await this.readBarrier();
-    return this.#applied.index;
-  }
-
-  async #findBarrier(): Promise<void> {
-    const { host } = this.#context;
-    const { signal } = this.#closed;
-    host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', { group: this.group });
-    while (!signal.aborted) {
-      try {
-        this.#barrier = await this.#context.askBarrier(this.group, this.spec.generation, signal);
-        this.#endProbation();
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const message = error instanceof Error ? error.message : String(error);
-        host.telemetry.logger.info('no leader has confirmed the probation yet', { group: this.group, error: message });
-        await host.clock.sleep(restoreAgainMs, signal).catch(() => undefined);
-      }
-    }
-  }
-
-  /** Once everything that it may have helped to commit is applied again: durably first, then it has its vote. */
-  #endProbation(): void {
-    const isThere = this.#barrier !== undefined && this.#applied.index >= this.#barrier;
-    if (!this.#probation || !isThere || this.#awaitsSnapshot || this.#isEndingProbation) return;
-    this.#isEndingProbation = true;
-    const { telemetry } = this.#context.host;
-    void this.#writeCheckpoint({ ...this.#checkpoint, replacesLog: false, probation: false }).then(() => {
-      this.#probation = false;
-      telemetry.sometimes('probation ended', true);
-      telemetry.logger.info('probation ended', { group: this.group, index: this.#applied.index });
-      this.#context.schedule(this);
-    });
+    return this.#applies.last.index;
   }
 
   // Leading and following.
@@ -478,6 +348,13 @@ export class GroupReplica implements GroupHandle {
     this.#barriers.fail(why);
   }
 
+  /** An entry of `term` is applied. */
+  #noteApplied(term: number): void {
+    const { node } = this.#opened;
+    const isOwnTerm = this.#leadTerm !== 0 && term === this.#leadTerm;
+    if (isOwnTerm && !this.#serving && node.state === 'leader' && node.term === this.#leadTerm) this.#serve();
+  }
+
   /** The no-op of its own term is applied, and so is everything before it: it may promise now. */
   #serve(): void {
     this.#serving = true;
@@ -485,261 +362,14 @@ export class GroupReplica implements GroupHandle {
     this.#context.leaderChanged(this);
   }
 
-  // What becomes durable.
-
-  #append(message: Message): void {
-    if (this.#isRestoring) {
-      this.#behindRestore.push(message);
-      return;
-    }
-    if (message.snapshot !== undefined) {
-      this.#isRestoring = true;
-      const append: Append = { message, isDurable: false, firstLsn: 0 };
-      this.#appends.push(append);
-      this.#restore(append, message.snapshot).catch((error: unknown) => {
-        if (!this.#closed.signal.aborted) this.#context.fatal(error);
-      });
-      return;
-    }
-    this.#persist(message);
-  }
-
-  #persist(message: Message): void {
-    const { mutant } = this.#context.host.telemetry;
-    const append: Append = { message, isDurable: false, firstLsn: 0 };
-    this.#appends.push(append);
-    const records = this.#recordsOf(message);
-    const isForgotten =
-      message.entries.length === 0 &&
-      ((mutant('vote-unsynced') && message.vote !== 0) || (mutant('term-unsynced') && message.term !== 0));
-    // A commit index alone is not worth a write: the next one carries it. What answers such a message waits for those before it.
-    if (records.length === 0 || isForgotten) {
-      append.isDurable = true;
-      if (this.#appends.length === 1) this.#completeAppends();
-      return;
-    }
-    if (mutant('self-ack-early')) this.#answerOwn(message);
-    const durable = (first: Lsn) => {
-      append.isDurable = true;
-      append.firstLsn = first;
-      this.#completeAppends();
-    };
-    if (mutant('log-rewritten')) this.#rewrite(records, durable);
-    else this.#context.record(records, durable);
-  }
-
-  /** Planted: the log is emptied first and written again whole, as if it were a file of its own. */
-  #rewrite(records: readonly RecordIn[], durable: (first: Lsn) => void): void {
-    const emptied = checkpointRecord(this.group, { ...this.#checkpoint, replacesLog: true });
-    this.#context.record([emptied], () => {
-      const from = Math.max(this.checkpointIndex + 1, this.storage.firstIndex());
-      const held = this.storage.entries(from, this.storage.lastIndex() + 1, Number.POSITIVE_INFINITY);
-      this.#context.record([...entriesRecords(this.group, held, this.storage.hardState.commit), ...records], durable);
-    });
-  }
-
-  #recordsOf(message: Message): RecordIn[] {
-    const records: RecordIn[] = [];
-    const hardState = hardStateOf(message);
-    // The vote goes first: entries of a term stand behind it.
-    if (hardState !== undefined && (hardState.term !== this.#written.term || hardState.vote !== this.#written.vote)) {
-      this.#written = { term: hardState.term, vote: hardState.vote };
-      records.push(hardStateRecord(this.group, hardState));
-    }
-    const commit = hardState?.commit ?? this.storage.hardState.commit;
-    records.push(...entriesRecords(this.group, message.entries, commit));
-    return records;
-  }
-
-  #answerOwn(message: Message): void {
-    for (const response of message.responses) {
-      if (response.to === this.member && response.type === 'MsgAppResp') this.node.step(response);
-    }
-  }
-
-  /** Takes over what is durable, in the order in which it was given, and lets go what waited for it. */
-  #completeAppends(): void {
-    if (!this.#isOpen) return;
-    while (this.#appends[0]?.isDurable === true) {
-      const append = this.#appends.shift();
-      if (append !== undefined) this.#complete(append);
-    }
-    this.#context.schedule(this);
-  }
-
-  #complete({ message, firstLsn }: Append): void {
-    const { snapshot, entries } = message;
-    if (snapshot !== undefined) this.#takeSnapshot(snapshot);
-    const hardState = hardStateOf(message);
-    if (hardState !== undefined) {
-      const { term, vote } = this.storage.hardState;
-      if (firstLsn > 0 && (hardState.term !== term || hardState.vote !== vote)) this.#hardStateLsn = firstLsn;
-      this.storage.hardState = hardState;
-    }
-    const last = entries.at(-1);
-    if (last !== undefined) {
-      this.storage.append(entries);
-      this.#marks.push({ lsn: firstLsn, lastIndex: last.index });
-      this.#proposals.durable(last.index, this.#context.host.clock.now());
-    }
-    const { node } = this.#opened;
-    for (const response of message.responses) {
-      if (response.to === this.member) node.step(response);
-      else this.#send(response);
-    }
-  }
-
-  // What is committed.
-
-  #apply(message: Message): void {
-    this.#applies.push(message);
-    this.#drainApplies();
-  }
-
-  #drainApplies(): void {
-    if (this.#holding !== undefined) return;
-    for (let message = this.#applies[0]; message !== undefined; message = this.#applies[0]) {
-      while (this.#appliedOfFirst < message.entries.length) {
-        const hold = this.machine.hold?.();
-        if (hold !== undefined) {
-          this.#waitFor(hold);
-          return;
-        }
-        const entry = message.entries[this.#appliedOfFirst++];
-        if (entry !== undefined) this.#applyEntry(entry);
-      }
-      this.#applies.shift();
-      this.#appliedOfFirst = 0;
-      for (const response of message.responses) {
-        if (response.to === this.member) this.node.step(response);
-        else this.#send(response);
-      }
-    }
-    this.#barriers.applied(this.#applied.index);
-    this.#endProbation();
-    this.storage.shrink(this.#windowBytes, this.#applied.index);
-    this.#context.schedule(this);
-  }
-
-  get #windowBytes(): number {
-    return this.#context.host.telemetry.buggify('no log window') ? 0 : groupLimits.windowBytes;
-  }
-
-  #waitFor(hold: Promise<void>): void {
-    this.#holding = hold
-      .then(() => {
-        this.#holding = undefined;
-        if (!this.#closed.signal.aborted) this.#drainApplies();
-      })
-      .catch((error: unknown) => this.#context.fatal(error));
-  }
-
-  #applyEntry(entry: Entry): void {
-    if (entry.index !== this.#applied.index + 1) {
-      throw new Error(`group ${this.group}: entry ${entry.index} came to be applied after ${this.#applied.index}`);
-    }
-    const { node, machine } = this.#opened;
-    const change = decodeConfChange(entry);
-    const isNormal = entry.type === 'normal';
-    if (!isNormal) this.#configure(node, entry, change);
-    const data = isNormal ? entry.data : nothing;
-    const committed = { index: entry.index, term: entry.term, data };
-    const result = machine.apply(committed);
-    this.#applied = { index: entry.index, term: entry.term };
-    this.#context.observer?.applied(this.group, this.member, committed);
-    this.#proposals.applied(entry.index, entry.term, result);
-    const isOwnTerm = this.#leadTerm !== 0 && entry.term === this.#leadTerm;
-    if (isOwnTerm && !this.#serving && node.state === 'leader' && node.term === this.#leadTerm) this.#serve();
-  }
-
-  #configure(node: RawNode, entry: Entry, change: ConfChange | ConfChangeV2 | undefined): void {
-    if (change === undefined) throw new Error(`group ${this.group}: entry ${entry.index} holds no change`);
-    const confState = node.applyConfChange(change, entry.index);
-    this.storage.confState = confState;
-    this.#confHistory.push({ index: entry.index, confState });
-    this.#context.confChanged(this);
-    this.#context.observer?.configured(this.group, this.member, entry.index, confState);
-  }
-
-  #confAt(index: number): ConfState {
-    const found = this.#confHistory.findLast((known) => known.index <= index);
-    return (found ?? { confState: this.storage.confState }).confState;
-  }
-
   // Snapshots.
 
   /** What a follower gets whom the log no longer reaches. Throws `SnapshotNotReady`. */
   takeSnapshot(): Snapshot {
-    if (this.#isRestoring || this.#core === undefined) throw new SnapshotNotReady();
-    const { index, term } = this.#applied;
-    const { mutant } = this.#context.host.telemetry;
-    const confState = mutant('conf-state-only-in-snapshot') ? this.#checkpoint.metadata.confState : this.#confAt(index);
+    if (this.#appends.isRestoring || this.#core === undefined) throw new SnapshotNotReady();
+    const { index, term } = this.#applies.last;
+    const confState = this.#checkpoints.confStateOf(index);
     return { metadata: { index, term, confState }, data: this.machine.snapshot() };
-  }
-
-  async #restore(append: Append, snapshot: Snapshot): Promise<void> {
-    const { host } = this.#context;
-    const { index, term, confState } = snapshot.metadata;
-    const { signal } = this.#closed;
-    host.telemetry.logger.info('restoring a replica', { group: this.group, index, term });
-    // What was committed before goes in first: after the snapshot it would come too late.
-    while (this.#holding !== undefined) await this.#holding;
-    for (;;) {
-      try {
-        await this.machine.restore({ index, term, data: snapshot.data }, this.peers);
-        break;
-      } catch (error) {
-        if (signal.aborted) return;
-        const message = error instanceof Error ? error.message : String(error);
-        host.telemetry.logger.warn('a replica could not be restored yet', { group: this.group, error: message });
-        await host.clock.sleep(restoreAgainMs, signal);
-      }
-    }
-    const made = await this.machine.checkpoint();
-    if (made.index !== index) {
-      throw new Error(`group ${this.group}: restored to ${index}, its checkpoint says ${made.index}`);
-    }
-    const data = await this.#storeCheckpoint(made);
-    if (signal.aborted) return;
-    const { generation } = this.spec;
-    const checkpoint = {
-      generation,
-      metadata: { index, term, confState },
-      replacesLog: true,
-      probation: this.#probation,
-      data,
-    };
-    const hardState = hardStateOf(append.message) ?? this.storage.hardState;
-    this.#written = { term: hardState.term, vote: hardState.vote };
-    const records = [
-      hardStateRecord(this.group, hardState),
-      checkpointRecord(this.group, checkpoint),
-      ...entriesRecords(this.group, append.message.entries, hardState.commit),
-    ];
-    this.#context.record(records, (first) => {
-      append.isDurable = true;
-      append.firstLsn = first;
-      this.#checkpoint = checkpoint;
-      this.#checkpointLsn = first;
-      this.#hardStateLsn = first;
-      this.#marks = [];
-      this.#completeAppends();
-      this.machine.checkpointed?.(index);
-      this.#removeOldFiles();
-      this.#endProbation();
-    });
-    this.#isRestoring = false;
-    for (const message of this.#behindRestore.splice(0)) this.#append(message);
-    this.#context.schedule(this);
-  }
-
-  #takeSnapshot(snapshot: Snapshot): void {
-    const { index, term, confState } = snapshot.metadata;
-    this.storage.reset(snapshot.metadata);
-    this.#applied = { index, term };
-    this.#confHistory = [{ index, confState }];
-    this.#context.observer?.restored(this.group, this.member, snapshot.metadata);
-    this.#context.observer?.configured(this.group, this.member, index, confState);
   }
 
   /** The other replicas, as the machine asks them. */
@@ -760,113 +390,34 @@ export class GroupReplica implements GroupHandle {
   // Checkpoints.
 
   get appliedIndex(): number {
-    return this.#applied.index;
+    return this.#applies.last.index;
   }
 
   get checkpointIndex(): number {
-    return this.#checkpoint.metadata.index;
+    return this.#checkpoints.index;
   }
 
   get isRestoring(): boolean {
-    return this.#isRestoring;
-  }
-
-  /** A snapshot is being restored, or its record is not durable yet. */
-  get #awaitsSnapshot(): boolean {
-    return this.#isRestoring || this.#appends.some(({ message }) => message.snapshot !== undefined);
-  }
-
-  get pendingProposals(): number {
-    return this.#proposals.size;
+    return this.#appends.isRestoring;
   }
 
   /** The oldest record of the journal that this group's recovery needs. */
   get neededLsn(): Lsn {
-    const mark = this.#marks[0]?.lsn ?? Number.POSITIVE_INFINITY;
-    return Math.min(this.#hardStateLsn, this.#checkpointLsn, mark);
+    return this.#checkpoints.neededLsn;
   }
 
   /** Makes a checkpoint of what is applied; one at a time. */
   checkpoint(): Promise<MachineCheckpoint> {
-    this.#checkpointing ??= this.#makeCheckpoint().finally(() => {
-      this.#checkpointing = undefined;
-    });
-    return this.#checkpointing;
+    return this.#checkpoints.make();
   }
 
-  async #makeCheckpoint(): Promise<MachineCheckpoint> {
-    if (this.#isRestoring) throw new Error(`group ${this.group} is being restored`);
-    const made = await this.machine.checkpoint();
-    const data = await this.#storeCheckpoint(made);
-    // A snapshot that came meanwhile stands for more than this, also while its record is under way: this one would stand behind it.
-    if (this.#awaitsSnapshot || made.index < this.checkpointIndex) return made;
-    const { mutant } = this.#context.host.telemetry;
-    const confState = mutant('conf-state-only-in-snapshot')
-      ? this.#checkpoint.metadata.confState
-      : this.#confAt(made.index);
-    const metadata = { index: made.index, term: made.term, confState };
-    const { generation } = this.spec;
-    await this.#writeCheckpoint({ generation, metadata, replacesLog: false, probation: this.#probation, data });
-    this.machine.checkpointed?.(made.index);
-    this.#removeOldFiles();
-    return made;
-  }
-
-  #writeCheckpoint(checkpoint: CheckpointRecord): Promise<void> {
-    return new Promise((resolve) => {
-      this.#context.record([checkpointRecord(this.group, checkpoint)], (first) => {
-        const { index } = checkpoint.metadata;
-        if (index >= this.checkpointIndex) {
-          this.#checkpoint = checkpoint;
-          this.#checkpointLsn = first;
-          while ((this.#marks[0]?.lastIndex ?? Number.POSITIVE_INFINITY) <= index) this.#marks.shift();
-          while ((this.#confHistory[1]?.index ?? Number.POSITIVE_INFINITY) <= index) this.#confHistory.shift();
-        }
-        resolve();
-      });
-    });
-  }
-
-  /** A partition's checkpoint is a few bytes and stands in the journal; the state of a small machine has a file. */
-  async #storeCheckpoint(made: MachineCheckpoint): Promise<Uint8Array | 'file'> {
-    if (this.spec.kind === 'partition') return made.data;
-    await this.#context.snapshots.write(this.group, made.index, made.term, made.data);
-    return 'file';
-  }
-
-  #removeOldFiles(): void {
-    if (this.spec.kind === 'partition') return;
-    this.#context.snapshots.removeOthers(this.group, this.checkpointIndex).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#context.host.telemetry.logger.warn('an old snapshot stays', { group: this.group, error: message });
-    });
-  }
-
-  /**
-   * Writes once more what recovery needs of this group, so that the journal's old files may go: after a checkpoint, so that little is
-   * left behind it.
-   */
+  /** Writes once more what recovery needs of this group, so that the journal's old files may go. */
   carryForward(): void {
-    const base = this.checkpointIndex;
-    // Entries that are under way stand in the journal already: written after them, these would replace them.
-    if (this.#isRestoring || this.#appends.length > 0 || this.storage.firstIndex() > base + 1) return;
-    const { mutant } = this.#context.host.telemetry;
-    const entries = this.storage.entries(base + 1, this.storage.lastIndex() + 1, Number.POSITIVE_INFINITY);
-    const hardState = { ...this.#written, commit: this.storage.hardState.commit };
-    const records: RecordIn[] = [
-      ...(mutant('hard-state-not-carried') ? [] : [hardStateRecord(this.group, hardState)]),
-      checkpointRecord(this.group, { ...this.#checkpoint, replacesLog: false }),
-      ...carriedRecords(this.group, entries, hardState.commit),
-    ];
-    this.#context.record(records, (first) => {
-      if (this.checkpointIndex === base) this.#checkpointLsn = Math.max(this.#checkpointLsn, first);
-      this.#hardStateLsn = Math.max(this.#hardStateLsn, first);
-      const last = entries.at(-1);
-      if (this.checkpointIndex !== base) return;
-      // By their place in the journal, not by number: another carrying may have been under way, and they have moved.
-      this.#marks = this.#marks.filter(({ lsn }) => lsn > first);
-      if (last !== undefined) this.#marks.unshift({ lsn: first, lastIndex: last.index });
-    });
+    this.#checkpoints.carryForward();
+  }
+
+  get pendingProposals(): number {
+    return this.#proposals.size;
   }
 
   async close(): Promise<void> {
@@ -883,13 +434,56 @@ export class GroupReplica implements GroupHandle {
     await this.#core?.machine.close();
   }
 
+  /** What the parts see; they are there when they are asked for. */
+  #body(): ReplicaBody {
+    const replica = this;
+    return {
+      context: this.#context,
+      spec: this.spec,
+      group: this.spec.group,
+      member: this.member,
+      storage: this.storage,
+      proposals: this.#proposals,
+      barriers: this.#barriers,
+      signal: this.#closed.signal,
+      get isOpen() {
+        return replica.#isOpen;
+      },
+      get node() {
+        return replica.node;
+      },
+      get machine() {
+        return replica.machine;
+      },
+      get peers() {
+        return replica.peers;
+      },
+      get checkpoints() {
+        return replica.#checkpoints;
+      },
+      get appends() {
+        return replica.#appends;
+      },
+      get applies() {
+        return replica.#applies;
+      },
+      get probation() {
+        return replica.#probation;
+      },
+      schedule: () => this.#context.schedule(this),
+      answer: (responses) => this.#answer(responses),
+      applied: (term) => this.#noteApplied(term),
+      confChanged: () => this.#context.confChanged(this),
+    };
+  }
+
   #raftConfig(): RaftConfig {
     const { host, raft } = this.#context;
     const election = host.random.stream('election');
     return {
       id: this.member,
       storage: this.storage,
-      applied: this.#applied.index,
+      applied: this.#applies.last.index,
       electionTicks: raft.electionTicks,
       heartbeatTicks: raft.heartbeatTicks,
       asyncStorageWrites: true,
@@ -913,23 +507,5 @@ export class GroupReplica implements GroupHandle {
   }
 }
 
-/**
- * What a member on probation takes: nothing that asks for its vote, and no word of a commit that lies beyond what it holds now (the
- * leader may still believe what it had acknowledged). Undefined: nothing of it.
- */
-function onProbation(message: Message, lastIndex: number): Message | undefined {
-  switch (message.type) {
-    case 'MsgVote':
-    case 'MsgPreVote':
-    case 'MsgTimeoutNow':
-      return undefined;
-    case 'MsgHeartbeat':
-      return message.commit > lastIndex ? { ...message, commit: lastIndex } : message;
-    default:
-      return message;
-  }
-}
-
 /** Rounds of one group in one turn: the others get theirs before it goes on. */
 const roundsMax = 16;
-const nothing = new Uint8Array(0);

@@ -8,7 +8,7 @@ import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf,
 import { CheckpointRounds } from './checkpointRounds.ts';
 import { type Leadership, LeaderTable } from './gossip.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
-import type { GroupReplica, ReplicaContext } from './groupReplica.ts';
+import type { GroupReplica } from './groupReplica.ts';
 import { removedRecord } from './journalFormat.ts';
 import { appendBytesOf, entryBytesOf, JournalWriter } from './journalWriter.ts';
 import type { GroupObserver } from './observer.ts';
@@ -16,6 +16,7 @@ import { Opener } from './opening.ts';
 import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
 import { Reconciler } from './reconcile.ts';
 import { type Recovered, recoverGroups } from './recovery.ts';
+import type { ReplicaContext } from './replicaBody.ts';
 import { RpcRefusal } from './rpc.ts';
 import type { DesiredMembers, GroupSpec, GroupsRuntime, GroupView, OpenGroup } from './runtime.ts';
 import { SnapshotFiles } from './snapshotFiles.ts';

@@ -3,10 +3,11 @@ import type { Host } from '../../../host/host.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
 import type { GroupId } from '../ids.ts';
 import type { MachineCheckpoint } from './group.ts';
-import { GroupReplica, type ReplicaContext, type ReplicaStart } from './groupReplica.ts';
+import { GroupReplica } from './groupReplica.ts';
 import { GroupStorage } from './groupStorage.ts';
 import { type CheckpointRecord, checkpointRecord, hardStateRecord } from './journalFormat.ts';
 import type { Recovered } from './recovery.ts';
+import type { ReplicaContext, ReplicaStart } from './replicaBody.ts';
 import type { GroupSpec } from './runtime.ts';
 import { type SnapshotFiles, SnapshotLost } from './snapshotFiles.ts';
 
