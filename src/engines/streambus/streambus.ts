@@ -1,5 +1,5 @@
 import type { Timer } from '../../host/clock.ts';
-import type { DiskFile } from '../../host/disk.ts';
+import { DiskError, type DiskFile } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../../storage/journal/index.ts';
 import type { Route } from '../route.ts';
@@ -180,7 +180,12 @@ class Broker implements StreamBus {
       this.#background = this.#run(begun).catch((error: unknown) => this.#fail(error));
     } catch (error) {
       await this.#release();
-      throw error;
+      if (!(error instanceof DiskError)) throw error;
+      throw new StreamBusError(
+        'STORE_FAILED',
+        `storage.data_dir: ${error.message}: expected a disk that can be read and written; look at the kernel's log, then at the disk`,
+        { cause: error },
+      );
     }
   }
 

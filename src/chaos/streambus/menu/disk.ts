@@ -1,6 +1,12 @@
-import { choose, disk, type FaultEntry, fault, lasting, one, scale, single } from './entry.ts';
+import { choose, disk, type FaultEntry, fault, type LaterStep, lasting, one, scale, single } from './entry.ts';
 
 const partitions = ['t0/partition-0', 't0/partition-1', 't1/partition-0', 'tx/partition-0'] as const;
+
+/** Another fault may have started it too early: what was deleted under a broker that runs is not missed before its next start. */
+const again = (victim: string): LaterStep => ({
+  afterMs: 320,
+  step: fault('process.kill', victim, {}, { restart: 400 }),
+});
 
 /** Slow and failing disks, and disks that lose what they had. */
 export const diskEntries: readonly FaultEntry[] = [
@@ -132,6 +138,7 @@ export const diskEntries: readonly FaultEntry[] = [
         : [
             { afterMs: 0, step: fault('process.kill', victim, {}, { restart: scale(draw.a, 600, 3_000) }) },
             { afterMs: 300, step: { operator: 'rm -rf /var/lib/streambus/raft-state', on: victim } },
+            again(victim),
           ],
   },
   {
@@ -147,6 +154,7 @@ export const diskEntries: readonly FaultEntry[] = [
               afterMs: 300,
               step: { operator: `rm -rf /var/lib/streambus/data/${choose(draw.b, partitions)}`, on: victim },
             },
+            again(victim),
           ],
   },
   {
