@@ -5,7 +5,7 @@ import { type CommittedOffset, isForgettable, type LoggedGroup, type ShardState 
 /** How often the leader looks for what has outlived its retention. */
 export const sweepIntervalMs = 60_000;
 
-/** It looks sooner when it begins to lead, or when an entry was refused: a topic may be gone. */
+/** It looks sooner when it begins to lead and a topic is gone, or when an entry was refused. */
 export const sweepSoonMs = 5_000;
 
 /** At most so many offsets, groups and producers go in one entry; the rest in the next sweep. */

@@ -34,6 +34,7 @@ import {
   confirmed,
   type GroupRuntime,
   type GroupSettings,
+  isOrphan,
   type KnownTopics,
   Unavailable,
   unavailability,
@@ -116,15 +117,8 @@ class Shard implements GroupShard, GroupCoordinator {
     const runtime = this.#runtime;
     runtime.leading = true;
     for (const group of runtime.state.groups.values()) if (group.members.size > 0) takeOver(runtime, group);
-    runtime.topicIds.clear();
-    for (const group of runtime.state.groups.values()) {
-      for (const topic of group.offsets.keys()) {
-        const id = runtime.topics.idOf(topic);
-        if (id !== undefined) runtime.topicIds.set(topic, id);
-      }
-    }
-    // What the last leader did not come to, or could not see yet.
-    this.#armSweep(sweepSoonMs);
+    // What the last leader did not come to, or could not see yet, goes soon.
+    this.#armSweep(watchTopics(runtime) ? sweepSoonMs : sweepIntervalMs);
     this.#unwatch = runtime.topics.onChange(() => this.#noteTopics());
   }
 
@@ -301,6 +295,20 @@ function takeOver(runtime: GroupRuntime, logged: LoggedGroup): void {
     renewSession(runtime, group, member);
   }
   if (group.state === 'CompletingRebalance') armSync(runtime, group);
+}
+
+/** Begins to watch the topics that the groups have offsets of. Whether one of them is gone already. */
+function watchTopics({ state, topics, topicIds }: GroupRuntime): boolean {
+  let isGone = false;
+  topicIds.clear();
+  for (const group of state.groups.values()) {
+    for (const [topic, offsets] of group.offsets) {
+      const id = topics.idOf(topic);
+      if (id !== undefined) topicIds.set(topic, id);
+      for (const offset of offsets.values()) isGone ||= isOrphan(topics, topic, offset);
+    }
+  }
+  return isGone;
 }
 
 function isInUse(runtime: GroupRuntime, groupId: string): boolean {
