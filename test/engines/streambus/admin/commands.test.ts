@@ -336,7 +336,7 @@ test('users are made and removed; their passwords get them in and are never show
   const post = [...desk.brokers.running.values()][0]?.routes.find(
     ({ method, path }) => method === 'POST' && path === '/admin/users',
   );
-  const body = new TextEncoder().encode('{"password": "pencil"');
+  const body = new TextEncoder().encode('{"password": pencil}');
   const { signal } = new AbortController();
   const broken = await post?.handler({ method: 'POST', query: {}, headers: {}, parameters: {}, body, signal });
   expect(broken).toMatchObject({ status: 400, body: { error: { code: 'BAD_JSON' } } });
