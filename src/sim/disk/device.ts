@@ -263,7 +263,8 @@ export class Device {
   /** Copies what is on the medium now, by path: what a snapshot of a virtual disk holds. */
   image(): DiskImage {
     const files = [...this.names.files()];
-    return new Map(files.map(([path, file]) => [path, file.media.slice(0, file.mediaLength)]));
+    // What was cut off is gone, though nobody has synced that: else files that were made shorter would fill the copy.
+    return new Map(files.map(([path, file]) => [path, file.media.slice(0, Math.min(file.length, file.mediaLength))]));
   }
 
   /** The disk is what it was when the image was taken; observers are told of a wipe, and nothing of what comes back. */
