@@ -29,8 +29,18 @@ export function streambusCommand(): Command {
     .description('Tools of the streambus engine. Any broker that answers is enough: it asks the others.');
   for (const admin of adminCommands.values()) command.addCommand(toCommander(admin));
   return command
-    .addCommand(dumpSegmentCommand())
-    .addCommand(formatCommand())
+    .addCommand(
+      dumpSegmentCommand().addHelpText(
+        'after',
+        '\nExamples:\n  $ hotfire streambus dump-segment /var/lib/streambus/data/orders/partition-0/00000000000000000000.seg',
+      ),
+    )
+    .addCommand(
+      formatCommand().addHelpText(
+        'after',
+        '\nExamples:\n  $ hotfire streambus format --config /etc/streambus/broker.yaml',
+      ),
+    )
     .addHelpText(
       'after',
       `
@@ -43,6 +53,22 @@ Examples:
   $ hotfire streambus rolling-restart --inventory brokers.yaml`,
     );
 }
+
+/** How each command is called, for its help. */
+const examples: Readonly<Record<string, readonly string[]>> = {
+  'cluster-health-check': ['--brokers broker1:8080,broker2:8080', '--watch 10 --for 30m'],
+  'check-quorum': ['--brokers broker1:8080'],
+  'verify-data-integrity': ['--brokers broker1:8080'],
+  'check-data-integrity': ['--brokers broker1:8080'],
+  'diagnose-latency': ['--brokers broker1:8080'],
+  topics: ['list', 'create orders --partitions 6 --replication 3'],
+  groups: ['list', 'describe billing'],
+  quotas: ['show', 'set --default produce_rate=10000'],
+  readonly: ['on --broker 2', 'off --cluster'],
+  users: ['list', 'set alice --password-file secret'],
+  'rolling-restart': ['--inventory brokers.yaml'],
+  'force-election': ['--broker 2'],
+};
 
 /** A command of the engine as one of the command line, with the options that all have. */
 function toCommander(admin: AdminCommand): Command {
@@ -62,6 +88,10 @@ function toCommander(admin: AdminCommand): Command {
     .option('--request-timeout <seconds>', 'how long one request may take', '30')
     .option('--yes', 'do not ask')
     .option('--inventory <file>', 'YAML of brokers and how each is restarted; default ssh and systemctl');
+  const lines = (examples[admin.name] ?? ['']).map((words) =>
+    `\n  $ hotfire streambus ${admin.name} ${words}`.trimEnd(),
+  );
+  command.addHelpText('after', `\nExamples:${lines.join('')}`);
   return command.action(async (...given: unknown[]) => {
     // Commander calls with the arguments, the options and the command, in this order.
     const words = admin.words === '' ? [] : ((given[0] as readonly string[] | undefined) ?? []);
