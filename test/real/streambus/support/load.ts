@@ -72,9 +72,12 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     retry: { initialRetryTime: 50, maxRetryTime: 300, retries: 200 },
   });
   await client.admin.createTopics(writers.map((name) => ({ name, partitions, replication: 3 })));
+  // After a request that timed out kafkajs asks the same broker again, until its metadata is this old (five minutes by default): a
+  // leader that hangs without closing its connections would be asked for as long.
+  const settings = { maxInFlightRequests: 5, metadataMaxAge: 3_000 };
   const kafkajs = {
-    'kafkajs-idempotent': kafka.producer({ idempotent: true, maxInFlightRequests: 5 }),
-    'kafkajs-plain': kafka.producer({ maxInFlightRequests: 5 }),
+    'kafkajs-idempotent': kafka.producer({ idempotent: true, ...settings }),
+    'kafkajs-plain': kafka.producer(settings),
   };
   await Promise.all(Object.values(kafkajs).map((producer) => producer.connect()));
   // A batch as small as one record: the values of one send are several batches under way.
