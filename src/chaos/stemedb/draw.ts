@@ -1,6 +1,7 @@
 import fc from 'fast-check';
+import { type FaultCounts, type FaultDraw, namedFaults, namelessFaults } from '../faultDraw.ts';
 import { type ConfigDraw, configs } from './config.ts';
-import { type Family, type FaultDraw, families } from './menu/entry.ts';
+import { families } from './menu/entry.ts';
 import { faultMenu } from './menu/menu.ts';
 
 /** One drawn run before it becomes a scenario. */
@@ -31,20 +32,8 @@ export type StemeDraw = {
   };
 };
 
-/** Faults of most runs, and of the few big ones. */
-const faultsMax = 8;
-export const faultsOfBigRunMax = 40;
-
-const position = fc.nat({ max: 1_000 });
-
-const rawFault = fc.record({
-  at: position,
-  kind: fc.nat({ max: 1_000_000 }),
-  length: position,
-  a: position,
-  b: position,
-  where: position,
-});
+/** How many faults these runs have. */
+export const faultCounts: FaultCounts = { most: 8, bigRunMost: 40, runsPerBigRun: 24 };
 
 /** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
 export const draws: fc.Arbitrary<StemeDraw> = fc
@@ -53,10 +42,7 @@ export const draws: fc.Arbitrary<StemeDraw> = fc
     // Swarm testing (Groce et al., 2012): each run has a random subset of the families, so that some are absent.
     families: fc.subarray([...families], { minLength: 1 }),
     nodes: fc.constantFrom(...Array<number>(20).fill(1), 2, 3, 4, 5),
-    faults: fc.oneof(
-      { weight: 24, arbitrary: fc.array(rawFault, { maxLength: faultsMax }) },
-      { weight: 1, arbitrary: fc.array(rawFault, { minLength: faultsMax, maxLength: faultsOfBigRunMax, size: 'max' }) },
-    ),
+    faults: namelessFaults(faultCounts),
     // Every run: each fault point is then live in a quarter of them, by a draw of its own. Where all were live at once, or in
     // few runs, rare paths would not meet each other, or nothing else.
     buggify: fc.constant(true),
@@ -83,17 +69,5 @@ export const draws: fc.Arbitrary<StemeDraw> = fc
   })
   .map(({ families: on, faults, ...draw }) => ({
     ...draw,
-    faults: faults.map(({ kind, ...fault }) => ({ entry: pick(on, kind), ...fault })),
+    faults: namedFaults(faults, faultMenu, on),
   }));
-
-/** Name of the entry that a number stands for, by the weights of the families that are on. */
-function pick(on: readonly Family[], kind: number): string {
-  const menu = faultMenu.filter((entry) => on.includes(entry.family));
-  const total = menu.reduce((sum, entry) => sum + entry.weight, 0);
-  let left = kind % total;
-  for (const entry of menu) {
-    left -= entry.weight;
-    if (left < 0) return entry.name;
-  }
-  throw new Error('a menu without entries');
-}

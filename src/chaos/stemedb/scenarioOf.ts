@@ -1,7 +1,8 @@
 import type { ScenarioDocument } from '../definition.ts';
+import type { FaultDraw } from '../faultDraw.ts';
+import type { Step } from '../faultMenu.ts';
 import { complete } from './complete.ts';
 import type { StemeDraw } from './draw.ts';
-import type { FaultDraw, Step } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
 import { natureOf, startOf, type TimelineStep } from './nature.ts';
 

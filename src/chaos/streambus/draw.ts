@@ -1,6 +1,7 @@
 import fc from 'fast-check';
+import { type FaultCounts, type FaultDraw, namedFaults, namelessFaults } from '../faultDraw.ts';
 import { type ConfigDraw, configs } from './config.ts';
-import { type Family, type FaultDraw, families } from './menu/entry.ts';
+import { families } from './menu/entry.ts';
 import { faultMenu } from './menu/menu.ts';
 
 /** One drawn run before it becomes a scenario. */
@@ -32,20 +33,8 @@ export type StreamBusDraw = {
   };
 };
 
-/** Faults of most runs, and of the few big ones. */
-const faultsMax = 6;
-export const faultsOfBigRunMax = 20;
-
-const position = fc.nat({ max: 1_000 });
-
-const rawFault = fc.record({
-  at: position,
-  kind: fc.nat({ max: 1_000_000 }),
-  length: position,
-  a: position,
-  b: position,
-  where: position,
-});
+/** How many faults these runs have. */
+export const faultCounts: FaultCounts = { most: 6, bigRunMost: 20, runsPerBigRun: 20 };
 
 /** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
 export const draws: fc.Arbitrary<StreamBusDraw> = fc
@@ -54,10 +43,7 @@ export const draws: fc.Arbitrary<StreamBusDraw> = fc
     // Swarm testing (Groce et al., 2012): each run has a random subset of the families, so that some are absent.
     families: fc.subarray([...families], { minLength: 1 }),
     brokers: fc.constantFrom<(1 | 3 | 5)[]>(3, 3, 3, 3, 3, 3, 5, 5, 1),
-    faults: fc.oneof(
-      { weight: 20, arbitrary: fc.array(rawFault, { maxLength: faultsMax }) },
-      { weight: 1, arbitrary: fc.array(rawFault, { minLength: faultsMax, maxLength: faultsOfBigRunMax, size: 'max' }) },
-    ),
+    faults: namelessFaults(faultCounts),
     config: configs,
     flushTenths: fc.constantFrom(5, 20, 80),
     load: fc.record({
@@ -83,17 +69,5 @@ export const draws: fc.Arbitrary<StreamBusDraw> = fc
   })
   .map(({ families: on, faults, ...draw }) => ({
     ...draw,
-    faults: faults.map(({ kind, ...fault }) => ({ entry: pick(on, kind), ...fault })),
+    faults: namedFaults(faults, faultMenu, on),
   }));
-
-/** Name of the entry that a number stands for, by the weights of the families that are on. */
-function pick(on: readonly Family[], kind: number): string {
-  const menu = faultMenu.filter((entry) => on.includes(entry.family));
-  const total = menu.reduce((sum, entry) => sum + entry.weight, 0);
-  let left = kind % total;
-  for (const entry of menu) {
-    left -= entry.weight;
-    if (left < 0) return entry.name;
-  }
-  throw new Error('a menu without entries');
-}

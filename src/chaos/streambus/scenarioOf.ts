@@ -1,7 +1,9 @@
 import type { ScenarioDocument } from '../definition.ts';
+import type { FaultDraw } from '../faultDraw.ts';
+import type { Step } from '../faultMenu.ts';
 import { complete } from './complete.ts';
 import type { StreamBusDraw } from './draw.ts';
-import type { Cluster, FaultDraw, Step } from './menu/entry.ts';
+import type { Cluster } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
 
 /** Times of a run, in virtual milliseconds: the cluster forms, it is turbulent, the last faults end. */

@@ -1,4 +1,5 @@
-import { choose, type FaultEntry, fault, lasting, onDisk, scale, single, wal } from './entry.ts';
+import { choose, faultStep as fault, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, lasting, onDisk, wal } from './entry.ts';
 
 /** Positions below this one leave nothing; those above it are nearer to nothing than to the most, by their square. */
 const nothingBelow = 400;

@@ -1,4 +1,5 @@
-import { choose, type FaultEntry, fault, lasting, onDisk, scale, single, syncVariants, wal } from './entry.ts';
+import { choose, faultStep as fault, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, lasting, onDisk, syncVariants, wal } from './entry.ts';
 
 /** Errors that a disk reports. */
 export const diskErrorEntries: readonly FaultEntry[] = [

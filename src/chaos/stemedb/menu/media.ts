@@ -1,4 +1,5 @@
-import { type FaultEntry, fault, lasting, scale, segments } from './entry.ts';
+import { faultStep as fault, scale } from '../../faultMenu.ts';
+import { type FaultEntry, lasting, segments } from './entry.ts';
 
 /** Damage that a disk does not report: acknowledged bytes may be gone. */
 export const mediaEntries: readonly FaultEntry[] = [

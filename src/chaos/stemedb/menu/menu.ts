@@ -1,3 +1,4 @@
+import { finderIn } from '../../faultMenu.ts';
 import { diskEntries } from './disk.ts';
 import { diskErrorEntries } from './diskErrors.ts';
 import type { FaultEntry } from './entry.ts';
@@ -16,11 +17,5 @@ export const faultMenu: readonly FaultEntry[] = [
   ...outsideEntries,
 ];
 
-const byName = new Map(faultMenu.map((entry) => [entry.name, entry]));
-
 /** The entry of this name. */
-export function entryNamed(name: string): FaultEntry {
-  const entry = byName.get(name);
-  if (entry === undefined) throw new Error(`the menu has no ${name}`);
-  return entry;
-}
+export const entryNamed = finderIn(faultMenu);

@@ -1,4 +1,5 @@
-import { type FaultEntry, fault, lasting, scale, single } from './entry.ts';
+import { faultStep as fault, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, lasting } from './entry.ts';
 
 /** The network between clients and nodes. */
 export const networkEntries: readonly FaultEntry[] = [

@@ -1,4 +1,5 @@
-import { type FaultEntry, fault, lasting, scale, single } from './entry.ts';
+import { faultStep as fault, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, lasting } from './entry.ts';
 
 /** Clocks, load, and what operators do. */
 export const outsideEntries: readonly FaultEntry[] = [

@@ -1,4 +1,5 @@
-import { choose, type FaultEntry, fault, lasting, powerModes, scale, single, wal } from './entry.ts';
+import { choose, faultStep as fault, powerModes, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, lasting, wal } from './entry.ts';
 
 /** Ends and pauses of processes, and losses of power. */
 export const processEntries: readonly FaultEntry[] = [

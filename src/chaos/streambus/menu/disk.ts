@@ -1,4 +1,5 @@
-import { choose, disk, type FaultEntry, fault, type LaterStep, lasting, one, scale, single } from './entry.ts';
+import { choose, type LaterStep, scale, single } from '../../faultMenu.ts';
+import { disk, type FaultEntry, fault, lasting, one } from './entry.ts';
 
 const partitions = ['t0/partition-0', 't0/partition-1', 't1/partition-0', 'tx/partition-0'] as const;
 

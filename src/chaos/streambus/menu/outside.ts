@@ -1,4 +1,5 @@
-import { choose, type FaultEntry, fault, lasting, one, scale, single } from './entry.ts';
+import { choose, scale, single } from '../../faultMenu.ts';
+import { type FaultEntry, fault, lasting, one } from './entry.ts';
 
 /** Clocks, load, and what operators do. */
 export const outsideEntries: readonly FaultEntry[] = [

@@ -1,4 +1,5 @@
-import { choose, disk, type FaultEntry, fault, lasting, minority, one, powerModes, scale, single } from './entry.ts';
+import { choose, powerModes, scale, single } from '../../faultMenu.ts';
+import { disk, type FaultEntry, fault, lasting, minority, one } from './entry.ts';
 
 /** Ends and pauses of processes, and losses of power. */
 export const processEntries: readonly FaultEntry[] = [
