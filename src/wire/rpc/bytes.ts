@@ -1,6 +1,6 @@
 /**
- * Numbers and bytes of the protocol between brokers, big-endian. Safe integers up to 2^48 − 1 take six bytes: indexes, ids and terms
- * never come near it.
+ * Numbers and bytes of the protocol between brokers and of what they keep, big-endian. Safe integers up to 2^48 − 1 take six bytes:
+ * indexes, ids and terms never come near it.
  */
 
 const FIRST_BYTES = 1_024;
@@ -41,15 +41,31 @@ export class ByteWriter {
     this.#view.setUint16(at, value);
   }
 
+  i16(value: number): void {
+    const at = this.#claim(2);
+    this.#view.setInt16(at, value);
+  }
+
   u32(value: number): void {
     const at = this.#claim(4);
     this.#view.setUint32(at, value);
+  }
+
+  i32(value: number): void {
+    const at = this.#claim(4);
+    this.#view.setInt32(at, value);
   }
 
   u48(value: number): void {
     const at = this.#claim(6);
     this.#view.setUint16(at, Math.floor(value / TWO_32));
     this.#view.setUint32(at + 2, value % TWO_32);
+  }
+
+  /** Any number; integers are exact up to 2^53. */
+  f64(value: number): void {
+    const at = this.#claim(8);
+    this.#view.setFloat64(at, value);
   }
 
   raw(bytes: Uint8Array): void {
@@ -138,13 +154,25 @@ export class ByteReader {
     return this.#view.getUint16(this.#advance(2));
   }
 
+  i16(): number {
+    return this.#view.getInt16(this.#advance(2));
+  }
+
   u32(): number {
     return this.#view.getUint32(this.#advance(4));
+  }
+
+  i32(): number {
+    return this.#view.getInt32(this.#advance(4));
   }
 
   u48(): number {
     const at = this.#advance(6);
     return this.#view.getUint16(at) * TWO_32 + this.#view.getUint32(at + 2);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#advance(8));
   }
 
   /** A view of the next `count` bytes. */
@@ -164,6 +192,13 @@ export class ByteReader {
       if (error instanceof MalformedBytes) throw error;
       throw new MalformedBytes('expected UTF-8');
     }
+  }
+
+  /** Things of at least `bytesEach` behind their count: one that cannot fit is refused before memory is taken for it. */
+  list<T>(bytesEach: number, read: () => T): T[] {
+    const count = this.u32();
+    if (count * bytesEach > this.left) throw new MalformedBytes(`expected ${count} items, ${this.left} bytes are left`);
+    return Array.from({ length: count }, read);
   }
 
   /** Nothing may be left. */

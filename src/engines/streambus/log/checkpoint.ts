@@ -1,8 +1,8 @@
 import { DiskError } from '../../../host/disk.ts';
 import { replaceFile } from '../../../storage/atomicFile.ts';
 import { crc32c } from '../../../wire/crc32c.ts';
+import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import type { MachineCheckpoint } from '../broker/group.ts';
-import { ByteSink, ByteSource } from './byteCodec.ts';
 import type { PartitionCore } from './core.ts';
 import type { LogStateData } from './logState.ts';
 import { fileName, filePath } from './paths.ts';
@@ -24,21 +24,21 @@ export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckp
   const aborted = core.abortedFiles.plan(core.state);
   if (core.mutants.checkpointBeforeSync) core.writer.drain();
   else await core.writer.sync();
-  const sink = new ByteSink(state.length <= inlineBytesMax ? state.length + 16 : 32);
-  sink.u32(data.aborted.length);
+  const writer = new ByteWriter(state.length <= inlineBytesMax ? state.length + 16 : 32);
+  writer.u32(data.aborted.length);
   await dieOnFailedSync(core, () => core.abortedFiles.store(aborted));
   if (state.length <= inlineBytesMax) {
-    sink.u8(where.inline);
-    sink.sized(state);
+    writer.u8(where.inline);
+    writer.bytes(state);
   } else {
     await dieOnFailedSync(core, () => replaceFile(core.host.disk, filePath(directory, index, 'producers'), [state]));
-    sink.u8(where.file);
-    sink.f64(index);
-    sink.u32(state.length);
-    sink.u32(crc32c(state));
+    writer.u8(where.file);
+    writer.f64(index);
+    writer.u32(state.length);
+    writer.u32(crc32c(state));
     if (core.stateFiles.at(-1) !== index) core.stateFiles.push(index);
   }
-  return { index, term, data: sink.finish() };
+  return { index, term, data: writer.take() };
 }
 
 async function dieOnFailedSync(core: PartitionCore, store: () => Promise<void>): Promise<void> {
@@ -66,14 +66,14 @@ export async function readCheckpoint(
   directory: string,
   data: Uint8Array,
 ): Promise<CheckpointContent | undefined> {
-  const source = new ByteSource(data);
-  const aborted = source.u32();
-  const kind = source.u8();
-  if (kind === where.inline) return { state: decodeLogState(source.sized()), aborted, file: undefined };
+  const reader = new ByteReader(data);
+  const aborted = reader.u32();
+  const kind = reader.u8();
+  if (kind === where.inline) return { state: decodeLogState(reader.bytes()), aborted, file: undefined };
   if (kind !== where.file) throw new Error(`${directory}: checkpoint of a kind that is not known: ${kind}`);
-  const index = source.f64();
-  const bytes = new Uint8Array(source.u32());
-  const crc = source.u32();
+  const index = reader.f64();
+  const bytes = new Uint8Array(reader.u32());
+  const crc = reader.u32();
   try {
     const file = await disk.open(filePath(directory, index, 'producers'), { mode: 'read' });
     try {

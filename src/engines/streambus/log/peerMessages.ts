@@ -1,4 +1,4 @@
-import { ByteSink, ByteSource } from './byteCodec.ts';
+import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 
 /** Bytes of a segment that one replica asks of another. */
 export interface SegmentRequest {
@@ -16,20 +16,20 @@ const segmentRequest = 1;
 const answers = ['bytes', 'gone', 'short', 'unreadable'] as const;
 
 export function encodeSegmentRequest(request: SegmentRequest): Uint8Array {
-  const sink = new ByteSink(17);
-  sink.u8(segmentRequest);
-  sink.f64(request.base);
-  sink.u32(request.position);
-  sink.u32(request.length);
-  return sink.finish();
+  const writer = new ByteWriter(17);
+  writer.u8(segmentRequest);
+  writer.f64(request.base);
+  writer.u32(request.position);
+  writer.u32(request.length);
+  return writer.take();
 }
 
 /** Throws on anything that `encodeSegmentRequest` did not write. */
 export function decodeSegmentRequest(bytes: Uint8Array): SegmentRequest {
-  const source = new ByteSource(bytes);
-  const kind = source.u8();
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
   if (kind !== segmentRequest) throw new Error(`a request for a segment has kind ${segmentRequest}, got ${kind}`);
-  return { base: source.f64(), position: source.u32(), length: source.u32() };
+  return { base: reader.f64(), position: reader.u32(), length: reader.u32() };
 }
 
 export function encodeSegmentAnswer(answer: SegmentAnswer): Uint8Array {

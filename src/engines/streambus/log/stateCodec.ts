@@ -1,4 +1,4 @@
-import { ByteSink, ByteSource } from './byteCodec.ts';
+import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import type { LogStateData } from './logState.ts';
 
 /** Version of the bytes below. */
@@ -6,77 +6,77 @@ const format = 1;
 
 /** The fold of a log as bytes: the content of checkpoints and snapshots. */
 export function encodeLogState(state: LogStateData): Uint8Array {
-  const sink = new ByteSink(256 + state.producers.length * 128);
-  sink.u8(format);
-  sink.f64(state.start);
-  sink.f64(state.next);
-  sink.u32(state.limits.segmentBytes);
-  sink.f64(state.limits.segmentAgeMs);
-  sink.u32(state.segments.length);
+  const writer = new ByteWriter(256 + state.producers.length * 128);
+  writer.u8(format);
+  writer.f64(state.start);
+  writer.f64(state.next);
+  writer.u32(state.limits.segmentBytes);
+  writer.f64(state.limits.segmentAgeMs);
+  writer.u32(state.segments.length);
   for (const segment of state.segments) {
-    sink.f64(segment.base);
-    sink.u32(segment.bytes);
-    sink.f64(segment.firstTimestamp);
-    sink.f64(segment.maxTimestamp);
+    writer.f64(segment.base);
+    writer.u32(segment.bytes);
+    writer.f64(segment.firstTimestamp);
+    writer.f64(segment.maxTimestamp);
   }
-  sink.u32(state.epochs.length);
+  writer.u32(state.epochs.length);
   for (const { epoch, startOffset } of state.epochs) {
-    sink.i32(epoch);
-    sink.f64(startOffset);
+    writer.i32(epoch);
+    writer.f64(startOffset);
   }
-  sink.u32(state.producers.length);
+  writer.u32(state.producers.length);
   for (const producer of state.producers) {
-    sink.f64(producer.producerId);
-    sink.i16(producer.epoch);
-    sink.i32(producer.coordinatorEpoch);
-    sink.f64(producer.lastTimestamp);
-    sink.f64(producer.lastOffset);
-    sink.f64(producer.transactionStart);
-    sink.u32(producer.recent.length);
-    for (const number of producer.recent) sink.f64(number);
+    writer.f64(producer.producerId);
+    writer.i16(producer.epoch);
+    writer.i32(producer.coordinatorEpoch);
+    writer.f64(producer.lastTimestamp);
+    writer.f64(producer.lastOffset);
+    writer.f64(producer.transactionStart);
+    writer.u32(producer.recent.length);
+    for (const number of producer.recent) writer.f64(number);
   }
-  sink.u32(state.aborted.length);
+  writer.u32(state.aborted.length);
   for (const transaction of state.aborted) {
-    sink.f64(transaction.producerId);
-    sink.f64(transaction.firstOffset);
-    sink.f64(transaction.lastOffset);
-    sink.f64(transaction.stableOffset);
+    writer.f64(transaction.producerId);
+    writer.f64(transaction.firstOffset);
+    writer.f64(transaction.lastOffset);
+    writer.f64(transaction.stableOffset);
   }
-  return sink.finish();
+  return writer.take();
 }
 
 /** Reads what `encodeLogState` wrote. Throws on anything else. */
 export function decodeLogState(bytes: Uint8Array): LogStateData {
-  const source = new ByteSource(bytes);
-  const version = source.u8();
+  const reader = new ByteReader(bytes);
+  const version = reader.u8();
   if (version !== format) throw new Error(`state of a log: expected format ${format}, got ${version}`);
   const state: LogStateData = {
-    start: source.f64(),
-    next: source.f64(),
-    limits: { segmentBytes: source.u32(), segmentAgeMs: source.f64() },
-    segments: source.list(28, () => ({
-      base: source.f64(),
-      bytes: source.u32(),
-      firstTimestamp: source.f64(),
-      maxTimestamp: source.f64(),
+    start: reader.f64(),
+    next: reader.f64(),
+    limits: { segmentBytes: reader.u32(), segmentAgeMs: reader.f64() },
+    segments: reader.list(28, () => ({
+      base: reader.f64(),
+      bytes: reader.u32(),
+      firstTimestamp: reader.f64(),
+      maxTimestamp: reader.f64(),
     })),
-    epochs: source.list(12, () => ({ epoch: source.i32(), startOffset: source.f64() })),
-    producers: source.list(42, () => ({
-      producerId: source.f64(),
-      epoch: source.i16(),
-      coordinatorEpoch: source.i32(),
-      lastTimestamp: source.f64(),
-      lastOffset: source.f64(),
-      transactionStart: source.f64(),
-      recent: source.list(8, () => source.f64()),
+    epochs: reader.list(12, () => ({ epoch: reader.i32(), startOffset: reader.f64() })),
+    producers: reader.list(42, () => ({
+      producerId: reader.f64(),
+      epoch: reader.i16(),
+      coordinatorEpoch: reader.i32(),
+      lastTimestamp: reader.f64(),
+      lastOffset: reader.f64(),
+      transactionStart: reader.f64(),
+      recent: reader.list(8, () => reader.f64()),
     })),
-    aborted: source.list(32, () => ({
-      producerId: source.f64(),
-      firstOffset: source.f64(),
-      lastOffset: source.f64(),
-      stableOffset: source.f64(),
+    aborted: reader.list(32, () => ({
+      producerId: reader.f64(),
+      firstOffset: reader.f64(),
+      lastOffset: reader.f64(),
+      stableOffset: reader.f64(),
     })),
   };
-  if (source.left > 0) throw new Error(`state of a log: ${source.left} bytes are left over`);
+  if (reader.left > 0) throw new Error(`state of a log: ${reader.left} bytes are left over`);
   return state;
 }
