@@ -12,6 +12,8 @@ export interface CommandResult {
   readonly failed: boolean;
   /** Of an HTTP request that was answered. */
   readonly status?: number;
+  /** Exit code of a command line. */
+  readonly exit?: number;
   readonly output: string;
 }
 
@@ -74,16 +76,16 @@ async function shell(
   node: string,
   context: OperatorContext,
 ): Promise<CommandResult> {
-  const given: VerbContext = { node, control: context.control, world: context.world };
+  const given: VerbContext = { node, control: context.control, world: context.world, host: context.host };
   const own = builtIns[command.verb];
   const verb = own?.takes(command.args, context.stand) ? own.run : context.session.verbs[command.verb];
   try {
     if (verb === undefined) throw new OperatorError(`${command.verb}: command not found`);
     const output = await verb(command.args, given);
-    return { command: command.text, node, failed: false, output };
+    return { command: command.text, node, failed: false, exit: 0, output };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return { command: command.text, node, failed: true, output: error.message };
+    return { command: command.text, node, failed: true, exit: error.exit, output: error.message };
   }
 }
 

@@ -52,6 +52,7 @@ const answer = z
     status: z.number().int().min(100).max(599).optional().describe('HTTP status; default any below 400'),
     contains: z.string().optional().describe('text that the answer or the output must contain'),
     fails: z.boolean().optional().describe('the command must fail'),
+    exit: z.number().int().min(0).max(255).optional().describe('exit code of a command line; default 0'),
   })
   .describe('what the command must answer');
 

@@ -221,7 +221,8 @@ export function createStepRunner(steps: readonly Step[], context: StepContext): 
 /** What is wrong with a command's answer; undefined if nothing is. */
 function unexpected(result: CommandResult, step: OperatorStep): string | undefined {
   const { answer } = step;
-  const mayFail = answer?.fails ?? (answer?.status !== undefined && answer.status >= 400);
+  const refused = answer?.status !== undefined && answer.status >= 400;
+  const mayFail = answer?.fails ?? ((answer?.exit ?? 0) !== 0 || refused);
   if (result.failed !== mayFail) {
     return result.failed
       ? `failed: ${shorten(result.output)}`
@@ -229,6 +230,9 @@ function unexpected(result: CommandResult, step: OperatorStep): string | undefin
   }
   if (answer?.status !== undefined && result.status !== answer.status) {
     return `expected status ${answer.status}, got ${result.status ?? shorten(result.output)}`;
+  }
+  if (answer?.exit !== undefined && result.exit !== answer.exit) {
+    return `expected exit code ${answer.exit}, got ${result.exit ?? 'none'}: ${shorten(result.output)}`;
   }
   if (answer?.contains !== undefined && !result.output.includes(answer.contains)) {
     return `expected an answer with ${JSON.stringify(answer.contains)}, got ${shorten(result.output)}`;

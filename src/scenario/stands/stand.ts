@@ -178,9 +178,17 @@ export interface VerbContext {
   readonly node: string;
   readonly control: NodeControl;
   readonly world: World;
+  /** A machine of the operator's own: what asks the nodes goes over its network. */
+  readonly host: Host;
 }
 
 /** An operator's command failed; the message is what the terminal shows. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
+  /** Exit code of the command: 1 unless it has others. */
+  readonly exit: number;
+  constructor(message: string, options: { readonly exit?: number } = {}) {
+    super(message);
+    this.exit = options.exit ?? 1;
+  }
 }

@@ -141,7 +141,7 @@ export function openSession(context: StandContext): StandSession {
     },
     nodeChanged: (node, state) => recordOf(node).changed(state),
     startLoad,
-    verbs: createVerbs({ world, recordOf }),
+    verbs: createVerbs({ world, recordOf, nodes: context.nodes }),
     extraMetrics: (node) => [...recordOf(node).disks.table.devices.values()].flatMap(diskSamples),
     converged,
     async collectEvidence(history: readonly Operation[], run: RunFacts) {

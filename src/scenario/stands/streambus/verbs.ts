@@ -3,12 +3,13 @@ import { DiskError } from '../../../host/disk.ts';
 import type { DiskClient } from '../../../sim/disk/client.ts';
 import type { World } from '../../../sim/world.ts';
 import { OperatorError, type ShellVerb } from '../stand.ts';
+import { createBrokerCommands } from './brokerCommands.ts';
 import { setKey } from './configuration.ts';
 import { dataDirectory } from './devices.ts';
 import type { NodeRecord } from './nodeRecord.ts';
 
 /** First words of the command lines of this stand. */
-export const verbNames = ['rm', 'cp', 'sed', 'cat', 'ls', 'df', 'dd'] as const;
+export const verbNames = ['rm', 'cp', 'sed', 'cat', 'ls', 'df', 'dd', 'sb'] as const;
 
 const configPath = '/etc/streambus/broker.yaml';
 const raftDirectory = `${dataDirectory}/raft-state`;
@@ -17,10 +18,11 @@ const blockBytesMax = 1024 * 1024;
 export interface VerbsOptions {
   readonly world: World;
   readonly recordOf: (node: string) => NodeRecord;
+  readonly nodes: readonly string[];
 }
 
 /** The shell verbs of the runbook and of the scenarios; what they cannot do they refuse, as a shell would. */
-export function createVerbs({ world, recordOf }: VerbsOptions): Record<string, ShellVerb> {
+export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<string, ShellVerb> {
   /** Copies of directories that somebody has put aside, by machine and path. */
   const copies = new Map<string, ReadonlyMap<string, Uint8Array>>();
 
@@ -142,6 +144,7 @@ export function createVerbs({ world, recordOf }: VerbsOptions): Record<string, S
     ls: shown(ls),
     df: shown(df),
     dd: shown(dd),
+    sb: createBrokerCommands(nodes),
   };
 }
 
