@@ -1,6 +1,7 @@
+import { isLoopback } from '../../engines/loopback.ts';
 import type { Role, Route, RouteResponse } from '../../engines/route.ts';
 import { errorResponse } from '../../engines/router.ts';
-import { isLoopback, type Tokens, tokenDigest } from './settings.ts';
+import { type Tokens, tokenDigest } from './settings.ts';
 
 /**
  * Says why a request may not have this route, or undefined if it may.

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { EngineError, ExitCode, type ServerSettings, type TlsFileNames } from '../../engines/engine.ts';
+import { isLoopback } from '../../engines/loopback.ts';
 import type { Role } from '../../engines/route.ts';
 
 /** Roles by the SHA-256 of their token: comparing digests takes the same time for every wrong token. */
@@ -112,11 +113,6 @@ export function listenFailed(
   }
   const message = `listen on ${host}:${port}: expected a free address, got ${code}`;
   return new EngineError('LISTEN_FAILED', ExitCode.io, message, { cause: error });
-}
-
-/** True for names and addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
 /** The key under which a token is kept. */

@@ -1,9 +1,9 @@
 import type { Host } from '../../host/host.ts';
 import type { EngineDefinition, RunningEngine, ServerSettings, TlsFileNames } from '../engine.ts';
+import { isLoopback } from '../loopback.ts';
 import type { GroupObserver } from './broker/observer.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from './config.ts';
 import { exitCodeOf, StreamBusError } from './errors.ts';
-import { isLoopback } from './loopback.ts';
 import { streamBusPoints } from './points.ts';
 import type { TlsFiles } from './security/tlsFiles.ts';
 import { createStreamBus, type StreamBus } from './streambus.ts';

@@ -1,9 +1,9 @@
 import type { Clock, Millis } from '../../host/clock.ts';
+import { isLoopback } from '../loopback.ts';
 import type { AdminContext } from './admin/context.ts';
 import { countReplicas } from './admin/health.ts';
 import type { GroupView } from './broker/runtime.ts';
 import { metaGroup } from './ids.ts';
-import { isLoopback } from './loopback.ts';
 import type { Machines } from './machines.ts';
 import type { BrokerReadings, GroupIndexes, GroupReading, MetaState } from './metrics.ts';
 

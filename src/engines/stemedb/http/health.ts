@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { metricsRoute } from '../../metricsRoute.ts';
 import type { RouteResponse } from '../../route.ts';
 import type { HttpContext, PlainRoute } from './request.ts';
 
@@ -32,17 +33,7 @@ export function healthRoutes({ db }: HttpContext, registry: Registry): PlainRout
   }
 
   return [
-    {
-      method: 'GET',
-      path: '/metrics',
-      summary: 'Metrics in the Prometheus text format.',
-      role: 'read',
-      handler: async () => ({
-        status: 200,
-        headers: { 'content-type': registry.contentType },
-        body: await registry.metrics(),
-      }),
-    },
+    metricsRoute(registry),
     {
       method: 'GET',
       path: '/health',

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { metricsRoute } from '../../metricsRoute.ts';
 import { metaGroup } from '../ids.ts';
 import { sizeText } from '../quantities.ts';
 import { type AdminRoute, ok } from './answer.ts';
@@ -103,17 +104,7 @@ function checkWrites({ services }: AdminContext): Check {
 /** GET /metrics, /health, /health/ready, /health/live. */
 export function healthRoutes(context: AdminContext, registry: Registry): readonly AdminRoute[] {
   return [
-    {
-      method: 'GET',
-      path: '/metrics',
-      summary: 'Metrics in the Prometheus text format.',
-      role: 'read',
-      handler: async () => ({
-        status: 200,
-        headers: { 'content-type': registry.contentType },
-        body: await registry.metrics(),
-      }),
-    },
+    metricsRoute(registry),
     {
       method: 'GET',
       path: '/health',

@@ -1,16 +1,5 @@
-import {
-  array,
-  bool,
-  type Decoded,
-  type Encodable,
-  field,
-  int8,
-  int16,
-  nullable,
-  string,
-  struct,
-  throttleTimeMs,
-} from '../schema/types.ts';
+import { array, bool, type Decoded, field, int8, nullable, string, struct } from '../schema/types.ts';
+import { type AlterConfigsResponse, alterConfigsResponse } from './alterConfigs.ts';
 
 export const incrementalAlterConfigsRequest = struct({
   resources: array(
@@ -24,17 +13,8 @@ export const incrementalAlterConfigsRequest = struct({
   validateOnly: field(bool, { default: false }),
 });
 
-export const incrementalAlterConfigsResponse = struct({
-  throttleTimeMs: throttleTimeMs(0),
-  responses: array(
-    struct({
-      errorCode: int16,
-      errorMessage: field(nullable(string), { default: null }),
-      resourceType: int8,
-      resourceName: string,
-    }),
-  ),
-});
+/** The answer is the one of AlterConfigs. */
+export const incrementalAlterConfigsResponse = alterConfigsResponse;
 
 export type IncrementalAlterConfigsRequest = Decoded<typeof incrementalAlterConfigsRequest>;
-export type IncrementalAlterConfigsResponse = Encodable<typeof incrementalAlterConfigsResponse>;
+export type IncrementalAlterConfigsResponse = AlterConfigsResponse;

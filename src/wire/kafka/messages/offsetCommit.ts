@@ -3,7 +3,6 @@ import {
   type Decoded,
   type Encodable,
   field,
-  int16,
   int32,
   int64,
   nullable,
@@ -11,6 +10,7 @@ import {
   struct,
   throttleTimeMs,
 } from '../schema/types.ts';
+import { partitionErrors } from './partitionErrors.ts';
 
 export const offsetCommitRequest = struct({
   groupId: string,
@@ -36,7 +36,7 @@ export const offsetCommitRequest = struct({
 
 export const offsetCommitResponse = struct({
   throttleTimeMs: throttleTimeMs(3),
-  topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32, errorCode: int16 })) })),
+  topics: partitionErrors,
 });
 
 export type OffsetCommitRequest = Decoded<typeof offsetCommitRequest>;

@@ -1,4 +1,5 @@
 import { array, type Decoded, type Encodable, int16, int32, string, struct, throttleTimeMs } from '../schema/types.ts';
+import { partitionErrors } from './partitionErrors.ts';
 
 export const offsetDeleteRequest = struct({
   groupId: string,
@@ -8,7 +9,7 @@ export const offsetDeleteRequest = struct({
 export const offsetDeleteResponse = struct({
   errorCode: int16,
   throttleTimeMs: throttleTimeMs(0),
-  topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32, errorCode: int16 })) })),
+  topics: partitionErrors,
 });
 
 export type OffsetDeleteRequest = Decoded<typeof offsetDeleteRequest>;

@@ -11,6 +11,7 @@ import {
   struct,
   throttleTimeMs,
 } from '../schema/types.ts';
+import { partitionErrors } from './partitionErrors.ts';
 
 export const txnOffsetCommitRequest = struct({
   transactionalId: string,
@@ -37,7 +38,7 @@ export const txnOffsetCommitRequest = struct({
 
 export const txnOffsetCommitResponse = struct({
   throttleTimeMs: throttleTimeMs(0),
-  topics: array(struct({ name: string, partitions: array(struct({ partitionIndex: int32, errorCode: int16 })) })),
+  topics: partitionErrors,
 });
 
 export type TxnOffsetCommitRequest = Decoded<typeof txnOffsetCommitRequest>;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createClient, type StreamBusClient } from '../../../../src/engines/streambus/client/client.ts';
-import { ClientError } from '../../../../src/engines/streambus/client/clientError.ts';
+import type { ClientError } from '../../../../src/engines/streambus/client/clientError.ts';
 import type { ClientOptions } from '../../../../src/engines/streambus/client/options.ts';
 import { World } from '../../../../src/sim/world.ts';
 import { buildBatch, buildMarker, readRecords } from '../../../../src/wire/kafka/records.ts';
+import { failureOf } from './failureOf.ts';
 import { ModelBroker } from './modelBroker.ts';
 
 const decoder = new TextDecoder();
@@ -38,16 +39,6 @@ async function against(
 
 function valuesOf(broker: ModelBroker, partition: string): string[] {
   return broker.log(partition).flatMap((batch) => readRecords(batch).map(({ value }) => text(value)));
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ClientError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof ClientError) return error;
-    throw error;
-  }
-  throw new Error('expected a failure');
 }
 
 const count = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, n) => `${from + n}`);

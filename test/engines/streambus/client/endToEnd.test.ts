@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ClientError } from '../../../../src/engines/streambus/client/clientError.ts';
 import type { ConsumedRecord, Consumer } from '../../../../src/engines/streambus/client/consumer.ts';
 import type { TopicPartition } from '../../../../src/engines/streambus/client/consumerProtocol.ts';
 import { withBrokers } from '../support/brokers.ts';
+import { failureOf } from './failureOf.ts';
 
 const decoder = new TextDecoder();
 const textOf = ({ value }: ConsumedRecord): string => (value === null ? '' : decoder.decode(value));
@@ -13,16 +13,6 @@ async function read(consumer: Consumer, count: number): Promise<string[]> {
   const values: string[] = [];
   while (values.length < count) values.push(...(await consumer.poll(1_000)).map(textOf));
   return values;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ClientError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof ClientError) return error;
-    throw error;
-  }
-  throw new Error('expected a failure');
 }
 
 describe('client and brokers', () => {

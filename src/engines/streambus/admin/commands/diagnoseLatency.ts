@@ -1,6 +1,7 @@
+import type { SlowQuery } from '../../kafka/slowLog.ts';
 import { type AdminClient, type AdminCommand, ask, type Console, Exit, NoAnswer, Refused, table } from './command.ts';
 import { quantileOf, readExposition, type Sample } from './exposition.ts';
-import type { HostFigures, Members, SlowQueryRow } from './shapes.ts';
+import type { HostFigures, Members } from './shapes.ts';
 
 /** Histograms of interest, with the label that tells their series apart. */
 const histograms: readonly (readonly [string, string | undefined])[] = [
@@ -106,10 +107,10 @@ async function run(client: AdminClient, console: Console): Promise<number> {
     }
   });
   console.line('=== Recent Slow Queries ===');
-  const queries: SlowQueryRow[] = [];
+  const queries: SlowQuery[] = [];
   await each(async (broker) => {
     const query = { limit: String(slowShown) };
-    queries.push(...(await ask<readonly SlowQueryRow[]>(client, 'GET', '/admin/slow-queries', { to: broker, query })));
+    queries.push(...(await ask<readonly SlowQuery[]>(client, 'GET', '/admin/slow-queries', { to: broker, query })));
   });
   const rows = queries
     .sort((left, right) => (left.at < right.at ? 1 : -1))

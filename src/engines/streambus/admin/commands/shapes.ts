@@ -43,17 +43,6 @@ export interface Health {
   readonly checks: Readonly<Record<string, { readonly status: string; readonly message: string }>>;
 }
 
-export interface SlowQueryRow {
-  readonly at: string;
-  readonly api: string;
-  readonly client_id: string;
-  readonly topic: string | null;
-  readonly partition: number | null;
-  readonly duration_ms: number;
-  readonly journal_ms: number | null;
-  readonly replicate_ms: number | null;
-}
-
 export interface HostFigures {
   readonly broker_id: number;
   readonly name: string;
