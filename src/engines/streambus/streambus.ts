@@ -7,36 +7,29 @@ import type { AdminContext } from './admin/context.ts';
 import { Jobs } from './admin/jobs.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { standingTasks } from './admin/standingTasks.ts';
-import { NotProposed } from './broker/group.ts';
-import { type GroupEvents, type Groups, startGroups } from './broker/groups.ts';
 import { LateRuntime } from './broker/lateRuntime.ts';
 import type { GroupObserver } from './broker/observer.ts';
-import { beginIdentity, type Established, registerStart, serveRegistrations } from './broker/register.ts';
-import { ReplicaKeeper } from './broker/replicaKeeper.ts';
-import { RpcRefusal } from './broker/rpc.ts';
-import type { GroupSpec, GroupsRuntime } from './broker/runtime.ts';
+import { beginIdentity, registerStart, serveRegistrations } from './broker/register.ts';
+import type { GroupsRuntime } from './broker/runtime.ts';
 import { Transport } from './broker/transport.ts';
 import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
 import { DiskWatch } from './diskWatch.ts';
 import { StreamBusError } from './errors.ts';
-import { lockDataDirectory, raftStateDirectory, readSmallFile } from './identity.ts';
-import { type BrokerId, type GroupId, metaGroup } from './ids.ts';
+import { lockDataDirectory, readSmallFile } from './identity.ts';
+import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
-import { type LogMaintenance, startLogMaintenance } from './log/maintenance.ts';
-import { LogShared } from './log/shared.ts';
-import { Machines } from './machines.ts';
-import { metaFounders } from './meta/found.ts';
-import { desiredMembers } from './meta/incarnations.ts';
-import { decodeJson, encodeJson } from './meta/json.ts';
 import type { Metadata } from './meta/metadata.ts';
 import { MetaMachine } from './meta/state.ts';
 import { createMetaCommands, serveCommands } from './meta/submit.ts';
-import { createMetrics, type GroupKind, type StreamBusMetrics } from './metrics.ts';
+import { createMetrics, type StreamBusMetrics } from './metrics.ts';
 import { brokerReadings } from './readings.ts';
+import { ReadOnly } from './readOnly.ts';
+import { Running } from './running.ts';
 import { readTls } from './security/tlsFiles.ts';
 import type { BrokerServices } from './services.ts';
 import { TaskRegistry } from './tasks.ts';
+import { serveTransfers, transferLead } from './transferLead.ts';
 import { createConnectionFence } from './txn/fence.ts';
 import { createProducerIds } from './txn/pids.ts';
 import { serveTransactions } from './txn/serve.ts';
@@ -44,14 +37,6 @@ import { serveTransactions } from './txn/serve.ts';
 /** A drain gives its leads away and ends its clients' requests within this time. */
 const handOverMs = 8_000;
 const drainMs = 20_000;
-/** How long a broker that turns read-only tries to give its leads away. */
-const yieldMs = 5_000;
-/** Share of `server.max_memory` for batches that consumers read from memory, and for what waits to be written. */
-const cacheShare = 0.2;
-const unwrittenShare = 0.1;
-/** Between two looks at what partitions need; retention may be asked for more often. */
-const maintenanceMs = 30_000;
-const transferName = 'group.transfer';
 
 /** What a broker is given beside its configuration. */
 export interface StreamBusOptions {
@@ -96,7 +81,6 @@ class Broker implements StreamBus {
   readonly stopped: Promise<void>;
   readonly #host: Host;
   readonly #config: StreamBusConfig;
-  readonly #options: StreamBusOptions;
   readonly #broker: BrokerId;
   readonly #ready = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
@@ -106,23 +90,18 @@ class Broker implements StreamBus {
   readonly #jobs: Jobs;
   readonly #tasks: TaskRegistry;
   readonly #disk: DiskWatch;
+  readonly #readOnly: ReadOnly;
+  readonly #running: Running;
   #secret: Uint8Array | undefined;
   #lock: DiskFile | undefined;
   #journal: Journal | undefined;
-  #groups: Groups | undefined;
-  #machines: Machines | undefined;
-  #keeper: ReplicaKeeper | undefined;
-  #maintenance: LogMaintenance | undefined;
   #kafka: KafkaListener | undefined;
-  #operatorReadOnly: string | undefined;
-  #isReadOnly = false;
   #isDraining = false;
   #background: Promise<void> = Promise.resolve();
 
   constructor(host: Host, config: StreamBusConfig, options: StreamBusOptions) {
     this.#host = host;
     this.#config = config;
-    this.#options = options;
     this.#broker = brokerIdOf(config);
     this.ready = this.#ready.promise;
     this.stopped = this.#stopped.promise;
@@ -145,12 +124,31 @@ class Broker implements StreamBus {
       below: () => config.storage.read_only_below,
       onChange: (space) => {
         this.metrics.setDisk(space.freeBytes, space.totalBytes);
-        this.#noteReadOnly();
+        void this.#readOnly.note();
       },
     });
+    this.#readOnly = new ReadOnly({
+      telemetry: host.telemetry,
+      metadata: this.#metadata,
+      runtime: this.runtime,
+      groups: () => this.#running.groups,
+      diskTooFull: () => this.#disk.tooLittle,
+    });
     this.services = this.#makeServices();
+    this.#running = new Running({
+      host,
+      config,
+      broker: this.#broker,
+      transport: this.#transport,
+      observer: options.observer,
+      runtime: this.runtime,
+      metadata: this.#metadata,
+      metrics: this.metrics,
+      services: this.services,
+      fatal: (error) => this.#fail(error),
+    });
     const admin = this.#adminContext();
-    this.metrics.attach(brokerReadings(admin, () => this.#machines));
+    this.metrics.attach(brokerReadings(admin, () => this.#running.machines));
     this.routes = adminRoutes(admin);
     this.#serve();
   }
@@ -199,7 +197,7 @@ class Broker implements StreamBus {
     const { clusterId, incarnation, startCount } = established.identity;
     this.#transport.identify({ cluster: clusterId, incarnation, startCount });
     task.state = 'recovery';
-    const keeper = await this.#openGroups(established, journal);
+    const keeper = await this.#running.open(established, journal);
     task.state = 'registration';
     await registerStart(this.#host, this.#config, this.services.commands, established, signal);
     // The metadata here has this start: what it does not name was deleted.
@@ -216,86 +214,9 @@ class Broker implements StreamBus {
     this.#ready.resolve();
   }
 
-  async #openGroups(established: Established, journal: Journal): Promise<ReplicaKeeper> {
-    const { storage, cluster, server, replication } = this.#config;
-    const host = this.#host;
-    const groups = await startGroups({
-      host,
-      broker: this.#broker,
-      incarnation: established.identity.incarnation,
-      journal,
-      journalSegmentBytes: storage.journal.segment_size,
-      snapshotDirectory: `${raftStateDirectory(storage.data_dir)}/snapshots`,
-      transport: this.#transport,
-      observer: this.#options.observer,
-      raft: {
-        tickMs: cluster.raft.tick,
-        heartbeatTicks: cluster.raft.heartbeat_ticks,
-        electionTicks: cluster.raft.election_ticks,
-        maxUncommittedBytes: cluster.raft.max_uncommitted,
-      },
-      flushIntervalMs: () => storage.flush_interval,
-      events: this.#groupEvents(),
-      onFatal: (error) => this.#fail(error),
-    });
-    this.#groups = groups;
-    this.runtime.desired = (group) => desiredMembers(this.#metadata, group);
-    this.runtime.begin(groups);
-    const machines = new Machines({
-      services: this.services,
-      groups,
-      shared: new LogShared(host, {
-        cacheBytes: Math.floor(server.max_memory * cacheShare),
-        unwrittenBytes: Math.floor(server.max_memory * unwrittenShare),
-        catchUpRate: replication.catchup_rate,
-      }),
-      metrics: this.metrics,
-      fatal: (error) => this.#fail(error),
-    });
-    this.#machines = machines;
-    await groups.open(this.#metaSpec(established));
-    const keeper = new ReplicaKeeper({
-      host,
-      broker: this.#broker,
-      groups,
-      metadata: this.#metadata,
-      dataDirectory: `${storage.data_dir}/data`,
-      openShard: (shard) => machines.shard(shard),
-      openPartition: (partition, directory) => machines.partition(partition, directory),
-      changed: (partition) => machines.partitions.get(partition.group)?.setInfo(partition),
-      closed: (group) => machines.forget(group),
-      onFatal: (error) => this.#fail(error),
-    });
-    this.#keeper = keeper;
-    await keeper.start();
-    this.#maintenance = startLogMaintenance(host, {
-      partitions: () => machines.partitions.values(),
-      intervalMs: Math.min(maintenanceMs, storage.compaction.interval),
-      retentionIntervalMs: () => (storage.compaction.enabled ? storage.compaction.interval : undefined),
-      scrubIntervalMs: () => storage.scrub_interval,
-      onScrubbed: (wallMs) => {
-        machines.scrubbedWall = wallMs;
-      },
-    });
-    return keeper;
-  }
-
-  #metaSpec({ founding }: Established): GroupSpec {
-    return {
-      group: metaGroup,
-      kind: 'meta',
-      generation: 1,
-      founders: founding === undefined ? [] : metaFounders(founding.meta),
-      open: async (_handle, checkpoint) => {
-        this.#metadata.open(checkpoint, founding?.meta);
-        return this.#metadata;
-      },
-    };
-  }
-
   reload(next: StreamBusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
     const changes = reloadInto(this.#config, next);
-    this.#machines?.setCatchUpRate(this.#config.replication.catchup_rate);
+    this.#running.machines?.setCatchUpRate(this.#config.replication.catchup_rate);
     return changes;
   }
 
@@ -306,7 +227,7 @@ class Broker implements StreamBus {
     const late = Promise.withResolvers<'late'>();
     const timer: Timer = clock.timer(drainMs, () => late.resolve('late'));
     const orderly = async (): Promise<'done'> => {
-      const left = (await this.#groups?.handOver(handOverMs)) ?? [];
+      const left = (await this.#running.groups?.handOver(handOverMs)) ?? [];
       // A group of which nobody else is left cannot be given away: it ends with its last replica.
       if (left.length > 0) unfinished.push(`leads of ${left.length} groups`);
       await this.#end(true);
@@ -337,9 +258,7 @@ class Broker implements StreamBus {
     this.#ending.abort();
     await this.#background;
     if (!isOrderly) await this.#kafka?.close();
-    this.#maintenance?.stop();
-    await this.#keeper?.stop();
-    await this.#groups?.close();
+    await this.#running.close();
     await this.#release();
     this.#stopped.resolve();
   }
@@ -384,45 +303,31 @@ class Broker implements StreamBus {
         return [...self.runtime.all].map(({ spec }) => spec.group);
       },
       leaderOf: (group) => this.runtime.leaderOf(group),
-      transferLead: (group, to) => this.#transferLead(group, to),
+      transferLead: (group, to) => transferLead(this.#transport, this.runtime, group, to),
       partition: (topic, partition) => {
         const group = this.#metadata.topics.get(topic)?.partitions[partition]?.group;
-        return group === undefined ? undefined : this.#machines?.partitions.get(group);
+        return group === undefined ? undefined : this.#running.machines?.partitions.get(group);
       },
       get partitions() {
-        return self.#machines?.partitions.values() ?? [];
+        return self.#running.machines?.partitions.values() ?? [];
       },
-      groupCoordinator: (shard) => this.#machines?.groupShards.get(shard)?.coordinator,
-      transactionCoordinator: (shard) => this.#machines?.transactionShards.get(shard)?.coordinator,
+      groupCoordinator: (shard) => this.#running.machines?.groupShards.get(shard)?.coordinator,
+      transactionCoordinator: (shard) => this.#running.machines?.transactionShards.get(shard)?.coordinator,
       producerIds: createProducerIds(commands),
       connectionFence: createConnectionFence(this.#host),
       get readOnly() {
-        return self.#readOnly;
+        return self.#readOnly.reason;
       },
     };
   }
 
   #serve(): void {
     serveRegistrations(this.#transport, this.#metadata, () =>
-      this.#groups === undefined ? undefined : this.services.commands,
+      this.#running.groups === undefined ? undefined : this.services.commands,
     );
     serveCommands(this.#transport, () => this.runtime.get(metaGroup)?.handle);
     serveTransactions(this.services);
-    this.#transport.serve(transferName, async (body) => {
-      const { group, to } = decodeJson(body) as { group: GroupId; to: BrokerId }; // written by `#transferLead`
-      try {
-        await this.runtime.transfer(group, to);
-        return new Uint8Array(0);
-      } catch (error) {
-        if (!(error instanceof NotProposed)) throw error;
-        throw new RpcRefusal(error.reason === 'not-leader' ? 'NOT_LEADER' : 'BUSY', error.message);
-      }
-    });
-  }
-
-  async #transferLead(group: GroupId, to: BrokerId): Promise<void> {
-    if (this.runtime.leaderOf(group)?.broker === to) return;
-    await this.#transport.callLeader(group, transferName, encodeJson({ group, to }));
+    serveTransfers(this.#transport, this.runtime);
   }
 
   #adminContext(): AdminContext {
@@ -432,72 +337,20 @@ class Broker implements StreamBus {
       metrics: this.metrics,
       jobs: this.#jobs,
       slowQueries: () => this.#kafka?.slowLog.entries() ?? [],
-      partition: (group) => this.#machines?.partitions.get(group),
-      setReadOnly: async (reason) => {
-        this.#operatorReadOnly = reason;
-        await this.#noteReadOnly();
-      },
-      ownReadOnly: () => [
-        ...(this.#operatorReadOnly === undefined ? [] : [{ by: 'broker' as const, reason: this.#operatorReadOnly }]),
-        ...(this.#disk.tooLittle === undefined ? [] : [{ by: 'disk' as const, reason: this.#disk.tooLittle }]),
-      ],
+      partition: (group) => this.#running.machines?.partitions.get(group),
+      setReadOnly: (reason) => this.#readOnly.setOperator(reason),
+      ownReadOnly: () => this.#readOnly.own,
       isDraining: () => this.#isDraining,
       isListening: () => this.#kafka !== undefined && !this.#isDraining,
       disk: () => this.#disk.space,
       connections: () => this.#kafka?.connections ?? 0,
-      memory: () => ({ usedBytes: this.#usedBytes(), limitBytes: this.#config.server.max_memory }),
+      memory: () => ({ usedBytes: this.#running.usedBytes, limitBytes: this.#config.server.max_memory }),
       tasks: () => [
         ...this.#tasks.list(),
         ...standingTasks(this.runtime, this.#metadata, this.#jobs, this.#host.clock.wall()),
         ...(this.#kafka?.tasks() ?? []),
       ],
     };
-  }
-
-  #groupEvents(): GroupEvents {
-    const { metrics } = this;
-    return {
-      fenced: (reason) => metrics.fenced(fencedReason(reason)),
-      journalSynced: (ms) => metrics.journalSynced(ms / 1_000),
-      leaderChanged: (kind) => metrics.leaderChanged(metricKind(kind)),
-      electionBegun: (kind) => metrics.electionBegun(metricKind(kind)),
-      confChanged: (kind) => metrics.confChanged(metricKind(kind)),
-    };
-  }
-
-  get #readOnly(): string | undefined {
-    return this.#operatorReadOnly ?? this.#disk.tooLittle ?? this.#metadata.readOnly;
-  }
-
-  /** Leaders move first where this broker alone takes no writes; they come back by the preference of each group. */
-  async #noteReadOnly(): Promise<void> {
-    const reason = this.#operatorReadOnly ?? this.#disk.tooLittle;
-    const isReadOnly = reason !== undefined;
-    if (isReadOnly === this.#isReadOnly) return;
-    this.#isReadOnly = isReadOnly;
-    const { logger } = this.#host.telemetry;
-    if (isReadOnly) {
-      logger.warn('read-only', { reason });
-      const ledBefore = this.#countLed();
-      const left = (await this.#groups?.handOver(yieldMs)) ?? [];
-      this.#host.telemetry.sometimes('read-only handed over', ledBefore > 0 && left.length === 0);
-    } else {
-      logger.info('writes are taken again');
-      this.#groups?.resume();
-    }
-  }
-
-  #countLed(): number {
-    let led = 0;
-    for (const { handle } of this.runtime.all) if (handle.serving) led += 1;
-    return led;
-  }
-
-  /** What the broker can count: batches in memory and logs of groups. */
-  #usedBytes(): number {
-    let bytes = this.#machines?.sharedBytes ?? 0;
-    for (const { spec } of this.runtime.all) bytes += this.#groups?.windowBytes(spec.group) ?? 0;
-    return bytes;
   }
 
   #addressOf(broker: BrokerId): { readonly host: string; readonly port: number } | undefined {
@@ -514,25 +367,6 @@ class Broker implements StreamBus {
       throw new StreamBusError('CONFIG_INVALID', `security.inter_broker.secret_file: ${path} is missing or empty`);
     }
     return secret;
-  }
-}
-
-function metricKind(kind: GroupSpec['kind']): GroupKind {
-  if (kind === 'meta') return 'meta';
-  return kind === 'partition' ? 'data' : 'shard';
-}
-
-function fencedReason(reason: string): 'incarnation' | 'generation' | 'cluster' | 'start' {
-  switch (reason) {
-    case 'generation':
-    case 'incarnation':
-      return reason;
-    case 'fenced':
-      return 'start';
-    case 'sender':
-      return 'incarnation';
-    default:
-      return 'cluster';
   }
 }
 
