@@ -88,8 +88,8 @@ describe('kafka codec', () => {
       encodeRequest(apiKeys.Fetch, 0, 3, 'x', { maxWaitMs: 1, minBytes: 1, topics: [] }),
     ).subarray(4);
     const header = decodeRequestHeader(frame);
-    expect(header.body).toBeDefined();
-    expect(decodeRequest(apiKeys.Fetch, 0, header.body ?? frame)).toMatchObject({ maxBytes: 0x7fffffff, topics: [] });
+    if (header.body === undefined) throw new Error('expected the body of a version that is answered');
+    expect(decodeRequest(apiKeys.Fetch, 0, header.body)).toMatchObject({ maxBytes: 0x7fffffff, topics: [] });
   });
 
   it('should tell the header of a version that it does not know, without its body', () => {

@@ -98,7 +98,7 @@ test('who gives up waiting for the budget lets those behind through', async () =
   expect(await small).toBe(true);
   expect(budget.used).toBe(80);
   expect(budget.waiting).toBe(0);
-  expect(() => budget.give(81)).toThrow();
+  expect(() => budget.give(81)).toThrow('requests gave 1 bytes more back than they had taken');
 });
 
 function clockAt(time: { now: number }): Clock {

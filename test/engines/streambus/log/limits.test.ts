@@ -15,7 +15,7 @@ describe('a slow, full or failing disk', () => {
       expect(answers.map((answer) => answer.errorCode)).toEqual([0, 0, 0, 0]);
       expect(await partition.append(batch())).toMatchObject({ errorCode: 19 });
       const room = partition.hold();
-      expect(room).toBeDefined();
+      expect(room).toBeInstanceOf(Promise);
       expect(await partition.read(fetchAt(3))).toMatchObject({ errorCode: 0 });
       await room;
       expect(shared.unwrittenBytes).toBeLessThan(20_000);
@@ -52,8 +52,14 @@ describe('a slow, full or failing disk', () => {
         machine.devices
           .device('root')
           .rules.add({ kind: 'sync-error', variant, remaining: 1, path: `${directory}/*.seg` });
-        await expect(partition.checkpoint()).rejects.toThrow();
-        expect(calls.fatal).toHaveLength(1);
+        await expect(partition.checkpoint()).rejects.toMatchObject({
+          name: 'DiskError',
+          operation: 'sync',
+          code: 'EIO',
+        });
+        expect(calls.fatal.map(({ cause }) => cause)).toEqual([
+          expect.objectContaining({ operation: 'sync', code: 'EIO' }),
+        ]);
       });
     },
   );

@@ -129,30 +129,34 @@ test('racks are kept apart', () =>
     [founder(1, 'a'), founder(2, 'a'), founder(3, 'b'), founder(4, 'b')],
   ));
 
-test.each<[string, Partial<NewTopic>, number]>([
-  ['', {}, 17],
-  ['.', {}, 17],
-  ['a b', {}, 17],
-  ['x'.repeat(250), {}, 17],
-  ['taken', {}, 36],
-  ['take.n_', {}, 17],
-  ['t', { partitions: 0 }, 37],
-  ['t', { partitions: 10_001 }, 37],
-  ['t', { replication: 4 }, 38],
-  ['t', { replication: 0 }, 38],
-  ['t', { partitions: -1, replication: -1, assignment: [[1, 1]] }, 39],
-  ['t', { partitions: -1, replication: -1, assignment: [[1, 7]] }, 39],
-  ['t', { partitions: 3, assignment: [[1]] }, 42],
-  ['t', { configs: { 'retention.ms': 'soon' } }, 40],
-  ['t', { configs: { 'retention.msec': '5' } }, 40],
-  ['t', { configs: { 'cleanup.policy': 'compact' } }, 40],
-])('a topic %j with %j is refused with %i', (name, extra, code) =>
+test.each<[string, Partial<NewTopic>, number, string]>([
+  ['', {}, 17, 'expected a name of 1 to 249 characters, got 0'],
+  ['.', {}, 17, 'a topic cannot be called "."'],
+  ['a b', {}, 17, 'expected letters of ASCII, digits, dots, dashes and underscores, got "a b"'],
+  ['x'.repeat(250), {}, 17, 'expected a name of 1 to 249 characters, got 250'],
+  ['taken', {}, 36, 'topic taken exists'],
+  ['take.n_', {}, 17, 'topic take.n_ would share the names of its metrics with take_n.'],
+  ['t', { partitions: 0 }, 37, 'expected 1 to 10000 partitions, got 0'],
+  ['t', { partitions: 10_001 }, 37, 'expected 1 to 10000 partitions, got 10001'],
+  ['t', { replication: 4 }, 38, 'expected a replication from 1 to the number of brokers, 3, got 4'],
+  ['t', { replication: 0 }, 38, 'expected a replication from 1 to the number of brokers, 3, got 0'],
+  ['t', { partitions: -1, replication: -1, assignment: [[1, 1]] }, 39, 'partition 0: a broker is named twice'],
+  ['t', { partitions: -1, replication: -1, assignment: [[1, 7]] }, 39, 'partition 0: broker 7 is not in the cluster'],
+  ['t', { partitions: 3, assignment: [[1]] }, 42, 'expected either an assignment or counts, got both'],
+  [
+    't',
+    { configs: { 'retention.ms': 'soon' } },
+    40,
+    'retention.ms: expected a whole number from -1 to 9223372036854776000, got "soon"',
+  ],
+  ['t', { configs: { 'retention.msec': '5' } }, 40, 'unknown setting retention.msec; did you mean retention.ms?'],
+  ['t', { configs: { 'cleanup.policy': 'compact' } }, 40, 'cleanup.policy: expected one of delete, got "compact"'],
+])('a topic %j with %j is refused with %i: %s', (name, extra, code, message) =>
   withMeta(({ machine, apply }) => {
     apply(create(topicOf('taken'), topicOf('take_n.')));
     const before = machine.snapshot();
     const [outcome] = apply<{ errorCode: number; errorMessage: string }[]>(create(topicOf(name, extra)));
-    expect(outcome?.errorCode).toBe(code);
-    expect(outcome?.errorMessage).toBeTruthy();
+    expect(outcome).toMatchObject({ errorCode: code, errorMessage: message });
     // Nothing but the memory of the command has changed.
     const strip = (bytes: Uint8Array) => ({ ...(decodeJson(bytes) as object), results: [] });
     expect(strip(machine.snapshot())).toEqual(strip(before));
