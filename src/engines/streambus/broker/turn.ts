@@ -28,6 +28,8 @@ export class Turns {
   #dirty = new Set<TurnMember>();
   #timer: Timer | undefined;
   #stopped = false;
+  /** A turn is being taken: what comes up is looked at when it ends. */
+  #isTurning = false;
   #records: RecordIn[] = [];
   #durables: { readonly offset: number; readonly durable: (first: Lsn) => void }[] = [];
   #pendingBytes = 0;
@@ -61,7 +63,7 @@ export class Turns {
 
   /** There is something to do, if only to send. */
   wake(): void {
-    if (this.#timer !== undefined || this.#stopped) return;
+    if (this.#timer !== undefined || this.#stopped || this.#isTurning) return;
     this.#timer = this.#host.clock.timer(0, () => {
       this.#timer = undefined;
       this.#guarded();
@@ -69,11 +71,16 @@ export class Turns {
   }
 
   #guarded(): void {
+    this.#isTurning = true;
     try {
       this.#turn();
     } catch (error) {
       this.#onDefect(error);
+    } finally {
+      this.#isTurning = false;
     }
+    const isHeld = this.#journal()?.isHeld === true;
+    if (!isHeld && (this.#dirty.size > 0 || this.#durables.length > 0)) this.wake();
   }
 
   /**
@@ -113,13 +120,15 @@ export class Turns {
     else this.#runAll(members);
     this.#write(journal);
     this.#flush();
-    if (this.#dirty.size > 0) this.wake();
   }
 
   #runAll(members: Set<TurnMember>): void {
     this.#dirty = new Set();
     for (const member of members) {
-      if (member.isOpen && member.run()) this.#dirty.add(member);
+      let more = member.isOpen && member.run();
+      // What its own run brought up is nearly always done by then, and never worth a turn of the event loop.
+      if (this.#dirty.delete(member)) more = member.isOpen && member.run();
+      if (more) this.#dirty.add(member);
     }
   }
 
