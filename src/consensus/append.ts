@@ -28,10 +28,14 @@ export function appendProposals(raft: Raft, proposals: readonly Proposal[]): boo
 
 /** An empty tail takes a proposal of any size, and empty entries are never refused: a new term and leaving a joint need them. */
 function growUncommitted(raft: Raft, bytes: number): boolean {
-  const after = raft.uncommittedBytes + bytes;
-  if (raft.uncommittedBytes > 0 && bytes > 0 && after > raft.maxUncommittedBytes) return false;
-  raft.uncommittedBytes = after;
+  if (!hasRoomFor(raft, bytes)) return false;
+  raft.uncommittedBytes += bytes;
   return true;
+}
+
+/** Whether a leader may append so many bytes more before others are committed. */
+export function hasRoomFor(raft: Raft, bytes: number): boolean {
+  return raft.uncommittedBytes === 0 || bytes === 0 || raft.uncommittedBytes + bytes <= raft.maxUncommittedBytes;
 }
 
 /** Entries of so many bytes are committed and applied. */

@@ -1,4 +1,4 @@
-import type { Proposal } from './append.ts';
+import { hasRoomFor, type Proposal } from './append.ts';
 import { encodeConfChange } from './confChange.ts';
 import type { RaftConfig } from './config.ts';
 import { configurationOf, confStateOf, membersOf, votersOf } from './configuration.ts';
@@ -110,6 +110,11 @@ export class RawNode {
   /** Target of a transfer under way; 0: none. */
   get leadTransferee(): RaftId {
     return this.core.leadTransferee;
+  }
+
+  /** Whether a proposal of so many bytes fits what may be uncommitted. */
+  hasRoomFor(bytes: number): boolean {
+    return hasRoomFor(this.core, bytes);
   }
 
   /** This member leads and has committed an entry of its own term: it may answer reads and change the configuration. */

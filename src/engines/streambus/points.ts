@@ -12,6 +12,7 @@ export const streamBusPoints: DeclaredPoints = {
     'metadata command repeated',
     'format found a cluster',
     'produce waited for a verification',
+    'produce waited for room',
     'long poll woken by records',
     'idempotent tail truncated',
     'repeat before its original committed',

@@ -31,6 +31,7 @@ import { ReplicaAppends } from './replicaAppends.ts';
 import { ReplicaApplies } from './replicaApplies.ts';
 import { groupLimits, type ReplicaBody, type ReplicaContext, type ReplicaStart } from './replicaBody.ts';
 import { ReplicaCheckpoints } from './replicaCheckpoints.ts';
+import { RoomWaiters } from './roomWaiters.ts';
 import type { GroupSpec } from './runtime.ts';
 
 /**
@@ -47,6 +48,7 @@ export class GroupReplica implements GroupHandle {
   readonly #context: ReplicaContext;
   readonly #proposals = new Proposals();
   readonly #barriers = new ReadBarriers();
+  readonly #room = new RoomWaiters((bytes) => this.#mustWait(bytes));
   readonly #closed = new AbortController();
   #isOpen = false;
   #core: { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } | undefined;
@@ -171,6 +173,18 @@ export class GroupReplica implements GroupHandle {
     return this.#proposals.wait(node.lastIndex, node.term, this.#context.host.clock.now());
   }
 
+  room(bytes: number): Promise<void> | undefined {
+    return this.#mustWait(bytes) ? this.#room.wait(bytes) : undefined;
+  }
+
+  /** True when `propose` would refuse so many bytes now, and might take them in a moment. */
+  #mustWait(bytes: number): boolean {
+    const { isCongested, isStopping, raft } = this.#context;
+    const node = this.#core?.node;
+    if (node === undefined || !this.serving || isStopping || bytes > raft.maxEntryBytes) return false;
+    return isCongested || node.leadTransferee !== 0 || !node.hasRoomFor(bytes);
+  }
+
   readBarrier(): Promise<void> {
     if (!this.serving || this.#context.isStopping) {
       const why = `broker ${this.#context.broker} does not lead group ${this.group}`;
@@ -190,6 +204,8 @@ export class GroupReplica implements GroupHandle {
 
   tick(): void {
     const { node } = this.#opened;
+    // What was in the way may have been another group's, or the end of a handover that came to nothing.
+    this.#room.look();
     // On probation it neither campaigns nor counts the time since it heard a leader.
     if (this.#probation.isOn) return;
     node.tick();
@@ -246,6 +262,12 @@ export class GroupReplica implements GroupHandle {
 
   /** The replica's part of a turn. True: there is more to do. */
   run(): boolean {
+    const more = this.#runRounds();
+    this.#room.look();
+    return more;
+  }
+
+  #runRounds(): boolean {
     const { node } = this.#opened;
     const round = node.committedInTerm ? this.#barriers.begin() : undefined;
     if (round !== undefined) node.readIndex(round);
@@ -430,6 +452,7 @@ export class GroupReplica implements GroupHandle {
     if (served) this.machine.follow();
     this.#proposals.lose(why);
     this.#barriers.fail(why);
+    this.#room.look();
     this.#context.observer?.closed(this.group, this.member);
     await this.#core?.machine.close();
   }

@@ -8,6 +8,8 @@ import type { DesiredMembers } from './runtime.ts';
 
 /** A learner gets its vote once it has been this close to the end of the log for this long. */
 const caughtUpEntries = 100;
+/** And no further than these, or the lead is not handed over: meanwhile nothing is proposed, and an election time-out ends it. */
+const handoverBytes = 4 * 1024 * 1024;
 const caughtUpForMs: Millis = 5_000;
 /** Each group is looked at once in this time. */
 const lookEveryMs: Millis = 1_000;
@@ -180,6 +182,17 @@ export class Reconciler {
     const broker = brokerOf(preferred);
     if (broker === this.#context.broker || this.#context.yields(broker)) return;
     const progress = replica.node.status().progress.find((it) => it.id === preferred);
-    if (progress?.isLearner === false && this.#isClose(replica, progress)) replica.transferLeader(preferred);
+    if (progress?.isLearner === false && this.#isClose(replica, progress) && isNear(replica, progress)) {
+      replica.transferLeader(preferred);
+    }
   }
+}
+
+/** Whether a follower can have the rest of the log in a moment: a hundred entries may be a hundred megabytes. */
+function isNear({ storage }: GroupReplica, { match }: ProgressStatus): boolean {
+  const from = match + 1;
+  if (from < storage.firstIndex()) return false;
+  if (from > storage.lastIndex()) return true;
+  const behind = storage.entries(from, storage.lastIndex() + 1, handoverBytes);
+  return behind.length === storage.lastIndex() - match;
 }

@@ -93,6 +93,13 @@ export class Appender {
     this.proposeQuietly(encodeLimits(segmentBytes, segmentAgeMs));
   }
 
+  /** See `PartitionReplica.room`. */
+  room(bytes: number): Promise<void> | undefined {
+    const { handle, hooks, writer } = this.#core;
+    const isRefused = !handle.serving || this.tail === undefined || (hooks.readOnly() ?? writer.stalled) !== undefined;
+    return isRefused ? undefined : (hooks.shared.room() ?? handle.room?.(bytes));
+  }
+
   append(request: AppendRequest): Promise<AppendResult> {
     const { handle, hooks } = this.#core;
     const { tail } = this;

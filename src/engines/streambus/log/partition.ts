@@ -173,6 +173,10 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
     return this.appender.append(request);
   }
 
+  room(bytes: number): Promise<void> | undefined {
+    return this.appender.room(bytes);
+  }
+
   read(request: ReadRequest): Promise<ReadResult> {
     return fetchFrom(this.core, this.appender, request);
   }

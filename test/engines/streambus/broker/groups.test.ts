@@ -74,6 +74,51 @@ describe('the groups of three brokers', () => {
     await cluster.until('all of it', () => cluster.texts().get(follower)?.length === 120);
   });
 
+  it('tell who finds the log full, or the lead on its way to another, when to ask again', async () => {
+    const cluster = new Cluster();
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const leader = cluster.leader();
+    const handle = leader?.groups.get(0)?.handle;
+    if (leader === undefined || handle === undefined) throw new Error('the group has a leader');
+    const entry = encode('x'.repeat(1_000_000));
+    expect(handle.room?.(entry.length)).toBeUndefined();
+    let taken = 0;
+    while (handle.room?.(entry.length) === undefined && taken < 1_000) {
+      void handle.propose(entry);
+      taken++;
+    }
+    expect(taken).toBeLessThan(1_000);
+    expect(() => handle.propose(entry)).toThrow(expect.objectContaining({ reason: 'busy' }));
+    let hasRoom = false;
+    void handle.room?.(entry.length)?.then(() => {
+      hasRoom = true;
+    });
+    await cluster.until('room', () => hasRoom);
+    void handle.propose(entry);
+    await cluster.until('all of it', () => [...cluster.texts().values()].every(({ length }) => length === taken + 1));
+
+    const other = leader.id === 1 ? 2 : 1;
+    let isOver = false;
+    cluster.stop(other, 'kill');
+    let refusal = '';
+    leader.groups.transfer(0, other).catch((error: unknown) => {
+      refusal = String(error);
+    });
+    expect(() => handle.propose(entry)).toThrow(expect.objectContaining({ reason: 'transferring' }));
+    void handle.room?.(entry.length)?.then(() => {
+      isOver = true;
+    });
+    expect(isOver).toBe(false);
+    // The election time-out ends a transfer to somebody who does not come.
+    await cluster.until('the end of the transfer', () => isOver);
+    expect(handle.serving).toBe(true);
+    await cluster.until('the refusal', () => refusal !== '');
+    expect(refusal).toContain('did not take the lead');
+    void handle.propose(encode('after'));
+    await cluster.until('one more', () => cluster.texts().get(leader.id)?.at(-1) === 'after');
+  });
+
   it('answer reads only once the lead is confirmed', async () => {
     const cluster = new Cluster();
     cluster.start();

@@ -305,3 +305,35 @@ test('a slow append is in the slow log, with where its time went', async () => {
     ]);
   });
 });
+
+test('what a partition has no room for at the moment waits, and what comes after it on the connection waits behind it', async () => {
+  await withDoor(async ({ services, connect, host }) => {
+    const [crowded, free] = services.addTopic('t', 2);
+    crowded?.crowd();
+    const client = await connect();
+    for (const index of [0, 0, 1]) await client.send(apiKeys.Produce, 9, produceOf({ index }));
+    await host.clock.sleep(900);
+    expect([crowded?.requests.length, free?.requests.length]).toEqual([0, 0]);
+    crowded?.makeRoom();
+    for (const baseOffset of [0, 1, 0]) {
+      const answer = await client.receive(apiKeys.Produce, 9);
+      expect(answer?.body.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 0, baseOffset });
+    }
+    // What is left of the request's own 1,000 ms is the append's.
+    expect(crowded?.requests[0]?.timeoutMs).toBeLessThan(110);
+    expect(crowded?.requests[0]?.timeoutMs).toBeGreaterThan(0);
+  });
+});
+
+test('what finds no room within the request time-out is refused with 19: nothing was appended', async () => {
+  await withDoor(async ({ services, connect, host }) => {
+    const [partition] = services.addTopic('t');
+    partition?.crowd();
+    const client = await connect();
+    const begunMs = host.clock.now();
+    const answer = await client.call(apiKeys.Produce, 9, produceOf());
+    expect(answer.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 19, baseOffset: -1 });
+    expect(host.clock.now() - begunMs).toBeGreaterThanOrEqual(1_000);
+    expect(partition?.batches).toEqual([]);
+  });
+});

@@ -1,3 +1,4 @@
+import type { Millis } from '../../../../host/clock.ts';
 import { kafkaErrors } from '../../../../wire/kafka/errors.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../../wire/kafka/messages/produce.ts';
 import type { PartitionReplica } from '../../log/replica.ts';
@@ -36,7 +37,8 @@ const leaderTagFrom = 10;
 
 /**
  * Produce: checks, then appends to each partition. Batches are proposed before this call first waits, so that those of a connection
- * keep their order; only a transaction that has to be verified first makes it, and later ones of the connection, wait.
+ * keep their order; only a transaction that has to be verified first, or a partition that takes nothing for the moment, makes it, and
+ * later ones of the connection, wait.
  */
 export async function produce(request: ProduceRequest, context: DoorContext): Promise<ProduceResponse | undefined> {
   const { services, session } = context;
@@ -49,14 +51,16 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   const throttleTimeMs = chargeFor(parts, context);
   const before = session.produceTurn;
   let answers: Promise<PartitionAnswer>[] = [];
+  const untilMs = services.host.clock.now() + request.timeoutMs;
   // Behind another one, what is to be verified shows only when its turn has come: that one may have opened the transaction.
   const verification = before === undefined ? verifyTransactions(request, parts, context) : undefined;
-  if (before === undefined && verification === undefined) {
-    answers = appendAll(parts, request, context);
+  if (before === undefined && verification === undefined && roomsOf(parts).length === 0) {
+    answers = appendAll(parts, request, context, request.timeoutMs);
   } else {
     const turn = takeTurn(before ?? verification, async () => {
       if (before !== undefined) await verifyTransactions(request, parts, context);
-      answers = appendAll(parts, request, context);
+      await untilRoom(parts, untilMs, context);
+      answers = appendAll(parts, request, context, Math.max(1, untilMs - services.host.clock.now()));
     });
     session.produceTurn = turn;
     services.host.telemetry.sometimes('produce waited for a verification', before !== undefined);
@@ -82,6 +86,32 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
 async function takeTurn(before: Promise<void> | undefined, act: () => Promise<void>): Promise<void> {
   await before;
   await act();
+}
+
+/** One for each partition that would refuse its batch for a passing reason. */
+function roomsOf(parts: readonly ProducePart[]): Promise<void>[] {
+  return parts.flatMap(({ refusal, replica, records }) => {
+    const room = refusal === undefined ? replica?.room?.(records.length) : undefined;
+    return room ?? [];
+  });
+}
+
+/**
+ * Waits until every partition takes its batch, at the latest until the request's time is over. Refused at once, the batch would come
+ * again behind those that the client has sent after it: a producer without idempotence would lose its order, one with it would get
+ * 45 for each of them. While it waits, the connection is read no further than its bound of requests, and TCP holds the client back.
+ */
+async function untilRoom(parts: readonly ProducePart[], untilMs: Millis, { services }: DoorContext): Promise<void> {
+  const { clock, telemetry } = services.host;
+  for (let rooms = roomsOf(parts); rooms.length > 0; rooms = roomsOf(parts)) {
+    const leftMs = untilMs - clock.now();
+    telemetry.sometimes('produce waited for room', leftMs > 0);
+    if (leftMs <= 0) return;
+    const enough = new AbortController();
+    const late = clock.sleep(leftMs, enough.signal).catch(() => undefined);
+    await Promise.race([Promise.all(rooms), late]);
+    enough.abort();
+  }
 }
 
 /** Why nothing of the request can be taken. */
@@ -157,6 +187,7 @@ function appendAll(
   parts: readonly ProducePart[],
   request: ProduceRequest,
   context: DoorContext,
+  timeoutMs: Millis,
 ): Promise<PartitionAnswer>[] {
   return parts.map((part) => {
     const { refusal, replica } = part;
@@ -168,7 +199,7 @@ function appendAll(
       };
       return Promise.resolve(refusedAnswer(part, context));
     }
-    return appendOne(part, replica, request, context);
+    return appendOne(part, replica, request, context, timeoutMs);
   });
 }
 
@@ -188,6 +219,7 @@ async function appendOne(
   replica: PartitionReplica,
   request: ProduceRequest,
   context: DoorContext,
+  timeoutMs: Millis,
 ): Promise<PartitionAnswer> {
   const { topic, partition, records, summary } = part;
   const { door, version, clientId } = context;
@@ -198,7 +230,7 @@ async function appendOne(
       records,
       transactionalId: request.transactionalId ?? undefined,
       version,
-      timeoutMs: request.timeoutMs,
+      timeoutMs,
       acks: request.acks as -1 | 0 | 1, // checked before anything was appended
       clientId,
     });

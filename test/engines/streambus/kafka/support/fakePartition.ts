@@ -29,6 +29,8 @@ export class FakePartition implements PartitionReplica {
   appendError = 0;
   openTransactions = new Set<string>();
   transactionEnds = 0;
+  /** While there is one, an append would be refused for a passing reason. Settled by `makeRoom`. */
+  #crowded: { readonly room: Promise<void>; readonly end: () => void } | undefined;
   readonly requests: AppendRequest[] = [];
   readonly batches: Stored[] = [];
   #held: (() => void)[] | undefined;
@@ -65,10 +67,25 @@ export class FakePartition implements PartitionReplica {
     for (const go of held) go();
   }
 
+  /** Appends are refused with 19 until `makeRoom` is called. */
+  crowd(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#crowded = { room: promise, end: resolve };
+  }
+
+  makeRoom(): void {
+    this.#crowded?.end();
+    this.#crowded = undefined;
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#crowded?.room;
+  }
+
   async append(request: AppendRequest): Promise<AppendResult> {
     this.requests.push(request);
     const base = this.batches.at(-1)?.next ?? 0;
-    const failed = this.appendError;
+    const failed = this.#crowded === undefined ? this.appendError : 19;
     if (failed === 0) {
       const { lastOffsetDelta } = readBatchHeader(request.records);
       stampBatch(request.records, base, this.leaderEpoch);
