@@ -88,6 +88,21 @@ export class ConfChangeInvalid extends RaftError {
 export class RaftPanic extends Error {
   constructor(message: string) {
     super(message);
-    this.name = 'RaftPanic';
+    this.name = new.target.name;
+  }
+}
+
+/** A leader counts on entries that this member had acknowledged, and its log ends before them: its storage has lost them. */
+export class LogLost extends RaftPanic {
+  /** Committed as the leader says. */
+  readonly commit: number;
+  readonly lastIndex: number;
+
+  constructor(commit: number, lastIndex: number) {
+    super(
+      `tocommit(${commit}) is out of range [lastIndex(${lastIndex})]. Was the raft log corrupted, truncated, or lost?`,
+    );
+    this.commit = commit;
+    this.lastIndex = lastIndex;
   }
 }

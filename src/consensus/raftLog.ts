@@ -1,5 +1,5 @@
 import { type EntrySize, limitBytes } from './entries.ts';
-import { Compacted, RaftPanic, Unavailable } from './errors.ts';
+import { Compacted, LogLost, RaftPanic, Unavailable } from './errors.ts';
 import type { LogEnd, LogSink } from './events.ts';
 import { noEntries } from './message.ts';
 import type { Entry, RaftStorage, Snapshot } from './types.ts';
@@ -141,11 +141,7 @@ export class RaftLog {
   commitTo(index: number): void {
     if (index <= this.#committed) return;
     const last = this.lastIndex;
-    if (last < index) {
-      throw new RaftPanic(
-        `tocommit(${index}) is out of range [lastIndex(${last})]. Was the raft log corrupted, truncated, or lost?`,
-      );
-    }
+    if (last < index) throw new LogLost(index, last);
     this.#committed = index;
   }
 

@@ -12,7 +12,8 @@ const EXIT = {
   WRONG_CLUSTER: ExitCode.data,
   JOURNAL_CORRUPT: ExitCode.data,
   NEEDS_INCARNATION: ExitCode.data,
-  ROLLED_BACK_DISK: ExitCode.data,
+  /** The next start mends it: it takes a new incarnation. */
+  ROLLED_BACK_DISK: ExitCode.software,
   JOURNAL_FAILED: ExitCode.software,
   SEGMENT_CORRUPT: ExitCode.data,
   PARTITION_OFFLINE: ExitCode.io,

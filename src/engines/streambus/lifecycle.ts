@@ -3,11 +3,11 @@ import { type Address, NetworkError } from '../../host/network.ts';
 import { replaceFile } from '../../storage/atomicFile.ts';
 import { type Journal, JournalError, openJournal, WalCorruption } from '../../storage/journal/index.ts';
 import type { FormatService } from './broker/format.ts';
-import { type Established, establish } from './broker/register.ts';
+import { type Established, establish, type OwnJournal } from './broker/register.ts';
 import type { Rpc } from './broker/rpc.ts';
 import type { StreamBusConfig } from './config.ts';
 import { StreamBusError } from './errors.ts';
-import { type IdentityVerdict, journalIdFile, raftStateDirectory, readText, voidTwin } from './identity.ts';
+import { type IdentityVerdict, journalIdFile, raftStateDirectory, readText } from './identity.ts';
 
 /** Appended and not yet durable; the turn holds back before it. */
 const journalPendingBytes = 256 * 1024 * 1024;
@@ -29,17 +29,30 @@ export async function takeStanding(
   begun: { readonly verdict: IdentityVerdict; readonly formatService: FormatService },
   signal: AbortSignal,
 ): Promise<Standing> {
-  let { verdict } = begun;
-  for (;;) {
-    const established = await establish(host, config, rpc, verdict, begun.formatService, signal);
-    try {
-      return { established, journal: await openOwnJournal(host, config) };
-    } catch (error) {
-      if (!(error instanceof JournalLost)) throw error;
-      host.telemetry.logger.error('JOURNAL_CORRUPT', { why: error.message });
-      await voidTwin(host, config.storage.data_dir);
-      verdict = { kind: 'needs-incarnation', identity: established.identity, why: error.message };
-    }
+  let journal: Journal | undefined;
+  const own: OwnJournal = {
+    open: async () => {
+      try {
+        const opened = await openOwnJournal(host, config);
+        journal = opened.journal;
+        return { end: opened.recovery.last };
+      } catch (error) {
+        if (error instanceof JournalLost) return { lost: error.message };
+        throw error;
+      }
+    },
+    close: async () => {
+      await journal?.close();
+      journal = undefined;
+    },
+  };
+  try {
+    const established = await establish(host, config, rpc, begun.verdict, begun.formatService, own, signal);
+    if (journal === undefined) throw new Error('this broker is established without a journal');
+    return { established, journal };
+  } catch (error) {
+    await own.close();
+    throw error;
   }
 }
 
@@ -50,11 +63,11 @@ class JournalLost extends Error {
 
 const journalDirectory = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/journal`;
 
-async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Journal> {
+async function openOwnJournal(host: Host, config: StreamBusConfig): ReturnType<typeof openJournal> {
   const directory = config.storage.data_dir;
   const { segment_size: segmentBytes, max_batch: maxBatchBytes, max_wait: maxWaitMs } = config.storage.journal;
   const expected = (await readText(host.disk, journalIdFile(directory)))?.trim();
-  const { journal } = await openJournal(host, {
+  const opened = await openJournal(host, {
     directory: journalDirectory(directory),
     name: 'streambus',
     metricsPrefix: 'streambus_',
@@ -68,6 +81,7 @@ async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Jour
   }).catch((error: unknown) => {
     throw journalError(error, directory);
   });
+  const { journal } = opened;
   if (expected !== undefined && journal.id !== expected) {
     await journal.close();
     throw new JournalLost(`${journalDirectory(directory)} holds journal ${journal.id}, expected ${expected}`);
@@ -75,7 +89,7 @@ async function openOwnJournal(host: Host, config: StreamBusConfig): Promise<Jour
   if (expected === undefined) {
     await replaceFile(host.disk, journalIdFile(directory), [new TextEncoder().encode(`${journal.id}\n`)]);
   }
-  return journal;
+  return opened;
 }
 
 function journalError(error: unknown, directory: string): unknown {

@@ -15,7 +15,7 @@ import { Transport } from './broker/transport.ts';
 import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
 import { DiskWatch } from './diskWatch.ts';
 import { StreamBusError } from './errors.ts';
-import { lockDataDirectory, readSmallFile } from './identity.ts';
+import { lockDataDirectory, readSmallFile, voidTwin } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
@@ -282,8 +282,18 @@ class Broker implements StreamBus {
     this.#ending.abort(reason);
     this.#disk.stop();
     void this.#transport.close();
-    this.#ready.reject(reason);
-    this.#stopped.reject(reason);
+    const end = (): void => {
+      this.#ready.reject(reason);
+      this.#stopped.reject(reason);
+    };
+    if (reason.code !== 'ROLLED_BACK_DISK') {
+      end();
+      return;
+    }
+    // What lies there counts no more: the next start must not take it for its own.
+    voidTwin(this.#host, this.#config.storage.data_dir)
+      .catch((failure: unknown) => this.#host.telemetry.logger.error('cannot void', { error: messageOf(failure) }))
+      .finally(end);
   }
 
   // Parts that others use.
@@ -322,9 +332,8 @@ class Broker implements StreamBus {
   }
 
   #serve(): void {
-    serveRegistrations(this.#transport, this.#metadata, () =>
-      this.#running.groups === undefined ? undefined : this.services.commands,
-    );
+    const commands = () => (this.#running.groups === undefined ? undefined : this.services.commands);
+    serveRegistrations(this.#transport, this.#metadata, commands, this.#transport.journalEnds);
     serveCommands(this.#transport, () => this.runtime.get(metaGroup)?.handle);
     serveTransactions(this.services);
     serveTransfers(this.#transport, this.runtime);

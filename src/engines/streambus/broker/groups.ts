@@ -1,9 +1,11 @@
+import { LogLost } from '../../../consensus/errors.ts';
 import type { Message, RaftId } from '../../../consensus/types.ts';
 import type { Millis, Timer } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Journal, Lsn } from '../../../storage/journal/index.ts';
 import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
+import { StreamBusError } from '../errors.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
 import { CheckpointRounds } from './checkpointRounds.ts';
 import { type Leadership, LeaderTable } from './gossip.ts';
@@ -124,6 +126,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       telemetry: host.telemetry,
       peerOf: (to) => transport.peer(to),
       onFenced: (reason) => options.events.fenced(reason),
+      journalEnd: () => journal.durableLsn,
     });
     this.#context = this.#replicaContext();
     this.#reconciler = new Reconciler({
@@ -355,6 +358,7 @@ export class Groups implements GroupsRuntime, TransportListener {
           else this.#deliver(group, message, (own) => own === generation);
         },
         heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
+        journalEnd: (end) => this.#options.transport.journalEnds.heard(from.broker, from.incarnation, end),
         leads: (group, term) => this.#leaders.heard(group, term, from.broker),
         yields: (yields) => {
           if (yields) this.#yielding.add(from.broker);
@@ -370,7 +374,8 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   onUp(broker: BrokerId): void {
     const led = [...this.#replicas.values()].filter((replica) => replica.serving);
-    this.#options.transport.peer(broker)?.send(gossipFrame({ yields: this.#isHandingOver, led }));
+    const { transport, journal } = this.#options;
+    transport.peer(broker)?.send(gossipFrame({ yields: this.#isHandingOver, led }, journal.durableLsn));
   }
 
   onDown(broker: BrokerId): void {
@@ -398,7 +403,8 @@ export class Groups implements GroupsRuntime, TransportListener {
     try {
       replica.step(message);
     } catch (error) {
-      this.#fatal(error);
+      const isAccepted = this.#options.host.telemetry.mutant('rollback-accepted');
+      this.#fatal(error instanceof LogLost && !isAccepted ? rolledBack(replica.group, message.from, error) : error);
     }
   }
 
@@ -465,8 +471,9 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   #gossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): void {
     if (this.#options.host.telemetry.buggify('gossip lost')) return;
-    const frame = gossipFrame({ yields: this.#isHandingOver, led });
-    for (const peer of this.#options.transport.peers) peer.send(frame);
+    const { transport, journal } = this.#options;
+    const frame = gossipFrame({ yields: this.#isHandingOver, led }, journal.durableLsn);
+    for (const peer of transport.peers) peer.send(frame);
   }
 
   // Time.
@@ -570,4 +577,13 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#turns.stop();
     this.#options.onFatal(error);
   }
+}
+
+/** What a leader knows that this broker has acknowledged is gone: no vote and no word of its log counts any more. */
+function rolledBack(group: GroupId, leader: RaftId, { commit, lastIndex }: LogLost): StreamBusError {
+  return new StreamBusError(
+    'ROLLED_BACK_DISK',
+    `group ${group}: broker ${brokerOf(leader)} leads and counts on entry ${commit}, which this broker has acknowledged, and its log ends at ${lastIndex}: ` +
+      'the disk is an older copy, or has lost what it called durable. Start again, and the broker takes a new incarnation',
+  );
 }

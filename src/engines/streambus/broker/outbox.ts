@@ -1,5 +1,6 @@
 import type { Message } from '../../../consensus/types.ts';
 import type { Telemetry } from '../../../host/telemetry.ts';
+import type { Lsn } from '../../../storage/journal/index.ts';
 import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
 import { frameHeaderBytes } from '../../../wire/rpc/frames.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
@@ -16,7 +17,7 @@ import {
 } from './messageCodec.ts';
 
 /** Frames of Raft, beside those of requests. */
-export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34 } as const;
+export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34, journalEnd: 35 } as const;
 
 /** Bytes of Raft's messages that wait for one peer. What comes beyond is dropped: Raft repeats it. One always fits: a snapshot is one. */
 export const raftBytesMax = 32 * 1024 * 1024;
@@ -48,6 +49,7 @@ export class Outbox {
   readonly #telemetry: Telemetry;
   readonly #peerOf: (broker: BrokerId) => OutboxPeer | undefined;
   readonly #onFenced: (reason: string) => void;
+  readonly #journalEnd: () => Lsn;
   readonly #parcels = new Map<BrokerId, Parcel>();
   #undelivered: Undelivered[] = [];
 
@@ -55,10 +57,13 @@ export class Outbox {
     readonly telemetry: Telemetry;
     readonly peerOf: (broker: BrokerId) => OutboxPeer | undefined;
     readonly onFenced: (reason: string) => void;
+    /** Last record of this broker's journal that is durable. */
+    readonly journalEnd: () => Lsn;
   }) {
     this.#telemetry = options.telemetry;
     this.#peerOf = options.peerOf;
     this.#onFenced = options.onFenced;
+    this.#journalEnd = options.journalEnd;
   }
 
   /** Takes a message for another member. It is encoded at once: nothing of it is kept. */
@@ -87,7 +92,10 @@ export class Outbox {
       this.#undelivered.push({ group, message });
       return;
     }
-    if (parcel.messages.length === 0) beginFrame(parcel.messages, RaftFrame.messages);
+    if (parcel.messages.length === 0) {
+      writeJournalEnd(parcel.messages, 0);
+      beginFrame(parcel.messages, RaftFrame.messages);
+    }
     parcel.messages.u32(group);
     parcel.messages.u32(generation);
     writeMessage(parcel.messages, message);
@@ -98,8 +106,12 @@ export class Outbox {
     for (const [broker, { messages, heartbeats }] of this.#parcels) {
       if (messages.length === 0 && heartbeats.length === 0) continue;
       const way = this.#peerOf(broker);
-      if (heartbeats.length > 0) way?.send(endFrame(heartbeats));
-      if (messages.length > 0) way?.send(endFrame(messages));
+      if (heartbeats.length > 0) way?.send(endFrame(heartbeats, 0));
+      if (messages.length > 0) {
+        // As of now: what the last of these messages rests on is durable by now.
+        patchJournalEnd(messages, this.#journalEnd());
+        way?.send(endFrame(messages, journalEndBytes));
+      }
     }
     if (this.#undelivered.length === 0) return this.#undelivered;
     const undelivered = this.#undelivered;
@@ -123,16 +135,31 @@ function beginFrame(writer: ByteWriter, kind: number): void {
   writer.u8(kind);
 }
 
-/** The frame that was begun, whole; the writer is empty again. */
-function endFrame(writer: ByteWriter): Uint8Array {
-  writer.patchU32(0, writer.length - frameHeaderBytes + 1);
+/** Of the frame below. */
+const journalEndBytes = frameHeaderBytes + 6;
+const two32 = 2 ** 32;
+
+/** A frame that says how far this broker's journal is durable; the first of its writer. */
+function writeJournalEnd(writer: ByteWriter, end: Lsn): void {
+  writeFrame(writer, RaftFrame.journalEnd, (into) => into.u48(end));
+}
+
+function patchJournalEnd(writer: ByteWriter, end: Lsn): void {
+  writer.patchU16(frameHeaderBytes, Math.floor(end / two32));
+  writer.patchU32(frameHeaderBytes + 2, end % two32);
+}
+
+/** The frame that was begun at `at`, whole, and what stands before it; the writer is empty again. */
+function endFrame(writer: ByteWriter, at: number): Uint8Array {
+  writer.patchU32(at, writer.length - at - frameHeaderBytes + 1);
   return writer.length > keptBytesMax ? writer.take() : writer.copyOut();
 }
 
-/** A frame that tells of this broker. */
-export function gossipFrame(gossip: Gossip): Uint8Array {
+/** Frames that tell of this broker: how far its journal is durable, and what it leads. */
+export function gossipFrame(gossip: Gossip, journalEnd: Lsn): Uint8Array {
   const payload = encodeGossip(gossip);
-  const writer = new ByteWriter(payload.length + 16);
+  const writer = new ByteWriter(payload.length + 32);
+  writeJournalEnd(writer, journalEnd);
   writeFrame(writer, RaftFrame.gossip, (into) => into.raw(payload));
   return writer.take();
 }
@@ -144,6 +171,8 @@ export interface RaftFrames {
   heartbeat(group: GroupId, generationByte: number, message: Message): void;
   leads(group: GroupId, term: number): void;
   yields(yields: boolean): void;
+  /** The sender's journal is durable up to here. */
+  journalEnd(end: Lsn): void;
 }
 
 /** Reads a frame of Raft's from a broker. Throws `MalformedBytes`; a kind that is unknown is none of ours. */
@@ -172,6 +201,9 @@ export function readRaftFrame(
       }
       return true;
     }
+    case RaftFrame.journalEnd:
+      take.journalEnd(reader.u48());
+      return true;
     case RaftFrame.gossip:
       readGossip(reader, take);
       return true;

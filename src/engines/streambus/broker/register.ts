@@ -1,5 +1,6 @@
 import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
+import type { Lsn } from '../../../storage/journal/index.ts';
 import { brokerIdOf, peersOf, type StreamBusConfig } from '../config.ts';
 import { StreamBusError } from '../errors.ts';
 import {
@@ -18,6 +19,7 @@ import { decodeJson, encodeJson, hexOf } from '../meta/json.ts';
 import type { MetaMachine } from '../meta/state.ts';
 import { endpointsOf, FormatService } from './format.ts';
 import { type FoundingRecord, readFounding } from './founding.ts';
+import type { JournalEnds, ToldEnd } from './journalEnds.ts';
 import { type Rpc, RpcError, RpcRefusal } from './rpc.ts';
 
 const registerName = 'broker.register';
@@ -32,11 +34,27 @@ const maxSeen = 100_000;
 const strangers = { strangers: true };
 
 /** What a broker says of its start. */
-export type Hello = Pick<RegisterBroker, 'broker' | 'storage' | 'incarnation' | 'startCount' | 'session'>;
+export type Hello = Pick<
+  RegisterBroker,
+  'broker' | 'storage' | 'incarnation' | 'startCount' | 'session' | 'journalEnd'
+>;
+
+/** What is known of a start, by what it is recognized. */
+type KnownStart = Omit<Hello, 'broker' | 'journalEnd'>;
 
 /** What another broker knows of it; undefined: nothing. */
 interface HelloAnswer {
-  readonly known?: Omit<Hello, 'broker'>;
+  readonly known?: KnownStart;
+  /** How far it has told that its journal was durable, whoever it was then. */
+  readonly told?: ToldEnd;
+}
+
+/** The journal that goes with the identity. */
+export interface OwnJournal {
+  /** Opens what the directory has, or begins one. What it had promised may be gone: `lost` says how that was seen. */
+  open(): Promise<{ readonly end: Lsn } | { readonly lost: string }>;
+  /** Lets go of it, open or not: it is another incarnation's. */
+  close(): Promise<void>;
 }
 
 /** Who this broker is for as long as the process lives. */
@@ -44,13 +62,15 @@ export interface Established {
   readonly identity: Identity;
   /** Drawn for this start. */
   readonly session: string;
+  /** Last durable record of the journal as it was found. */
+  readonly journalEnd: Lsn;
   /** How the cluster began, if this broker was one of the founders and is so still; undefined for one that joined. */
   readonly founding: FoundingRecord | undefined;
 }
 
 /**
- * Finds out who this broker is: reads its identity, begins or joins a cluster where there is none, asks for a new incarnation where
- * what it promised is lost, and counts the start. Nothing of the groups may be opened before it resolves. It waits as long as it
+ * Finds out who this broker is: reads its identity, begins or joins a cluster where there is none, opens the journal, asks for a new
+ * incarnation where what it promised is lost, and counts the start. Nothing of the groups may be opened before it resolves. It waits as long as it
  * takes; `signal` ends it.
  *
  * The RPC has to be up: a broker without an identity calls and is called with the incarnation 0 and no cluster.
@@ -63,6 +83,7 @@ export async function establish(
   rpc: Rpc,
   verdict: IdentityVerdict,
   formatService: FormatService,
+  journal: OwnJournal,
   signal: AbortSignal,
 ): Promise<Established> {
   const session = hexOf(host.random.stream('session').bytes(8));
@@ -82,17 +103,33 @@ export async function establish(
   if (identity !== undefined) {
     const counted = { ...identity, startCount: identity.startCount + 1 };
     await writeIdentity(host, directory, counted);
-    const behind = await askPeers(host, config, rpc, { ...counted, session }, signal);
-    if (behind === undefined || host.telemetry.mutant('rollback-accepted')) {
-      formatService.formatted(counted);
-      return { identity: counted, session, founding: await foundingOf(host, config, counted) };
+    const opened = await journal.open();
+    if ('end' in opened) {
+      const journalEnd = opened.end;
+      const behind = await askPeers(host, config, rpc, { ...counted, session, journalEnd }, signal);
+      if (behind === undefined || host.telemetry.mutant('rollback-accepted')) {
+        formatService.formatted(counted);
+        return { identity: counted, session, journalEnd, founding: await foundingOf(host, config, counted) };
+      }
+      const { incarnation, startCount: starts } = counted;
+      logger.error('ROLLED_BACK_DISK', { why: behind, incarnation, starts, journal: journalEnd });
+    } else {
+      logger.error('JOURNAL_CORRUPT', { why: opened.lost });
     }
-    logger.error('ROLLED_BACK_DISK', { why: behind, incarnation: identity.incarnation, starts: counted.startCount });
+    await journal.close();
     await voidTwin(host, directory);
   }
-  const replaced = await takeIncarnation(host, config, rpc, session, signal);
-  formatService.formatted(replaced);
-  return { identity: replaced, session, founding: undefined };
+  for (;;) {
+    const replaced = await takeIncarnation(host, config, rpc, session, signal);
+    const opened = await journal.open();
+    if ('end' in opened) {
+      formatService.formatted(replaced);
+      return { identity: replaced, session, journalEnd: opened.end, founding: undefined };
+    }
+    logger.error('JOURNAL_CORRUPT', { why: opened.lost });
+    await journal.close();
+    await voidTwin(host, directory);
+  }
 }
 
 /** Reads the identity and makes what answers the peers; the first step of a start, before `establish`. */
@@ -161,7 +198,10 @@ async function askPeers(
   }
 }
 
-function objection(hello: Hello, { known }: HelloAnswer, from: BrokerId): string | undefined {
+function objection(hello: Hello, { known, told }: HelloAnswer, from: BrokerId): string | undefined {
+  if (told?.incarnation === hello.incarnation && told.end > hello.journalEnd) {
+    return `broker ${from} was told of record ${told.end} of this broker's journal, which ends at ${hello.journalEnd}: its disk is an older copy`;
+  }
   if (known === undefined || known.session === hello.session) return undefined;
   if (known.incarnation > hello.incarnation) {
     return `broker ${from} knows incarnation ${known.incarnation} of this broker, its disk is of ${hello.incarnation}`;
@@ -183,7 +223,7 @@ async function takeIncarnation(
   signal: AbortSignal,
 ): Promise<Identity> {
   const storage = drawUuid(host);
-  const command = registration(host, config, { storage, incarnation: 0, startCount: 1, session });
+  const command = registration(host, config, { storage, incarnation: 0, startCount: 1, journalEnd: 0, session });
   const peers = peersOf(config).filter(({ broker }) => broker !== command.broker);
   const body = encodeJson(command);
   let saidAt = Number.NEGATIVE_INFINITY;
@@ -243,7 +283,7 @@ async function clearRaftState(host: Host, dataDirectory: string): Promise<void> 
 function registration(
   host: Host,
   config: StreamBusConfig,
-  start: Pick<RegisterBroker, 'storage' | 'incarnation' | 'startCount' | 'session'>,
+  start: Pick<RegisterBroker, 'storage' | 'incarnation' | 'startCount' | 'journalEnd' | 'session'>,
 ): RegisterBroker {
   return { type: 'register-broker', ...endpointsOf(host, config), ...start };
 }
@@ -254,14 +294,23 @@ function registration(
  *
  * @param commands undefined until there are any
  */
-export function serveRegistrations(rpc: Rpc, machine: MetaMachine, commands: () => MetaCommands | undefined): void {
+export function serveRegistrations(
+  rpc: Rpc,
+  machine: MetaMachine,
+  commands: () => MetaCommands | undefined,
+  journalEnds: JournalEnds,
+): void {
   /** The last start of each broker that asked; the metadata knows of those only that could register. */
-  const seen = new Map<BrokerId, Omit<Hello, 'broker'>>();
+  const seen = new Map<BrokerId, KnownStart>();
   rpc.serve(
     helloName,
     async (body) => {
-      const { broker, storage, incarnation, startCount, session } = decodeJson(body) as Hello; // a broker wrote it
+      const { broker, storage, incarnation, startCount, session, journalEnd } = decodeJson(body) as Hello; // a broker wrote it
       const registered = machine.brokers.get(broker);
+      if (registered !== undefined) {
+        journalEnds.heard(broker, registered.incarnation, machine.journalEndOf(broker));
+      }
+      const told = journalEnds.of(broker);
       const heard = seen.get(broker);
       const isHeardLater =
         heard !== undefined &&
@@ -279,11 +328,13 @@ export function serveRegistrations(rpc: Rpc, machine: MetaMachine, commands: () 
         (incarnation === known.incarnation && startCount > known.startCount);
       if (isNews && (seen.size < maxSeen || seen.has(broker))) {
         seen.set(broker, { storage, incarnation, startCount, session });
+        journalEnds.heard(broker, incarnation, journalEnd);
       }
       const answer: HelloAnswer =
         known === undefined
-          ? {}
+          ? { ...(told === undefined ? {} : { told }) }
           : {
+              ...(told === undefined ? {} : { told }),
               known: {
                 storage: known.storage,
                 incarnation: known.incarnation,
@@ -323,11 +374,11 @@ export async function registerStart(
   host: Host,
   config: StreamBusConfig,
   commands: MetaCommands,
-  { identity, session }: Established,
+  { identity, session, journalEnd }: Established,
   signal: AbortSignal,
 ): Promise<void> {
   const { storage, incarnation, startCount } = identity;
-  const command = registration(host, config, { storage, incarnation, startCount, session });
+  const command = registration(host, config, { storage, incarnation, startCount, journalEnd, session });
   for (;;) {
     signal.throwIfAborted();
     try {

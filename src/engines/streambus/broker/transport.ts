@@ -4,6 +4,7 @@ import type { Address, TlsOptions } from '../../../host/network.ts';
 import { HandshakeError, type HandshakeSelf, type Introduction } from '../../../wire/rpc/handshake.ts';
 import type { BrokerId, GroupId, Incarnation } from '../ids.ts';
 import { Inbound } from './inbound.ts';
+import { JournalEnds } from './journalEnds.ts';
 import { Peer } from './peer.ts';
 import { type Rpc, RpcError, type RpcHandler, type RpcOptions, RpcRefusal } from './rpc.ts';
 
@@ -43,6 +44,8 @@ export interface TransportListener {
 /** Everything between brokers: one connection to each, those that the others made, requests and answers. */
 export class Transport implements Rpc {
   readonly broker: BrokerId;
+  /** What the other brokers have told of their journals. */
+  readonly journalEnds = new JournalEnds();
   readonly #options: TransportOptions;
   readonly #inbound: Inbound;
   readonly #peers = new Map<BrokerId, Peer>();

@@ -23,6 +23,8 @@ export interface RegisterBroker {
   readonly incarnation: Incarnation | 0;
   /** Starts that its identity has counted, this one among them. */
   readonly startCount: number;
+  /** Last record of its journal that was durable when it started; 0 where it has to ask for an incarnation. */
+  readonly journalEnd: number;
   /** Drawn by the process: the same in a repeated registration of one start. */
   readonly session: string;
   readonly kafka: Endpoint;

@@ -57,6 +57,7 @@ export function foundCluster({ clusterId, founders, shards }: Founding): Uint8Ar
       state: 'active',
       voter: meta.replicas.includes(founder.broker),
       session: '',
+      journalEnd: 0,
     });
   }
   return encodeState(state);

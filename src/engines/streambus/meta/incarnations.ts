@@ -9,8 +9,8 @@ const lastIncarnation = 65_535;
 
 /**
  * Registers a start of a broker. Its storage vouches for what it promised in votes and acknowledgements: another storage, a
- * registration without an identity, or a count of starts that the cluster has seen already make it another member, and
- * the old one is fenced for ever.
+ * registration without an identity, a count of starts that the cluster has seen already or a journal that was longer at an earlier
+ * start make it another member, and the old one is fenced for ever.
  */
 export function registerBroker(
   state: MetaState,
@@ -34,6 +34,7 @@ export function registerBroker(
     state: known?.state === 'draining' ? 'draining' : 'active',
     voter: state.shards.some(({ kind, replicas }) => kind === 'meta' && replicas.includes(command.broker)),
     session: command.session,
+    journalEnd: command.journalEnd,
   };
   state.brokers.set(command.broker, record);
   return { verdict, incarnation, clusterId: state.clusterId };
@@ -56,7 +57,8 @@ function judge(
   if (known.storage !== '' && known.storage !== command.storage) return { verdict: 'replaced', incarnation: next };
   if (claimed < known.incarnation) return { verdict: 'fenced', incarnation: next };
   if (claimed > known.incarnation) return { verdict: 'replaced', incarnation: next };
-  if (command.startCount <= known.startCount && !acceptsRollback) return { verdict: 'rolled-back', incarnation: next };
+  const isOlder = command.startCount <= known.startCount || command.journalEnd < known.journalEnd;
+  if (isOlder && !acceptsRollback) return { verdict: 'rolled-back', incarnation: next };
   return { verdict: 'known', incarnation: known.incarnation };
 }
 

@@ -15,6 +15,8 @@ import type {
 /** A broker, and what recognizes a repeated registration. */
 export interface BrokerRecord extends BrokerInfo {
   readonly session: string;
+  /** How far its journal was durable at its last start. */
+  readonly journalEnd: number;
 }
 
 /** A quota that was set. */

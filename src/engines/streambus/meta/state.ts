@@ -136,6 +136,11 @@ export class MetaMachine implements ReplicatedMachine, PeerAnswers, Metadata {
     return this.#state.brokers.get(broker)?.session ?? '';
   }
 
+  /** How far a broker's journal was durable when it registered last; 0 when it never did. */
+  journalEndOf(broker: BrokerId): number {
+    return this.#state.brokers.get(broker)?.journalEnd ?? 0;
+  }
+
   get topics(): ReadonlyMap<string, TopicInfo> {
     return this.#state.topics;
   }

@@ -63,8 +63,21 @@ export function encodeState(state: MetaState): Uint8Array {
 }
 
 function storedBroker(broker: BrokerRecord): BrokerRecord {
-  const { broker: id, incarnation, kafka, rpc, http, rack, storage, startCount, state, voter, session } = broker;
-  return { broker: id, incarnation, kafka, rpc, http, rack, storage, startCount, state, voter, session };
+  const {
+    broker: id,
+    incarnation,
+    kafka,
+    rpc,
+    http,
+    rack,
+    storage,
+    startCount,
+    state,
+    voter,
+    session,
+    journalEnd,
+  } = broker;
+  return { broker: id, incarnation, kafka, rpc, http, rack, storage, startCount, state, voter, session, journalEnd };
 }
 
 /** The other direction of `encodeState`. Throws for a form that this version does not know. */

@@ -56,9 +56,11 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       tick();
       const copy = new MetaMachine(host.telemetry);
       const commands = createMetaCommands(host, transport, copy);
-      serveRegistrations(transport, copy, () => (leads ? commands : undefined));
+      serveRegistrations(transport, copy, () => (leads ? commands : undefined), transport.journalEnds);
       const { verdict, formatService } = await beginIdentity(host, config, transport);
-      const who = await establish(host, config, transport, verdict, formatService, new AbortController().signal);
+      const journal = { open: async () => ({ end: 0 }), close: async () => undefined };
+      const { signal } = new AbortController();
+      const who = await establish(host, config, transport, verdict, formatService, journal, signal);
       if (leads) {
         copy.open(undefined, who.founding?.meta);
         if (!solo.serving) solo.attach(copy);

@@ -219,7 +219,14 @@ test('partitions only grow; settings change as a whole or not at all', () =>
 test('a broker whose storage changed, or whose disk is older than known, is another member', () =>
   withMeta(({ machine, apply, founded }) => {
     expect(metaFounders(founded)).toEqual([65_537, 131_073, 196_609]);
-    const register = (storage: string, incarnation: number, startCount: number, session: string, broker = 2) =>
+    const register = (
+      storage: string,
+      incarnation: number,
+      startCount: number,
+      session: string,
+      broker = 2,
+      journalEnd = 100 * startCount,
+    ) =>
       apply<{ verdict: string; incarnation: number }>({
         type: 'register-broker',
         ...founder(broker),
@@ -227,6 +234,7 @@ test('a broker whose storage changed, or whose disk is older than known, is anot
         incarnation,
         startCount,
         session,
+        journalEnd,
       });
     expect(register('disk-a', 1, 1, 's1')).toMatchObject({ verdict: 'known', incarnation: 1 });
     expect(register('disk-a', 1, 1, 's1')).toMatchObject({ verdict: 'known', incarnation: 1 });
@@ -242,6 +250,9 @@ test('a broker whose storage changed, or whose disk is older than known, is anot
     expect(desiredMembers(machine, 0)).toEqual({ voters: [65_537, 131_077, 196_609], learners: [9 * 65_536 + 1] });
     expect(isCurrent(machine, 2, 5, 6)).toBe(true);
     expect(isCurrent(machine, 2, 5, 5)).toBe(false);
+    // A later start, on a journal that is shorter than it was at an earlier one.
+    expect(register('disk-d', 1, 2, 's8', 9, 100)).toMatchObject({ verdict: 'known', incarnation: 1 });
+    expect(register('disk-d', 1, 3, 's9', 9, 99)).toMatchObject({ verdict: 'rolled-back', incarnation: 2 });
   }));
 
 test('quotas, credentials and access rules', () =>
