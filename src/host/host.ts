@@ -16,6 +16,8 @@ export interface Host {
   readonly incarnation: number;
   /** Id of the process, as an operator of the machine would see it. */
   readonly pid: number;
+  /** Bytes that the process may use: the limit of its cgroup, or the machine's memory. Undefined: not known. */
+  readonly memoryBytes?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import type { Telemetry } from '../host/telemetry.ts';
 import { createRealClock } from './clock.ts';
 import { createRealDisk } from './disk.ts';
+import { memoryLimit } from './memoryLimit.ts';
 import { createRealNetwork } from './network.ts';
 import { createRealRandom } from './random.ts';
 import { createSabSharedMemory } from './sharedMemory.ts';
@@ -26,6 +27,7 @@ export function createRealHost(options: RealHostOptions): Host {
     name: options.name,
     incarnation: options.incarnation ?? 1,
     pid: process.pid,
+    memoryBytes: memoryLimit(),
     clock: createRealClock(),
     random: createRealRandom(),
     disk: options.disk ?? createRealDisk(),

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type Connection, NetworkError } from '../../src/host/network.ts';
@@ -85,4 +85,10 @@ test('two hosts draw different numbers', () => {
     return Array.from({ length: 4 }, () => stream.uint32());
   };
   expect(draw()).not.toEqual(draw());
+});
+
+test('the host knows how much memory this process may use', () => {
+  const { memoryBytes = 0 } = createRealHost({ name: 'here' });
+  expect(memoryBytes).toBeGreaterThan(16 * 2 ** 20);
+  expect(memoryBytes).toBeLessThanOrEqual(totalmem());
 });

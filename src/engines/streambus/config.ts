@@ -39,8 +39,8 @@ const server = z.strictObject({
   rpc_port: port.default(9093),
   http_port: port.default(8080),
   max_memory: size(64 * MB, 1 * TB)
-    .default(1 * GB)
-    .describe('what the process may use: cache 20 %, requests in flight 10 %'),
+    .optional()
+    .describe('budget: cache 20 %, requests in flight 10 %; default: half of the memory of the cgroup, at most 8GB'),
 });
 
 const raft = z.strictObject({

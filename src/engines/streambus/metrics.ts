@@ -302,7 +302,11 @@ function attach(registry: Registry, readings: BrokerReadings, mutant: (name: str
     'Memory of caches, logs and requests under way, as the broker counts it.',
     () => readings.memory().usedBytes,
   );
-  plain('memory_limit_bytes', 'server.max_memory.', () => readings.memory().limitBytes);
+  plain(
+    'memory_limit_bytes',
+    'server.max_memory, or the default that stands for it.',
+    () => readings.memory().limitBytes,
+  );
   plain('connections', 'Connections of clients.', () => readings.connections());
   plain('tasks', 'Things under way: what GET /debug/pprof/goroutine lists.', () => readings.tasks());
   gauge('streambus_last_scrub_timestamp_seconds', 'When every segment here was last read whole.', [], (metric) => {

@@ -14,13 +14,14 @@ import { type BrokerId, metaGroup } from './ids.ts';
 import { type LogMaintenance, startLogMaintenance } from './log/maintenance.ts';
 import { LogShared } from './log/shared.ts';
 import { Machines } from './machines.ts';
+import { memoryBudget } from './memory.ts';
 import { metaFounders } from './meta/found.ts';
 import { desiredMembers } from './meta/incarnations.ts';
 import type { MetaMachine } from './meta/state.ts';
 import type { StreamBusMetrics } from './metrics.ts';
 import type { BrokerServices } from './services.ts';
 
-/** Share of `server.max_memory` for batches that consumers read from memory, and for what waits to be written. */
+/** Share of the memory budget for batches that consumers read from memory, and for what waits to be written. */
 const cacheShare = 0.2;
 const unwrittenShare = 0.1;
 /** Between two looks at what partitions need; retention may be asked for more often. */
@@ -130,9 +131,10 @@ export class Running {
 
   #shared(): LogShared {
     const { host, config } = this.#options;
+    const budget = memoryBudget(host, config);
     return new LogShared(host, {
-      cacheBytes: Math.floor(config.server.max_memory * cacheShare),
-      unwrittenBytes: Math.floor(config.server.max_memory * unwrittenShare),
+      cacheBytes: Math.floor(budget * cacheShare),
+      unwrittenBytes: Math.floor(budget * unwrittenShare),
       catchUpRate: config.replication.catchup_rate,
     });
   }

@@ -19,6 +19,7 @@ import { lockDataDirectory, readSmallFile, voidTwin } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
+import { memoryBudget } from './memory.ts';
 import type { Metadata } from './meta/metadata.ts';
 import { MetaMachine } from './meta/state.ts';
 import { createMetaCommands, serveCommands } from './meta/submit.ts';
@@ -353,7 +354,7 @@ class Broker implements StreamBus {
       isListening: () => this.#kafka !== undefined && !this.#isDraining,
       disk: () => this.#disk.space,
       connections: () => this.#kafka?.connections ?? 0,
-      memory: () => ({ usedBytes: this.#running.usedBytes, limitBytes: this.#config.server.max_memory }),
+      memory: () => ({ usedBytes: this.#running.usedBytes, limitBytes: memoryBudget(this.#host, this.#config) }),
       tasks: () => [
         ...this.#tasks.list(),
         ...standingTasks(this.runtime, this.#metadata, this.#jobs, this.#host.clock.wall()),

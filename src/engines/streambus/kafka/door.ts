@@ -1,4 +1,5 @@
 import type { Host } from '../../../host/host.ts';
+import { memoryBudget } from '../memory.ts';
 import { Authorizer } from '../security/authorizer.ts';
 import type { SaslSetup } from '../security/sasl.ts';
 import type { BrokerServices } from '../services.ts';
@@ -43,7 +44,7 @@ export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypt
       decoyKey: host.random.stream('sasl').bytes(32),
     },
     isEncrypted,
-    budget: new ByteBudget(Math.floor(config.server.max_memory * requestMemoryShare)),
+    budget: new ByteBudget(Math.floor(memoryBudget(host, config) * requestMemoryShare)),
     waiters: { count: 0 },
   };
 }

@@ -14,7 +14,7 @@ export const maxWaiters = 20_000;
 export const drainMs = 10_000;
 /** How long a connection may take to be over once its direction has ended. */
 export const lingerMs = 1_000;
-/** Share of `server.max_memory` that requests may hold. */
+/** Share of the memory budget that requests may hold. */
 export const requestMemoryShare = 0.1;
 /** Clients whose quotas are counted; beyond it the one that was quiet longest is forgotten. */
 export const maxThrottledClients = 10_000;

@@ -121,7 +121,7 @@ test('a connection without requests is closed after the idle time-out, one that 
       expect(host.clock.now() - startedAt).toBeGreaterThan(59_900);
       expect(host.clock.now() - startedAt).toBeLessThan(95_000);
       expect(refused).toEqual(['idle']);
-      expect((await waiting.receive(apiKeys.Fetch, 4)).body).toMatchObject({
+      expect((await waiting.receive(apiKeys.Fetch, 4))?.body).toMatchObject({
         errorCode: 0,
         responses: [{ topic: 't', partitions: [{ partitionIndex: 0, errorCode: 0 }] }],
       });
