@@ -23,6 +23,13 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
   const cached = new Map<number, JournalRecord[]>();
   const covered = new Map<number, { readonly file: number; readonly count: number }>();
 
+  function cache(file: number, records: readonly JournalRecord[]): void {
+    if (records.length === 0) return;
+    const known = cached.get(file);
+    if (known === undefined) cached.set(file, [...records]);
+    else known.push(...records);
+  }
+
   function take(event: DiskEvent): void {
     switch (event.kind) {
       case 'durable-write-begin': {
@@ -39,12 +46,14 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         return;
       }
       case 'durable-write-fail':
+        // Its bytes may be in the page cache, where a later sync finds them.
+        cache(event.file, underWay.get(event.operation) ?? []);
         underWay.delete(event.operation);
         return;
       case 'write': {
-        if (!event.path.startsWith(journalDirectory)) return;
-        const records = journalRecords(event.data ?? []);
-        if (records.length > 0) cached.set(event.file, [...(cached.get(event.file) ?? []), ...records]);
+        // A durable write: it says itself what becomes of it.
+        if (underWay.has(event.operation) || !event.path.startsWith(journalDirectory)) return;
+        cache(event.file, journalRecords(event.data ?? []));
         return;
       }
       case 'sync-begin': {
