@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { changerFile } from './datadriven/changerCases.ts';
 import { parseCases } from './datadriven/format.ts';
 import { interactionFile } from './datadriven/interactionCases.ts';
+import { CommandFailed, Output } from './datadriven/output.ts';
 import { difference } from './datadriven/run.ts';
 
 test('should read directives, arguments, input, and output with and without blank lines', () => {
@@ -202,4 +203,17 @@ nonsense`);
     '1/12 EntryNormal "x"',
     'unknown command',
   ]);
+});
+
+test('should show what was written before an error, moved in like the rest', () => {
+  const output = new Output();
+  output.write('> 1 handling Ready\n');
+  expect(() =>
+    output.indented(() => {
+      output.write('one\ntwo\n');
+      throw new CommandFailed('refused');
+    }),
+  ).toThrow('refused');
+  output.write('refused');
+  expect(output.take()).toBe('> 1 handling Ready\n  one\n  two\nrefused');
 });

@@ -39,15 +39,14 @@ export class Output implements LogSink {
   /** Everything that is written meanwhile is moved in by two columns. */
   indented(work: () => void): void {
     const before = this.take();
-    let inner: string;
     try {
       work();
     } finally {
-      inner = this.take();
-      this.#text = before;
+      // Also what was written before an error: the error itself follows it, and is not moved in.
+      const inner = this.take();
+      const lines = inner.endsWith('\n') ? inner.slice(0, -1).split('\n') : inner.split('\n');
+      this.#text = inner === '' ? before : before + lines.map((line) => `  ${line}\n`).join('');
     }
-    const lines = inner.endsWith('\n') ? inner.slice(0, -1).split('\n') : inner.split('\n');
-    if (inner !== '') this.#text += lines.map((line) => `  ${line}\n`).join('');
   }
 }
 
