@@ -8,6 +8,7 @@ import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { StreamBusError } from '../errors.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
 import { CheckpointRounds } from './checkpointRounds.ts';
+import { FirstElections } from './firstElections.ts';
 import { type Leadership, LeaderTable } from './gossip.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import type { GroupReplica } from './groupReplica.ts';
@@ -93,6 +94,7 @@ export class Groups implements GroupsRuntime, TransportListener {
   readonly #reconciler: Reconciler;
   readonly #opener: Opener;
   readonly #rounds: CheckpointRounds;
+  readonly #firstElections: FirstElections;
   readonly #newlyLed = new Set<GroupReplica>();
   /** Brokers that want no leads. */
   readonly #yielding = new Set<BrokerId>();
@@ -148,6 +150,11 @@ export class Groups implements GroupsRuntime, TransportListener {
       context: this.#context,
       record: (records) => this.#record(records),
     });
+    this.#firstElections = new FirstElections({
+      desired: (group) => this.desired(group),
+      isHandingOver: () => this.#isHandingOver,
+      electionTicks: options.raft.electionTicks,
+    });
     this.#rounds = new CheckpointRounds({
       host,
       journal,
@@ -176,6 +183,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     const replica = await this.#opener.open(spec);
     const group = { spec, handle: replica, machine: replica.machine };
     this.#open.set(spec.group, group);
+    this.#firstElections.opened(replica);
     return group;
   }
 
@@ -494,6 +502,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     const { host, transport } = this.#options;
     transport.tick();
     for (const replica of this.#replicas.values()) if (replica.isOpen) replica.tick();
+    this.#firstElections.tick();
     this.#reconciler.tick();
     const now = host.clock.now();
     if (now < this.#nextGossipMs) return;

@@ -231,6 +231,22 @@ describe('whole brokers', () => {
     expect([...read].sort()).toEqual([...acked].sort());
   });
 
+  it('give a new partition its preferred leader at once', async () => {
+    const brokers = new Brokers({ seed: 3 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    let beganMs = 0;
+    await brokers.client(async (host) => {
+      beganMs = host.clock.now();
+      await createClient(host, { bootstrap }).admin.createTopics([{ name: 't', partitions: 6, replication: 3 }]);
+    });
+    const partitions = () => brokers.bus(1).metadata.topics.get('t')?.partitions ?? [];
+    const isLed = () =>
+      partitions().length === 6 && partitions().every(({ group, replicas }) => brokers.leaderOf(group) === replicas[0]);
+    await brokers.until('led by the preferred', isLed, 500);
+    expect(brokers.world.now - beganMs).toBeLessThan(500);
+  });
+
   it('runs alone, and gives back what it took after its power went', async () => {
     const brokers = new Brokers({ seed: 2, brokers: 1 });
     brokers.start();
