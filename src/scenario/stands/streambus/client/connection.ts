@@ -19,6 +19,9 @@ export class CallFailed extends Error {
   }
 }
 
+/** Before each frame stands its length. */
+const lengthBytes = 4;
+
 interface Waiting {
   readonly resolve: (frame: Uint8Array) => void;
   readonly reject: (error: CallFailed) => void;
@@ -106,11 +109,19 @@ export class KafkaConnection {
   }
 
   async #read(): Promise<void> {
-    let held = new Uint8Array(0);
+    // A large answer comes in many pieces: they are joined when it is whole, not one by one.
+    let pieces: Uint8Array[] = [];
+    let held = 0;
+    let needed = lengthBytes;
     try {
       for (let bytes = await this.#connection.read(); bytes !== undefined; bytes = await this.#connection.read()) {
-        held = held.length === 0 ? bytes.slice() : Buffer.concat([held, bytes]);
-        held = this.#take(held);
+        pieces.push(bytes);
+        held += bytes.length;
+        if (held < needed) continue;
+        const left = this.#take(pieces.length === 1 ? bytes : Buffer.concat(pieces, held));
+        pieces = left.length === 0 ? [] : [left];
+        held = left.length;
+        needed = neededBytes(left);
       }
       this.#break('CONNECTION_LOST');
     } catch (error) {
@@ -120,19 +131,19 @@ export class KafkaConnection {
   }
 
   /** Hands out whole frames; gives what is left. */
-  #take(held: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  #take(held: Uint8Array): Uint8Array {
     let at = 0;
-    while (held.length - at >= 4) {
-      const length = new DataView(held.buffer, held.byteOffset + at, 4).getInt32(0);
-      if (held.length - at - 4 < length) break;
-      const frame = held.slice(at + 4, at + 4 + length);
-      at += 4 + length;
+    while (held.length - at >= lengthBytes) {
+      const end = at + neededBytes(held.subarray(at));
+      if (held.length < end) break;
+      const frame = held.slice(at + lengthBytes, end);
+      at = end;
       const id = correlationIdOf(frame);
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
       waiting?.resolve(frame);
     }
-    return at === 0 ? held : held.slice(at);
+    return held.subarray(at);
   }
 
   #break(code: string): void {
@@ -144,4 +155,10 @@ export class KafkaConnection {
     this.#waiting.clear();
     for (const { reject } of waiting) reject(new CallFailed(code, true, `no answer: ${code}`));
   }
+}
+
+/** Bytes of the frame that begins here, and of its length; of the length alone as long as that is not there. */
+function neededBytes(held: Uint8Array): number {
+  if (held.length < lengthBytes) return lengthBytes;
+  return lengthBytes + new DataView(held.buffer, held.byteOffset, lengthBytes).getInt32(0);
 }
