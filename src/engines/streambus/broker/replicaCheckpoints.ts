@@ -113,7 +113,9 @@ export class ReplicaCheckpoints {
         if (index >= this.index) {
           this.#current = checkpoint;
           this.#lsn = first;
-          while ((this.#marks[0]?.lastIndex ?? Number.POSITIVE_INFINITY) <= index) this.#marks.shift();
+          // All at once: there is one for each write since the last checkpoint, and each shift would move the rest.
+          const kept = this.#marks.findIndex(({ lastIndex }) => lastIndex > index);
+          this.#marks.splice(0, kept < 0 ? this.#marks.length : kept);
           while ((this.#confHistory[1]?.index ?? Number.POSITIVE_INFINITY) <= index) this.#confHistory.shift();
         }
         resolve();
