@@ -84,6 +84,8 @@ function loadOf({ load }: StreamBusDraw): Record<string, unknown> {
     timeout: `${load.timeoutMs}ms`,
     ...(load.shortLivedMs === 0 ? {} : { 'short-lived': `${load.shortLivedMs}ms` }),
     admin: '2s',
+    'watch offsets': '300ms',
+    vanish: 50,
     clients: 2,
   };
 }

@@ -32,6 +32,7 @@ export const streamBusChecks: readonly StreamBusCheck[] = [
   watched('raft-rules', "a server's own rules: whose replicas it counts, when it stands, when it leads no more"),
   watched('committed-is-durable', 'what is committed is on the media of a majority of its configuration'),
   ackAfterSync,
+  watched('decided-first', 'a marker is in a partition only after the decision of its transaction is committed'),
   watched('conf-safety', 'consecutive configurations share a majority; one change at a time; learners never count'),
   highWatermarkMonotonic,
   fetchGives,

@@ -1,6 +1,6 @@
 import { Findings } from '../findings.ts';
 import type { Watch } from './check.ts';
-import type { Appended, Applied, EntrySeen, GroupEvent } from './groupEvents.ts';
+import type { Appended, Applied, EntrySeen, GroupEvent, Restored } from './groupEvents.ts';
 import { ByGroup, ByMember, MemberLog } from './memberLog.ts';
 
 interface Member {
@@ -187,6 +187,19 @@ export function watchRaftPaper(): Watch<GroupEvent> {
     }
   }
 
+  /** The state of another member stands for a committed entry: what follows is held against the term of that one. */
+  function restore({ group, member, index, term, atMs }: Restored): void {
+    const own = members.of(group, member);
+    own.log.restore(index, term);
+    own.applied = index;
+    const committed = groups.of(group).committed.get(index);
+    if (committed === undefined || committed.term === term) return;
+    findings.add(
+      `log matching: ${nameOf(member)} restores the state of group ${group} at index ${index} as one of term ${term}; the entry there is of term ${committed.term}`,
+      { atMs },
+    );
+  }
+
   return {
     take(event) {
       switch (event.kind) {
@@ -206,12 +219,8 @@ export function watchRaftPaper(): Watch<GroupEvent> {
           return append(event);
         case 'applied':
           return apply(event);
-        case 'restored': {
-          const own = members.of(event.group, event.member);
-          own.log.restore(event.index, event.term);
-          own.applied = event.index;
-          return;
-        }
+        case 'restored':
+          return restore(event);
       }
     },
     result: () => findings.result(`${elections} elections, ${appended} entries appended, ${applied} applied`),

@@ -46,8 +46,8 @@ interface Group {
 
 /**
  * What each server does by itself so that the five properties hold, and so that one who was cut off disturbs nobody: a leader commits by
- * counting replicas only what is of its own term (Raft §5.4.2); a follower drops only what contradicts its leader (figure 2); nobody is
- * told of a commit beyond what it is known to share; who stands for election has been promised a majority (thesis §9.6); who has not been
+ * counting replicas only what is of its own term (Raft §5.4.2); a follower drops only what contradicts its leader, and tells it how far
+ * they agree (figure 2); nobody is told of a commit beyond what it is known to share; who stands for election has been promised a majority (thesis §9.6); who has not been
  * heard by a majority for long leads no more (§6.2); a snapshot is the newest one.
  */
 export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPace): Watch<GroupEvent> {
@@ -144,11 +144,23 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
     );
   }
 
-  function answer({ group, member, term, leader, matches }: Answered): void {
+  function answer({ group, member, term, leader, matches, atMs }: Answered): void {
     const lead = leadOf(group, leader, term);
     if (lead === undefined) return;
     lead.unanswered.set(member, 0);
-    if (matches !== undefined) lead.matches.set(member, Math.max(matches, lead.matches.get(member) ?? 0));
+    if (matches === undefined) return;
+    lead.matches.set(member, Math.max(matches, lead.matches.get(member) ?? 0));
+    const led = members.of(group, leader);
+    // One that began anew meanwhile may have lost what it had sent: nobody counts that answer any more.
+    if (led.advanced?.leads !== true || led.advanced.term !== term) return;
+    const own = members.of(group, member).log.termAt(matches);
+    const leaders = led.log.termAt(matches);
+    // 0 stands for a term that nobody told; what lies below a snapshot is settled.
+    if (own === undefined || own === 0 || leaders === own || leaders === 0 || matches <= led.log.base) return;
+    findings.add(
+      `${nameOf(member)} tells ${nameOf(leader)}, which leads group ${group} in term ${term}, that they agree up to index ${matches}: it has an entry of term ${own} there, its leader ${leaders === undefined ? 'none' : `one of term ${leaders}`}`,
+      { atMs },
+    );
   }
 
   function send({ group, member, to, index, atMs }: SnapshotSent): void {

@@ -91,6 +91,16 @@ describe('raft-paper', () => {
       expect.stringMatching(/broker-2\/1 replaces entry 2 of group 1024, which it has applied up to 2/),
     ]);
   });
+  test('should see a state that is restored under another term than that of its entry', () => {
+    const restored = (term: number) => ({ kind: 'restored', member: c, index: 2, term, configuration: three }) as const;
+    const committed = election;
+    expect(messages(watchRaftPaper(), events(...committed, restored(2)))).toEqual([]);
+    expect(messages(watchRaftPaper(), events(...committed, restored(0)))).toEqual([
+      expect.stringMatching(
+        /restores the state of group 1024 at index 2 as one of term 0; the entry there is of term 2/,
+      ),
+    ]);
+  });
   test('should take a snapshot for everything below it', () => {
     const story = events(
       ...election,
@@ -227,6 +237,24 @@ describe('raft-rules', () => {
     const rounds = Array.from({ length: 14 }, () => beat(0));
     expect(messages(watch(), events(opened(a), ...rounds.slice(0, 7), answer(), ...rounds.slice(0, 7)))).toEqual([]);
     expect(messages(watch(), events(opened(a), ...rounds))[0]).toMatch(/for 12 rounds of heartbeats no majority/);
+  });
+  test('should see an answer that tells of more than is shared', () => {
+    const story = (own: number) =>
+      events(
+        opened(a),
+        appended(a, 2, [entry(2, 2)], { leads: true }),
+        leads(2, 1),
+        opened(b),
+        appended(b, 2, [entry(2, own), entry(3, own)]),
+      );
+    const told = (index: number) => ({ ...answer(index), group, atMs: 9 });
+    expect(messages(watch(), [...story(2), told(2)])).toEqual([]);
+    expect(messages(watch(), [...story(1), told(2)])).toEqual([
+      expect.stringMatching(/agree up to index 2: it has an entry of term 1 there, its leader one of term 2/),
+    ]);
+    expect(messages(watch(), [...story(2), told(3)])).toEqual([expect.stringMatching(/its leader none/)]);
+    // It began anew, and has lost what was answered.
+    expect(messages(watch(), [...story(1), ...events(opened(a)), told(2)])).toEqual([]);
   });
   test('should see a state that is not the newest', () => {
     const sent = (index: number) => ({ kind: 'snapshot-sent', member: a, to: b, index }) as const;

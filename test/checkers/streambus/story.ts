@@ -89,7 +89,7 @@ export function operation(f: string, output: unknown, more: Partial<Operation> =
 
 /** Evidence of a run in which nothing happened but this. Ids are positions. */
 export function evidenceOf(more: Partial<StreamBusEvidence>): StreamBusEvidence {
-  const names = ['raft-paper', 'raft-rules', 'committed-is-durable', 'conf-safety', 'tail-rule'];
+  const names = ['raft-paper', 'raft-rules', 'committed-is-durable', 'conf-safety', 'decided-first', 'tail-rule'];
   return {
     polledToEnd: true,
     watched: new Map(names.map((name) => [name, { violations: [], detail: '' }])),

@@ -114,6 +114,45 @@ export const processEntries: readonly FaultEntry[] = [
     ],
   },
   {
+    // What a leader alone appends meanwhile reaches beyond the state that the others begin with: it is given that, and has to drop its own.
+    name: 'leader alone appends, the others begin anew',
+    family: 'leader',
+    weight: 3,
+    steps: (draw, cluster) => {
+      const { nodes } = cluster;
+      if (nodes.length < 3) return [];
+      const alone = one(draw, cluster);
+      const others = nodes.filter((node) => node !== alone);
+      const ask = (asked: string | readonly string[], path: string, body: unknown) =>
+        fault('operator.request', asked, {}, { path: `/admin/${path}`, body: JSON.stringify(body) });
+      const cutMs = 400;
+      const checkpointMs = cutMs + scale(draw.length, 1_200, 3_500);
+      return [
+        { afterMs: 0, step: ask('all', 'raft/transfer', { group: 0, to: 1 + nodes.indexOf(alone) }) },
+        {
+          // Those who ask still reach it.
+          afterMs: cutMs,
+          step: fault(
+            'network.partition',
+            nodes,
+            { duration: checkpointMs + 150 - cutMs },
+            { groups: [[alone], others], direction: 'both' },
+          ),
+        },
+        ...Array.from({ length: 8 }, (_, turn) => ({
+          afterMs: cutMs + 20 + 20 * turn,
+          step: ask(alone, 'quotas', { clients: { [`guest-${turn}`]: { fetch_rate: 1e9 } } }),
+        })),
+        { afterMs: checkpointMs, step: ask('all', 'raft/snapshot', { group: 0 }) },
+        { afterMs: checkpointMs, step: ask('all', 'raft/snapshot', { group: choose(draw.a, [1, 2, 1024, 1025]) }) },
+        {
+          afterMs: checkpointMs + 100,
+          step: fault('process.kill', others, {}, { restart: scale(draw.b, 50, 500) }),
+        },
+      ];
+    },
+  },
+  {
     name: 'kill the leader',
     family: 'leader',
     weight: 4,

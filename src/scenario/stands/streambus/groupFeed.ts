@@ -1,4 +1,5 @@
 import { watchConfigurations } from '../../../checkers/streambus/confSafety.ts';
+import { watchDecisions } from '../../../checkers/streambus/decisions.ts';
 import { type DurabilityWatch, watchDurability } from '../../../checkers/streambus/durability.ts';
 import type { Configuration, EntrySeen, GroupEvent } from '../../../checkers/streambus/groupEvents.ts';
 import { watchRaftPaper } from '../../../checkers/streambus/raftPaper.ts';
@@ -6,6 +7,7 @@ import { type RaftPace, watchRaftRules } from '../../../checkers/streambus/raftR
 import type { ConfState, Entry, Message, Ready } from '../../../consensus/types.ts';
 import type { CoreState, GroupObserver } from '../../../engines/streambus/broker/observer.ts';
 import { crc32c } from '../../../wire/crc32c.ts';
+import { decisionOf, markerOf } from './endings.ts';
 import type { JournalRecord } from './journalBytes.ts';
 
 /** What is known of a group at this moment, for samples and for the end of the run. */
@@ -36,6 +38,7 @@ export class GroupFeed {
   readonly durability: DurabilityWatch = watchDurability();
   readonly raftPaper = watchRaftPaper();
   readonly configurations = watchConfigurations();
+  readonly decisions = watchDecisions();
   readonly raftRules: ReturnType<typeof watchRaftRules>;
   readonly groups = new Map<number, GroupNow>();
   readonly #now: () => number;
@@ -126,6 +129,8 @@ export class GroupFeed {
         if (entry.index > known.highestApplied) {
           known.highestApplied = entry.index;
           feed.#place(group, entry);
+          const decision = group < firstPartitionGroup ? decisionOf(entry.data) : undefined;
+          if (decision !== undefined) feed.decisions.decided(decision);
         }
         const seen = { index: entry.index, term: entry.term, digest: crc32c(entry.data), isConfigurationChange: false };
         const term = known.terms.get(member) ?? entry.term;
@@ -237,7 +242,13 @@ export class GroupFeed {
     const older = ready.entries.filter(({ term }) => term < state.term);
     this.#appended(group, member, older, { ...state, leads: false });
     this.#led(group, member, state.term);
-    this.#appended(group, member, ready.entries.slice(older.length), state);
+    const own = ready.entries.slice(older.length);
+    this.#appended(group, member, own, state);
+    if (group < firstPartitionGroup) return;
+    for (const { data } of own) {
+      const marker = markerOf(data);
+      if (marker !== undefined) this.decisions.marked({ ...marker, group, member, atMs: this.#now() });
+    }
   }
 
   #appended(group: number, member: number, entries: readonly Entry[], state: CoreState): void {

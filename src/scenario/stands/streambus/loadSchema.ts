@@ -54,6 +54,12 @@ export const streamBusLoadSchema = z
     topics: z.int().min(1).max(20).default(2).describe('topics; transactions have one of their own beside them'),
     partitions: z.int().min(1).max(100).default(2).describe('partitions of each topic'),
     replication: z.int().min(1).max(7).default(3).describe('replicas of each partition, as far as there are brokers'),
+    vanish: percent
+      .default(0)
+      .describe('share of the members that go without a word when the load ends: their sessions have to run out'),
+    'watch offsets': durationMs
+      .optional()
+      .describe("how often somebody asks one broker or another for a group's offsets; never when absent"),
     'short-lived': durationMs
       .optional()
       .describe(

@@ -1,5 +1,7 @@
 import type { RecoverySeen } from '../../../checkers/streambus/evidence.ts';
 import type { Host } from '../../../host/host.ts';
+import { apiKeys } from '../../../wire/kafka/apis.ts';
+import { CallFailed } from './client/connection.ts';
 import type { GroupFeed } from './groupFeed.ts';
 import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
@@ -11,6 +13,11 @@ const produceWithinMs = 15_000;
 const replicasWithinMs = 30_000;
 /** Transactions end by their time-out, of 10 s here, and 15 s. */
 const readWithinMs = 25_000 + replicasWithinMs;
+
+/** Members hear of a rebalance within this time, or belong to the group no more. */
+const rebalanceWithinMs = 10_000;
+const marginMs = 5_000;
+const readGoal = 'every record can be read, no transaction is open';
 
 /** Something that must come back. Once it has, it is not asked again. */
 interface Goal {
@@ -47,9 +54,10 @@ export class Recovery {
         ? []
         : [goal('every partition takes a write', produceWithinMs, () => this.#unwritable())]),
       goal('replicas have applied the same', replicasWithinMs, () => this.#lagging()),
-      ...(options.load === undefined
+      ...(options.load === undefined ? [] : [goal(readGoal, readWithinMs, () => this.#unread())]),
+      ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []
-        : [goal('every record can be read, no transaction is open', readWithinMs, () => this.#unread())]),
+        : [goal('members that are gone are missed', groupsWithinMs(options.load.world), () => this.#inhabited())]),
     ];
   }
 
@@ -67,7 +75,7 @@ export class Recovery {
 
   /** True when every key was read to its end. */
   get hasReadAll(): boolean {
-    return this.#goals.at(-1)?.reachedAtMs !== Number.POSITIVE_INFINITY;
+    return this.#goals.some(({ what, reachedAtMs }) => what === readGoal && reachedAtMs !== Number.POSITIVE_INFINITY);
   }
 
   seen(): readonly RecoverySeen[] {
@@ -127,6 +135,30 @@ export class Recovery {
     }
   }
 
+  /** Nobody runs that belongs to a group: each must be found empty. */
+  async #inhabited(): Promise<string | undefined> {
+    const { load } = this.#options;
+    if (load === undefined) return undefined;
+    const { world, observer } = load;
+    const client = openCluster(world, observer, 'last-describer');
+    try {
+      for (let number = 0; number < world.load().groups; number++) {
+        const groupId = `group-${number}`;
+        const broker = await client.coordinator('group', groupId);
+        const answer = await client.call(broker, apiKeys.DescribeGroups, 5, { groups: [groupId] });
+        const told = answer.groups[0];
+        if (told === undefined || told.errorCode !== 0) return `${groupId}: error ${told?.errorCode ?? 'none told'}`;
+        if (told.members.length > 0) return `${groupId} is ${told.groupState} with ${told.members.length} members`;
+      }
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      return error.message;
+    } finally {
+      client.close();
+    }
+  }
+
   async #unread(): Promise<string | undefined> {
     const { load } = this.#options;
     if (load === undefined) return undefined;
@@ -134,6 +166,11 @@ export class Recovery {
     const left = await this.#reader.read();
     return left.length === 0 ? undefined : `${left.join(', ')} not to the end`;
   }
+}
+
+/** A coordinator is found, sessions begin anew with it and run out, and a rebalance that was under way ends. */
+function groupsWithinMs(world: LoadWorld): number {
+  return leadersWithinMs + world.load().session + rebalanceWithinMs + marginMs;
 }
 
 function goal(what: string, withinMs: number, missing: Goal['missing']): Goal {

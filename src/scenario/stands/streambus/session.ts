@@ -154,6 +154,7 @@ export function openSession(context: StandContext): StandSession {
           ['raft-rules', feed.raftRules.result()],
           ['committed-is-durable', feed.durability.committed.result()],
           ['conf-safety', feed.configurations.result()],
+          ['decided-first', feed.decisions.result()],
           ['tail-rule', feed.durability.tail.result()],
         ]),
         durableAt,

@@ -50,6 +50,11 @@ export class ClusterClient {
     return brokers[this.#seed % Math.max(1, brokers.length)];
   }
 
+  /** Every broker that was told of. */
+  get brokers(): readonly number[] {
+    return [...this.#brokers.keys()];
+  }
+
   addressOf(broker: number): string {
     const address = this.#brokers.get(broker);
     return address === undefined ? `broker ${broker}` : address.host;

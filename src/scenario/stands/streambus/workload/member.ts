@@ -19,7 +19,7 @@ export async function runMember(world: LoadWorld, host: Host, group: string, ind
     if (index >= world.load().members) await pause(world, host, 1_000);
     else await member.live();
   }
-  await member.leave();
+  await member.end();
   client.close();
 }
 
@@ -81,6 +81,12 @@ class Member {
       await pause(this.#world, this.#client.host, this.#world.load()['poll every']);
     }
     await this.#commit(dirty);
+  }
+
+  /** Its last word, if it has one: whoever goes without is missed when its session has run out. */
+  async end(): Promise<void> {
+    const { vanish } = this.#world.load();
+    if (vanish === 0 || !this.#random.chance(vanish / 100)) await this.leave();
   }
 
   async leave(): Promise<void> {

@@ -6,6 +6,7 @@ import { createTopics, runAdmin, runShortLived } from './admin.ts';
 import { runConsumer } from './consumer.ts';
 import type { LoadWorld, Told } from './context.ts';
 import { runMember } from './member.ts';
+import { runOffsetWatch } from './offsetWatch.ts';
 import { runProducer } from './producer.ts';
 import { runTransactions } from './transactions.ts';
 
@@ -77,6 +78,7 @@ export function startWorkload(
   }
   grow();
   begin(() => runAdmin(world, observer));
+  if (initial['watch offsets'] !== undefined) begin(() => runOffsetWatch(world, observer));
   if (world.shortLivedKeys.length > 0) begin(() => runShortLived(world, observer));
 
   return {
