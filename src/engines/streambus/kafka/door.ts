@@ -1,6 +1,7 @@
 import type { Host } from '../../../host/host.ts';
 import { memoryBudget } from '../memory.ts';
 import { Authorizer } from '../security/authorizer.ts';
+import { PasswordCheck } from '../security/passwordCheck.ts';
 import type { SaslSetup } from '../security/sasl.ts';
 import type { BrokerServices } from '../services.ts';
 import { ByteBudget } from './byteBudget.ts';
@@ -30,6 +31,8 @@ export interface Door {
 export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypted: boolean): Door {
   const { host, config, metadata } = services;
   const { sasl, acl } = config.security;
+  const random = host.random.stream('sasl');
+  const secret = random.bytes(32);
   return {
     host,
     services,
@@ -40,8 +43,9 @@ export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypt
     sasl: {
       mechanisms: sasl.mechanisms.filter((mechanism) => mechanism !== 'PLAIN' || isEncrypted),
       metadata,
-      random: host.random.stream('sasl'),
-      decoyKey: host.random.stream('sasl').bytes(32),
+      random,
+      decoyKey: secret,
+      passwords: new PasswordCheck(host.clock, secret),
     },
     isEncrypted,
     budget: new ByteBudget(Math.floor(memoryBudget(host, config) * requestMemoryShare)),

@@ -30,13 +30,14 @@ export function openSession(
   door: Door,
   options: Pick<Session, 'connection' | 'clientHost' | 'isAdminOnly' | 'signal'>,
 ): Session {
+  const clientHost = withoutMapping(options.clientHost);
   return {
     ...options,
-    clientHost: withoutMapping(options.clientHost),
+    clientHost,
     principal: anonymous,
     isAuthenticated: door.sasl.mechanisms.length === 0,
     expiresAt: undefined,
-    sasl: new SaslConversation(door.sasl),
+    sasl: new SaslConversation(door.sasl, clientHost),
     produceTurn: undefined,
     fetches: 0,
   };

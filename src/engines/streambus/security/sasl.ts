@@ -1,5 +1,6 @@
 import type { RandomStream } from '../../../host/random.ts';
 import type { Metadata } from '../meta/metadata.ts';
+import type { PasswordCheck } from './passwordCheck.ts';
 import { createPlainServer } from './plain.ts';
 import { createScramServer, type SaslExchange, type SaslStep } from './scram.ts';
 
@@ -13,18 +14,22 @@ export interface SaslSetup {
   readonly random: RandomStream;
   /** Key of the answers for users who do not exist; drawn at the start of the broker. */
   readonly decoyKey: Uint8Array;
+  readonly passwords: PasswordCheck;
 }
 
 /** A connection's way from a stranger to a user, also again while it lives (KIP-368). */
 export class SaslConversation {
   readonly #setup: SaslSetup;
+  readonly #address: string;
   #exchange: SaslExchange | undefined;
   #mechanism: SaslMechanism | undefined;
   /** After a handshake of version 0 the next frames are bare messages of SASL. */
   isRaw = false;
 
-  constructor(setup: SaslSetup) {
+  /** `address`: where the client is. */
+  constructor(setup: SaslSetup, address: string) {
     this.#setup = setup;
+    this.#address = address;
   }
 
   /** A mechanism was chosen and its exchange is not over. */
@@ -39,14 +44,17 @@ export class SaslConversation {
 
   /** Begins an exchange; false when the mechanism is not offered. */
   handshake(mechanism: string, raw: boolean): boolean {
-    const { mechanisms, metadata, random, decoyKey } = this.#setup;
+    const { mechanisms, metadata, random, decoyKey, passwords } = this.#setup;
     const chosen = mechanisms.find((name) => name === mechanism);
     if (chosen === undefined) return false;
     this.#mechanism = chosen;
     this.isRaw = raw;
     this.#exchange =
       chosen === 'PLAIN'
-        ? createPlainServer((user, scram) => metadata.credential(user, scram))
+        ? createPlainServer(
+            (user, scram) => metadata.credential(user, scram),
+            (user, password, stored) => passwords.check(user, password, stored, this.#address),
+          )
         : createScramServer({
             mechanism: chosen,
             credential: (user) => metadata.credential(user, chosen),

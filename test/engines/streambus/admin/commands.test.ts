@@ -7,7 +7,9 @@ import {
   parseWords,
 } from '../../../../src/engines/streambus/admin/commands/command.ts';
 import { createRouteClient } from '../../../../src/engines/streambus/admin/routeClient.ts';
+import { PasswordCheck } from '../../../../src/engines/streambus/security/passwordCheck.ts';
 import { createPlainServer } from '../../../../src/engines/streambus/security/plain.ts';
+import type { Clock } from '../../../../src/host/clock.ts';
 import { buildBatch } from '../../../../src/wire/kafka/records.ts';
 import { Brokers } from '../broker/brokers.ts';
 
@@ -310,10 +312,12 @@ test('users are made and removed; their passwords get them in and are never show
   // PLAIN is checked against what is stored.
   const { metadata } = desk.brokers.bus(1);
   await desk.brokers.until('known everywhere', () => metadata.credentials.has('bob'));
+  const passwords = new PasswordCheck({ now: () => 0 } as Clock, new Uint8Array(32)); // it only reads the time
   const login = (user: string, password: string) =>
-    createPlainServer((name, mechanism) => metadata.credential(name, mechanism)).step(
-      new TextEncoder().encode(`\0${user}\0${password}`),
-    ).kind;
+    createPlainServer(
+      (name, mechanism) => metadata.credential(name, mechanism),
+      (name, given, stored) => passwords.check(name, given, stored, 'here'),
+    ).step(new TextEncoder().encode(`\0${user}\0${password}`)).kind;
   expect([login('alice', 'pencil'), login('bob', 'other secret'), login('alice', 'second line')]).toEqual([
     'done',
     'done',

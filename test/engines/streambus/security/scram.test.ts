@@ -152,12 +152,15 @@ test('the nonce may have that of the client before it once more, as old librdkaf
 test('PLAIN checks the password against the stored credential of either mechanism', () => {
   const credential = credentialOf('SCRAM-SHA-256', 'secret', new Uint8Array(16).fill(1), 4_096);
   const server = () =>
-    createPlainServer((user, mechanism) =>
-      user === 'alice' && mechanism === 'SCRAM-SHA-256' ? credential : undefined,
+    createPlainServer(
+      (user, mechanism) => (user === 'alice' && mechanism === 'SCRAM-SHA-256' ? credential : undefined),
+      (_, password) => (password === 'secret' ? 'right' : password === 'unheard' ? 'too-many-failures' : 'wrong'),
     );
   expect(server().step(bytes('\0alice\0secret'))).toMatchObject({ kind: 'done', user: 'alice' });
   expect(server().step(bytes('alice\0alice\0secret'))).toMatchObject({ kind: 'done', user: 'alice' });
   for (const bad of ['\0alice\0wrong', '\0bob\0secret', 'bob\0alice\0secret', '\0alice', '\0alice\0secret\0more', '']) {
     expect(server().step(bytes(bad)).kind).toBe('failed');
   }
+  const turnedAway = 'too many wrong passwords of late, this one was not looked at: wait a few seconds';
+  expect(server().step(bytes('\0alice\0unheard'))).toEqual({ kind: 'failed', reason: turnedAway });
 });

@@ -1,0 +1,78 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock, Millis } from '../../../host/clock.ts';
+import type { ScramCredential } from '../meta/metadata.ts';
+import { FailureLimit } from './failureLimit.ts';
+import { credentialOf } from './scramKeys.ts';
+
+/** Wrong passwords of one address: so many at once, then one each so often. */
+const addressBurst = 5;
+const addressEveryMs: Millis = 1_000;
+/** Of all addresses together: at 15 ms for the costliest credential a fifth of the event loop at most, a thirtieth for a usual one. */
+const allBurst = 20;
+const allEveryMs: Millis = 75;
+/** Addresses whose failures are counted; beyond it the one that failed first is forgotten, and the limit of all holds. */
+const maxAddresses = 10_000;
+/** Users whose password is remembered as verified; beyond it the one that was verified first pays again. */
+const maxVerified = 10_000;
+
+export type PasswordVerdict = 'right' | 'wrong' | 'too-many-failures';
+
+/**
+ * Checks passwords against stored SCRAM credentials. That costs thousands of hashes on the event loop, for anybody who can connect, so a
+ * password that was right is known again by one hash, and who sends wrong ones is soon turned away unheard.
+ */
+export class PasswordCheck {
+  readonly #clock: Clock;
+  readonly #key: Uint8Array;
+  readonly #hash: typeof credentialOf;
+  /** Keyed hash of credential and password by user: the newest that was right. */
+  readonly #verified = new Map<string, Uint8Array>();
+  readonly #addresses = new Map<string, FailureLimit>();
+  readonly #all = new FailureLimit(allBurst, allEveryMs);
+
+  /** `key`: secret of this process; what is remembered says nothing without it. `hash`: the costly part. */
+  constructor(clock: Clock, key: Uint8Array, hash = credentialOf) {
+    this.#clock = clock;
+    this.#key = key;
+    this.#hash = hash;
+  }
+
+  /** Whether `password` is that of the credential. A user who was verified pays no limit until the credential changes. */
+  check(user: string, password: string, stored: ScramCredential, address: string): PasswordVerdict {
+    const mark = this.#markOf(password, stored);
+    const known = this.#verified.get(user);
+    if (known !== undefined && timingSafeEqual(known, mark)) return 'right';
+    const now = this.#clock.now();
+    const own = this.#addresses.get(address);
+    if (!this.#all.hasRoom(now) || own?.hasRoom(now) === false) return 'too-many-failures';
+    const given = this.#hash(stored.mechanism, password, stored.salt, stored.iterations);
+    if (!timingSafeEqual(given.storedKey, stored.storedKey)) {
+      this.#all.count(now);
+      this.#countAt(address, own, now);
+      return 'wrong';
+    }
+    this.#verified.delete(user);
+    this.#verified.set(user, mark);
+    dropOldest(this.#verified, maxVerified);
+    return 'right';
+  }
+
+  /** The stored key is in it: with another password or salt of the user it is another one. */
+  #markOf(password: string, { storedKey }: ScramCredential): Uint8Array {
+    return createHmac('sha256', this.#key).update('verified').update(storedKey).update(password).digest();
+  }
+
+  #countAt(address: string, known: FailureLimit | undefined, now: Millis): void {
+    const limit = known === undefined || known.isFresh(now) ? new FailureLimit(addressBurst, addressEveryMs) : known;
+    limit.count(now);
+    this.#addresses.set(address, limit);
+    dropOldest(this.#addresses, maxAddresses);
+  }
+}
+
+function dropOldest(map: Map<string, unknown>, most: number): void {
+  for (const name of map.keys()) {
+    if (map.size <= most) break;
+    map.delete(name);
+  }
+}

@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from 'vitest';
+import { PasswordCheck } from '../../../../src/engines/streambus/security/passwordCheck.ts';
+import { credentialOf } from '../../../../src/engines/streambus/security/scramKeys.ts';
+import type { Clock } from '../../../../src/host/clock.ts';
+
+/** How many passwords were hashed the costly way. */
+let costly = 0;
+const counted: typeof credentialOf = (...given) => {
+  costly += 1;
+  return credentialOf(...given);
+};
+
+const stored = (password: string, salt = 1) =>
+  credentialOf('SCRAM-SHA-256', password, new Uint8Array(16).fill(salt), 4_096);
+
+function checkAt(time: { now: number }) {
+  const clock = { now: () => time.now } as Clock; // it only reads the time
+  return new PasswordCheck(clock, new Uint8Array(32).fill(7), counted);
+}
+
+const credential = stored('secret');
+
+beforeEach(() => {
+  costly = 0;
+});
+
+test('a right password is hashed once, however often it comes, until the credential changes', () => {
+  const check = checkAt({ now: 0 });
+  for (let n = 0; n < 100; n++) expect(check.check('alice', 'secret', credential, 'a')).toBe('right');
+  expect(costly).toBe(1);
+  const changed = stored('other', 2);
+  expect(check.check('alice', 'secret', changed, 'a')).toBe('wrong');
+  expect(check.check('alice', 'other', changed, 'a')).toBe('right');
+  expect(costly).toBe(3);
+});
+
+test('another user of the same password is verified by himself', () => {
+  const check = checkAt({ now: 0 });
+  expect(check.check('alice', 'secret', credential, 'a')).toBe('right');
+  expect(check.check('bob', 'secret', stored('pencil'), 'a')).toBe('wrong');
+});
+
+test('five wrong passwords of an address are looked at, then one a second; others and the verified are served', () => {
+  const time = { now: 5_000 };
+  const check = checkAt(time);
+  expect(check.check('alice', 'secret', credential, 'bad')).toBe('right');
+  const verdicts = Array.from({ length: 50 }, () => check.check('alice', 'guess', credential, 'bad'));
+  expect(verdicts.filter((verdict) => verdict === 'wrong')).toHaveLength(5);
+  expect(verdicts.slice(5).every((verdict) => verdict === 'too-many-failures')).toBe(true);
+  expect(costly).toBe(6);
+  expect(check.check('alice', 'secret', credential, 'bad')).toBe('right');
+  expect(check.check('bob', 'secret', credential, 'bad')).toBe('too-many-failures');
+  expect(check.check('bob', 'secret', credential, 'good')).toBe('right');
+  time.now += 1_000;
+  expect(check.check('alice', 'guess', credential, 'bad')).toBe('wrong');
+  expect(check.check('alice', 'guess', credential, 'bad')).toBe('too-many-failures');
+  time.now += 60_000;
+  expect(check.check('carol', 'secret', credential, 'bad')).toBe('right');
+});
+
+test('from however many addresses they come, wrong passwords cost a bounded share of the time', () => {
+  const time = { now: 0 };
+  const check = checkAt(time);
+  for (let n = 0; n < 1_000; n++) {
+    check.check('alice', 'guess', credential, `address-${n}`);
+    time.now += 1;
+  }
+  // 20 at once, and one each 75 ms.
+  expect(costly).toBeGreaterThanOrEqual(20 + 12);
+  expect(costly).toBeLessThanOrEqual(20 + 14);
+});
