@@ -18,6 +18,7 @@ const benches: Readonly<Record<string, string>> = {
   shrink: 'how far failing runs come down',
   guidance: 'coverage of chaos, guided and blind',
   stand: 'seeds a minute, and where their time goes',
+  load: 'how many times faster than real time the stand plays a cluster, idle and under load',
   streambus: 'the broker beside Redis streams, JetStream, quorum queues; client libraries; idle cost',
   soak: 'ten minutes of load: does the memory stay flat?',
 };
