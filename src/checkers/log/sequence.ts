@@ -96,7 +96,7 @@ function sendAnomalies(
   if (operation.outcome === 'fail') return [];
   const found: Violation[] = [];
   for (const { key, value, offset: told } of sentOf(one)) {
-    const known = [...(orders.get(key)?.offsetsOf.get(value) ?? [])];
+    const known = told === undefined ? [...(orders.get(key)?.offsetsOf.get(value) ?? [])] : [];
     // Without an answer the place may be known from polls; of several nobody knows which is this send's.
     const offset = told ?? (known.length === 1 ? known[0] : undefined);
     if (offset === undefined) continue;
