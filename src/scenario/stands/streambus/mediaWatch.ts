@@ -9,6 +9,8 @@ const journalDirectory = `${dataDirectory}/raft-state/journal/`;
 export interface MediaWatch {
   /** These records of the journal are durable, in this order. */
   readonly durable: (records: readonly JournalRecord[]) => void;
+  /** The process has removed a file of the journal: what it carried over is in later ones, or another journal begins. */
+  readonly removed: () => void;
   /** Nothing of what was there can be relied on. */
   readonly lost: (why: string) => void;
 }
@@ -68,6 +70,11 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         if (records !== undefined && records.length > 0) watch.durable(records);
         return;
       }
+      case 'remove':
+        if (!event.path.startsWith(journalDirectory)) return;
+        cached.delete(event.file);
+        watch.removed();
+        return;
       case 'power-loss':
         underWay.clear();
         cached.clear();

@@ -45,6 +45,10 @@ export class NodeRecord {
         if (this.#member === undefined) this.#early.push(...records);
         else feed.stored(this.#member, records);
       },
+      // A journal that goes before its process has opened a group was another incarnation's: this one writes its own.
+      removed: () => {
+        if (this.#member === undefined) this.#early = [];
+      },
       lost: (why) => this.forget(why),
     });
   }

@@ -27,7 +27,11 @@ async function journalWorld(append: (host: Host) => Promise<void>): Promise<{ se
   machine.devices.mount('/var/lib/streambus', disk);
   const seen: JournalRecord[] = [];
   const lost: string[] = [];
-  watchMedia(disk, { durable: (records) => void seen.push(...records), lost: (why) => void lost.push(why) });
+  watchMedia(disk, {
+    durable: (records) => void seen.push(...records),
+    removed: () => undefined,
+    lost: (why) => void lost.push(why),
+  });
   machine.start('broker', append);
   await world.run({ toMs: 2_000 });
   machine.wipe();
