@@ -108,6 +108,7 @@ export class Running {
   #startGroups(established: Established, journal: Journal): Promise<Groups> {
     const { host, config, broker, transport, observer, metrics, fatal } = this.#options;
     const { storage, cluster } = config;
+    const counted = groupEvents(metrics);
     return startGroups({
       host,
       broker,
@@ -124,7 +125,14 @@ export class Running {
         maxUncommittedBytes: cluster.raft.max_uncommitted,
       },
       flushIntervalMs: () => storage.flush_interval,
-      events: groupEvents(metrics),
+      events: {
+        ...counted,
+        confChanged: (kind) => {
+          counted.confChanged(kind);
+          // A group may have let this broker go. Later: the replica that says so is in the midst of applying.
+          queueMicrotask(() => this.#keeper?.look());
+        },
+      },
       onFatal: fatal,
     });
   }

@@ -45,9 +45,11 @@ export interface Gossip {
   readonly yields: boolean;
   /** Groups that it leads, with their terms; not always all of them. */
   readonly led: Iterable<{ readonly group: GroupId; readonly term: number }>;
+  /** All groups whose replicas here have no vote: no lead can be given to them. */
+  readonly probation: readonly GroupId[];
 }
 
-export function encodeGossip({ yields, led }: Gossip): Uint8Array {
+export function encodeGossip({ yields, led }: Omit<Gossip, 'probation'>): Uint8Array {
   const writer = new ByteWriter();
   writer.u8(yields ? 1 : 0);
   for (const { group, term } of led) {

@@ -9,7 +9,7 @@ import { StreamBusError } from '../errors.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
 import { CheckpointRounds } from './checkpointRounds.ts';
 import { FirstElections } from './firstElections.ts';
-import { type Leadership, LeaderTable } from './gossip.ts';
+import { type Gossip, type Leadership, LeaderTable } from './gossip.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import type { GroupReplica } from './groupReplica.ts';
 import { removedRecord } from './journalFormat.ts';
@@ -98,6 +98,8 @@ export class Groups implements GroupsRuntime, TransportListener {
   readonly #newlyLed = new Set<GroupReplica>();
   /** Brokers that want no leads. */
   readonly #yielding = new Set<BrokerId>();
+  /** Groups of other brokers whose replicas have no vote. */
+  readonly #onProbation = new Map<BrokerId, ReadonlySet<GroupId>>();
   #tickTimer: Timer | undefined;
   #nextGossipMs: Millis;
   #isHandingOver = false;
@@ -139,6 +141,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       isReachable: (id) => this.#isReachable(id),
       isHandingOver: () => this.#isHandingOver,
       yields: (broker) => this.#yielding.has(broker),
+      isOnProbation: (group, id) => this.#onProbation.get(brokerOf(id))?.has(group) === true,
       tickMs: options.raft.tickMs,
     });
     this.#opener = new Opener({
@@ -168,7 +171,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     transport.attach(this);
     transport.leaderOf = (group) => this.leaderOf(group)?.broker;
     transport.serve('group.peer', (body, from) => this.#answerPeer(body, from));
-    transport.serve('group.barrier', (body) => this.#answerBarrier(body));
+    transport.serve('group.barrier', (body, from) => this.#answerBarrier(body, from));
     this.#tickLater();
     this.#rounds.start();
   }
@@ -366,6 +369,7 @@ export class Groups implements GroupsRuntime, TransportListener {
           else this.#deliver(group, message, (own) => own === generation);
         },
         heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
+        probation: (groups) => this.#onProbation.set(from.broker, groups),
         journalEnd: (end) => this.#options.transport.journalEnds.heard(from.broker, from.incarnation, end),
         leads: (group, term) => this.#leaders.heard(group, term, from.broker),
         yields: (yields) => {
@@ -382,8 +386,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   onUp(broker: BrokerId): void {
     const led = [...this.#replicas.values()].filter((replica) => replica.serving);
-    const { transport, journal } = this.#options;
-    transport.peer(broker)?.send(gossipFrame({ yields: this.#isHandingOver, led }, journal.durableLsn));
+    this.#options.transport.peer(broker)?.send(this.#gossipFrame(led));
   }
 
   onDown(broker: BrokerId): void {
@@ -444,11 +447,14 @@ export class Groups implements GroupsRuntime, TransportListener {
     return open.machine.answerPeer(reader.raw(reader.left), from);
   }
 
-  async #answerBarrier(body: Uint8Array): Promise<Uint8Array> {
+  async #answerBarrier(body: Uint8Array, from: BrokerId): Promise<Uint8Array> {
     const reader = new ByteReader(body);
     const group = reader.u32();
     const generation = reader.u32();
     const member = reader.u48();
+    if (brokerOf(member) !== from) {
+      throw new RpcRefusal('NOT_YOURS', `broker ${from} asks for a member of broker ${brokerOf(member)}`);
+    }
     const replica = this.#replicas.get(group);
     if (replica?.serving !== true || replica.spec.generation !== generation) {
       throw new RpcRefusal('NOT_LEADER', `broker ${this.#options.broker} does not lead group ${group}`);
@@ -477,11 +483,16 @@ export class Groups implements GroupsRuntime, TransportListener {
     if (replica?.isOpen === true) replica.undelivered(message.to, message.type === 'MsgSnap');
   }
 
-  #gossip(led: Iterable<{ readonly group: GroupId; readonly term: number }>): void {
+  #gossip(led: Gossip['led']): void {
     if (this.#options.host.telemetry.buggify('gossip lost')) return;
-    const { transport, journal } = this.#options;
-    const frame = gossipFrame({ yields: this.#isHandingOver, led }, journal.durableLsn);
-    for (const peer of transport.peers) peer.send(frame);
+    const frame = this.#gossipFrame(led);
+    for (const peer of this.#options.transport.peers) peer.send(frame);
+  }
+
+  #gossipFrame(led: Gossip['led']): Uint8Array {
+    const onProbation = [...this.#replicas.values()].filter((replica) => replica.isOnProbation);
+    const probation = onProbation.map(({ group }) => group);
+    return gossipFrame({ yields: this.#isHandingOver, led, probation }, this.#options.journal.durableLsn);
   }
 
   // Time.
@@ -554,6 +565,7 @@ export class Groups implements GroupsRuntime, TransportListener {
       },
       leaderChanged: (replica) => this.#leaderChanged(replica),
       electionBegun: (replica) => this.#options.events.electionBegun(replica.spec.kind),
+      probationChanged: () => this.#gossip([]),
       confChanged: (replica) => this.#options.events.confChanged(replica.spec.kind),
       fatal: (error) => this.#fatal(error),
       get isCongested() {

@@ -17,7 +17,7 @@ import {
 } from './messageCodec.ts';
 
 /** Frames of Raft, beside those of requests. */
-export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34, journalEnd: 35 } as const;
+export const RaftFrame = { messages: 32, heartbeats: 33, gossip: 34, journalEnd: 35, probation: 36 } as const;
 
 /** Bytes of Raft's messages that wait for one peer. What comes beyond is dropped: Raft repeats it. One always fits: a snapshot is one. */
 export const raftBytesMax = 32 * 1024 * 1024;
@@ -155,12 +155,15 @@ function endFrame(writer: ByteWriter, at: number): Uint8Array {
   return writer.length > keptBytesMax ? writer.take() : writer.copyOut();
 }
 
-/** Frames that tell of this broker: how far its journal is durable, and what it leads. */
+/** Frames that tell of this broker: how far its journal is durable, what it leads, and where it has no vote. */
 export function gossipFrame(gossip: Gossip, journalEnd: Lsn): Uint8Array {
   const payload = encodeGossip(gossip);
-  const writer = new ByteWriter(payload.length + 32);
+  const writer = new ByteWriter(payload.length + 4 * gossip.probation.length + 32);
   writeJournalEnd(writer, journalEnd);
   writeFrame(writer, RaftFrame.gossip, (into) => into.raw(payload));
+  writeFrame(writer, RaftFrame.probation, (into) => {
+    for (const group of gossip.probation) into.u32(group);
+  });
   return writer.take();
 }
 
@@ -171,6 +174,8 @@ export interface RaftFrames {
   heartbeat(group: GroupId, generationByte: number, message: Message): void;
   leads(group: GroupId, term: number): void;
   yields(yields: boolean): void;
+  /** Where the sender has no vote: nowhere else. */
+  probation(groups: ReadonlySet<GroupId>): void;
   /** The sender's journal is durable up to here. */
   journalEnd(end: Lsn): void;
 }
@@ -204,6 +209,12 @@ export function readRaftFrame(
     case RaftFrame.journalEnd:
       take.journalEnd(reader.u48());
       return true;
+    case RaftFrame.probation: {
+      const groups = new Set<GroupId>();
+      while (reader.left > 0) groups.add(reader.u32());
+      take.probation(groups);
+      return true;
+    }
     case RaftFrame.gossip:
       readGossip(reader, take);
       return true;

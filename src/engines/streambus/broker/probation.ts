@@ -25,6 +25,7 @@ export class Probation {
     host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', {
       group: this.#body.group,
     });
+    this.#body.context.probationChanged();
     while (!signal.aborted) {
       try {
         this.#barrier = await this.#body.context.askBarrier(this.#body.group, this.#body.spec.generation, signal);
@@ -52,6 +53,7 @@ export class Probation {
       .write({ ...this.#body.checkpoints.current, replacesLog: false, probation: false })
       .then(() => {
         this.#isOn = false;
+        this.#body.context.probationChanged();
         telemetry.sometimes('probation ended', true);
         telemetry.logger.info('probation ended', {
           group: this.#body.group,

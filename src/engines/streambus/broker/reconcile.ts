@@ -31,6 +31,8 @@ export interface ReconcileContext {
   readonly isHandingOver: () => boolean;
   /** A broker has said that it wants no leads. */
   readonly yields: (broker: BrokerId) => boolean;
+  /** A member has said that it has no vote in the group yet. */
+  readonly isOnProbation: (group: GroupId, id: RaftId) => boolean;
   readonly tickMs: Millis;
 }
 
@@ -75,7 +77,7 @@ export class Reconciler {
         (it) =>
           !it.isLearner && it.id !== replica.member && it.state === 'replicate' && this.#context.isReachable(it.id),
       )
-      .filter(({ id }) => !this.#context.yields(brokerOf(id)))
+      .filter(({ id }) => !this.#context.yields(brokerOf(id)) && !this.#context.isOnProbation(replica.group, id))
       .sort((left, right) => right.match - left.match)[0];
     if (best === undefined) return false;
     replica.transferLeader(best.id);
@@ -141,7 +143,7 @@ export class Reconciler {
   #isCaughtUp(replica: GroupReplica, id: RaftId, watch: Watch): boolean {
     const now = this.#context.host.clock.now();
     const progress = replica.node.status().progress.find((it) => it.id === id);
-    if (!this.#isClose(replica, progress)) {
+    if (!this.#isClose(replica, progress) || this.#context.isOnProbation(replica.group, id)) {
       watch.closeSince.delete(id);
       return false;
     }
@@ -181,6 +183,7 @@ export class Reconciler {
     watch.preferAtMs = now + preferAfterMs;
     const broker = brokerOf(preferred);
     if (broker === this.#context.broker || this.#context.yields(broker)) return;
+    if (this.#context.isOnProbation(replica.group, preferred)) return;
     const progress = replica.node.status().progress.find((it) => it.id === preferred);
     if (progress?.isLearner === false && this.#isClose(replica, progress) && isNear(replica, progress)) {
       replica.transferLeader(preferred);

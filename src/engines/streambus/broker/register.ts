@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Lsn } from '../../../storage/journal/index.ts';
-import { brokerIdOf, peersOf, type StreamBusConfig } from '../config.ts';
+import { brokerIdOf, maxBrokerId, peersOf, type StreamBusConfig } from '../config.ts';
 import { StreamBusError } from '../errors.ts';
 import {
   drawUuid,
@@ -304,8 +305,9 @@ export function serveRegistrations(
   const seen = new Map<BrokerId, KnownStart>();
   rpc.serve(
     helloName,
-    async (body) => {
+    async (body, from) => {
       const { broker, storage, incarnation, startCount, session, journalEnd } = decodeJson(body) as Hello; // a broker wrote it
+      if (broker !== from) throw new RpcRefusal('NOT_YOURS', `broker ${from} speaks for broker ${broker}`);
       const registered = machine.brokers.get(broker);
       if (registered !== undefined) {
         journalEnds.heard(broker, registered.incarnation, machine.journalEndOf(broker));
@@ -348,8 +350,8 @@ export function serveRegistrations(
   );
   rpc.serve(
     registerName,
-    async (body, _from, signal) => {
-      const command = decodeJson(body) as RegisterBroker; // a broker wrote it
+    async (body, from, signal) => {
+      const command = strangersCommand(decodeJson(body), from);
       const current = commands();
       if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
       try {
@@ -361,6 +363,35 @@ export function serveRegistrations(
     },
     strangers,
   );
+}
+
+const endpointSchema = z.object({ host: z.string().min(1).max(255), port: z.int().min(0).max(65_535) });
+
+/** What a broker may ask for before it belongs to the cluster: an incarnation of its own, and nothing else. */
+const strangersSchema = z.object({
+  type: z.literal('register-broker'),
+  broker: z.int().min(1).max(maxBrokerId),
+  storage: z.uuid(),
+  incarnation: z.literal(0),
+  startCount: z.literal(1),
+  journalEnd: z.literal(0),
+  session: z.string().min(1).max(64),
+  kafka: endpointSchema,
+  rpc: endpointSchema,
+  http: endpointSchema,
+  rack: z.string().max(255).optional(),
+});
+
+/** @throws RpcRefusal BAD_COMMAND, NOT_YOURS */
+function strangersCommand(value: unknown, from: BrokerId): RegisterBroker {
+  const parsed = strangersSchema.safeParse(value);
+  if (!parsed.success) {
+    const why = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+    throw new RpcRefusal('BAD_COMMAND', `expected the registration of a broker without an incarnation: ${why}`);
+  }
+  const { broker, rack } = parsed.data;
+  if (broker !== from) throw new RpcRefusal('NOT_YOURS', `broker ${from} speaks for broker ${broker}`);
+  return { ...parsed.data, rack };
 }
 
 /**

@@ -68,6 +68,8 @@ export interface ReplicaContext {
   leaderChanged(replica: GroupReplica): void;
   electionBegun(replica: GroupReplica): void;
   confChanged(replica: GroupReplica): void;
+  /** A replica has lost its vote for a time, or has it again. */
+  probationChanged(): void;
   /** The process cannot go on. */
   fatal(error: unknown): void;
   /** Bytes that wait for the journal: beyond some of them nothing more is proposed. */

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { JournalEnds } from '../../../../src/engines/streambus/broker/journalEnds.ts';
 import { createClient, type StreamBusClient } from '../../../../src/engines/streambus/client/client.ts';
+import { encodeJson } from '../../../../src/engines/streambus/meta/json.ts';
 import type { Host } from '../../../../src/host/host.ts';
+import { ByteWriter } from '../../../../src/wire/rpc/bytes.ts';
 import { Brokers } from './brokers.ts';
 
 const bootstrap = [1, 2, 3].map((id) => ({ host: `broker-${id}`, port: 9092 }));
@@ -245,6 +247,37 @@ describe('whole brokers', () => {
       partitions().length === 6 && partitions().every(({ group, replicas }) => brokers.leaderOf(group) === replicas[0]);
     await brokers.until('led by the preferred', isLed, 500);
     expect(brokers.world.now - beganMs).toBeLessThan(500);
+  });
+
+  it('take from each other what concerns who asks, and nothing else', async () => {
+    const brokers = new Brokers({ seed: 8 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    const outcomes: unknown[] = [];
+    const ask = (name: string, body: Uint8Array) =>
+      brokers
+        .bus(1)
+        .services.rpc.call(2, name, body)
+        .then(
+          () => outcomes.push('done'),
+          (error: { remoteCode?: string }) => outcomes.push(error.remoteCode),
+        );
+    const start = { storage: '8c7f5a0e-6f0a-4d7e-9c5a-0d4b1f2a3c4d', incarnation: 0, startCount: 1, journalEnd: 0 };
+    const endpoint = { host: 'broker-1', port: 9092 };
+    const named = { ...start, session: 's', kafka: endpoint, rpc: endpoint, http: endpoint };
+    const barrier = new ByteWriter(16);
+    barrier.u32(0);
+    barrier.u32(1);
+    barrier.u48(3 * 65_536 + 1);
+    void ask('broker.register', encodeJson({ type: 'set-read-only', reason: 'a stranger' }));
+    void ask('broker.register', encodeJson({ type: 'register-broker', broker: 3, ...named }));
+    void ask('broker.register', encodeJson({ type: 'register-broker', broker: 1, ...named, incarnation: 7 }));
+    void ask('broker.hello', encodeJson({ broker: 3, ...named, startCount: 99 }));
+    void ask('group.barrier', barrier.take());
+    await brokers.until('all refused', () => outcomes.length === 5);
+    expect(outcomes.sort()).toEqual(['BAD_COMMAND', 'BAD_COMMAND', 'NOT_YOURS', 'NOT_YOURS', 'NOT_YOURS']);
+    expect(brokers.bus(1).metadata.readOnly).toBeUndefined();
+    expect(brokers.bus(1).metadata.brokers.get(3)?.incarnation).toBe(1);
   });
 
   it('runs alone, and gives back what it took after its power went', async () => {
