@@ -56,15 +56,19 @@ Examples:
 
 /** How each command is called, for its help. */
 const examples: Readonly<Record<string, readonly string[]>> = {
-  'cluster-health-check': ['--brokers broker1:8080,broker2:8080', '--watch 10 --for 30m'],
-  'check-quorum': ['--brokers broker1:8080'],
-  'verify-data-integrity': ['--brokers broker1:8080'],
+  'cluster-health-check': ['--brokers broker1:8080,broker2:8080', '--watch 10 --for 30m', "--json | jq '.findings[]'"],
+  'check-quorum': ['--brokers broker1:8080', '--json'],
+  'verify-data-integrity': ['--brokers broker1:8080', "--json | jq '.partitions[].problems[]'"],
   'check-data-integrity': ['--brokers broker1:8080'],
-  'diagnose-latency': ['--brokers broker1:8080'],
-  topics: ['list', 'create orders --partitions 6 --replication 3'],
-  groups: ['list', 'describe billing'],
-  quotas: ['show', 'set --default produce_rate=10000'],
-  readonly: ['on --broker 2', 'off --cluster'],
+  'diagnose-latency': ['--brokers broker1:8080', "--json | jq '.slow'"],
+  topics: [
+    'list',
+    "describe orders --json | jq '.partition_list[].leader'",
+    'create orders --partitions 6 --replication 3',
+  ],
+  groups: ['list', 'describe billing', "describe billing --json | jq '[.partitions[].lag] | add'"],
+  quotas: ['show', 'show --json', 'set --default produce_rate=10000'],
+  readonly: ['show --json', 'on --broker 2', 'off --cluster'],
   users: ['list', 'set alice --password-file secret'],
   'rolling-restart': ['--inventory brokers.yaml'],
   'force-election': ['--broker 2'],

@@ -1,7 +1,6 @@
 import { millisOf } from '../../quantities.ts';
 import {
   type AdminClient,
-  type AdminCommand,
   ask,
   type CommandInput,
   CommandUsage,
@@ -10,6 +9,7 @@ import {
   NoAnswer,
   Refused,
 } from './command.ts';
+import { errorData, type ReportConsole, withJson } from './json.ts';
 import type { Health, Members, PartitionsHealth, Quorum } from './shapes.ts';
 
 type Mark = '✓' | '!' | '✗';
@@ -99,14 +99,20 @@ function some(texts: readonly string[]): string {
   return `${texts.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-async function runOnce(client: AdminClient, console: Console): Promise<number> {
+/** Marks as scripts read them. */
+const levels: Readonly<Record<Mark, string>> = { '✓': 'good', '!': 'warning', '✗': 'bad' };
+
+async function runOnce(client: AdminClient, console: ReportConsole): Promise<number> {
   try {
     const findings = await inspectCluster(client);
     for (const { mark, text } of findings) console.line(`${mark} ${text}`);
-    return findings.every(({ mark }) => mark === '✓') ? Exit.good : Exit.bad;
+    const isHealthy = findings.every(({ mark }) => mark === '✓');
+    console.data({ healthy: isHealthy, findings: findings.map(({ mark, text }) => ({ level: levels[mark], text })) });
+    return isHealthy ? Exit.good : Exit.bad;
   } catch (error) {
     if (!(error instanceof NoAnswer) && !(error instanceof Refused)) throw error;
     console.line(`✗ ${error.message}`);
+    console.data({ healthy: false, findings: [], error: errorData(error) });
     return Exit.bad;
   }
 }
@@ -140,10 +146,10 @@ export const watchOptions = [
   { name: 'for', value: '<span>', help: 'with --watch: for so long (30m)' },
 ] as const;
 
-export const clusterHealthCheck: AdminCommand = {
+export const clusterHealthCheck = withJson({
   name: 'cluster-health-check',
   summary: 'brokers, quorum, partitions and disks in a few lines; 1 if anything is wrong',
   words: '',
   options: watchOptions,
   run: (client, console, input) => watched(console, input, () => runOnce(client, console)),
-};
+});

@@ -1,4 +1,5 @@
-import { type AdminClient, type AdminCommand, ask, CommandUsage, Exit, table } from './command.ts';
+import { type AdminClient, ask, CommandUsage, Exit, table } from './command.ts';
+import { withJson } from './json.ts';
 
 interface GroupRow {
   readonly group: string;
@@ -8,17 +9,23 @@ interface GroupRow {
   readonly coordinator: number;
   readonly members: readonly { readonly member: string; readonly client_id: string; readonly host: string }[];
   /** Where one group was asked for; null: not known now. */
-  readonly partitions?:
-    | readonly {
-        readonly topic: string;
-        readonly partition: number;
-        readonly committed: number | null;
-        readonly member: string | null;
-      }[]
-    | null;
+  readonly partitions?: readonly CommittedRow[] | null;
 }
 
-export const groups: AdminCommand = {
+interface CommittedRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly committed: number | null;
+  readonly member: string | null;
+}
+
+/** With the end that consumers see; null: nobody knows it now. */
+interface ProgressRow extends CommittedRow {
+  readonly end: number | null;
+  readonly lag: number | null;
+}
+
+export const groups = withJson({
   name: 'groups',
   summary: 'list and describe consumer groups',
   words: '[list|describe] [name]',
@@ -42,6 +49,7 @@ export const groups: AdminCommand = {
     for (const shard of answer.unavailable) console.line(`! ${shard} has no leader: its groups are not shown`);
     const partial = answer.unavailable.length > 0 ? Exit.undecided : Exit.good;
     if (action === 'list') {
+      console.data(answer);
       const rows = answer.groups.map((row) => [
         row.group,
         row.state,
@@ -54,22 +62,32 @@ export const groups: AdminCommand = {
     }
     const found = answer.groups.find(({ group }) => group === name);
     if (found === undefined) {
+      console.data({ error: { code: 'UNKNOWN_GROUP', message: `${name}: there is no such group` } });
       console.line(`✗ ${name}: there is no such group`);
       return partial === Exit.good ? Exit.bad : partial;
     }
+    const rows = await progress(client, found);
+    console.data({
+      ...found,
+      ...(found.partitions === null ? {} : { partitions: rows }),
+      unavailable: answer.unavailable,
+    });
     console.line(
       `${found.group}  ${found.state}  generation ${found.generation}  ${found.protocol}  at broker-${found.coordinator}`,
     );
-    const rows = found.members.map((member) => [member.member, member.client_id, member.host]);
-    for (const line of table(['MEMBER', 'CLIENT', 'HOST'], rows)) console.line(line);
+    const members = found.members.map((member) => [member.member, member.client_id, member.host]);
+    for (const line of table(['MEMBER', 'CLIENT', 'HOST'], members)) console.line(line);
     if (found.partitions === null) console.line('! what it has committed is not known now');
-    for (const line of await progress(client, found)) console.line(line);
+    if (rows.length > 0) {
+      const cells = rows.map((row) => [row.topic, row.partition, row.committed, row.end, row.lag, row.member]);
+      for (const line of table(['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'MEMBER'], cells)) console.line(line);
+    }
     return partial;
   },
-};
+});
 
-/** A line a partition: how far the group is behind the end that consumers see. */
-async function progress(client: AdminClient, { partitions }: GroupRow): Promise<readonly string[]> {
+/** How far the group is behind the end that consumers see. */
+async function progress(client: AdminClient, { partitions }: GroupRow): Promise<readonly ProgressRow[]> {
   if (partitions === undefined || partitions === null || partitions.length === 0) return [];
   const { partitions: all } = await ask<{
     readonly partitions: readonly {
@@ -79,10 +97,9 @@ async function progress(client: AdminClient, { partitions }: GroupRow): Promise<
     }[];
   }>(client, 'GET', '/admin/partitions');
   const ends = new Map(all.map(({ topic, partition, high_watermark }) => [`${topic}/${partition}`, high_watermark]));
-  const rows = partitions.map(({ topic, partition, committed, member }) => {
+  return partitions.map(({ topic, partition, committed, member }) => {
     const end = ends.get(`${topic}/${partition}`) ?? null;
     const lag = end === null || committed === null ? null : Math.max(0, end - committed);
-    return [topic, partition, committed, end, lag, member];
+    return { topic, partition, committed, end, lag, member };
   });
-  return table(['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'MEMBER'], rows);
 }

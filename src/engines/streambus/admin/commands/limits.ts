@@ -1,4 +1,5 @@
-import { type AdminCommand, ask, CommandUsage, Exit, numberOption, pairsOption, table } from './command.ts';
+import { ask, CommandUsage, Exit, numberOption, pairsOption, table } from './command.ts';
+import { withJson } from './json.ts';
 
 type Rates = Readonly<Record<string, number | null>>;
 
@@ -22,7 +23,7 @@ function ratesOf(pairs: Readonly<Record<string, string>>): Record<string, number
   );
 }
 
-export const quotas: AdminCommand = {
+export const quotas = withJson({
   name: 'quotas',
   summary: 'show, set and clear limits a second of clients',
   words: '[show|set|clear]',
@@ -59,10 +60,11 @@ export const quotas: AdminCommand = {
       ...Object.entries(now.clients).map(([id, rates]) => row(`client ${id}`, rates)),
       ...Object.entries(now.users).map(([name, rates]) => row(`user ${name}`, rates)),
     ];
+    console.data(now);
     for (const line of table(['OF', ...rateNames], rows)) console.line(line);
     return Exit.good;
   },
-};
+});
 
 interface ReadOnlyState {
   /** That answered. */
@@ -78,7 +80,7 @@ function remedy(by: ReadOnlyState['reasons'][number]['by'], broker: number): str
   return 'ends by itself once enough of the disk is free';
 }
 
-export const readonly: AdminCommand = {
+export const readonly = withJson({
   name: 'readonly',
   summary: 'refuse writes at a broker or in the whole cluster, and take them again',
   words: '[show|on|off]',
@@ -112,6 +114,7 @@ export const readonly: AdminCommand = {
       action === 'show'
         ? await ask<ReadOnlyState>(client, 'GET', '/admin/readonly', to)
         : await ask<ReadOnlyState>(client, 'POST', '/admin/readonly', { ...to, body });
+    console.data(state);
     const at = `broker-${state.broker}`;
     const [first] = state.reasons;
     if (first === undefined) console.line(`${at}: writes are taken`);
@@ -122,4 +125,4 @@ export const readonly: AdminCommand = {
     const isDone = action === 'show' || state.enabled === (action === 'on');
     return isDone ? Exit.good : Exit.bad;
   },
-};
+});

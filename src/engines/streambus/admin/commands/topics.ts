@@ -1,4 +1,5 @@
-import { type AdminCommand, ask, CommandUsage, Exit, numberOption, pairsOption, table } from './command.ts';
+import { ask, CommandUsage, Exit, numberOption, pairsOption, table } from './command.ts';
+import { withJson } from './json.ts';
 
 interface TopicRow {
   readonly name: string;
@@ -19,7 +20,7 @@ interface TopicDetail extends TopicRow {
   }[];
 }
 
-export const topics: AdminCommand = {
+export const topics = withJson({
   name: 'topics',
   summary: 'list, describe, create, alter and delete topics',
   words: '[list|describe|create|alter|delete] [name]',
@@ -45,11 +46,13 @@ export const topics: AdminCommand = {
       case 'list': {
         const { topics: rows } = await ask<{ readonly topics: readonly TopicRow[] }>(client, 'GET', '/admin/topics');
         const cells = rows.map((row) => [row.name, row.partitions, row.replication, row.id]);
+        console.data({ topics: rows });
         for (const line of table(['TOPIC', 'PARTITIONS', 'REPLICATION', 'ID'], cells)) console.line(line);
         return Exit.good;
       }
       case 'describe': {
         const topic = await ask<TopicDetail>(client, 'GET', path());
+        console.data(topic);
         console.line(`${topic.name}  id ${topic.id}  created ${topic.created}`);
         for (const [setting, value] of Object.entries(topic.settings)) {
           console.line(`  ${setting} = ${value}${Object.hasOwn(topic.configs, setting) ? '' : ' (default)'}`);
@@ -67,6 +70,7 @@ export const topics: AdminCommand = {
           ...(replication === undefined ? {} : { replication }),
         };
         const made = await ask<TopicRow>(client, 'POST', '/admin/topics', { body });
+        console.data(made);
         console.line(`✓ ${made.name}: ${made.partitions} partitions, replication ${made.replication}`);
         return Exit.good;
       }
@@ -76,6 +80,7 @@ export const topics: AdminCommand = {
         );
         const body = { configs: settings, ...(partitions === undefined ? {} : { partitions }) };
         const changed = await ask<TopicRow>(client, 'POST', path(), { body });
+        console.data(changed);
         console.line(`✓ ${changed.name}: ${changed.partitions} partitions, ${JSON.stringify(changed.configs)}`);
         return Exit.good;
       }
@@ -83,6 +88,7 @@ export const topics: AdminCommand = {
         const target = path();
         if (!(await console.confirm(`Delete topic ${name} with everything in it?`))) return Exit.bad;
         await ask(client, 'DELETE', target);
+        console.data({ deleted: name });
         console.line(`✓ ${name}: deleted`);
         return Exit.good;
       }
@@ -90,4 +96,4 @@ export const topics: AdminCommand = {
         throw new CommandUsage(`topics: expected list, describe, create, alter or delete, got ${action}`);
     }
   },
-};
+});

@@ -10,6 +10,7 @@ import {
   numberOption,
   Refused,
 } from './command.ts';
+import { type ReportConsole, withJson } from './json.ts';
 import type { JobRow } from './shapes.ts';
 
 const lookEveryMs = 500;
@@ -69,20 +70,38 @@ async function digestOf(
   }
 }
 
-/** Reads every replica of a partition and compares them. False: something is wrong with it. */
+interface Problem {
+  /** Of the replica; null: of the partition as a whole. */
+  readonly broker: number | null;
+  readonly message: string;
+}
+
+/** What came of one partition; `alike` replicas hold the same batches. */
+interface Verified {
+  readonly topic: string;
+  readonly partition: number;
+  readonly problems: readonly Problem[];
+  readonly alike: number;
+  readonly first_offset: number | null;
+  readonly end_offset: number | null;
+  readonly batches: number | null;
+  readonly bytes: number | null;
+}
+
+/** Reads every replica of a partition and compares them. */
 async function verifyPartition(
   client: AdminClient,
   console: Console,
   row: PartitionRow,
   patienceMs: number,
-): Promise<boolean> {
-  const name = `${row.topic}/${row.partition}`;
-  const { start, high_watermark: end } = row;
+): Promise<Verified> {
+  const { topic, partition, start, high_watermark: end } = row;
+  const problems: Problem[] = [];
+  const unread = { alike: 0, first_offset: start, end_offset: end, batches: null, bytes: null };
   if (start === null || end === null) {
-    console.line(`✗ ${name}: no leader, so nobody knows what it should hold`);
-    return false;
+    problems.push({ broker: null, message: 'no leader, so nobody knows what it should hold' });
+    return { topic, partition, problems, ...unread };
   }
-  const { topic, partition } = row;
   const range = { topic, partition, from: start, to: end };
   const digests = await Promise.all(
     row.replicas.map(async (broker) => ({
@@ -90,16 +109,13 @@ async function verifyPartition(
       digest: await digestOf(client, console, broker, range, patienceMs),
     })),
   );
-  let isGood = true;
   for (const { broker, digest } of digests) {
     if (typeof digest === 'string') {
-      console.line(`✗ ${name} on broker-${broker}: ${digest}`);
-      isGood = false;
+      problems.push({ broker, message: digest });
       continue;
     }
     for (const { reason, firstOffset, lastOffset } of digest.damage) {
-      console.line(`✗ ${name} on broker-${broker}: offsets ${firstOffset} to ${lastOffset}: ${reason}`);
-      isGood = false;
+      problems.push({ broker, message: `offsets ${firstOffset} to ${lastOffset}: ${reason}` });
     }
   }
   const read = digests.flatMap(({ broker, digest }) => (typeof digest === 'string' ? [] : [{ broker, ...digest }]));
@@ -109,22 +125,42 @@ async function verifyPartition(
   const sums = new Set(comparable.map(({ sha256 }) => sha256));
   if (sums.size > 1) {
     for (const { broker, sha256, batches } of comparable) {
-      console.line(
-        `✗ ${name} on broker-${broker}: ${batches} batches, digest ${sha256.slice(0, 16)}: the replicas differ`,
-      );
+      problems.push({
+        broker,
+        message: `${batches} batches, digest ${sha256.slice(0, 16)}: the replicas differ`,
+      });
     }
-    return false;
+    return { topic, partition, problems, ...unread };
   }
   const [one] = comparable;
-  if (isGood && one !== undefined) {
-    console.line(
-      `✓ ${name}: ${comparable.length} replicas alike, offsets ${latest} to ${end}, ${one.batches} batches, ${one.bytes} bytes`,
-    );
-  }
-  return isGood;
+  if (one === undefined) return { topic, partition, problems, ...unread };
+  const { batches, bytes } = one;
+  return {
+    topic,
+    partition,
+    problems,
+    alike: comparable.length,
+    first_offset: latest,
+    end_offset: end,
+    batches,
+    bytes,
+  };
 }
 
-async function runOnce(client: AdminClient, console: Console, input: CommandInput): Promise<number> {
+/** A partition in lines for a person. */
+function linesOf({ topic, partition, problems, alike, ...what }: Verified): readonly string[] {
+  const name = `${topic}/${partition}`;
+  if (problems.length > 0) {
+    return problems.map(({ broker, message }) =>
+      broker === null ? `✗ ${name}: ${message}` : `✗ ${name} on broker-${broker}: ${message}`,
+    );
+  }
+  if (alike === 0) return [];
+  const range = `offsets ${what.first_offset} to ${what.end_offset}`;
+  return [`✓ ${name}: ${alike} replicas alike, ${range}, ${what.batches} batches, ${what.bytes} bytes`];
+}
+
+async function runOnce(client: AdminClient, console: ReportConsole, input: CommandInput): Promise<number> {
   const patienceMs = (numberOption(input, 'timeout') ?? defaultPatienceS) * 1_000;
   const { topic } = input.options;
   const query = typeof topic === 'string' ? { topic } : {};
@@ -134,8 +170,14 @@ async function runOnce(client: AdminClient, console: Console, input: CommandInpu
     '/admin/partitions',
     { query },
   );
-  let bad = 0;
-  for (const row of partitions) if (!(await verifyPartition(client, console, row, patienceMs))) bad += 1;
+  const verified: Verified[] = [];
+  for (const row of partitions) {
+    const one = await verifyPartition(client, console, row, patienceMs);
+    for (const line of linesOf(one)) console.line(line);
+    verified.push(one);
+  }
+  const bad = verified.filter(({ problems }) => problems.length > 0).length;
+  console.data({ intact: bad === 0, bad, partitions: verified });
   console.line(
     bad === 0
       ? `✓ ${partitions.length} partitions verified`
@@ -146,7 +188,7 @@ async function runOnce(client: AdminClient, console: Console, input: CommandInpu
 
 /** The command under the names that the runbook has for it. */
 function named(name: string): AdminCommand {
-  return {
+  return withJson({
     name,
     summary: 'read every batch of every replica, check it, and compare the replicas',
     words: '',
@@ -156,7 +198,7 @@ function named(name: string): AdminCommand {
       ...watchOptions,
     ],
     run: (client, console, input) => watched(console, input, () => runOnce(client, console, input)),
-  };
+  });
 }
 
 export const verifyDataIntegrity = named('verify-data-integrity');
