@@ -19,6 +19,7 @@ export type StreamBusDraw = {
     readonly textBytes: number;
     readonly transactional: number;
     readonly transactionEveryMs: number;
+    readonly transactionThinksMs: number;
     readonly oldTransactions: number;
     readonly aborts: number;
     readonly consumers: number;
@@ -54,6 +55,7 @@ export const draws: fc.Arbitrary<StreamBusDraw> = fc
       textBytes: fc.constantFrom(24, 200, 2_000),
       transactional: fc.constantFrom(1, 0, 2),
       transactionEveryMs: fc.constantFrom(300, 100, 800),
+      transactionThinksMs: fc.constantFrom(0, 150, 300),
       oldTransactions: fc.constantFrom(50, 0, 100),
       aborts: fc.constantFrom(20, 50, 0),
       consumers: fc.constantFrom(1, 2, 0),

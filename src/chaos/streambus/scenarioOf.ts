@@ -72,6 +72,7 @@ function loadOf({ load }: StreamBusDraw): Record<string, unknown> {
     text: load.textBytes,
     transactional: load.transactional,
     'transaction every': `${load.transactionEveryMs}ms`,
+    'transaction thinks': `${load.transactionThinksMs}ms`,
     'old transactions': load.oldTransactions,
     aborts: load.aborts,
     consumers: load.consumers,

@@ -33,6 +33,22 @@ export const networkEntries: readonly FaultEntry[] = [
       ),
   },
   {
+    // Who gives up after a second sends anew when the network is quick again: what it had sent, and the end of that connection, come later.
+    name: 'packets of clients late, now and then',
+    family: 'network',
+    weight: 3,
+    steps: (draw) =>
+      Array.from({ length: 5 }, (_, turn) => ({
+        afterMs: turn * scale(draw.length, 1_700, 2_600),
+        step: fault(
+          'network.latency',
+          ['client-1', 'client-2'],
+          { duration: 1_130 },
+          { mean: scale(draw.a, 1_250, 2_000) + scale(draw.b, 0, 100) * turn },
+        ),
+      })),
+  },
+  {
     name: 'loss',
     family: 'network',
     weight: 1,

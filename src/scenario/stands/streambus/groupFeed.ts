@@ -49,6 +49,13 @@ export class GroupFeed {
     this.raftRules = watchRaftRules(pace);
   }
 
+  /** Whether a check that watches the groups has found a violation. */
+  get hasFound(): boolean {
+    const { durability, raftPaper, raftRules, configurations, decisions } = this;
+    const watches = [durability.committed, durability.tail, raftPaper, raftRules, configurations, decisions];
+    return watches.some((watch) => watch.result().violations.length > 0);
+  }
+
   tell(event: GroupEvent): void {
     this.raftPaper.take(event);
     this.configurations.take(event);

@@ -35,6 +35,9 @@ export const streamBusLoadSchema = z
       .default(1)
       .describe('producers that send in transactions, over several partitions'),
     'transaction every': durationMs.default(500).describe('pause between two transactions of one producer'),
+    'transaction thinks': durationMs
+      .default(0)
+      .describe('pause within a transaction, after each batch: so long it stays open'),
     aborts: percent.default(20).describe('share of the transactions that are aborted'),
     'old transactions': percent
       .default(50)

@@ -76,6 +76,8 @@ export function openSession(context: StandContext): StandSession {
   }
 
   async function converged(): Promise<string | undefined> {
+    // What is broken already need not come back: a log that is torn may keep its brokers busy for ever.
+    if (feed.hasFound) return undefined;
     for (const node of context.nodes) {
       if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;
     }

@@ -71,6 +71,8 @@ class TransactionalProducer {
         break;
       }
       steps.push(...stepsOf(batch, baseOffset));
+      const { 'transaction thinks': thinks } = this.#world.load();
+      if (thinks > 0) await pause(this.#world, this.#client.host, thinks);
     }
     const commit = polled === undefined ? undefined : this.#offsetCommit(polled.positions);
     if (isWhole && polled !== undefined) isWhole = await this.#sendOffsets(polled.positions);
