@@ -9,6 +9,8 @@ import type { AdminContext } from './context.ts';
 const requestName = 'admin.http';
 /** As long as the longest profile, and some. */
 const forwardMs = 320_000;
+/** A broker that cannot be reached for so long is down, which is what the operator is told then. */
+const connectMs = 2_000;
 
 interface ForwardedRequest {
   readonly method: Method;
@@ -91,7 +93,11 @@ export async function forwardTo(
 ): Promise<RouteResponse> {
   try {
     const body = encodeJson(request);
-    const bytes = await context.services.rpc.call(broker, requestName, body, { timeoutMs: forwardMs, signal });
+    const bytes = await context.services.rpc.call(broker, requestName, body, {
+      timeoutMs: forwardMs,
+      connectMs,
+      signal,
+    });
     return decodeJson(bytes) as RouteResponse; // a broker of the cluster wrote it
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;

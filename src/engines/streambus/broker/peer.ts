@@ -24,6 +24,8 @@ const pingEveryMs: Millis = 2_000;
 /** Requests to one broker without an answer. */
 const requestsMax = 4_096;
 const requestTimeoutMs: Millis = 5_000;
+/** How long a request waits for a connection. */
+const connectWaitMs: Millis = 5_000;
 
 /** What connections to peers share. */
 export interface PeerContext {
@@ -112,16 +114,12 @@ export class Peer {
     return this.#up?.out.write(frames) ?? false;
   }
 
-  /** Waits for a connection at most `connectMs`, by default as long as the request may take. */
-  async request(
-    name: string,
-    body: Uint8Array,
-    options: RpcOptions = {},
-    connectMs: Millis = Number.POSITIVE_INFINITY,
-  ): Promise<Uint8Array> {
+  /** Sends a request. Rejects with `RpcError`: what takes long to answer does not make a broker that is down worth waiting for. */
+  async request(name: string, body: Uint8Array, options: RpcOptions = {}): Promise<Uint8Array> {
     const { clock } = this.#context.host;
     const deadline = clock.now() + (options.timeoutMs ?? requestTimeoutMs);
-    if (this.#up === undefined) await this.#untilUp(Math.min(deadline, clock.now() + connectMs), options.signal);
+    const connectBy = Math.min(deadline, clock.now() + (options.connectMs ?? connectWaitMs));
+    if (this.#up === undefined) await this.#untilUp(connectBy, options.signal);
     const up = this.#up;
     if (up === undefined) {
       throw new RpcError('unreachable', `broker ${this.broker} cannot be reached: ${this.#lastError}`);

@@ -29,6 +29,8 @@ export class RpcRefusal extends Error {
 export interface RpcOptions {
   /** Default 5,000. */
   readonly timeoutMs?: number;
+  /** How long it waits for a connection where there is none; default 5,000, and never longer than `timeoutMs`. */
+  readonly connectMs?: number;
   readonly signal?: AbortSignal;
 }
 

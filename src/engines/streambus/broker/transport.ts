@@ -184,7 +184,7 @@ export class Transport implements Rpc {
   #callSoon(broker: BrokerId, name: string, body: Uint8Array, options: RpcOptions): Promise<Uint8Array> {
     const peer = this.peer(broker);
     if (peer === undefined) return this.call(broker, name, body, options);
-    return peer.request(name, body, options, connectWaitMs);
+    return peer.request(name, body, { ...options, connectMs: connectWaitMs });
   }
 
   async close(): Promise<void> {
