@@ -33,8 +33,13 @@ export interface ReplicatedMachine {
   checkpointed?(index: number): void;
   /** Defined when what was applied piles up before a slow disk: the driver waits for it before it applies more. */
   hold?(): Promise<void> | undefined;
+  /** Asked of the leader's. Undefined: clients of this machine just turn to the next leader. */
+  readonly use?: MachineUse;
   close(): Promise<void>;
 }
+
+/** Whom a move of the lead would disturb: nobody ever used it; nobody has anything under way now; clients have. */
+export type MachineUse = 'none' | 'idle' | 'busy';
 
 export interface MachineCheckpoint {
   readonly index: number;

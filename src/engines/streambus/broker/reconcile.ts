@@ -16,6 +16,11 @@ const lookEveryMs: Millis = 1_000;
 /** How long a leader that is not the preferred one leads at least before it hands over, and what is added at random. */
 const preferAfterMs: Millis = 10_000;
 const preferJitterMs: Millis = 10_000;
+/**
+ * The same where clients would be disturbed: members of a consumer group that have to find their coordinator again may begin a rebalance
+ * anew. As long as Kafka waits between two looks at its own leaders.
+ */
+const preferBusyAfterMs: Millis = 300_000;
 
 /** In the simulator: part of the looks at which a lead may move for no reason. */
 const whimChance = 0.05;
@@ -41,7 +46,11 @@ interface Watch {
   term: number;
   /** Since when learners are close to the end. */
   readonly closeSince: Map<RaftId, Millis>;
-  preferAtMs: Millis;
+  readonly sinceMs: Millis;
+  /** What this one adds to the time before it hands over. */
+  readonly jitterMs: Millis;
+  /** No earlier than that after the last try. */
+  preferAgainMs: Millis;
 }
 
 /**
@@ -104,8 +113,8 @@ export class Reconciler {
     const { clock, random } = this.#context.host;
     let watch = this.#watches.get(replica.group);
     if (watch === undefined || watch.term !== replica.node.term) {
-      const preferAtMs = clock.now() + preferAfterMs + preferJitterMs * random.stream('election').float();
-      watch = { term: replica.node.term, closeSince: new Map(), preferAtMs };
+      const jitterMs = preferJitterMs * random.stream('election').float();
+      watch = { term: replica.node.term, closeSince: new Map(), sinceMs: clock.now(), jitterMs, preferAgainMs: 0 };
       this.#watches.set(replica.group, watch);
     }
     return watch;
@@ -179,8 +188,9 @@ export class Reconciler {
   #preferLeader(replica: GroupReplica, desired: DesiredMembers, watch: Watch): void {
     const preferred = desired.voters[0];
     const now = this.#context.host.clock.now();
-    if (preferred === undefined || now < watch.preferAtMs || this.#context.isHandingOver()) return;
-    watch.preferAtMs = now + preferAfterMs;
+    if (preferred === undefined || this.#context.isHandingOver()) return;
+    if (now < Math.max(watch.preferAgainMs, watch.sinceMs + preferAfter(replica, watch))) return;
+    watch.preferAgainMs = now + preferAfterMs;
     const broker = brokerOf(preferred);
     if (broker === this.#context.broker || this.#context.yields(broker)) return;
     if (this.#context.isOnProbation(replica.group, preferred)) return;
@@ -189,6 +199,12 @@ export class Reconciler {
       replica.transferLeader(preferred);
     }
   }
+}
+
+/** How long after it began to lead a replica hands over. One that nobody has used yet does so at once: soon somebody may. */
+function preferAfter({ machine }: GroupReplica, { jitterMs }: Watch): Millis {
+  if (machine.use === 'none') return 0;
+  return (machine.use === 'busy' ? preferBusyAfterMs : preferAfterMs) + jitterMs;
 }
 
 /** Whether a follower can have the rest of the log in a moment: a hundred entries may be a hundred megabytes. */

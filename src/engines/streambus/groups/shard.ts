@@ -1,7 +1,7 @@
 import type { Timer } from '../../../host/clock.ts';
 import type { Host } from '../../../host/host.ts';
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import type { CommittedEntry, GroupHandle, MachineCheckpoint, MachineSnapshot } from '../broker/group.ts';
+import type { CommittedEntry, GroupHandle, MachineCheckpoint, MachineSnapshot, MachineUse } from '../broker/group.ts';
 import { RpcRefusal } from '../broker/rpc.ts';
 import type { BrokerId, GroupId } from '../ids.ts';
 import type {
@@ -105,6 +105,12 @@ class Shard implements GroupShard, GroupCoordinator {
 
   get groupCount(): number {
     return this.#runtime.state.groups.size + this.#runtime.unlogged.size;
+  }
+
+  get use(): MachineUse {
+    const { live, state } = this.#runtime;
+    for (const groupId of live.keys()) if (isInUse(this.#runtime, groupId)) return 'busy';
+    return state.groups.size === 0 ? 'none' : 'idle';
   }
 
   apply(entry: CommittedEntry): number {

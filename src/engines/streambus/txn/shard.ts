@@ -1,5 +1,5 @@
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
-import type { CommittedEntry, GroupHandle, MachineCheckpoint, MachineSnapshot } from '../broker/group.ts';
+import type { CommittedEntry, GroupHandle, MachineCheckpoint, MachineSnapshot, MachineUse } from '../broker/group.ts';
 import { RpcRefusal } from '../broker/rpc.ts';
 import { append, confirmed, Unavailable, unavailability, within } from '../groups/runtime.ts';
 import type { BrokerId, GroupId } from '../ids.ts';
@@ -116,6 +116,11 @@ class Shard implements TransactionShard, TransactionCoordinator {
 
   get openCount(): number {
     return this.#open.size;
+  }
+
+  get use(): MachineUse {
+    if (this.#open.size > 0) return 'busy';
+    return this.#state.size === 0 ? 'none' : 'idle';
   }
 
   get oldestOpenWallMs(): number | undefined {

@@ -251,6 +251,59 @@ describe('whole brokers', () => {
     expect(brokers.world.now - beganMs).toBeLessThan(500);
   });
 
+  it('give the coordinator of nobody back to its preferred leader at once, and that of members after five minutes', async () => {
+    const brokers = new Brokers({ seed: 11 });
+    brokers.start();
+    await brokers.until('ready', () => brokers.ready.size === 3);
+    const { metadata } = brokers.bus(1);
+    const shard = metadata.shardOf('groups', 'shop');
+    const preferred = metadata.shards.find(({ group }) => group === shard)?.replicas[0] ?? 0;
+    const other = 1 + (preferred % 3);
+    const coordinatorOf = (id: number) => brokers.bus(id).services.groupCoordinator(shard);
+    const moveToOther = () => brokers.client(() => brokers.bus(preferred).runtime.transfer(shard, other));
+    const leads = (id: number) => () => coordinatorOf(id)?.unavailable === 0;
+    await brokers.until('the first leader', leads(preferred));
+
+    await moveToOther();
+    await brokers.until('nobody is disturbed', leads(preferred), 3_000);
+
+    const member = { groupId: 'shop', groupInstanceId: undefined };
+    const joined = await brokers.client(async () =>
+      coordinatorOf(preferred)?.join({
+        ...member,
+        memberId: '',
+        clientId: 'reader',
+        clientHost: 'client',
+        sessionTimeoutMs: 600_000,
+        rebalanceTimeoutMs: 60_000,
+        protocolType: 'consumer',
+        protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
+        requireKnownMemberId: false,
+        supportsSkippingAssignment: false,
+      }),
+    );
+    expect(joined).toMatchObject({ errorCode: 0, generationId: 1 });
+    const memberId = joined?.memberId ?? '';
+    await brokers.client(async () =>
+      coordinatorOf(preferred)?.sync({
+        ...member,
+        memberId,
+        generationId: 1,
+        protocolType: undefined,
+        protocolName: undefined,
+        assignments: [{ memberId, assignment: new Uint8Array([1]) }],
+      }),
+    );
+    const beat = (id: number) => async () => coordinatorOf(id)?.heartbeat({ ...member, memberId, generationId: 1 });
+    await moveToOther();
+    await brokers.until('the other', leads(other));
+    expect(await brokers.client(beat(other))).toBe(0);
+    await brokers.run(290_000);
+    expect(leads(other)()).toBe(true);
+    await brokers.until('the preferred again', leads(preferred), 30_000);
+    expect(await brokers.client(beat(preferred))).toBe(0);
+  });
+
   it('take from each other what concerns who asks, and nothing else', async () => {
     const brokers = new Brokers({ seed: 8 });
     brokers.start();
