@@ -1,4 +1,4 @@
-import type { GroupEvents } from './broker/groups.ts';
+import type { GroupEvents } from './broker/groupsOptions.ts';
 import type { GroupSpec } from './broker/runtime.ts';
 import type { GroupKind, StreamBusMetrics } from './metrics.ts';
 

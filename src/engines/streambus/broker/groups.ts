@@ -1,73 +1,31 @@
-import { LogLost } from '../../../consensus/errors.ts';
-import type { Message, RaftId } from '../../../consensus/types.ts';
+import type { RaftId } from '../../../consensus/types.ts';
 import type { Millis, Timer } from '../../../host/clock.ts';
-import type { Host } from '../../../host/host.ts';
-import type { Journal, Lsn } from '../../../storage/journal/index.ts';
-import { ByteReader, ByteWriter } from '../../../wire/rpc/bytes.ts';
-import type { Introduction } from '../../../wire/rpc/handshake.ts';
-import { StreamBusError } from '../errors.ts';
-import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, metaGroup, raftIdOf } from '../ids.ts';
+import type { Lsn } from '../../../storage/journal/index.ts';
+import { type BrokerId, type GroupId, type Incarnation, metaGroup, raftIdOf } from '../ids.ts';
 import { CheckpointRounds } from './checkpointRounds.ts';
 import { FirstElections } from './firstElections.ts';
-import { type Gossip, type Leadership, LeaderTable } from './gossip.ts';
+import type { Leadership } from './gossip.ts';
+import { Gossiper } from './gossiper.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
+import { GroupFrames } from './groupFrames.ts';
 import type { GroupReplica } from './groupReplica.ts';
+import { serveGroupRequests } from './groupRequests.ts';
+import type { GroupsOptions } from './groupsOptions.ts';
+import { HandOvers } from './handOvers.ts';
 import { removedRecord } from './journalFormat.ts';
-import { appendBytesOf, entryBytesOf, JournalWriter } from './journalWriter.ts';
-import type { GroupObserver } from './observer.ts';
+import { appendBytesOf, JournalWriter } from './journalWriter.ts';
+import { Leads } from './leads.ts';
 import { Opener } from './opening.ts';
-import { gossipFrame, Outbox, readRaftFrame, type Undelivered } from './outbox.ts';
+import { Outbox, type Undelivered } from './outbox.ts';
 import { Reconciler } from './reconcile.ts';
 import { type Recovered, recoverGroups } from './recovery.ts';
-import type { ReplicaContext } from './replicaBody.ts';
-import { RpcRefusal } from './rpc.ts';
+import { replicaContext } from './replicaContext.ts';
 import type { DesiredMembers, GroupSpec, GroupsRuntime, GroupView, OpenGroup } from './runtime.ts';
 import { SnapshotFiles } from './snapshotFiles.ts';
-import type { Transport, TransportListener } from './transport.ts';
 import { Turns } from './turn.ts';
 
-/** Everybody is told of all that this broker leads, so that a word that was lost is said again. */
-const gossipEveryMs: Millis = 10_000;
-/** How often a hand-over looks how far it is. */
-const handOverPollMs = 50;
-const peerAskTimeoutMs = 30_000;
 /** How long the last checkpoints and writes may take when the broker stops. */
-const closeMs = 8_000;
-
-/** What is counted of groups. */
-export interface GroupEvents {
-  /** A message was dropped: of another incarnation, generation, cluster, or of a process that was replaced. */
-  fenced(reason: string): void;
-  /** A write of the journal took so long, from the append until it was durable. */
-  journalSynced(ms: Millis): void;
-  leaderChanged(kind: GroupSpec['kind']): void;
-  electionBegun(kind: GroupSpec['kind']): void;
-  confChanged(kind: GroupSpec['kind']): void;
-}
-
-/** What runs a broker's groups. */
-export interface GroupsOptions {
-  readonly host: Host;
-  readonly broker: BrokerId;
-  readonly incarnation: Incarnation;
-  readonly journal: Journal;
-  readonly journalSegmentBytes: number;
-  /** `raft-state/snapshots`. */
-  readonly snapshotDirectory: string;
-  readonly transport: Transport;
-  readonly observer?: GroupObserver | undefined;
-  readonly raft: {
-    readonly tickMs: Millis;
-    readonly heartbeatTicks: number;
-    readonly electionTicks: number;
-    readonly maxUncommittedBytes: number;
-  };
-  /** Read when it is needed: it may be reloaded. */
-  readonly flushIntervalMs: () => Millis;
-  readonly events: GroupEvents;
-  /** The process cannot go on: a write failed, or a defect. */
-  readonly onFatal: (error: unknown) => void;
-}
+const closeMs: Millis = 8_000;
 
 /** Reads the journal and makes ready to open its groups. */
 export async function startGroups(options: GroupsOptions): Promise<Groups> {
@@ -78,36 +36,36 @@ export async function startGroups(options: GroupsOptions): Promise<Groups> {
 }
 
 /** Every group of this broker: see `GroupsRuntime`. */
-export class Groups implements GroupsRuntime, TransportListener {
+export class Groups implements GroupsRuntime {
   readonly incarnation: Incarnation;
   readonly member: RaftId;
+  /** What hears the network for them. */
+  readonly frames: GroupFrames;
   readonly #options: GroupsOptions;
   readonly #snapshots: SnapshotFiles;
   readonly #recovered: Recovered;
   readonly #replicas = new Map<GroupId, GroupReplica>();
   readonly #open = new Map<GroupId, OpenGroup>();
-  readonly #leaders = new LeaderTable();
+  readonly #leads: Leads;
   readonly #turns: Turns;
   readonly #outbox: Outbox;
   readonly #journalWriter: JournalWriter;
-  readonly #context: ReplicaContext;
+  readonly #gossiper: Gossiper;
   readonly #reconciler: Reconciler;
+  readonly #handOvers: HandOvers;
   readonly #opener: Opener;
   readonly #rounds: CheckpointRounds;
   readonly #firstElections: FirstElections;
-  readonly #newlyLed = new Set<GroupReplica>();
-  /** Brokers that want no leads. */
-  readonly #yielding = new Set<BrokerId>();
-  /** Groups of other brokers whose replicas have no vote. */
-  readonly #onProbation = new Map<BrokerId, ReadonlySet<GroupId>>();
   #tickTimer: Timer | undefined;
-  #nextGossipMs: Millis;
-  #isHandingOver = false;
   #isStopping = false;
   desired: (group: GroupId) => DesiredMembers | undefined = () => undefined;
 
   constructor(options: GroupsOptions, snapshots: SnapshotFiles, recovered: Recovered) {
-    const { host, broker, incarnation, journal, transport } = options;
+    const { host, broker, incarnation, journal, transport, raft } = options;
+    const replicas = this.#replicas;
+    const fatal = (error: unknown) => this.#fatal(error);
+    const isStopping = () => this.#isStopping;
+    const desired = (group: GroupId) => this.desired(group);
     this.#options = options;
     this.#snapshots = snapshots;
     this.#recovered = recovered;
@@ -117,10 +75,10 @@ export class Groups implements GroupsRuntime, TransportListener {
       journal: () => this.#journalWriter,
       flush: () => this.#flush(),
       onSynced: (ms) => options.events.journalSynced(ms),
-      onDefect: (error) => this.#fatal(error),
+      onDefect: fatal,
     });
     this.#journalWriter = new JournalWriter(host, journal, appendBytesOf(options.journalSegmentBytes), {
-      onFatal: (error) => this.#fatal(error),
+      onFatal: fatal,
       onDurable: () => {
         this.#turns.wake();
         this.#turns.runNow();
@@ -132,46 +90,78 @@ export class Groups implements GroupsRuntime, TransportListener {
       onFenced: (reason) => options.events.fenced(reason),
       journalEnd: () => journal.durableLsn,
     });
-    this.#context = this.#replicaContext();
+    this.#leads = new Leads(replicas, (replica) => options.events.leaderChanged(replica.spec.kind));
+    this.#gossiper = new Gossiper({ host, journal, transport, replicas });
+    this.frames = new GroupFrames({
+      host,
+      broker,
+      incarnation,
+      transport,
+      replicas,
+      onLead: (group, term, leader) => this.#leads.heard(group, term, leader),
+      onRead: () => this.#turns.runNow(),
+      onUp: (peer) => this.#gossiper.greet(peer),
+      onFenced: (reason) => options.events.fenced(reason),
+      onFatal: fatal,
+    });
     this.#reconciler = new Reconciler({
       host,
       broker,
-      replicas: () => this.#replicas.values(),
-      desired: (group) => this.desired(group),
-      isReachable: (id) => this.#isReachable(id),
-      isHandingOver: () => this.#isHandingOver,
-      yields: (broker) => this.#yielding.has(broker),
-      isOnProbation: (group, id) => this.#onProbation.get(brokerOf(id))?.has(group) === true,
-      tickMs: options.raft.tickMs,
+      replicas: () => replicas.values(),
+      desired,
+      isReachable: (id) => this.frames.isReachable(id),
+      isHandingOver: () => this.#gossiper.yields,
+      yields: (peer) => this.frames.yields(peer),
+      isOnProbation: (group, id) => this.frames.isOnProbation(group, id),
+      tickMs: raft.tickMs,
+    });
+    this.#handOvers = new HandOvers({
+      host,
+      broker,
+      replicas,
+      replicaOf: (group) => this.#replicaOf(group),
+      leads: this.#leads,
+      gossiper: this.#gossiper,
+      reconciler: this.#reconciler,
+      takeOverMs: 2 * raft.electionTicks * raft.tickMs,
+      isStopping,
     });
     this.#opener = new Opener({
       host,
       member: this.member,
       snapshots,
       recovered,
-      replicas: this.#replicas,
-      context: this.#context,
+      replicas,
+      context: replicaContext({
+        options,
+        member: this.member,
+        snapshots,
+        turns: this.#turns,
+        outbox: this.#outbox,
+        leads: this.#leads,
+        gossiper: this.#gossiper,
+        isStopping,
+        fatal,
+      }),
       record: (records) => this.#record(records),
     });
     this.#firstElections = new FirstElections({
-      desired: (group) => this.desired(group),
-      isHandingOver: () => this.#isHandingOver,
-      electionTicks: options.raft.electionTicks,
+      desired,
+      isHandingOver: () => this.#gossiper.yields,
+      electionTicks: raft.electionTicks,
     });
     this.#rounds = new CheckpointRounds({
       host,
       journal,
-      replicas: this.#replicas,
+      replicas,
       recovered,
       record: (records, durable) => this.#turns.record(records, durable),
       flushIntervalMs: options.flushIntervalMs,
-      onFatal: (error) => this.#fatal(error),
+      onFatal: fatal,
     });
-    this.#nextGossipMs = host.clock.now() + gossipEveryMs;
-    transport.attach(this);
-    transport.leaderOf = (group) => this.leaderOf(group)?.broker;
-    transport.serve('group.peer', (body, from) => this.#answerPeer(body, from));
-    transport.serve('group.barrier', (body, from) => this.#answerBarrier(body, from));
+    transport.attach(this.frames);
+    transport.leaderOf = (group) => this.#leads.of(group)?.broker;
+    serveGroupRequests(transport, { broker, open: this.#open, replicas });
     this.#tickLater();
     this.#rounds.start();
   }
@@ -200,7 +190,7 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#replicas.delete(group);
     this.#open.delete(group);
     this.#recovered.groups.delete(group);
-    this.#leaders.changed(group);
+    this.#leads.removed(group);
     const lsn = await this.#record([removedRecord(group, generation, metaIndex)]);
     this.#recovered.removed.set(group, { generation, metaIndex, lsn });
     await this.#snapshots.removeOthers(group, undefined);
@@ -248,19 +238,11 @@ export class Groups implements GroupsRuntime, TransportListener {
   }
 
   leaderOf(group: GroupId): Leadership | undefined {
-    const replica = this.#replicas.get(group);
-    const heard = this.#leaders.get(group);
-    if (replica?.isOpen !== true) return heard;
-    const { node } = replica;
-    if (node.leader !== 0 && (heard === undefined || heard.term <= node.term)) {
-      return { broker: brokerOf(node.leader), term: node.term };
-    }
-    // A member knows best that its own term's leader is not heard of any more.
-    return heard !== undefined && heard.term > node.term ? heard : undefined;
+    return this.#leads.of(group);
   }
 
   onLeader(fn: (group: GroupId) => void): () => void {
-    return this.#leaders.onChange(fn);
+    return this.#leads.onChange(fn);
   }
 
   campaign(group: GroupId): void {
@@ -271,23 +253,8 @@ export class Groups implements GroupsRuntime, TransportListener {
     replica.campaign();
   }
 
-  async transfer(group: GroupId, to: BrokerId): Promise<void> {
-    const replica = this.#replicaOf(group);
-    const target = replica.storage.confState.voters.find((id) => brokerOf(id) === to);
-    if (!replica.serving || target === undefined) {
-      throw new NotProposed(
-        'not-leader',
-        `group ${group} is not led by broker ${this.#options.broker}, or ${to} has no vote`,
-      );
-    }
-    replica.transferLeader(target);
-    const { tickMs, electionTicks } = this.#options.raft;
-    const { clock } = this.#options.host;
-    for (let waitedMs = 0; waitedMs < 2 * electionTicks * tickMs; waitedMs += handOverPollMs) {
-      if (this.leaderOf(group)?.broker === to) return;
-      await clock.sleep(handOverPollMs);
-    }
-    throw new NotProposed('transferring', `broker ${to} did not take the lead of group ${group} in time`);
+  transfer(group: GroupId, to: BrokerId): Promise<void> {
+    return this.#handOvers.transfer(group, to);
   }
 
   checkpoint(group: GroupId): Promise<MachineCheckpoint> {
@@ -303,8 +270,7 @@ export class Groups implements GroupsRuntime, TransportListener {
 
   /** Gives the lead of one group away, if it is led here and somebody can take it. */
   handOverOne(group: GroupId): void {
-    const replica = this.#replicas.get(group);
-    if (replica?.isOpen === true) this.#reconciler.handOver(replica);
+    this.#handOvers.one(group);
   }
 
   /** How a group's machine asks the other replicas. */
@@ -312,22 +278,12 @@ export class Groups implements GroupsRuntime, TransportListener {
     return this.#replicaOf(group).peers;
   }
 
-  async handOver(withinMs: Millis): Promise<readonly GroupId[]> {
-    this.#isHandingOver = true;
-    this.#gossip([]);
-    const { clock } = this.#options.host;
-    const deadline = clock.now() + withinMs;
-    for (;;) {
-      const led = [...this.#replicas.values()].filter((replica) => replica.isOpen && replica.node.state === 'leader');
-      const movable = led.filter((replica) => this.#reconciler.handOver(replica));
-      if (movable.length === 0 || clock.now() >= deadline || this.#isStopping) return movable.map(({ group }) => group);
-      await clock.sleep(handOverPollMs);
-    }
+  handOver(withinMs: Millis): Promise<readonly GroupId[]> {
+    return this.#handOvers.all(withinMs);
   }
 
   resume(): void {
-    this.#isHandingOver = false;
-    this.#gossip([]);
+    this.#handOvers.resume();
   }
 
   async close(): Promise<void> {
@@ -350,149 +306,16 @@ export class Groups implements GroupsRuntime, TransportListener {
     await this.#journalWriter.settled();
   }
 
-  // What the network brings.
-
-  onFrame(kind: number, payload: Uint8Array, from: Introduction): void {
-    if (this.#options.transport.isFenced(from.broker, from.incarnation)) {
-      this.#options.events.fenced('incarnation');
-      return;
-    }
-    const { broker, incarnation } = this.#options;
-    readRaftFrame(
-      kind,
-      payload,
-      from,
-      { broker, incarnation },
-      {
-        message: (group, generation, message) => {
-          if (message.from !== raftIdOf(from.broker, from.incarnation)) this.#options.events.fenced('sender');
-          else this.#deliver(group, message, (own) => own === generation);
-        },
-        heartbeat: (group, byte, message) => this.#deliver(group, message, (own) => (own & 255) === byte),
-        probation: (groups) => this.#onProbation.set(from.broker, groups),
-        journalEnd: (end) => this.#options.transport.journalEnds.heard(from.broker, from.incarnation, end),
-        leads: (group, term) => this.#leaders.heard(group, term, from.broker),
-        yields: (yields) => {
-          if (yields) this.#yielding.add(from.broker);
-          else this.#yielding.delete(from.broker);
-        },
-      },
-    );
-  }
-
-  onRead(): void {
-    this.#turns.runNow();
-  }
-
-  onUp(broker: BrokerId): void {
-    const led = [...this.#replicas.values()].filter((replica) => replica.serving);
-    this.#options.transport.peer(broker)?.send(this.#gossipFrame(led));
-  }
-
-  onDown(broker: BrokerId): void {
-    this.#lostTouch(broker);
-  }
-
-  onNewProcess(broker: BrokerId): void {
-    this.#lostTouch(broker);
-  }
-
-  onFenced(reason: string): void {
-    this.#options.events.fenced(reason);
-  }
-
-  #deliver(group: GroupId, message: Message, isGeneration: (own: number) => boolean): void {
-    const replica = this.#replicas.get(group);
-    if (replica?.isOpen !== true) return;
-    if (message.to !== this.member) this.#options.events.fenced('incarnation');
-    else if (!isGeneration(replica.spec.generation)) this.#options.events.fenced('generation');
-    else this.#step(replica, message);
-  }
-
-  /** An invariant that does not hold is the process's end, not the connection's. */
-  #step(replica: GroupReplica, message: Message): void {
-    try {
-      replica.step(message);
-    } catch (error) {
-      const isAccepted = this.#options.host.telemetry.mutant('rollback-accepted');
-      this.#fatal(error instanceof LogLost && !isAccepted ? rolledBack(replica.group, message.from, error) : error);
-    }
-  }
-
-  /** What was on its way to a broker may be lost: the leaders here hear of it, also of snapshots. */
-  #lostTouch(broker: BrokerId): void {
-    for (const replica of this.#replicas.values()) {
-      if (!replica.isOpen || replica.node.state !== 'leader') continue;
-      const { voters, votersOutgoing, learners } = replica.storage.confState;
-      for (const id of new Set([...voters, ...votersOutgoing, ...learners])) {
-        if (brokerOf(id) === broker) replica.undelivered(id, true);
-      }
-    }
-  }
-
-  #isReachable(id: RaftId): boolean {
-    const broker = brokerOf(id);
-    if (broker === this.#options.broker) return incarnationOf(id) === this.incarnation;
-    return this.#options.transport.peer(broker)?.peer?.incarnation === incarnationOf(id);
-  }
-
-  async #answerPeer(body: Uint8Array, from: BrokerId): Promise<Uint8Array> {
-    const reader = new ByteReader(body);
-    const group = reader.u32();
-    const generation = reader.u32();
-    const open = this.#open.get(group);
-    if (open === undefined || open.spec.generation !== generation) {
-      throw new RpcRefusal('NO_REPLICA', `broker ${this.#options.broker} has no replica of group ${group}`);
-    }
-    return open.machine.answerPeer(reader.raw(reader.left), from);
-  }
-
-  async #answerBarrier(body: Uint8Array, from: BrokerId): Promise<Uint8Array> {
-    const reader = new ByteReader(body);
-    const group = reader.u32();
-    const generation = reader.u32();
-    const member = reader.u48();
-    if (brokerOf(member) !== from) {
-      throw new RpcRefusal('NOT_YOURS', `broker ${from} asks for a member of broker ${brokerOf(member)}`);
-    }
-    const replica = this.#replicas.get(group);
-    if (replica?.serving !== true || replica.spec.generation !== generation) {
-      throw new RpcRefusal('NOT_LEADER', `broker ${this.#options.broker} does not lead group ${group}`);
-    }
-    try {
-      const index = await replica.barrierFor(member);
-      const writer = new ByteWriter(8);
-      writer.u48(index);
-      return writer.take();
-    } catch (error) {
-      if (error instanceof NotProposed) throw new RpcRefusal('NOT_LEADER', error.message);
-      throw error;
-    }
-  }
-
   // The turn's end.
 
   #flush(): void {
-    if (this.#newlyLed.size > 0) this.#gossip(this.#newlyLed);
-    this.#newlyLed.clear();
+    this.#gossiper.flush();
     for (const { group, message } of this.#outbox.flush()) this.#undelivered({ group, message });
   }
 
   #undelivered({ group, message }: Undelivered): void {
     const replica = this.#replicas.get(group);
     if (replica?.isOpen === true) replica.undelivered(message.to, message.type === 'MsgSnap');
-  }
-
-  #gossip(led: Gossip['led']): void {
-    if (this.#options.host.telemetry.buggify('gossip lost')) return;
-    const frame = this.#gossipFrame(led);
-    for (const peer of this.#options.transport.peers) peer.send(frame);
-  }
-
-  #gossipFrame(led: Gossip['led']): Uint8Array {
-    const onProbation = [...this.#replicas.values()].filter((replica) => replica.isOnProbation);
-    const probation = onProbation.map(({ group }) => group);
-    return gossipFrame({ yields: this.#isHandingOver, led, probation }, this.#options.journal.durableLsn);
   }
 
   // Time.
@@ -510,15 +333,11 @@ export class Groups implements GroupsRuntime, TransportListener {
   }
 
   #tick(): void {
-    const { host, transport } = this.#options;
-    transport.tick();
+    this.#options.transport.tick();
     for (const replica of this.#replicas.values()) if (replica.isOpen) replica.tick();
     this.#firstElections.tick();
     this.#reconciler.tick();
-    const now = host.clock.now();
-    if (now < this.#nextGossipMs) return;
-    this.#nextGossipMs = now + gossipEveryMs;
-    this.#gossip([...this.#replicas.values()].filter((replica) => replica.serving));
+    this.#gossiper.tick();
   }
 
   #record(records: Parameters<Turns['record']>[0]): Promise<Lsn> {
@@ -533,63 +352,6 @@ export class Groups implements GroupsRuntime, TransportListener {
     return replica;
   }
 
-  #replicaContext(): ReplicaContext {
-    const { host, broker, observer, raft, transport } = this.#options;
-    const turns = this.#turns;
-    const isStopping = () => this.#isStopping;
-    return {
-      host,
-      broker,
-      member: this.member,
-      snapshots: this.#snapshots,
-      observer,
-      raft: { ...raft, maxEntryBytes: entryBytesOf(this.#options.journalSegmentBytes) },
-      schedule: (replica) => turns.schedule(replica),
-      record: (records, durable) => turns.record(records, durable),
-      send: (replica, message) => this.#outbox.add(replica.group, replica.spec.generation, message),
-      ask: (to, group, generation, request, signal) => {
-        const writer = new ByteWriter(request.length + 16);
-        writer.u32(group);
-        writer.u32(generation);
-        writer.raw(request);
-        return transport.call(to, 'group.peer', writer.take(), { timeoutMs: peerAskTimeoutMs, signal });
-      },
-      leaderOf: (group) => this.leaderOf(group)?.broker,
-      askBarrier: async (group, generation, signal) => {
-        const writer = new ByteWriter(16);
-        writer.u32(group);
-        writer.u32(generation);
-        writer.u48(this.member);
-        const answer = await transport.callLeader(group, 'group.barrier', writer.take(), { signal });
-        return new ByteReader(answer).u48();
-      },
-      leaderChanged: (replica) => this.#leaderChanged(replica),
-      electionBegun: (replica) => this.#options.events.electionBegun(replica.spec.kind),
-      probationChanged: () => this.#gossip([]),
-      confChanged: (replica) => this.#options.events.confChanged(replica.spec.kind),
-      fatal: (error) => this.#fatal(error),
-      get isCongested() {
-        return turns.isCongested;
-      },
-      get isStopping() {
-        return isStopping();
-      },
-    };
-  }
-
-  #leaderChanged(replica: GroupReplica): void {
-    const { node, group } = replica;
-    if (replica.serving) this.#newlyLed.add(replica);
-    const known = this.#leaders.get(group);
-    const leader = node.leader === 0 ? undefined : brokerOf(node.leader);
-    if (leader !== undefined && (known?.term !== node.term || known.broker !== leader)) {
-      this.#options.events.leaderChanged(replica.spec.kind);
-      this.#leaders.heard(group, node.term, leader);
-    } else {
-      this.#leaders.changed(group);
-    }
-  }
-
   #fatal(error: unknown): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
@@ -598,13 +360,4 @@ export class Groups implements GroupsRuntime, TransportListener {
     this.#turns.stop();
     this.#options.onFatal(error);
   }
-}
-
-/** What a leader knows that this broker has acknowledged is gone: no vote and no word of its log counts any more. */
-function rolledBack(group: GroupId, leader: RaftId, { commit, lastIndex }: LogLost): StreamBusError {
-  return new StreamBusError(
-    'ROLLED_BACK_DISK',
-    `group ${group}: broker ${brokerOf(leader)} leads and counts on entry ${commit}, which this broker has acknowledged, and its log ends at ${lastIndex}: ` +
-      'the disk is an older copy, or has lost what it called durable. Start again, and the broker takes a new incarnation',
-  );
 }

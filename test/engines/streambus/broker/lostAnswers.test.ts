@@ -21,18 +21,18 @@ function lastIndex(broker: TestBroker): number {
 }
 
 /** From now on the broker hears heartbeats and gossip, and nothing else. Returns how to end it. */
-function deafen({ groups, transport }: TestBroker): () => void {
+function deafen({ groups: { frames }, transport }: TestBroker): () => void {
   transport.attach({
     onFrame: (kind, payload, from) => {
-      if (kind !== RaftFrame.messages) groups.onFrame(kind, payload, from);
+      if (kind !== RaftFrame.messages) frames.onFrame(kind, payload, from);
     },
-    onRead: () => groups.onRead(),
-    onUp: (broker) => groups.onUp(broker),
-    onDown: (broker) => groups.onDown(broker),
-    onNewProcess: (broker) => groups.onNewProcess(broker),
-    onFenced: (reason) => groups.onFenced(reason),
+    onRead: () => frames.onRead(),
+    onUp: (broker) => frames.onUp(broker),
+    onDown: (broker) => frames.onDown(broker),
+    onNewProcess: (broker) => frames.onNewProcess(broker),
+    onFenced: (reason) => frames.onFenced(reason),
   });
-  return () => transport.attach(groups);
+  return () => transport.attach(frames);
 }
 
 it('commits what a follower has whose acknowledgement was lost with the connection on which it went', async () => {
