@@ -1,4 +1,3 @@
-import type { RaftConfig, RaftMutant } from '../../../consensus/config.ts';
 import { RaftError, SnapshotNotReady } from '../../../consensus/errors.ts';
 import { RawNode } from '../../../consensus/rawNode.ts';
 import {
@@ -14,6 +13,7 @@ import {
 import type { Millis } from '../../../host/clock.ts';
 import type { Lsn } from '../../../storage/journal/index.ts';
 import { type BrokerId, brokerOf, type GroupId } from '../ids.ts';
+import { Followers } from './followers.ts';
 import {
   type CatchUpPeers,
   type GroupHandle,
@@ -23,22 +23,21 @@ import {
   type Proposed,
   type ReplicatedMachine,
 } from './group.ts';
-import { entryBytes, type GroupStorage } from './groupStorage.ts';
+import type { GroupStorage } from './groupStorage.ts';
+import { Leading } from './leading.ts';
 import { onProbation, Probation } from './probation.ts';
 import { Proposals } from './proposals.ts';
 import { ReadBarriers } from './readBarriers.ts';
 import { ReplicaAppends } from './replicaAppends.ts';
 import { ReplicaApplies } from './replicaApplies.ts';
-import { groupLimits, type ReplicaBody, type ReplicaContext, type ReplicaStart } from './replicaBody.ts';
+import type { ReplicaBody, ReplicaContext, ReplicaStart } from './replicaBody.ts';
 import { ReplicaCheckpoints } from './replicaCheckpoints.ts';
+import { raftConfig } from './replicaRaft.ts';
 import { RoomWaiters } from './roomWaiters.ts';
 import type { GroupSpec } from './runtime.ts';
 
-/**
- * Election time-outs after which a snapshot that was not acknowledged is sent again. It may be lost without anybody's knowing, with a
- * receiver that had not opened the group yet; one that is still being restored is in no way disturbed by another.
- */
-const snapshotPatience = 30;
+/** Rounds of one group in one turn: the others get theirs before it goes on. */
+const roundsMax = 16;
 
 /** A group's replica on this broker: its member of the group, its log, its machine, and who waits for them. */
 export class GroupReplica implements GroupHandle {
@@ -57,15 +56,8 @@ export class GroupReplica implements GroupHandle {
   readonly #appends: ReplicaAppends;
   readonly #applies: ReplicaApplies;
   readonly #probation: Probation;
-
-  /** When each member was last heard of by this leader. */
-  readonly #heard = new Map<RaftId, Millis>();
-  /** Members that have answered a heartbeat since the last MsgApp to them: the next one, be it empty, asks how far they are. */
-  readonly #answered = new Set<RaftId>();
-  #leadTerm = 0;
-  #serving = false;
-  #knownLeader: RaftId = 0;
-  #knownTerm = 0;
+  readonly #followers: Followers;
+  readonly #leading: Leading;
 
   constructor(context: ReplicaContext, spec: GroupSpec, start: ReplicaStart) {
     this.#context = context;
@@ -77,6 +69,8 @@ export class GroupReplica implements GroupHandle {
     this.#appends = new ReplicaAppends(body);
     this.#applies = new ReplicaApplies(body, start.checkpoint.metadata);
     this.#probation = new Probation(body, start.checkpoint.probation);
+    this.#followers = new Followers(body);
+    this.#leading = new Leading(body, this.#followers);
   }
 
   /** Opens the machine and lets the replica take part. */
@@ -98,7 +92,7 @@ export class GroupReplica implements GroupHandle {
         return isHeld ? this.storage.term(index) : undefined;
       },
     });
-    const node = new RawNode(this.#raftConfig());
+    const node = new RawNode(raftConfig(this.#context, this.storage, this.#applies.last.index));
     this.#core = { node, machine };
     this.#isOpen = true;
     const { voters, votersOutgoing } = this.storage.confState;
@@ -138,7 +132,7 @@ export class GroupReplica implements GroupHandle {
   }
 
   get serving(): boolean {
-    return this.#serving && this.#core?.node.state === 'leader' && this.#core.node.term === this.#leadTerm;
+    return this.#leading.isServing(this.#core?.node);
   }
 
   get leader(): BrokerId | undefined {
@@ -223,17 +217,14 @@ export class GroupReplica implements GroupHandle {
       // A member that was removed meanwhile, or a message that nobody can use: as good as lost.
       if (!(error instanceof RaftError)) throw error;
     }
-    if (node.state === 'leader') this.#heard.set(message.from, this.#context.host.clock.now());
-    if (message.type === 'MsgHeartbeatResp') this.#answered.add(message.from);
+    this.#followers.heard(message);
     this.#context.schedule(this);
   }
 
   /** Members that this leader has heard of within `ms`, itself among them. Empty for a follower. */
   heardWithin(ms: Millis): ReadonlySet<RaftId> {
     if (this.#core?.node.state !== 'leader') return new Set();
-    const since = this.#context.host.clock.now() - ms;
-    const heard = [...this.#heard].filter(([, atMs]) => atMs >= since).map(([id]) => id);
-    return new Set([...heard, this.member]);
+    return new Set([...this.#followers.heardWithin(ms), this.member]);
   }
 
   proposeConfChange(change: ConfChange | ConfChangeV2): void {
@@ -286,7 +277,7 @@ export class GroupReplica implements GroupHandle {
       leads: node.state === 'leader',
       commit: node.commit,
     });
-    this.#noteRole(node);
+    this.#leading.noteRole(node);
     for (const readState of ready.readStates) this.#barriers.confirmed(readState);
     for (const message of ready.messages) {
       if (message.to === appendThread) this.#appends.add(message);
@@ -305,24 +296,9 @@ export class GroupReplica implements GroupHandle {
   }
 
   #send(message: Message): void {
-    if (message.type === 'MsgApp') {
-      if (this.#isOnlyCommit(message)) return;
-      this.#answered.delete(message.to);
-    }
+    if (!this.#followers.takes(message)) return;
     this.#context.observer?.sent(this.group, message);
     this.#context.send(this, message);
-  }
-
-  /**
-   * A message that tells a follower of nothing but a commit: the next entries tell it too, and so does the next heartbeat. It would
-   * double the messages of a batch, for a follower that nobody reads from. The metadata is read everywhere.
-   *
-   * Not so one that follows the answer to a heartbeat: it asks for an acknowledgement that was lost. Nor one during a change of the
-   * members: who is removed by it hears of its commit now or never.
-   */
-  #isOnlyCommit({ entries, to }: Message): boolean {
-    if (entries.length > 0 || this.spec.kind === 'meta' || this.#answered.has(to)) return false;
-    return this.node.mayChangeConfiguration && this.node.progressState(to) === 'replicate';
   }
 
   // Probation.
@@ -338,50 +314,6 @@ export class GroupReplica implements GroupHandle {
     // Only a leader that is one for sure knows everything that the member may have helped to commit.
     await this.readBarrier();
     return this.#applies.last.index;
-  }
-
-  // Leading and following.
-
-  #noteRole(node: RawNode): void {
-    const leads = node.state === 'leader';
-    if (this.#leadTerm !== 0 && (!leads || node.term !== this.#leadTerm)) this.#loseLead(node);
-    if (leads && this.#leadTerm === 0) {
-      this.#leadTerm = node.term;
-      if (this.#context.host.telemetry.mutant('serve-before-noop')) this.#serve();
-    }
-    if (node.leader === this.#knownLeader && node.term === this.#knownTerm) return;
-    if (node.state === 'candidate' && node.term !== this.#knownTerm) this.#context.electionBegun(this);
-    this.#knownLeader = node.leader;
-    this.#knownTerm = node.term;
-    this.#context.leaderChanged(this);
-  }
-
-  #loseLead(node: RawNode): void {
-    const { telemetry } = this.#context.host;
-    telemetry.sometimes('deposed leader had a tail', node.lastIndex > node.commit);
-    const served = this.#serving;
-    this.#leadTerm = 0;
-    this.#serving = false;
-    this.#heard.clear();
-    this.#answered.clear();
-    const why = `broker ${this.#context.broker} does not lead group ${this.group} any more`;
-    if (served) this.machine.follow();
-    this.#proposals.lose(why);
-    this.#barriers.fail(why);
-  }
-
-  /** An entry of `term` is applied. */
-  #noteApplied(term: number): void {
-    const { node } = this.#opened;
-    const isOwnTerm = this.#leadTerm !== 0 && term === this.#leadTerm;
-    if (isOwnTerm && !this.#serving && node.state === 'leader' && node.term === this.#leadTerm) this.#serve();
-  }
-
-  /** The no-op of its own term is applied, and so is everything before it: it may promise now. */
-  #serve(): void {
-    this.#serving = true;
-    this.machine.lead(this.#leadTerm);
-    this.#context.leaderChanged(this);
   }
 
   // Snapshots.
@@ -446,12 +378,7 @@ export class GroupReplica implements GroupHandle {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
     this.#isOpen = false;
-    const served = this.#serving;
-    this.#serving = false;
-    const why = `group ${this.group} is closed on broker ${this.#context.broker}`;
-    if (served) this.machine.follow();
-    this.#proposals.lose(why);
-    this.#barriers.fail(why);
+    this.#leading.close();
     this.#room.look();
     this.#context.observer?.closed(this.group, this.member);
     await this.#core?.machine.close();
@@ -495,40 +422,10 @@ export class GroupReplica implements GroupHandle {
       },
       schedule: () => this.#context.schedule(this),
       answer: (responses) => this.#answer(responses),
-      applied: (term) => this.#noteApplied(term),
+      applied: (term) => this.#leading.noteApplied(term),
+      electionBegun: () => this.#context.electionBegun(this),
+      leaderChanged: () => this.#context.leaderChanged(this),
       confChanged: () => this.#context.confChanged(this),
     };
   }
-
-  #raftConfig(): RaftConfig {
-    const { host, raft } = this.#context;
-    const election = host.random.stream('election');
-    return {
-      id: this.member,
-      storage: this.storage,
-      applied: this.#applies.last.index,
-      electionTicks: raft.electionTicks,
-      heartbeatTicks: raft.heartbeatTicks,
-      asyncStorageWrites: true,
-      preVote: true,
-      checkQuorum: true,
-      log: null,
-      maxBytesPerMessage: host.telemetry.buggify('one-entry MsgApp') ? 0 : groupLimits.messageBytes,
-      maxCommittedBytesPerReady: groupLimits.committedBytesPerReady,
-      maxUncommittedBytes: raft.maxUncommittedBytes,
-      maxInflightMessages: groupLimits.inflightMessages,
-      maxInflightBytes: groupLimits.inflightBytes,
-      stepDownOnRemoval: true,
-      readOnly: 'safe',
-      disableProposalForwarding: true,
-      disableConfChangeValidation: false,
-      randomTimeout: () => election.integer(raft.electionTicks, 2 * raft.electionTicks - 1),
-      entryBytes,
-      snapshotPatience,
-      mutant: (name: RaftMutant) => host.telemetry.mutant(name),
-    };
-  }
 }
-
-/** Rounds of one group in one turn: the others get theirs before it goes on. */
-const roundsMax = 16;

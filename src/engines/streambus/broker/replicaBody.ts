@@ -110,5 +110,8 @@ export interface ReplicaBody {
   answer(responses: readonly Message[]): void;
   /** The machine was given an entry of `term`. */
   applied(term: number): void;
+  electionBegun(): void;
+  /** Who leads, or whether this replica serves, has changed. */
+  leaderChanged(): void;
   confChanged(): void;
 }
