@@ -3,6 +3,7 @@ import type { RaftConfig } from '../../src/consensus/config.ts';
 import {
   ConfChangeInvalid,
   LocalMessage,
+  LogLost,
   PeerNotFound,
   ProposalDropped,
   RaftConfigInvalid,
@@ -60,6 +61,17 @@ describe('messages from outside', () => {
     const damaged = { ...entry(0, 0), type: 'conf-change' as const, data: Uint8Array.of(24) };
     expect(() => network.node(1).step(message('MsgProp', 2, 1, 0, { entries: [damaged] }))).toThrow(ProposalDropped);
     expect(network.node(1).lastIndex).toBe(1);
+  });
+
+  test('should show that the log was lost when a leader counts on entries beyond its end', () => {
+    const { node } = new TestMember(1, [1, 2, 3], { terms: [1, 1] });
+    node.step(message('MsgHeartbeat', 2, 1, 1, { commit: 2 }));
+    expect(node.commit).toBe(2);
+    const beyond = (): void => node.step(message('MsgHeartbeat', 2, 1, 1, { commit: 5 }));
+    expect(beyond).toThrow(LogLost);
+    expect(beyond).toThrow(RaftPanic);
+    expect(beyond).toThrow(expect.objectContaining({ name: 'LogLost', commit: 5, lastIndex: 2 }));
+    expect(node.commit).toBe(2);
   });
 });
 
