@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Disk, DiskError, type DiskFile } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
+import type { Telemetry } from '../../host/telemetry.ts';
 import { makeDirectoryDurably, replaceFile } from '../../storage/atomicFile.ts';
 import { maxBrokerId } from './config.ts';
 import { StreamBusError } from './errors.ts';
@@ -135,6 +136,11 @@ export async function readIdentity(
   // Level before the next start is counted: two starts that are cut off in a row would else look like an older copy.
   if (twin.startCount > root.startCount) await replaceFile(host.disk, rootFile(directory), [bytesOf(identity)]);
   return { kind: 'same', identity };
+}
+
+/** A planted bug: whoever comes back with less than it had promised is taken for what it says. */
+export function acceptsRollback(telemetry: Telemetry): boolean {
+  return telemetry.mutant('rollback-accepted') || telemetry.mutant('wiped-keeps-identity');
 }
 
 function unreachable(): never {

@@ -66,7 +66,8 @@ const journalDirectory = (dataDirectory: string): string => `${raftStateDirector
 async function openOwnJournal(host: Host, config: StreamBusConfig): ReturnType<typeof openJournal> {
   const directory = config.storage.data_dir;
   const { segment_size: segmentBytes, max_batch: maxBatchBytes, max_wait: maxWaitMs } = config.storage.journal;
-  const expected = (await readText(host.disk, journalIdFile(directory)))?.trim();
+  const takesAny = host.telemetry.mutant('wiped-keeps-identity');
+  const expected = takesAny ? undefined : (await readText(host.disk, journalIdFile(directory)))?.trim();
   const opened = await openJournal(host, {
     directory: journalDirectory(directory),
     name: 'streambus',

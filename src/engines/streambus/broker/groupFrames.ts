@@ -3,6 +3,7 @@ import type { Message, RaftId } from '../../../consensus/types.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Introduction } from '../../../wire/rpc/handshake.ts';
 import { StreamBusError } from '../errors.ts';
+import { acceptsRollback } from '../identity.ts';
 import { type BrokerId, brokerOf, type GroupId, type Incarnation, incarnationOf, raftIdOf } from '../ids.ts';
 import type { GroupReplica } from './groupReplica.ts';
 import { readRaftFrame } from './outbox.ts';
@@ -118,8 +119,7 @@ export class GroupFrames implements TransportListener {
     try {
       replica.step(message);
     } catch (error) {
-      const isAccepted = this.#options.host.telemetry.mutant('rollback-accepted');
-      const isRollback = error instanceof LogLost && !isAccepted;
+      const isRollback = error instanceof LogLost && !acceptsRollback(this.#options.host.telemetry);
       this.#options.onFatal(isRollback ? rolledBack(replica.group, message.from, error) : error);
     }
   }

@@ -5,6 +5,7 @@ import type { Lsn } from '../../../storage/journal/index.ts';
 import { brokerIdOf, maxBrokerId, peersOf, type StreamBusConfig } from '../config.ts';
 import { StreamBusError } from '../errors.ts';
 import {
+  acceptsRollback,
   drawUuid,
   type Identity,
   type IdentityVerdict,
@@ -108,7 +109,7 @@ export async function establish(
     if ('end' in opened) {
       const journalEnd = opened.end;
       const behind = await askPeers(host, config, rpc, { ...counted, session, journalEnd }, signal);
-      if (behind === undefined || host.telemetry.mutant('rollback-accepted')) {
+      if (behind === undefined || acceptsRollback(host.telemetry)) {
         formatService.formatted(counted);
         return { identity: counted, session, journalEnd, founding: await foundingOf(host, config, counted) };
       }

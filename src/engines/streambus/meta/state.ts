@@ -8,6 +8,7 @@ import type {
   ReplicatedMachine,
 } from '../broker/group.ts';
 import { RpcRefusal } from '../broker/rpc.ts';
+import { acceptsRollback } from '../identity.ts';
 import type { BrokerId, GroupId } from '../ids.ts';
 import { alterQuotas, alterScram, createAcls, deleteAcls, quotaFor } from './accessCommands.ts';
 import type { MetaCommand, MetaResults } from './commands.ts';
@@ -233,7 +234,7 @@ export class MetaMachine implements ReplicatedMachine, PeerAnswers, Metadata {
 function applyCommand(state: MetaState, command: MetaCommand, telemetry: Telemetry): MetaResults[MetaCommand['type']] {
   switch (command.type) {
     case 'register-broker': {
-      const result = registerBroker(state, command, telemetry.mutant('rollback-accepted'));
+      const result = registerBroker(state, command, acceptsRollback(telemetry));
       telemetry.sometimes('incarnation swapped', result.verdict !== 'known' && result.verdict !== 'joined');
       return result;
     }
