@@ -197,11 +197,11 @@ export const diskEntries: readonly FaultEntry[] = [
           ),
   },
   {
-    // Recovery finds the damage, not a reader.
+    // Recovery finds the damage, or else who reads all from the beginning: from this broker, which has nothing in memory any more.
     name: 'rot in a segment, then restarted',
     family: 'damage',
     weight: 2,
-    steps: (draw, { victim }) =>
+    steps: (draw, { nodes, victim }) =>
       victim === undefined
         ? []
         : [
@@ -218,6 +218,16 @@ export const diskEntries: readonly FaultEntry[] = [
               afterMs: 100,
               step: fault('process.power-loss', victim, {}, { restart: scale(draw.length, 100, 2_000), mode: 'drop' }),
             },
+            ...[1024, 1025, 1026, 1027].map((group) => ({
+              afterMs: 100 + scale(draw.length, 100, 2_000) + 1_500,
+              step: fault(
+                'operator.request',
+                'all',
+                {},
+                { path: '/admin/raft/transfer', body: JSON.stringify({ group, to: 1 + nodes.indexOf(victim) }) },
+              ),
+            })),
+            { afterMs: 100 + scale(draw.length, 100, 2_000) + 1_700, step: { load: { consumers: 4 } } },
           ],
   },
 ];
