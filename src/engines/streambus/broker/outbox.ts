@@ -106,10 +106,13 @@ export class Outbox {
     for (const [broker, { messages, heartbeats }] of this.#parcels) {
       if (messages.length === 0 && heartbeats.length === 0) continue;
       const way = this.#peerOf(broker);
+      // As of now: what the last of these messages rests on is durable by now.
+      const end = this.#journalEnd();
+      // A leader counts its own log too, and a group that gets no more to write has no other message to tell of that.
+      if (heartbeats.length > 0 && messages.length === 0) way?.send(journalEndFrame(end));
       if (heartbeats.length > 0) way?.send(endFrame(heartbeats, 0));
       if (messages.length > 0) {
-        // As of now: what the last of these messages rests on is durable by now.
-        patchJournalEnd(messages, this.#journalEnd());
+        patchJournalEnd(messages, end);
         way?.send(endFrame(messages, journalEndBytes));
       }
     }
@@ -142,6 +145,13 @@ const two32 = 2 ** 32;
 /** A frame that says how far this broker's journal is durable; the first of its writer. */
 function writeJournalEnd(writer: ByteWriter, end: Lsn): void {
   writeFrame(writer, RaftFrame.journalEnd, (into) => into.u48(end));
+}
+
+/** The same alone. */
+function journalEndFrame(end: Lsn): Uint8Array {
+  const writer = new ByteWriter(journalEndBytes);
+  writeJournalEnd(writer, end);
+  return writer.take();
 }
 
 function patchJournalEnd(writer: ByteWriter, end: Lsn): void {
