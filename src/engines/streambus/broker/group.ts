@@ -104,10 +104,10 @@ export interface GroupHandle {
   propose(data: Uint8Array): Promise<Proposed>;
   /**
    * Defined while `propose` would refuse so many bytes for a passing reason: too much waits for the journal or is uncommitted, or the
-   * lead is being handed over. Resolves when it is worth asking again, be it because the lead is gone. Nobody waits at a driver
-   * without it.
+   * lead is being handed over. Resolves when it is worth asking again, be it because the lead is gone, or when `signal` ends the
+   * wait. Nobody waits at a driver without it.
    */
-  room?(bytes: number): Promise<void> | undefined;
+  room?(bytes: number, signal?: AbortSignal): Promise<void> | undefined;
   /**
    * ReadIndex: resolves when this replica leads for sure and has applied everything that was committed at the call. Rejects
    * with `NotProposed` when it does not lead. Calls of one turn share a round.

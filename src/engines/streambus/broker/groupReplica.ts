@@ -167,8 +167,8 @@ export class GroupReplica implements GroupHandle {
     return this.#proposals.wait(node.lastIndex, node.term, this.#context.host.clock.now());
   }
 
-  room(bytes: number): Promise<void> | undefined {
-    return this.#mustWait(bytes) ? this.#room.wait(bytes) : undefined;
+  room(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
+    return this.#mustWait(bytes) ? this.#room.wait(bytes, signal) : undefined;
   }
 
   /** True when `propose` would refuse so many bytes now, and might take them in a moment. */

@@ -94,10 +94,10 @@ export class Appender {
   }
 
   /** See `PartitionReplica.room`. */
-  room(bytes: number): Promise<void> | undefined {
+  room(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
     const { handle, hooks, writer } = this.#core;
     const isRefused = !handle.serving || this.tail === undefined || (hooks.readOnly() ?? writer.stalled) !== undefined;
-    return isRefused ? undefined : (hooks.shared.room() ?? handle.room?.(bytes));
+    return isRefused ? undefined : (hooks.shared.room(signal) ?? handle.room?.(bytes, signal));
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

@@ -173,8 +173,8 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
     return this.appender.append(request);
   }
 
-  room(bytes: number): Promise<void> | undefined {
-    return this.appender.room(bytes);
+  room(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
+    return this.appender.room(bytes, signal);
   }
 
   read(request: ReadRequest): Promise<ReadResult> {

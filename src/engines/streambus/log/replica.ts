@@ -67,10 +67,10 @@ export interface PartitionReplica {
   /** Checks, stamps and proposes synchronously (so requests of a connection keep their order), answers when committed. */
   append(request: AppendRequest): Promise<AppendResult>;
   /**
-   * Defined while `append` would refuse so many bytes for a passing reason; settles when it is worth asking again. Whoever appends
-   * without waiting gets 19, or 6 while the lead is being handed over.
+   * Defined while `append` would refuse so many bytes for a passing reason; settles when it is worth asking again, or when
+   * `signal` ends the wait. Whoever appends without waiting gets 19, or 6 while the lead is being handed over.
    */
-  room?(bytes: number): Promise<void> | undefined;
+  room?(bytes: number, signal?: AbortSignal): Promise<void> | undefined;
   /** Serves what is there now; never waits for new records. */
   read(request: ReadRequest): Promise<ReadResult>;
   /** Resolves when something past `offset` becomes readable at this isolation, the lead is lost, or the signal fires. */

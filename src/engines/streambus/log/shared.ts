@@ -41,7 +41,7 @@ export class LogShared {
   #order: CacheOwner[] = [];
   #orderHead = 0;
   readonly #writers = new Set<UnwrittenOwner>();
-  #roomWaiters: (() => void)[] = [];
+  readonly #roomWaiters = new Set<() => void>();
   /** When the bytes pulled so far have been paid for, on the monotonic clock. */
   #paidUntil = 0;
 
@@ -111,8 +111,8 @@ export class LogShared {
   written(bytes: number): void {
     this.#unwritten -= bytes;
     if (this.#unwritten >= this.unwrittenBytesMax) return;
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
+    const waiters = [...this.#roomWaiters];
+    this.#roomWaiters.clear();
     for (const wake of waiters) wake();
   }
 
@@ -120,11 +120,17 @@ export class LogShared {
     return this.#unwritten >= this.unwrittenBytesMax;
   }
 
-  /** Resolves when there is room again; undefined when there is room now. */
-  room(): Promise<void> | undefined {
+  /** Resolves when there is room again, or when `signal` ends the wait; undefined when there is room now. */
+  room(signal?: AbortSignal): Promise<void> | undefined {
     if (!this.full) return undefined;
+    if (signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#roomWaiters.push(resolve);
+      this.#roomWaiters.add(resolve);
+      const giveUp = (): void => {
+        this.#roomWaiters.delete(resolve);
+        resolve();
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
     });
   }
 

@@ -335,5 +335,20 @@ test('what finds no room within the request time-out is refused with 19: nothing
     expect(answer.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 19, baseOffset: -1 });
     expect(host.clock.now() - begunMs).toBeGreaterThanOrEqual(1_000);
     expect(partition?.batches).toEqual([]);
+    expect(partition?.waits.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+});
+
+test('nobody waits for room on behalf of a connection that is gone', async () => {
+  await withDoor(async ({ services, connect, host }) => {
+    const [partition] = services.addTopic('t');
+    partition?.crowd();
+    const client = await connect();
+    await client.send(apiKeys.Produce, 9, produceOf());
+    await host.clock.sleep(100);
+    expect(partition?.waits.map(({ aborted }) => aborted)).toEqual([false]);
+    client.connection.destroy();
+    await host.clock.sleep(300);
+    expect(partition?.waits.map(({ aborted }) => aborted)).toEqual([true]);
   });
 });

@@ -32,6 +32,8 @@ interface Refusal {
 }
 
 const nothing = new Uint8Array(0);
+/** Ends a wait before it has begun: for who only asks whether there is one. */
+const over = AbortSignal.abort();
 /** First version whose answer names the leader that a client should have asked. */
 const leaderTagFrom = 10;
 
@@ -54,7 +56,7 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   const untilMs = services.host.clock.now() + request.timeoutMs;
   // Behind another one, what is to be verified shows only when its turn has come: that one may have opened the transaction.
   const verification = before === undefined ? verifyTransactions(request, parts, context) : undefined;
-  if (before === undefined && verification === undefined && roomsOf(parts).length === 0) {
+  if (before === undefined && verification === undefined && roomsOf(parts, over).length === 0) {
     answers = appendAll(parts, request, context, request.timeoutMs);
   } else {
     const turn = takeTurn(before ?? verification, async () => {
@@ -89,28 +91,45 @@ async function takeTurn(before: Promise<void> | undefined, act: () => Promise<vo
 }
 
 /** One for each partition that would refuse its batch for a passing reason. */
-function roomsOf(parts: readonly ProducePart[]): Promise<void>[] {
+function roomsOf(parts: readonly ProducePart[], signal: AbortSignal): Promise<void>[] {
   return parts.flatMap(({ refusal, replica, records }) => {
-    const room = refusal === undefined ? replica?.room?.(records.length) : undefined;
+    const room = refusal === undefined ? replica?.room?.(records.length, signal) : undefined;
     return room ?? [];
   });
 }
 
 /**
- * Waits until every partition takes its batch, at the latest until the request's time is over. Refused at once, the batch would come
+ * Waits until every partition takes its batch, at the latest until the request's time or its connection is over. Refused at once, the batch would come
  * again behind those that the client has sent after it: a producer without idempotence would lose its order, one with it would get
  * 45 for each of them. While it waits, the connection is read no further than its bound of requests, and TCP holds the client back.
  */
-async function untilRoom(parts: readonly ProducePart[], untilMs: Millis, { services }: DoorContext): Promise<void> {
+async function untilRoom(
+  parts: readonly ProducePart[],
+  untilMs: Millis,
+  { services, signal }: DoorContext,
+): Promise<void> {
   const { clock, telemetry } = services.host;
-  for (let rooms = roomsOf(parts); rooms.length > 0; rooms = roomsOf(parts)) {
-    const leftMs = untilMs - clock.now();
-    telemetry.sometimes('produce waited for room', leftMs > 0);
-    if (leftMs <= 0) return;
-    const enough = new AbortController();
-    const late = clock.sleep(leftMs, enough.signal).catch(() => undefined);
-    await Promise.race([Promise.all(rooms), late]);
+  const leftMs = untilMs - clock.now();
+  if (leftMs <= 0 || signal.aborted || roomsOf(parts, over).length === 0) return;
+  telemetry.sometimes('produce waited for room', true);
+  // Whatever ends the wait, nobody keeps a place for it any longer: a client with short time-outs would fill the memory with them.
+  const enough = new AbortController();
+  const ended = Promise.withResolvers<void>();
+  const stop = (): void => {
     enough.abort();
+    ended.resolve();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  clock.sleep(leftMs, enough.signal).then(stop, () => undefined);
+  try {
+    while (!enough.signal.aborted) {
+      const rooms = roomsOf(parts, enough.signal);
+      if (rooms.length === 0) return;
+      await Promise.race([Promise.all(rooms), ended.promise]);
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
   }
 }
 

@@ -31,6 +31,8 @@ export class FakePartition implements PartitionReplica {
   transactionEnds = 0;
   /** While there is one, an append would be refused for a passing reason. Settled by `makeRoom`. */
   #crowded: { readonly room: Promise<void>; readonly end: () => void } | undefined;
+  /** What ends the waits for room that were begun. */
+  readonly waits: AbortSignal[] = [];
   readonly requests: AppendRequest[] = [];
   readonly batches: Stored[] = [];
   #held: (() => void)[] | undefined;
@@ -78,7 +80,8 @@ export class FakePartition implements PartitionReplica {
     this.#crowded = undefined;
   }
 
-  room(): Promise<void> | undefined {
+  room(_bytes: number, signal?: AbortSignal): Promise<void> | undefined {
+    if (this.#crowded !== undefined && signal?.aborted === false) this.waits.push(signal);
     return this.#crowded?.room;
   }
 
