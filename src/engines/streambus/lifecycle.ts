@@ -35,7 +35,7 @@ export async function takeStanding(
       try {
         const opened = await openOwnJournal(host, config);
         journal = opened.journal;
-        return { end: opened.recovery.last };
+        return { end: opened.recovery.last, durableEnd: journal.provenLsn };
       } catch (error) {
         if (error instanceof JournalLost) return { lost: error.message };
         throw error;

@@ -288,6 +288,10 @@ class RunningJournal implements Journal {
     return Math.max(this.#recovered.report.last, this.#recovered.report.floor);
   }
 
+  get provenLsn(): Lsn {
+    return this.#writer?.durableLsn ?? this.#recovered.report.floor;
+  }
+
   get isMakingSpare(): boolean {
     return this.#spare.isMaking;
   }

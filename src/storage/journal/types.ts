@@ -111,6 +111,11 @@ export interface Journal {
   readonly nextLsn: Lsn;
   /** Every record up to this one is acknowledged. Readers see no further. */
   readonly durableLsn: Lsn;
+  /**
+   * Every record up to this one is proven to be on the medium. Behind `durableLsn` only while the tail that a start found waits for room
+   * to be written anew (`recovering`): until then a loss of power may take what lies above.
+   */
+  readonly provenLsn: Lsn;
   /** A segment is being sealed and its successor begun: what is appended meanwhile waits. */
   readonly isRotating: boolean;
   /** The file of the next segment is being made, beside everything else. */

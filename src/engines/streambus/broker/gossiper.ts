@@ -83,6 +83,6 @@ export class Gossiper {
   #frame(led: Gossip['led']): Uint8Array {
     const onProbation = [...this.#options.replicas.values()].filter((replica) => replica.isOnProbation);
     const probation = onProbation.map(({ group }) => group);
-    return gossipFrame({ yields: this.#yields, led, probation }, this.#options.journal.durableLsn);
+    return gossipFrame({ yields: this.#yields, led, probation }, this.#options.journal.provenLsn);
   }
 }

@@ -88,7 +88,7 @@ export class Groups implements GroupsRuntime {
       telemetry: host.telemetry,
       peerOf: (to) => transport.peer(to),
       onFenced: (reason) => options.events.fenced(reason),
-      journalEnd: () => journal.durableLsn,
+      journalEnd: () => journal.provenLsn,
     });
     this.#leads = new Leads(replicas, (replica) => options.events.leaderChanged(replica.spec.kind));
     this.#gossiper = new Gossiper({ host, journal, transport, replicas });

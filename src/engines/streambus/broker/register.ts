@@ -38,11 +38,11 @@ const strangers = { strangers: true };
 /** What a broker says of its start. */
 export type Hello = Pick<
   RegisterBroker,
-  'broker' | 'storage' | 'incarnation' | 'startCount' | 'session' | 'journalEnd'
+  'broker' | 'storage' | 'incarnation' | 'startCount' | 'session' | 'journalEnd' | 'durableEnd'
 >;
 
 /** What is known of a start, by what it is recognized. */
-type KnownStart = Omit<Hello, 'broker' | 'journalEnd'>;
+type KnownStart = Omit<Hello, 'broker' | 'journalEnd' | 'durableEnd'>;
 
 /** What another broker knows of it; undefined: nothing. */
 interface HelloAnswer {
@@ -51,10 +51,18 @@ interface HelloAnswer {
   readonly told?: ToldEnd;
 }
 
+/** What an opened journal holds. */
+export interface JournalFound {
+  /** Its last record: what was promised is held against this. */
+  readonly end: Lsn;
+  /** Its last record that is proven to be on the medium: no more than this may be promised. */
+  readonly durableEnd: Lsn;
+}
+
 /** The journal that goes with the identity. */
 export interface OwnJournal {
   /** Opens what the directory has, or begins one. What it had promised may be gone: `lost` says how that was seen. */
-  open(): Promise<{ readonly end: Lsn } | { readonly lost: string }>;
+  open(): Promise<JournalFound | { readonly lost: string }>;
   /** Lets go of it, open or not: it is another incarnation's. */
   close(): Promise<void>;
 }
@@ -64,8 +72,9 @@ export interface Established {
   readonly identity: Identity;
   /** Drawn for this start. */
   readonly session: string;
-  /** Last durable record of the journal as it was found. */
+  /** Last record of the journal as it was found, and the last one that is proven to be on the medium. */
   readonly journalEnd: Lsn;
+  readonly durableEnd: Lsn;
   /** How the cluster began, if this broker was one of the founders and is so still; undefined for one that joined. */
   readonly founding: FoundingRecord | undefined;
 }
@@ -107,11 +116,12 @@ export async function establish(
     await writeIdentity(host, directory, counted);
     const opened = await journal.open();
     if ('end' in opened) {
-      const journalEnd = opened.end;
-      const behind = await askPeers(host, config, rpc, { ...counted, session, journalEnd }, signal);
+      const { end: journalEnd, durableEnd } = opened;
+      const behind = await askPeers(host, config, rpc, { ...counted, session, journalEnd, durableEnd }, signal);
       if (behind === undefined || acceptsRollback(host.telemetry)) {
         formatService.formatted(counted);
-        return { identity: counted, session, journalEnd, founding: await foundingOf(host, config, counted) };
+        const founding = await foundingOf(host, config, counted);
+        return { identity: counted, session, journalEnd, durableEnd, founding };
       }
       const { incarnation, startCount: starts } = counted;
       logger.error('ROLLED_BACK_DISK', { why: behind, incarnation, starts, journal: journalEnd });
@@ -126,7 +136,8 @@ export async function establish(
     const opened = await journal.open();
     if ('end' in opened) {
       formatService.formatted(replaced);
-      return { identity: replaced, session, journalEnd: opened.end, founding: undefined };
+      const { end: journalEnd, durableEnd } = opened;
+      return { identity: replaced, session, journalEnd, durableEnd, founding: undefined };
     }
     logger.error('JOURNAL_CORRUPT', { why: opened.lost });
     await journal.close();
@@ -225,7 +236,8 @@ async function takeIncarnation(
   signal: AbortSignal,
 ): Promise<Identity> {
   const storage = drawUuid(host);
-  const command = registration(host, config, { storage, incarnation: 0, startCount: 1, journalEnd: 0, session });
+  const start = { storage, incarnation: 0, startCount: 1, journalEnd: 0, durableEnd: 0, session };
+  const command = registration(host, config, start);
   const peers = peersOf(config).filter(({ broker }) => broker !== command.broker);
   const body = encodeJson(command);
   let saidAt = Number.NEGATIVE_INFINITY;
@@ -285,7 +297,7 @@ async function clearRaftState(host: Host, dataDirectory: string): Promise<void> 
 function registration(
   host: Host,
   config: StreamBusConfig,
-  start: Pick<RegisterBroker, 'storage' | 'incarnation' | 'startCount' | 'journalEnd' | 'session'>,
+  start: Pick<RegisterBroker, 'storage' | 'incarnation' | 'startCount' | 'journalEnd' | 'durableEnd' | 'session'>,
 ): RegisterBroker {
   return { type: 'register-broker', ...endpointsOf(host, config), ...start };
 }
@@ -307,7 +319,7 @@ export function serveRegistrations(
   rpc.serve(
     helloName,
     async (body, from) => {
-      const { broker, storage, incarnation, startCount, session, journalEnd } = decodeJson(body) as Hello; // a broker wrote it
+      const { broker, storage, incarnation, startCount, session, durableEnd } = decodeJson(body) as Hello; // a broker wrote it
       if (broker !== from) throw new RpcRefusal('NOT_YOURS', `broker ${from} speaks for broker ${broker}`);
       const registered = machine.brokers.get(broker);
       if (registered !== undefined) {
@@ -331,7 +343,7 @@ export function serveRegistrations(
         (incarnation === known.incarnation && startCount > known.startCount);
       if (isNews && (seen.size < maxSeen || seen.has(broker))) {
         seen.set(broker, { storage, incarnation, startCount, session });
-        journalEnds.heard(broker, incarnation, journalEnd);
+        journalEnds.heard(broker, incarnation, durableEnd);
       }
       const answer: HelloAnswer =
         known === undefined
@@ -376,6 +388,7 @@ const strangersSchema = z.object({
   incarnation: z.literal(0),
   startCount: z.literal(1),
   journalEnd: z.literal(0),
+  durableEnd: z.literal(0),
   session: z.string().min(1).max(64),
   kafka: endpointSchema,
   rpc: endpointSchema,
@@ -406,11 +419,11 @@ export async function registerStart(
   host: Host,
   config: StreamBusConfig,
   commands: MetaCommands,
-  { identity, session, journalEnd }: Established,
+  { identity, session, journalEnd, durableEnd }: Established,
   signal: AbortSignal,
 ): Promise<void> {
   const { storage, incarnation, startCount } = identity;
-  const command = registration(host, config, { storage, incarnation, startCount, journalEnd, session });
+  const command = registration(host, config, { storage, incarnation, startCount, journalEnd, durableEnd, session });
   for (;;) {
     signal.throwIfAborted();
     try {

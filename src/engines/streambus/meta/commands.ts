@@ -23,8 +23,10 @@ export interface RegisterBroker {
   readonly incarnation: Incarnation | 0;
   /** Starts that its identity has counted, this one among them. */
   readonly startCount: number;
-  /** Last record of its journal that was durable when it started; 0 where it has to ask for an incarnation. */
+  /** Last record that its journal held when it started; 0 where it has to ask for an incarnation. */
   readonly journalEnd: number;
+  /** Last one of these that was proven to be on the medium: a later start has to hold it. */
+  readonly durableEnd: number;
   /** Drawn by the process: the same in a repeated registration of one start. */
   readonly session: string;
   readonly kafka: Endpoint;

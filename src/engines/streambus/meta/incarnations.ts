@@ -34,7 +34,7 @@ export function registerBroker(
     state: known?.state === 'draining' ? 'draining' : 'active',
     voter: state.shards.some(({ kind, replicas }) => kind === 'meta' && replicas.includes(command.broker)),
     session: command.session,
-    journalEnd: command.journalEnd,
+    journalEnd: command.durableEnd,
   };
   state.brokers.set(command.broker, record);
   return { verdict, incarnation, clusterId: state.clusterId };

@@ -15,7 +15,7 @@ import type {
 /** A broker, and what recognizes a repeated registration. */
 export interface BrokerRecord extends BrokerInfo {
   readonly session: string;
-  /** How far its journal was durable at its last start. */
+  /** How far its journal was proven durable at its last start. */
   readonly journalEnd: number;
 }
 

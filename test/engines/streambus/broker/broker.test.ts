@@ -317,7 +317,13 @@ describe('whole brokers', () => {
           () => outcomes.push('done'),
           (error: { remoteCode?: string }) => outcomes.push(error.remoteCode),
         );
-    const start = { storage: '8c7f5a0e-6f0a-4d7e-9c5a-0d4b1f2a3c4d', incarnation: 0, startCount: 1, journalEnd: 0 };
+    const start = {
+      storage: '8c7f5a0e-6f0a-4d7e-9c5a-0d4b1f2a3c4d',
+      incarnation: 0,
+      startCount: 1,
+      journalEnd: 0,
+      durableEnd: 0,
+    };
     const endpoint = { host: 'broker-1', port: 9092 };
     const named = { ...start, session: 's', kafka: endpoint, rpc: endpoint, http: endpoint };
     const barrier = new ByteWriter(16);

@@ -4,6 +4,7 @@ import {
   beginIdentity,
   type Established,
   establish,
+  type JournalFound,
   serveRegistrations,
 } from '../../../../src/engines/streambus/broker/register.ts';
 import { Transport } from '../../../../src/engines/streambus/broker/transport.ts';
@@ -33,6 +34,8 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
   const established = new Map<BrokerId, Established>();
   for (let broker = 1; broker <= count; broker++) world.addMachine(`b${broker}`);
   const solo = new SoloGroup({ group: 0, broker: 1 });
+  /** What the journals of the brokers will be found to hold. */
+  const journals = new Map<BrokerId, JournalFound>();
 
   function start(broker: BrokerId, config = configOf(broker, count), leads = false): void {
     const machine = world.machines.get(`b${broker}`);
@@ -58,7 +61,10 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       const commands = createMetaCommands(host, transport, copy);
       serveRegistrations(transport, copy, () => (leads ? commands : undefined), transport.journalEnds);
       const { verdict, formatService } = await beginIdentity(host, config, transport);
-      const journal = { open: async () => ({ end: 0 }), close: async () => undefined };
+      const journal = {
+        open: async () => journals.get(broker) ?? { end: 0, durableEnd: 0 },
+        close: async () => undefined,
+      };
       const { signal } = new AbortController();
       const who = await establish(host, config, transport, verdict, formatService, journal, signal);
       if (leads) {
@@ -76,7 +82,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
     return done();
   }
 
-  return { world, established, start, until, solo };
+  return { world, established, start, until, solo, journals };
 }
 
 test('three brokers without an identity begin one cluster', async () => {
@@ -199,6 +205,22 @@ test.each<[readonly string[], object]>([
   });
   await restart();
   expect(brokers.established.get(3)?.identity).toMatchObject(expected);
+});
+
+test('records that were in the page cache alone may be lost with the power; those that were durable are missed', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  const restart = async (end: number, durableEnd: number) => {
+    brokers.world.machines.get('b2')?.kill();
+    brokers.journals.set(2, { end, durableEnd });
+    brokers.start(2);
+    expect(await brokers.until(() => brokers.established.has(2))).toBe(true);
+    return brokers.established.get(2)?.identity;
+  };
+  expect(await restart(100, 60)).toMatchObject({ incarnation: 1 });
+  expect(await restart(60, 60)).toMatchObject({ incarnation: 1 });
+  expect(await restart(59, 59)).toMatchObject({ incarnation: 2 });
 });
 
 test('a broker that is new to a cluster joins it', async () => {
