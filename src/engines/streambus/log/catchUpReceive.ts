@@ -2,8 +2,9 @@ import { replaceFile } from '../../../storage/atomicFile.ts';
 import type { CatchUpPeers, MachineSnapshot } from '../broker/group.ts';
 import type { PartitionCore } from './core.ts';
 import type { DamagedRange } from './damage.ts';
+import { Epochs } from './epochs.ts';
 import type { FileLease } from './filePool.ts';
-import type { HeadStart } from './headStart.ts';
+import { type HeadStart, partOfLog } from './headStart.ts';
 import { LogState } from './logState.ts';
 import { filePath } from './paths.ts';
 import { CatchUpFailed, pullStretch, SegmentGone } from './pull.ts';
@@ -27,6 +28,7 @@ export async function restoreFrom(core: PartitionCore, snapshot: MachineSnapshot
   core.restored = true;
   const progress = { have: 0, total: data.segments.reduce((sum, segment) => sum + segment.bytes, 0) };
   core.progress = progress;
+  const log = { epochs: new Epochs(data.epochs), next: data.next };
   const own = new Set(core.state.segments.all.map((segment) => segment.base));
   try {
     const trimmed: DamagedRange[] = [];
@@ -34,7 +36,7 @@ export async function restoreFrom(core: PartitionCore, snapshot: MachineSnapshot
       const next = data.segments[n + 1]?.base ?? data.next;
       own.delete(segment.base);
       try {
-        await restoreSegment(core, segment, next, peers, progress);
+        await restoreSegment(core, segment, next, log, peers, progress);
       } catch (error) {
         if (!(error instanceof SegmentGone)) throw error;
         core.host.telemetry.sometimes('segment trimmed during a catch-up', true);
@@ -55,10 +57,11 @@ async function restoreSegment(
   core: PartitionCore,
   segment: Segment,
   next: number,
+  log: { readonly epochs: Epochs; readonly next: number },
   peers: CatchUpPeers,
   progress: { have: number },
 ): Promise<void> {
-  const here = partHere(core, segment.base);
+  const here = partOfLog(partHere(core, segment.base), log.epochs, log.next);
   const from = Math.min(here.bytes, segment.bytes);
   progress.have += from;
   core.host.telemetry.sometimes('catch-up had a head start', from > 0);
@@ -72,7 +75,14 @@ async function restoreSegment(
       // Of what is here the largest time is not known: the segment's is not less, and makes searches by time begin early enough.
       const maxTimestampBefore = from > 0 ? segment.maxTimestamp : -1;
       let unsynced = 0;
-      const stretch = { base: segment.base, from, to: segment.bytes, next: here.next, maxTimestampBefore };
+      const stretch = {
+        base: segment.base,
+        from,
+        to: segment.bytes,
+        next: here.next,
+        maxTimestampBefore,
+        epochs: log.epochs,
+      };
       const reached = await pullStretch(core, stretch, peers, async ({ position, bytes, entries }) => {
         await lease.file.write(position, [bytes], { durable: false });
         for (const entry of entries) index.add(entry.offset, entry.position, entry.maxTimestampBefore);
@@ -93,7 +103,7 @@ async function restoreSegment(
       if (from === 0) await core.host.disk.syncDirectory(core.directory);
     });
     await index.flush();
-    core.keepPart({ base: segment.base, bytes: segment.bytes, next });
+    core.keepPart({ base: segment.base, bytes: segment.bytes, next, epochs: [] });
   } finally {
     lease.release();
   }
@@ -116,8 +126,8 @@ function partHere(core: PartitionCore, base: number): HeadStart {
   if (ahead !== undefined) return ahead;
   const { segments, next } = core.state;
   const own = segments.all.find((segment) => segment.base === base);
-  if (own === undefined) return { base, bytes: 0, next: base };
-  return { base, bytes: own.bytes, next: segments.after(own)?.base ?? next };
+  if (own === undefined) return { base, bytes: 0, next: base, epochs: [] };
+  return { base, bytes: own.bytes, next: segments.after(own)?.base ?? next, epochs: [] };
 }
 
 async function cut(lease: FileLease, bytes: number): Promise<void> {

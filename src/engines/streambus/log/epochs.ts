@@ -1,3 +1,5 @@
+import type { BatchHeader } from '../../../wire/kafka/recordBatch.ts';
+
 /** From which offset on a leader's term wrote. */
 export interface EpochStart {
   readonly epoch: number;
@@ -35,6 +37,19 @@ export class Epochs {
   /** The epoch that wrote `offset`; undefined when nothing was written there. */
   at(offset: number): number | undefined {
     return this.#starts.findLast((epoch) => epoch.startOffset <= offset)?.epoch;
+  }
+
+  /**
+   * What is wrong with a stored batch's leader epoch; undefined: nothing, or what the log had there is forgotten. The leader stamps the
+   * field outside of what the CRC covers, so that only this shows that it has rotted.
+   */
+  mismatch({
+    baseOffset,
+    partitionLeaderEpoch,
+  }: Pick<BatchHeader, 'baseOffset' | 'partitionLeaderEpoch'>): string | undefined {
+    const expected = this.at(baseOffset);
+    if (expected === undefined || expected === partitionLeaderEpoch) return undefined;
+    return `the batch at offset ${baseOffset} has leader epoch ${partitionLeaderEpoch}, the log has ${expected} there`;
   }
 
   /** The last epoch at or below `epoch` and where it ends, which is `end` for the newest; -1 and -1 when all are above. */

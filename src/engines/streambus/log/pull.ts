@@ -2,6 +2,7 @@ import type { CatchUpPeers } from '../broker/group.ts';
 import type { BrokerId } from '../ids.ts';
 import { frameBytesMax } from './catchUpSend.ts';
 import type { PartitionCore } from './core.ts';
+import type { Epochs } from './epochs.ts';
 import { decodeSegmentAnswer, encodeSegmentRequest, type SegmentAnswer } from './peerMessages.ts';
 import type { IndexEntry } from './segmentIndex.ts';
 import { BadRun, VerifiedRun } from './verifiedRun.ts';
@@ -28,6 +29,8 @@ export interface Stretch {
   readonly next: number;
   /** Largest time of what precedes it in the segment, or more; -1 at its beginning. */
   readonly maxTimestampBefore: number;
+  /** Of the log that it is a part of. */
+  readonly epochs: Epochs;
 }
 
 /** Whole batches that were pulled, with their places for the index. */
@@ -49,7 +52,7 @@ export async function pullStretch(
   take: (batches: PulledBatches) => Promise<void>,
 ): Promise<number> {
   const liars = new Set<BrokerId>();
-  let run = new VerifiedRun(stretch.next, stretch.maxTimestampBefore);
+  let run = new VerifiedRun(stretch.next, stretch.epochs, stretch.maxTimestampBefore);
   let position = stretch.from;
   while (position < stretch.to) {
     const { frame, from } = await nextFrame(core, stretch, position + run.pending, peers, liars);
@@ -71,7 +74,7 @@ export async function pullStretch(
         why: error.message,
       });
       liars.add(from);
-      run = new VerifiedRun(before.next, before.maxTimestamp);
+      run = new VerifiedRun(before.next, stretch.epochs, before.maxTimestamp);
       continue;
     }
     if (whole.length === 0) {

@@ -3,6 +3,7 @@ import { type BatchHeader, batchCrc, batchHeaderBytes } from '../../../wire/kafk
 import { bytesOf, lastOffsetOf, plausibleHeader } from './batchView.ts';
 import type { PartitionCore } from './core.ts';
 import type { DamagedRange } from './damage.ts';
+import type { Epochs } from './epochs.ts';
 import { filePath } from './paths.ts';
 import { indexIntervalBytes } from './segmentIndex.ts';
 import type { Segment } from './segmentList.ts';
@@ -141,7 +142,7 @@ async function attempt(
       const read = await lease.file.read(position, buffer);
       if (read < length)
         return broken(position, expected, `${length} bytes were written at ${position}, ${read} are there`);
-      const found = pick(buffer, expected, written - position, offset, limits);
+      const found = pick(core.state.epochs, buffer, expected, written - position, offset, limits);
       if (found.kind === 'broken') return broken(position + found.at, found.expected, found.reason);
       if (found.kind === 'batches') {
         if (found.to > found.from) core.noteCursor(found.next, { base: segment.base, position: position + found.to });
@@ -170,13 +171,23 @@ type Picked =
   | { readonly kind: 'broken'; readonly at: number; readonly expected: number; readonly reason: string };
 
 /** Finds the wanted batches in bytes that begin with the batch at offset `expected`; `available` bytes follow in the file. */
-function pick(buffer: Uint8Array, expectedAt: number, available: number, offset: number, limits: ReadLimits): Picked {
+function pick(
+  epochs: Epochs,
+  buffer: Uint8Array,
+  expectedAt: number,
+  available: number,
+  offset: number,
+  limits: ReadLimits,
+): Picked {
   let at = 0;
   let expected = expectedAt;
   let from = -1;
   while (at + batchHeaderBytes <= buffer.length) {
     const header = plausibleHeader(buffer, at);
-    const wrong = header === undefined ? 'no batch begins here' : misplaced(header, expected, available - at);
+    const wrong =
+      header === undefined
+        ? 'no batch begins here'
+        : (misplaced(header, expected, available - at) ?? epochs.mismatch(header));
     if (header === undefined || wrong !== undefined) {
       // What was found before it is good.
       if (from >= 0) return { kind: 'batches', from, to: at, next: expected };

@@ -46,6 +46,7 @@ async function repairRange(core: PartitionCore, range: DamagedRange, peers: Catc
       to: range.to,
       next: range.firstOffset,
       maxTimestampBefore: -1,
+      epochs: core.state.epochs,
     };
     const reached = await pullStretch(core, stretch, peers, async ({ position, bytes }) => {
       await lease.file.write(position, [bytes], { durable: false });
@@ -71,7 +72,7 @@ async function repairRange(core: PartitionCore, range: DamagedRange, peers: Catc
 
 /** Reads the stretch from the device. Rejects with `BadRun` or `DiskError` when it is still not what it should be. */
 async function readBack(core: PartitionCore, path: string, range: DamagedRange): Promise<void> {
-  const run = new VerifiedRun(range.firstOffset);
+  const run = new VerifiedRun(range.firstOffset, core.state.epochs);
   const file = await core.host.disk.open(path, { mode: 'read', uncached: true });
   try {
     for (let position = range.from; position < range.to; ) {

@@ -48,7 +48,7 @@ async function scanSegment(
   report: { batches: number; bytes: number; damaged: number },
 ): Promise<void> {
   let position = 0;
-  let run = new VerifiedRun(segment.base);
+  let run = new VerifiedRun(segment.base, core.state.epochs);
   while (position < bytes) {
     signal.throwIfAborted();
     const known = core.damage.all.find((range) => range.base === segment.base && range.from === position);
@@ -63,13 +63,13 @@ async function scanSegment(
         report.damaged += 1;
         const range = await shutOff(core, segment, position, run.next, error.message);
         position = range.to;
-        run = new VerifiedRun(range.lastOffset + 1, segment.maxTimestamp);
+        run = new VerifiedRun(range.lastOffset + 1, core.state.epochs, segment.maxTimestamp);
         continue;
       }
     }
     report.damaged += 1;
     position = known.to;
-    run = new VerifiedRun(known.lastOffset + 1, segment.maxTimestamp);
+    run = new VerifiedRun(known.lastOffset + 1, core.state.epochs, segment.maxTimestamp);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type BatchHeader, batchCrc, batchHeaderBytes } from '../../../wire/kafka/recordBatch.ts';
 import { bytesOf, lastOffsetOf, plausibleHeader } from './batchView.ts';
+import type { Epochs } from './epochs.ts';
 
 /** A batch longer than this is no batch: a length field that rotted would ask for memory without end. */
 const batchBytesMax = 256 * 1024 * 1024;
@@ -10,18 +11,21 @@ export class BadRun extends Error {
 }
 
 /**
- * Takes the bytes of a segment as they come, in pieces of any length, and gives back whole batches that are signed and follow one
- * another. What is not a batch throws `BadRun`.
+ * Takes the bytes of a segment as they come, in pieces of any length, and gives back whole batches that are signed, follow one
+ * another, and have the leader epoch that the log's fold has there: no CRC covers that field. What is not a batch throws `BadRun`.
  */
 export class VerifiedRun {
   /** Offset that the next batch must have. */
   next: number;
   /** Largest time of the batches so far, or more; -1 before one. */
   maxTimestamp: number;
+  readonly #epochs: Epochs | undefined;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(next: number, maxTimestamp = -1) {
+  /** `epochs` undefined: what the log's are is not known here, whoever takes the batches over has to compare them. */
+  constructor(next: number, epochs: Epochs | undefined, maxTimestamp = -1) {
     this.next = next;
+    this.#epochs = epochs;
     this.maxTimestamp = maxTimestamp;
   }
 
@@ -41,6 +45,8 @@ export class VerifiedRun {
       const header = plausibleHeader(all, at);
       if (header === undefined || bytesOf(header) > batchBytesMax) throw new BadRun(`no batch at offset ${this.next}`);
       if (header.baseOffset !== this.next) throw new BadRun(`expected offset ${this.next}, got ${header.baseOffset}`);
+      const wrong = this.#epochs?.mismatch(header);
+      if (wrong !== undefined) throw new BadRun(wrong);
       const end = at + bytesOf(header);
       if (end > all.length) break;
       const batch = all.subarray(at, end);

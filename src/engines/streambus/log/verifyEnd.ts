@@ -14,7 +14,7 @@ export async function verifyEnd(core: PartitionCore): Promise<void> {
   const start = await core.writer.index(segment.base).floorOffset(core.state.next - 1);
   // With a lost index a whole segment would be read before the broker is ready: a scrub or a reader finds what is wrong there.
   if (segment.bytes - start.position > endBytesMax) return;
-  const run = new VerifiedRun(start.offset);
+  const run = new VerifiedRun(start.offset, core.state.epochs);
   let good = start.position;
   try {
     const bytes = new Uint8Array(segment.bytes - start.position);

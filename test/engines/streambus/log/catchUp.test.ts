@@ -4,6 +4,7 @@ import type { Partition } from '../../../../src/engines/streambus/log/partition.
 import { decodeSegmentRequest } from '../../../../src/engines/streambus/log/peerMessages.ts';
 import { CatchUpFailed } from '../../../../src/engines/streambus/log/pull.ts';
 import type { Host } from '../../../../src/host/host.ts';
+import { readBatchHeader } from '../../../../src/wire/kafka/recordBatch.ts';
 import { journalWorld } from '../../../support/journalWorld.ts';
 import { SoloGroup } from '../support/soloGroup.ts';
 import { batchesIn, batchOf, fetchAt, info, openRig, produce } from './rig.ts';
@@ -61,6 +62,27 @@ async function segmentsIn(host: Host, directory: string): Promise<Map<string, st
     found.set(name, Buffer.from(bytes).toString('base64'));
   }
   return found;
+}
+
+async function batchesOf(host: Host, path: string): Promise<{ position: number; epoch: number }[]> {
+  const file = await host.disk.open(path, { mode: 'read' });
+  const bytes = new Uint8Array(await file.size());
+  await file.read(0, bytes);
+  await file.close();
+  let position = 0;
+  return batchesIn([bytes]).map((batch) => {
+    const at = position;
+    position += batch.bytes.length;
+    return { position: at, epoch: readBatchHeader(batch.bytes, 0).partitionLeaderEpoch };
+  });
+}
+
+async function flipBits(host: Host, path: string, at: number, bits: number): Promise<void> {
+  const file = await host.disk.open(path, { mode: 'write' });
+  const byte = new Uint8Array(1);
+  await file.read(at, byte);
+  await file.write(at, [Uint8Array.of((byte[0] ?? 0) ^ bits)], { durable: true });
+  await file.close();
 }
 
 async function everything(partition: Partition): Promise<number[]> {
@@ -152,6 +174,39 @@ describe('catching up', () => {
     await run(async (host) => {
       const { partition } = await openRig(host, { config, ...kept });
       expect((await everything(partition)).length).toBeGreaterThan(99);
+    });
+  });
+
+  it.each([
+    ['a record', 'third', 90],
+    ['the leader epoch of a batch', 'third', 15],
+    ['the leader epoch of the first batch of a term, which names the term before now', 'first of a term', 15],
+  ])('keeps what precedes the rot in %s, and pulls the rest', async (_, which, at) => {
+    const { run } = journalWorld({ seed: 7 });
+    await run(async (host) => {
+      const leader = await openRig(host, { config, directory: leaderDirectory });
+      await write(leader.partition, 0, 3);
+      leader.group.bounce();
+      await write(leader.partition, 3, 40);
+      const follower = await openRig(host, { config, follows: true });
+      for (const entry of leader.group.log) follower.partition.apply(entry);
+      await follower.partition.checkpoint();
+      const own = follower.partition.directory;
+      await follower.partition.close();
+      const path = `${own}/00000000000000000000.seg`;
+      const batches = await batchesOf(host, path);
+      const termBefore = batches[0]?.epoch ?? 0;
+      const bad = which === 'third' ? batches[2] : batches.find(({ epoch }) => epoch !== termBefore);
+      if (bad === undefined) throw new Error('the first segment has too few batches');
+      await flipBits(host, path, bad.position + at, which === 'third' ? 4 : bad.epoch ^ termBefore);
+
+      const again = await openRig(host, { config, salvage: true, follows: true });
+      const { peers, asked } = peersOf([leader.partition]);
+      await again.partition.restore(snapshotOf(leader.partition), peers);
+      expect(new Set(asked.map(({ base }) => base))).toEqual(new Set([0]));
+      if (which === 'third') expect(Math.min(...asked.map(({ position }) => position))).toBe(bad.position);
+      await leader.partition.checkpoint();
+      expect(await segmentsIn(host, own)).toEqual(await segmentsIn(host, leaderDirectory));
     });
   });
 

@@ -11,6 +11,10 @@ const never = new AbortController().signal;
 const config = { segmentBytes: 6_000 };
 const firstSegment = `${directory}/00000000000000000000.seg`;
 
+const valuesOf = (n: number) => [`value ${n}`, 'x'.repeat(300)];
+/** Of each of the first ten batches. */
+const batchBytes = batchOf(valuesOf(0)).length;
+
 async function flipByte(host: Host, path: string, at: number) {
   const file = await host.disk.open(path, { mode: 'write' });
   const byte = new Uint8Array(1);
@@ -27,7 +31,7 @@ async function twoReplicas(host: Host) {
     shared: uncached,
     peers: { brokers: () => [2], ask: (_, request) => two.partition.answerPeer(request, 1), signal: never },
   });
-  for (let n = 0; n < 40; n++) await one.partition.append(produce(batchOf([`value ${n}`, 'x'.repeat(300)])));
+  for (let n = 0; n < 40; n++) await one.partition.append(produce(batchOf(valuesOf(n))));
   const checkpoint = await one.partition.checkpoint();
   const two: OpenedPartition = await openRig(host, {
     config,
@@ -50,8 +54,9 @@ async function outcomes(opened: OpenedPartition): Promise<number[]> {
 describe('a log that rots', () => {
   it.each([
     ['a record', 700],
-    ['a length', 379 + 10],
-    ['an offset', 379 + 7],
+    ['a length', batchBytes + 10],
+    ['an offset', batchBytes + 7],
+    ['a leader epoch, which no CRC covers', batchBytes + 15],
   ])('answers 56 where %s is broken, never skips, tells its broker, and serves the rest', async (_, at) => {
     const { run } = journalWorld({ seed: 1 });
     await run(async (host) => {
@@ -85,6 +90,17 @@ describe('a log that rots', () => {
       expect(one.calls.repaired).toBe(damaged);
       expect(new Set(await outcomes(one))).toEqual(new Set([0]));
       expect(await digestPartition(one.partition, never)).toEqual(before);
+    });
+  });
+
+  it('is found by a scrub in a leader epoch, too, which no CRC covers', async () => {
+    const { run } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { one, two } = await twoReplicas(host);
+      await flipByte(host, firstSegment, batchBytes + 15);
+      expect(await scrubPartition(one.partition, never)).toMatchObject({ damaged: 1 });
+      expect(one.partition.damage).toEqual([]);
+      expect(await digestPartition(one.partition, never)).toEqual(await digestPartition(two.partition, never));
     });
   });
 
