@@ -19,6 +19,8 @@ const identitySchema = z.strictObject({
   start_count: z.int().min(0),
 });
 
+const suspectSchema = z.looseObject({ storage: z.uuid(), incarnation: z.int(), why: z.string() });
+
 /** Who a data directory belongs to. Written twice: at its root and in `raft-state/`, so that a loss of either is seen. */
 export interface Identity {
   readonly clusterId: string;
@@ -46,6 +48,8 @@ export const raftStateDirectory = (dataDirectory: string): string => `${dataDire
  */
 export const journalIdFile = (dataDirectory: string): string => `${dataDirectory}/journal.id`;
 const rootFile = (dataDirectory: string): string => `${dataDirectory}/identity.json`;
+/** Says that this storage has lost what it had promised: not in `raft-state/`, which is cleared for the next incarnation. */
+const suspectFile = (dataDirectory: string): string => `${dataDirectory}/suspect.json`;
 const twinFile = (dataDirectory: string): string => `${raftStateDirectory(dataDirectory)}/identity.json`;
 
 /**
@@ -118,6 +122,8 @@ export async function readIdentity(
     host.telemetry.mutant('wiped-keeps-identity')
       ? { kind: 'same', identity: root }
       : { kind: 'needs-incarnation', identity: root, why };
+  const suspect = await readSuspect(host.disk, directory);
+  if (suspect?.storage === root.storage && suspect.incarnation === root.incarnation) return needs(suspect.why);
   if (twin === undefined)
     return needs('raft-state is missing or empty: what this broker voted and acknowledged is lost');
   if (twin.storage !== root.storage || twin.clusterId !== root.clusterId) {
@@ -183,13 +189,37 @@ function bytesOf({ clusterId, broker, storage, incarnation, startCount }: Identi
   return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 
-/** Removes the copy in `raft-state/`: what lies there counts no more, also if the broker dies before the new one is written. */
-export async function voidTwin(host: Host, directory: string): Promise<void> {
+/**
+ * Notes durably that what lies here counts no more: every later start asks for a new incarnation. It is not removed before that is granted,
+ * which takes a majority of the metadata's voters, and these may all have come to the same.
+ */
+export async function markSuspect(host: Host, directory: string, why: string): Promise<void> {
+  const root = await readCopy(host.disk, rootFile(directory));
+  // Without it the next start finds one copy of the identity alone, which says the same.
+  if (root === undefined) return;
+  const { storage, incarnation } = root;
+  const text = `${JSON.stringify({ storage, incarnation, why }, undefined, 2)}\n`;
+  await replaceFile(host.disk, suspectFile(directory), [new TextEncoder().encode(text)]);
+}
+
+/** Another incarnation has begun: a mark that a crash leaves names the one before, and says nothing of it. */
+export async function removeSuspect(host: Host, directory: string): Promise<void> {
   try {
-    await host.disk.remove(twinFile(directory));
-    await host.disk.syncDirectory(raftStateDirectory(directory));
+    await host.disk.remove(suspectFile(directory));
+    await host.disk.syncDirectory(directory);
   } catch (error) {
     if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+  }
+}
+
+async function readSuspect(disk: Disk, directory: string): Promise<z.infer<typeof suspectSchema> | undefined> {
+  const text = await readText(disk, suspectFile(directory));
+  if (text === undefined) return undefined;
+  try {
+    return suspectSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    // It is replaced whole: who wrote this was not a broker. What the peers know is asked for anyway.
+    return undefined;
   }
 }
 

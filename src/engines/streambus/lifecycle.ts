@@ -12,6 +12,9 @@ import { type IdentityVerdict, journalIdFile, raftStateDirectory, readText } fro
 /** Appended and not yet durable; the turn holds back before it. */
 const journalPendingBytes = 256 * 1024 * 1024;
 
+const lookAgainMs = 500;
+const sayMs = 10_000;
+
 /** Who this broker is, and the journal that goes with it. */
 export interface Standing {
   readonly established: Established;
@@ -28,6 +31,7 @@ export async function takeStanding(
   rpc: Rpc,
   begun: { readonly verdict: IdentityVerdict; readonly formatService: FormatService },
   signal: AbortSignal,
+  onWait: (why: string | undefined) => void,
 ): Promise<Standing> {
   let journal: Journal | undefined;
   const own: OwnJournal = {
@@ -47,13 +51,41 @@ export async function takeStanding(
     },
   };
   try {
-    const established = await establish(host, config, rpc, begun.verdict, begun.formatService, own, signal);
+    const { verdict, formatService } = begun;
+    const established = await establish(host, config, rpc, verdict, formatService, own, signal, onWait);
     if (journal === undefined) throw new Error('this broker is established without a journal');
+    await untilProven(host, journal, signal, onWait);
     return { established, journal };
   } catch (error) {
     await own.close();
     throw error;
   }
+}
+
+/**
+ * Waits until the tail that was found is written anew, for as long as there is no room for it. A replica answers for entries that it
+ * holds already without writing anything, and must not answer for what the power may still take.
+ */
+export async function untilProven(
+  host: Host,
+  journal: Pick<Journal, 'provenLsn' | 'durableLsn' | 'status'>,
+  signal: AbortSignal,
+  onWait: (why: string | undefined) => void,
+): Promise<void> {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  while (journal.provenLsn < journal.durableLsn) {
+    const { state, why } = journal.status();
+    if (state === 'failed') throw new StreamBusError('JOURNAL_FAILED', `the journal's tail cannot be written: ${why}`);
+    if (host.clock.now() - saidAt >= sayMs) {
+      host.telemetry.logger.warn('waiting for room on the disk: the tail of the journal has to be written anew', {
+        why,
+      });
+      onWait(`the disk has no room for the tail of the journal: ${why}`);
+      saidAt = host.clock.now();
+    }
+    await host.clock.sleep(lookAgainMs, signal);
+  }
+  onWait(undefined);
 }
 
 /** What the journal had promised is not there any more. */

@@ -15,7 +15,7 @@ import { Transport } from './broker/transport.ts';
 import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
 import { DiskWatch } from './diskWatch.ts';
 import { StreamBusError } from './errors.ts';
-import { lockDataDirectory, readSmallFile, voidTwin } from './identity.ts';
+import { lockDataDirectory, markSuspect, readSmallFile } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
@@ -98,6 +98,7 @@ class Broker implements StreamBus {
   #journal: Journal | undefined;
   #kafka: KafkaListener | undefined;
   #isDraining = false;
+  #waitsFor: string | undefined;
   #background: Promise<void> = Promise.resolve();
 
   constructor(host: Host, config: StreamBusConfig, options: StreamBusOptions) {
@@ -193,7 +194,17 @@ class Broker implements StreamBus {
     const { signal } = this.#ending;
     const task = this.#tasks.begin('start', 'streambus/streambus.start', 'process');
     task.state = 'identity';
-    const { established, journal } = await takeStanding(this.#host, this.#config, this.#transport, begun, signal);
+    const onWait = (why: string | undefined): void => {
+      this.#waitsFor = why;
+    };
+    const { established, journal } = await takeStanding(
+      this.#host,
+      this.#config,
+      this.#transport,
+      begun,
+      signal,
+      onWait,
+    );
     this.#journal = journal;
     const { clusterId, incarnation, startCount } = established.identity;
     this.#transport.identify({ cluster: clusterId, incarnation, startCount });
@@ -292,8 +303,10 @@ class Broker implements StreamBus {
       return;
     }
     // What lies there counts no more: the next start must not take it for its own.
-    voidTwin(this.#host, this.#config.storage.data_dir)
-      .catch((failure: unknown) => this.#host.telemetry.logger.error('cannot void', { error: messageOf(failure) }))
+    markSuspect(this.#host, this.#config.storage.data_dir, reason.message)
+      .catch((failure: unknown) =>
+        this.#host.telemetry.logger.error('cannot mark as suspect', { error: messageOf(failure) }),
+      )
       .finally(end);
   }
 
@@ -352,6 +365,7 @@ class Broker implements StreamBus {
       ownReadOnly: () => this.#readOnly.own,
       isDraining: () => this.#isDraining,
       isListening: () => this.#kafka !== undefined && !this.#isDraining,
+      waitsFor: () => this.#waitsFor,
       disk: () => this.#disk.space,
       connections: () => this.#kafka?.connections ?? 0,
       memory: () => ({ usedBytes: this.#running.usedBytes, limitBytes: memoryBudget(this.#host, this.#config) }),

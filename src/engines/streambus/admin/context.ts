@@ -44,6 +44,8 @@ export interface AdminContext {
   readonly isDraining: () => boolean;
   /** The Kafka listener takes connections. */
   readonly isListening: () => boolean;
+  /** Why the start does not get on, and what can be done; undefined: it does, or is over. */
+  readonly waitsFor: () => string | undefined;
   /** As last asked for; undefined: not yet. */
   readonly disk: () => DiskSpace | undefined;
   /** Connections of clients. */

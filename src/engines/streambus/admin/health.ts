@@ -28,9 +28,9 @@ export function checkHealth(context: AdminContext): { readonly status: Grade; re
   return { status, checks };
 }
 
-function checkRaft({ runtime }: AdminContext): Check {
+function checkRaft({ runtime, waitsFor }: AdminContext): Check {
   const view = runtime.view(metaGroup);
-  if (view === undefined) return { status: 'unhealthy', message: 'the metadata is not open yet' };
+  if (view === undefined) return { status: 'unhealthy', message: waitsFor() ?? 'the metadata is not open yet' };
   const leader = runtime.leaderOf(metaGroup);
   if (leader === undefined || view.leader === 0) {
     return {

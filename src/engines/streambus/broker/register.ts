@@ -10,9 +10,10 @@ import {
   type Identity,
   type IdentityVerdict,
   journalIdFile,
+  markSuspect,
   raftStateDirectory,
   readIdentity,
-  voidTwin,
+  removeSuspect,
   writeIdentity,
 } from '../identity.ts';
 import type { BrokerId } from '../ids.ts';
@@ -87,6 +88,7 @@ export interface Established {
  * The RPC has to be up: a broker without an identity calls and is called with the incarnation 0 and no cluster.
  *
  * @param formatService answers the peers; serves for as long as the process lives
+ * @param onWait told why nobody grants a new incarnation, for as long as that is so
  */
 export async function establish(
   host: Host,
@@ -96,6 +98,7 @@ export async function establish(
   formatService: FormatService,
   journal: OwnJournal,
   signal: AbortSignal,
+  onWait: (why: string | undefined) => void = () => undefined,
 ): Promise<Established> {
   const session = hexOf(host.random.stream('session').bytes(8));
   const directory = config.storage.data_dir;
@@ -109,9 +112,9 @@ export async function establish(
     identity = verdict.identity;
   } else {
     logger.warn('NEEDS_INCARNATION', { why: verdict.why, incarnation: verdict.identity.incarnation });
-    await voidTwin(host, directory);
   }
   if (identity !== undefined) {
+    let lost: string;
     const counted = { ...identity, startCount: identity.startCount + 1 };
     await writeIdentity(host, directory, counted);
     const opened = await journal.open();
@@ -124,15 +127,17 @@ export async function establish(
         return { identity: counted, session, journalEnd, durableEnd, founding };
       }
       const { incarnation, startCount: starts } = counted;
+      lost = behind;
       logger.error('ROLLED_BACK_DISK', { why: behind, incarnation, starts, journal: journalEnd });
     } else {
+      lost = opened.lost;
       logger.error('JOURNAL_CORRUPT', { why: opened.lost });
     }
     await journal.close();
-    await voidTwin(host, directory);
+    await markSuspect(host, directory, lost);
   }
   for (;;) {
-    const replaced = await takeIncarnation(host, config, rpc, session, signal);
+    const replaced = await takeIncarnation(host, config, rpc, session, signal, onWait);
     const opened = await journal.open();
     if ('end' in opened) {
       formatService.formatted(replaced);
@@ -141,7 +146,7 @@ export async function establish(
     }
     logger.error('JOURNAL_CORRUPT', { why: opened.lost });
     await journal.close();
-    await voidTwin(host, directory);
+    await markSuspect(host, directory, opened.lost);
   }
 }
 
@@ -227,6 +232,12 @@ function objection(hello: Hello, { known, told }: HelloAnswer, from: BrokerId): 
   return `broker ${from} has seen start ${known.startCount} of this broker, its disk counts this one as ${hello.startCount}: it is an older copy`;
 }
 
+/** What an operator can do where nobody grants an incarnation; nothing was removed from the directory until then. */
+const noQuorum =
+  'this broker has lost what it had promised and has no vote until the metadata has a leader that gives it a new incarnation: ' +
+  "start the brokers whose disks are whole until a majority of the metadata's voters runs (sb check-quorum shows them); " +
+  'where too few are left, stop all brokers, keep their directories, and restore a backup into empty ones';
+
 /** Asks the cluster for a new incarnation through any peer, forgets what the old one held, and becomes the new one. */
 async function takeIncarnation(
   host: Host,
@@ -234,6 +245,7 @@ async function takeIncarnation(
   rpc: Rpc,
   session: string,
   signal: AbortSignal,
+  onWait: (why: string | undefined) => void,
 ): Promise<Identity> {
   const storage = drawUuid(host);
   const start = { storage, incarnation: 0, startCount: 1, journalEnd: 0, durableEnd: 0, session };
@@ -241,6 +253,7 @@ async function takeIncarnation(
   const peers = peersOf(config).filter(({ broker }) => broker !== command.broker);
   const body = encodeJson(command);
   let saidAt = Number.NEGATIVE_INFINITY;
+  const since = host.clock.now();
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     const peer = peers[attempt % Math.max(1, peers.length)];
@@ -263,13 +276,22 @@ async function takeIncarnation(
         startCount: 1,
       };
       await writeIdentity(host, config.storage.data_dir, identity);
+      await removeSuspect(host, config.storage.data_dir);
+      onWait(undefined);
       host.telemetry.logger.info('incarnation taken', { incarnation: result.incarnation, verdict: result.verdict });
       return identity;
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      if (host.clock.now() - saidAt >= sayMs) {
-        host.telemetry.logger.warn('waiting for a new incarnation: meta needs a leader', { reason: error.message });
-        saidAt = host.clock.now();
+      const now = host.clock.now();
+      if (now - saidAt >= sayMs) {
+        const { logger } = host.telemetry;
+        if (now - since < sayMs) {
+          logger.warn('waiting for a new incarnation: meta needs a leader', { reason: error.message });
+        } else {
+          logger.error('NO_QUORUM', { why: noQuorum, reason: error.message, waitedMs: now - since });
+          onWait(noQuorum);
+        }
+        saidAt = now;
       }
       await host.clock.sleep(retryMs, signal);
     }

@@ -36,6 +36,8 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
   const solo = new SoloGroup({ group: 0, broker: 1 });
   /** What the journals of the brokers will be found to hold. */
   const journals = new Map<BrokerId, JournalFound>();
+  /** Whether who leads the metadata can commit. */
+  const meta = { grants: true };
 
   function start(broker: BrokerId, config = configOf(broker, count), leads = false): void {
     const machine = world.machines.get(`b${broker}`);
@@ -59,7 +61,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       tick();
       const copy = new MetaMachine(host.telemetry);
       const commands = createMetaCommands(host, transport, copy);
-      serveRegistrations(transport, copy, () => (leads ? commands : undefined), transport.journalEnds);
+      serveRegistrations(transport, copy, () => (leads && meta.grants ? commands : undefined), transport.journalEnds);
       const { verdict, formatService } = await beginIdentity(host, config, transport);
       const journal = {
         open: async () => journals.get(broker) ?? { end: 0, durableEnd: 0 },
@@ -82,7 +84,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
     return done();
   }
 
-  return { world, established, start, until, solo, journals };
+  return { world, established, start, until, solo, journals, meta };
 }
 
 test('three brokers without an identity begin one cluster', async () => {
@@ -221,6 +223,52 @@ test('records that were in the page cache alone may be lost with the power; thos
   expect(await restart(100, 60)).toMatchObject({ incarnation: 1 });
   expect(await restart(60, 60)).toMatchObject({ incarnation: 1 });
   expect(await restart(59, 59)).toMatchObject({ incarnation: 2 });
+});
+
+test('brokers that lost promises wait with all they hold, have no vote and say so, until there is a majority', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  const restart = (broker: BrokerId, end: number) => {
+    brokers.world.machines.get(`b${broker}`)?.kill();
+    brokers.journals.set(broker, { end, durableEnd: end });
+    brokers.start(broker);
+  };
+  const said = (message: string) => brokers.world.logs.lines.filter((line) => line.message === message).length;
+  for (const broker of [2, 3]) restart(broker, 100);
+  expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+  brokers.meta.grants = false;
+  for (const broker of [2, 3]) restart(broker, 40);
+  expect(await brokers.until(() => brokers.established.size === 3, 35_000)).toBe(false);
+  expect(said('ROLLED_BACK_DISK')).toBe(2);
+  // Each 10 s of each broker, but for the first.
+  expect(said('NO_QUORUM')).toBe(6);
+  // Another start does not forget it, and finds what the first one found: nothing was removed.
+  const kept: string[] = [];
+  for (const broker of [2, 3]) {
+    const machine = brokers.world.machines.get(`b${broker}`);
+    machine?.kill();
+    machine?.start('operator', async (host) => {
+      for (const path of ['raft-state/identity.json', 'suspect.json']) {
+        const file = await host.disk.open(`/data/${path}`, { mode: 'read' });
+        await file.close();
+        kept.push(path);
+      }
+    });
+  }
+  await brokers.until(() => kept.length === 4, 5_000);
+  expect(kept).toHaveLength(4);
+  for (const broker of [2, 3]) restart(broker, 100);
+  expect(await brokers.until(() => brokers.established.size === 3, 5_000)).toBe(false);
+  expect(said('NEEDS_INCARNATION')).toBe(2);
+  brokers.meta.grants = true;
+  expect(await brokers.until(() => brokers.established.size === 3)).toBe(true);
+  for (const broker of [2, 3]) {
+    expect(brokers.established.get(broker)?.identity).toMatchObject({ incarnation: 2, startCount: 1 });
+    restart(broker, 0);
+    expect(await brokers.until(() => brokers.established.has(broker))).toBe(true);
+    expect(brokers.established.get(broker)?.identity).toMatchObject({ incarnation: 2, startCount: 2 });
+  }
 });
 
 test('a broker that is new to a cluster joins it', async () => {
