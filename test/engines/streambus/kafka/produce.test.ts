@@ -64,6 +64,30 @@ test('what is wrong with a request or a partition has its number, and nothing is
   });
 });
 
+test('a broker that takes no writes sends clients to whoever leads by now: on 19 they would try it again and again', async () => {
+  await withDoor(async ({ services, connect }) => {
+    const [mine] = services.addTopic('mine');
+    services.addTopic('moved', 1, [0]);
+    services.readOnly = 'cleaning';
+    const client = await connect();
+    const records = () => buildBatch([record]);
+    const answer = await client.call(apiKeys.Produce, 10, {
+      acks: -1,
+      timeoutMs: 1_000,
+      topicData: [
+        { name: 'mine', partitionData: [{ index: 0, records: records() }] },
+        { name: 'moved', partitionData: [{ index: 0, records: records() }] },
+      ],
+    });
+    expect(answer.responses.map(({ partitionResponses }) => partitionResponses[0])).toMatchObject([
+      { errorCode: 19, errorMessage: expect.stringContaining('cleaning') },
+      { errorCode: 6, currentLeader: { leaderId: 2, leaderEpoch: 7 } },
+    ]);
+    expect(answer.nodeEndpoints).toMatchObject([{ nodeId: 2 }]);
+    expect(mine?.requests).toEqual([]);
+  });
+});
+
 test('who is not the leader is told with its address from version 10 on', async () => {
   await withDoor(async ({ services, connect }) => {
     services.addTopic('there', 1, [0]);

@@ -142,16 +142,12 @@ function refuseWhole(request: ProduceRequest, context: DoorContext): Refusal | u
   if (transactionalId !== null && !context.authorize('write', 'transactional-id', transactionalId)) {
     return { errorCode: kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
   }
-  const { readOnly, metadata } = context.services;
-  const reason = readOnly ?? metadata.readOnly;
-  // 19 is what clients try again, elsewhere once the lead has moved; it says that nothing was appended.
-  return reason === undefined
-    ? undefined
-    : { errorCode: kafkaErrors.NOT_ENOUGH_REPLICAS, errorMessage: `this broker takes no writes: ${reason}` };
+  return undefined;
 }
 
 function partsOf(request: ProduceRequest, context: DoorContext): ProducePart[] {
   const { services } = context;
+  const readOnly = services.readOnly ?? services.metadata.readOnly;
   const seen = new Set<string>();
   const twice = new Set<string>();
   for (const { name, partitionData } of request.topicData) {
@@ -178,6 +174,12 @@ function partsOf(request: ProduceRequest, context: DoorContext): ProducePart[] {
       if (found.replica === undefined) {
         const leader = found.errorCode === kafkaErrors.NOT_LEADER_OR_FOLLOWER ? found.leader : undefined;
         return { ...part, refusal: { errorCode: found.errorCode, leader } };
+      }
+      // Only for what is led here. On 19 clients try the same broker again and ask for no metadata: told so of a lead that has moved,
+      // they would stay for minutes.
+      if (readOnly !== undefined) {
+        const errorMessage = `this broker takes no writes: ${readOnly}`;
+        return { ...part, refusal: { errorCode: kafkaErrors.NOT_ENOUGH_REPLICAS, errorMessage } };
       }
       if (twice.has(`${name}/${index}`)) {
         const errorMessage = 'expected one batch for a partition in a request';
