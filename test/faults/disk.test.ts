@@ -329,6 +329,23 @@ describe('disk faults: errors of operations', () => {
     await rig.settle(file.allocate(16_384));
   });
 
+  it('full should last until its own end, whichever of two that overlap ends first', async () => {
+    const rig = createRig();
+    const free = async () => (await rig.settle(rig.disk.usage('/'))).freeBytes;
+    const before = await free();
+    const healFirst = apply(rig, 'disk.full', { freeBytes: '64KiB' });
+    const healSecond = apply(rig, 'disk.full', { freeBytes: '4KiB' });
+    expect(await free()).toBe(4096);
+    await healFirst();
+    expect(await free()).toBe(4096);
+    const healThird = apply(rig, 'disk.full', { freeBytes: '64KiB' });
+    expect(await free()).toBe(4096);
+    await healSecond();
+    expect(await free()).toBe(65_536);
+    await healThird();
+    expect(await free()).toBe(before);
+  });
+
   it('full at write or at sync should fail these, in space that was set aside too', async () => {
     for (const at of ['write', 'sync']) {
       const rig = createRig();

@@ -165,15 +165,15 @@ export class Device {
   /** Space now. A removed file gives its space back at once, open or not. */
   usage(): DiskUsage {
     const used = this.#usage();
-    let { bytes, inodes } = used;
+    const taken = { bytes: 0, inodes: 0 };
     for (const fill of this.#fills.values()) {
-      bytes += fill.bytes;
-      inodes += fill.inodes;
+      taken.bytes = Math.max(taken.bytes, fill.bytes);
+      taken.inodes = Math.max(taken.inodes, fill.inodes);
     }
     return {
-      freeBytes: Math.max(0, this.#totalBytes - bytes),
+      freeBytes: Math.max(0, this.#totalBytes - used.bytes - taken.bytes),
       totalBytes: this.#totalBytes,
-      freeInodes: Math.max(0, this.#totalInodes - inodes),
+      freeInodes: Math.max(0, this.#totalInodes - used.inodes - taken.inodes),
     };
   }
 
@@ -187,13 +187,18 @@ export class Device {
     return true;
   }
 
-  /** Somebody else takes all but so much of the free space, until the returned function is called. */
+  /**
+   * Somebody else takes all but so much of the free space, until the returned function is called. Several do not add up, the largest
+   * counts: the end of one leaves the others' disk as full as it was, in whatever order they came and end.
+   */
   fill(leave: { freeBytes?: number; freeInodes?: number }): () => void {
-    const now = this.usage();
+    const used = this.#usage();
+    const freeBytes = this.#totalBytes - used.bytes;
+    const freeInodes = this.#totalInodes - used.inodes;
     const id = this.rules.reserveId();
     this.#fills.set(id, {
-      bytes: leave.freeBytes === undefined ? 0 : Math.max(0, now.freeBytes - leave.freeBytes),
-      inodes: leave.freeInodes === undefined ? 0 : Math.max(0, now.freeInodes - leave.freeInodes),
+      bytes: leave.freeBytes === undefined ? 0 : Math.max(0, freeBytes - leave.freeBytes),
+      inodes: leave.freeInodes === undefined ? 0 : Math.max(0, freeInodes - leave.freeInodes),
     });
     return () => {
       this.#fills.delete(id);
