@@ -22,7 +22,8 @@ export interface DecisionsWatch {
   /** That it ends so is committed in the log of its coordinator's shard. */
   decided(ending: Ending): void;
   marked(marker: Marked): void;
-  result(): CheckOutcome;
+  /** `committed`: transactions that were told to be committed and had sent something; each puts a marker at least into one partition. */
+  result(committed?: number): CheckOutcome;
 }
 
 /**
@@ -45,7 +46,12 @@ export function watchDecisions(): DecisionsWatch {
         { atMs },
       );
     },
-    result: () => findings.result(`${markers} markers, ${decided.size} decisions`),
+    result(committed = 0) {
+      const seen = findings.result(`${markers} markers, ${decided.size} decisions`);
+      if (markers > 0 || committed === 0) return seen;
+      const message = `expected a marker at least of ${committed} committed transactions that had sent records, saw none: nothing was checked`;
+      return { ...seen, violations: [...seen.violations, { check: 'decided-first', message }] };
+    },
   };
 }
 

@@ -8,7 +8,7 @@ const logNames: ReadonlySet<string> = new Set(['txn', 'send', 'poll', 'assign', 
 const cache = new WeakMap<StreamBusEvidence, readonly Violation[]>();
 
 /** The operations on the log alone. */
-export function logOperations(evidence: StreamBusEvidence): Operation[] {
+export function logOperations(evidence: Pick<StreamBusEvidence, 'operations'>): Operation[] {
   return evidence.operations.filter(({ f }) => logNames.has(f));
 }
 

@@ -7,10 +7,10 @@ const journalDirectory = `${dataDirectory}/raft-state/journal/`;
 
 /** Who is told of what reaches the medium of a broker's disk. */
 export interface MediaWatch {
-  /** These records of the journal are durable, in this order. */
-  readonly durable: (records: readonly JournalRecord[]) => void;
+  /** These records of the journal are durable, in this order; `file`: the number of the file that they are in. */
+  readonly durable: (records: readonly JournalRecord[], file: number) => void;
   /** The process has removed a file of the journal: what it carried over is in later ones, or another journal begins. */
-  readonly removed: () => void;
+  readonly removed: (file: number) => void;
   /** Nothing of what was there can be relied on. */
   readonly lost: (why: string) => void;
 }
@@ -44,7 +44,7 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         const records = underWay.get(event.operation);
         if (records === undefined) return;
         underWay.delete(event.operation);
-        watch.durable(records);
+        watch.durable(records, event.file);
         return;
       }
       case 'durable-write-fail':
@@ -67,13 +67,13 @@ export function watchMedia(device: Device, watch: MediaWatch): void {
         const cover = covered.get(event.operation);
         covered.delete(event.operation);
         const records = cover === undefined ? undefined : cached.get(cover.file)?.splice(0, cover.count);
-        if (records !== undefined && records.length > 0) watch.durable(records);
+        if (records !== undefined && records.length > 0) watch.durable(records, event.file);
         return;
       }
       case 'remove':
         if (!event.path.startsWith(journalDirectory)) return;
         cached.delete(event.file);
-        watch.removed();
+        watch.removed(event.file);
         return;
       case 'power-loss':
         underWay.clear();

@@ -29,7 +29,7 @@ export class NodeRecord {
   #member: number | undefined;
   #lastMember: number | undefined;
   /** What became durable before it was known who wrote it. */
-  #early: JournalRecord[] = [];
+  #early: { readonly file: number; readonly records: readonly JournalRecord[] }[] = [];
   #running: RunningStreamBus | undefined;
   #host: Host | undefined;
   #state: NodeState = 'stopped';
@@ -41,13 +41,14 @@ export class NodeRecord {
     this.document = options.document;
     this.disks = layOutDisks(world.addMachine(node), devices);
     watchMedia(this.disks.data, {
-      durable: (records) => {
-        if (this.#member === undefined) this.#early.push(...records);
+      durable: (records, file) => {
+        if (this.#member === undefined) this.#early.push({ file, records });
         else feed.stored(this.#member, records);
       },
-      // A journal that goes before its process has opened a group was another incarnation's: this one writes its own.
-      removed: () => {
-        if (this.#member === undefined) this.#early = [];
+      // A journal that goes before its process has opened a group was another incarnation's: this one writes its own. It goes file by file;
+      // what lies in other files stays: a start removes such as are not needed any more, too.
+      removed: (file) => {
+        this.#early = this.#early.filter((one) => one.file !== file);
       },
       lost: (why) => this.forget(why),
     });
@@ -110,7 +111,7 @@ export class NodeRecord {
       throw new Error(`${this.node}: one process opened groups as ${this.#member} and as ${member}`);
     }
     this.#member = member;
-    const early = this.#early;
+    const early = this.#early.flatMap(({ records }) => records);
     this.#early = [];
     this.#options.feed.stored(member, early);
   }

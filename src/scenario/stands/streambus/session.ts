@@ -1,6 +1,8 @@
 import type { Operation } from '../../../checkers/history.ts';
+import { readLog, sentOf } from '../../../checkers/log/operations.ts';
 import type { ReplicaSeen, StreamBusEvidence } from '../../../checkers/streambus/evidence.ts';
 import { streamBusChecks } from '../../../checkers/streambus/index.ts';
+import { logOperations } from '../../../checkers/streambus/logAnomalies.ts';
 import type { RaftPace } from '../../../checkers/streambus/raftRules.ts';
 import { streamBusConfigSchema } from '../../../engines/streambus/config.ts';
 import { brokerOf } from '../../../engines/streambus/ids.ts';
@@ -156,7 +158,7 @@ export function openSession(context: StandContext): StandSession {
           ['raft-rules', feed.raftRules.result()],
           ['committed-is-durable', feed.durability.committed.result()],
           ['conf-safety', feed.configurations.result()],
-          ['decided-first', feed.decisions.result()],
+          ['decided-first', feed.decisions.result(isHealed ? committedSends(history) : 0)],
           ['tail-rule', feed.durability.tail.result()],
         ]),
         durableAt,
@@ -169,6 +171,12 @@ export function openSession(context: StandContext): StandSession {
     },
     checks,
   };
+}
+
+/** Transactions of the load that were told to be committed and had sent something. */
+function committedSends(operations: readonly Operation[]): number {
+  const committed = logOperations({ operations }).filter(({ f, outcome }) => f === 'txn' && outcome === 'ok');
+  return readLog(committed).filter((one) => sentOf(one).length > 0).length;
 }
 
 /** The pace of the groups' clocks, as the configuration has it; the usual one where no broker would start with that. */

@@ -6,8 +6,11 @@ import {
   removedRecord,
 } from '../../../../src/engines/streambus/broker/journalFormat.ts';
 import type { Host } from '../../../../src/host/host.ts';
+import { streamBusDevicesSchema } from '../../../../src/scenario/stands/streambus/devices.ts';
+import type { GroupFeed } from '../../../../src/scenario/stands/streambus/groupFeed.ts';
 import type { JournalRecord } from '../../../../src/scenario/stands/streambus/journalBytes.ts';
 import { watchMedia } from '../../../../src/scenario/stands/streambus/mediaWatch.ts';
+import { NodeRecord } from '../../../../src/scenario/stands/streambus/nodeRecord.ts';
 import { decodeAssignment, encodeAssignment } from '../../../../src/scenario/stands/streambus/workload/assignment.ts';
 import { consume } from '../../../../src/scenario/stands/streambus/workload/batches.ts';
 import { World } from '../../../../src/sim/world.ts';
@@ -50,9 +53,9 @@ async function openAt(host: Host) {
   return journal;
 }
 
-describe('what is read of the journal', () => {
-  const entry = (index: number) => ({ index, term: 7, type: 'normal' as const, data: new Uint8Array(index * 100) });
+const entry = (index: number) => ({ index, term: 7, type: 'normal' as const, data: new Uint8Array(index * 100) });
 
+describe('what is read of the journal', () => {
   test('should be what the broker wrote, once it is durable', async () => {
     const { seen, lost } = await journalWorld(async (host) => {
       const journal = await openAt(host);
@@ -95,6 +98,35 @@ describe('what is read of the journal', () => {
     });
     // Nobody waited for the answer, but it came: the medium is looked at, not the process.
     expect(seen).toHaveLength(1);
+  });
+});
+
+describe('what a machine keeps of a process that has not said yet who it is', () => {
+  test('should be all but what lay in a file that was removed', async () => {
+    const world = new World({ seed: 1 });
+    const stored: number[] = [];
+    let opensAs: ((member: number) => void) | undefined;
+    // Nothing else of it is used.
+    const feed = {
+      stored: (_member: number, records: readonly JournalRecord[]) => void stored.push(...records.map((r) => r.group)),
+      observer: (opened: (member: number) => void) => {
+        opensAs = opened;
+        return {};
+      },
+    } as unknown as GroupFeed;
+    const devices = streamBusDevicesSchema.parse({});
+    const record = new NodeRecord({ world, node: 'a', devices, document: {}, feed, groupOf: () => undefined });
+    world.machines.get('a')?.start('broker', async (host) => {
+      record.decorate(host);
+      const journal = await openAt(host);
+      await journal.append(entriesRecords(1_024, [entry(5)], 4)).durable();
+      await journal.roll();
+      await journal.append(entriesRecords(1_025, [entry(5)], 4)).durable();
+      await host.disk.remove(`${directory}/segment-00000001.wal`);
+      opensAs?.(65_537);
+    });
+    await world.run({ toMs: 2_000 });
+    expect(stored).toEqual([1_025]);
   });
 });
 
