@@ -14,9 +14,9 @@ export class FailureLimit {
     this.#everyMs = everyMs;
   }
 
-  /** Whether one more failure could be borne now. */
-  hasRoom(now: Millis): boolean {
-    return this.#paidUntil - now <= (this.#burst - 1) * this.#everyMs;
+  /** Whether one more failure could be borne now, and `reserved` more after it. */
+  hasRoom(now: Millis, reserved = 0): boolean {
+    return this.#paidUntil - now <= (this.#burst - 1 - reserved) * this.#everyMs;
   }
 
   /** True when every failure is forgotten. */

@@ -13,7 +13,7 @@ const failed = (reason: string): SaslStep => ({ kind: 'failed', reason });
  */
 export function createPlainServer(
   credential: (user: string, mechanism: ScramMechanism) => ScramCredential | undefined,
-  check: (user: string, password: string, stored: ScramCredential) => PasswordVerdict,
+  check: (user: string, password: string, stored: ScramCredential | undefined) => PasswordVerdict,
 ): SaslExchange {
   return {
     step(bytes) {
@@ -22,10 +22,10 @@ export function createPlainServer(
       const { authorized, user, password } = parts;
       if (authorized !== '' && authorized !== user) return failed('acting for another user is not offered');
       const stored = credential(user, 'SCRAM-SHA-512') ?? credential(user, 'SCRAM-SHA-256');
-      if (stored === undefined) return failed('authentication failed');
       const verdict = check(user, password, stored);
-      if (verdict === 'right') return { kind: 'done', reply: new Uint8Array(0), user };
-      if (verdict === 'wrong') return failed('authentication failed');
+      // A user who does not exist is never right, whatever the check says.
+      if (verdict === 'right' && stored !== undefined) return { kind: 'done', reply: new Uint8Array(0), user };
+      if (verdict !== 'too-many-failures') return failed('authentication failed');
       return failed('too many wrong passwords of late, this one was not looked at: wait a few seconds');
     },
   };

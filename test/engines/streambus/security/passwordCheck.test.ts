@@ -40,7 +40,7 @@ test('another user of the same password is verified by himself', () => {
   expect(check.check('bob', 'secret', stored('pencil'), 'a')).toBe('wrong');
 });
 
-test('five wrong passwords of an address are looked at, then one a second; others and the verified are served', () => {
+test('five wrong passwords for a user from an address are looked at, then one a second; others and the verified are served', () => {
   const time = { now: 5_000 };
   const check = checkAt(time);
   expect(check.check('alice', 'secret', credential, 'bad')).toBe('right');
@@ -49,7 +49,9 @@ test('five wrong passwords of an address are looked at, then one a second; other
   expect(verdicts.slice(5).every((verdict) => verdict === 'too-many-failures')).toBe(true);
   expect(costly).toBe(6);
   expect(check.check('alice', 'secret', credential, 'bad')).toBe('right');
-  expect(check.check('bob', 'secret', credential, 'bad')).toBe('too-many-failures');
+  // Behind one address there may be many: who has not failed pays nothing for who has.
+  expect(check.check('bob', 'secret', credential, 'bad')).toBe('right');
+  expect(check.check('alice', 'secret', stored('secret', 3), 'bad')).toBe('too-many-failures');
   expect(check.check('bob', 'secret', credential, 'good')).toBe('right');
   time.now += 1_000;
   expect(check.check('alice', 'guess', credential, 'bad')).toBe('wrong');
@@ -68,4 +70,18 @@ test('from however many addresses they come, wrong passwords cost a bounded shar
   // 20 at once, and one each 75 ms.
   expect(costly).toBeGreaterThanOrEqual(20 + 12);
   expect(costly).toBeLessThanOrEqual(20 + 14);
+});
+
+test('who keeps failing leaves room to who has not', () => {
+  const check = checkAt({ now: 0 });
+  for (let n = 0; n < 50; n++) check.check(`user-${n % 4}`, 'guess', credential, 'bad');
+  expect(costly).toBeLessThanOrEqual(20 - 9);
+  expect(check.check('bob', 'secret', credential, 'good')).toBe('right');
+});
+
+test('a user who does not exist costs what a wrong password costs, and is limited as it is', () => {
+  const check = checkAt({ now: 0 });
+  const verdicts = Array.from({ length: 8 }, () => check.check('nobody', 'guess', undefined, 'bad'));
+  expect(verdicts).toEqual([...Array(5).fill('wrong'), ...Array(3).fill('too-many-failures')]);
+  expect(costly).toBe(5);
 });
