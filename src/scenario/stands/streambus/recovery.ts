@@ -3,6 +3,7 @@ import type { Host } from '../../../host/host.ts';
 import { apiKeys } from '../../../wire/kafka/apis.ts';
 import { CallFailed } from './client/connection.ts';
 import type { GroupFeed } from './groupFeed.ts';
+import { createTopicsLeft } from './workload/admin.ts';
 import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
 import { sendOnce, stepsOf } from './workload/send.ts';
@@ -114,6 +115,9 @@ export class Recovery {
     const { load } = this.#options;
     if (load === undefined) return undefined;
     const { world, observer } = load;
+    // A load that ended before its topics were made leaves partitions that nobody could write to, however well the cluster is.
+    await createTopicsLeft(world, observer);
+    if (world.topicsLeft.size > 0) return `${[...world.topicsLeft].join(', ')} could not be made`;
     const client = openCluster(world, observer, 'last-writer');
     try {
       for (const key of world.plainKeys) {

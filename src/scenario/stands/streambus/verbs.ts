@@ -33,10 +33,14 @@ export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<st
     const record = recordOf(node);
     for (const given of paths) {
       const path = absolute(given, 'rm: expected an absolute path').replace(/\/\*?$/, '');
-      await removeBelow(record, path);
-      if (raftDirectory.startsWith(path)) record.forget(`rm ${given}`);
       const partition = /\/data\/([^/]+)\/partition-(\d+)$/.exec(path);
-      if (partition !== null) record.forgetPartition(`${partition[1]}/${partition[2]}`, `rm ${given}`);
+      try {
+        await removeBelow(record, path);
+      } finally {
+        // What is gone is gone, though the rest of it could not be removed.
+        if (raftDirectory.startsWith(path)) record.forget(`rm ${given}`);
+        if (partition !== null) record.forgetPartition(`${partition[1]}/${partition[2]}`, `rm ${given}`);
+      }
     }
     return '';
   };
@@ -50,10 +54,11 @@ export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<st
       for (let at = parentOf(file); at.length >= path.length; at = parentOf(at)) directories.add(at);
     }
     for (const directory of [...directories].sort((a, b) => b.length - a.length)) {
-      await disk.syncDirectory(directory);
-      await disk.remove(directory).catch(isStillUsed);
+      // No more than an attempt: `rm` does not sync, so a sync that fails is nothing that it could tell of.
+      await disk.syncDirectory(directory).catch(onlyDiskErrors);
+      await disk.remove(directory).catch(onlyDiskErrors);
     }
-    await disk.syncDirectory(parentOf(path)).catch(isStillUsed);
+    await disk.syncDirectory(parentOf(path)).catch(onlyDiskErrors);
   }
 
   /** `cp -a /var/lib/streambus /mnt/copy`, and back: an old disk, as a snapshot of a virtual machine brings it. */
@@ -72,17 +77,21 @@ export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<st
     const copy = copies.get(`${node} ${from}`);
     if (copy === undefined) throw new OperatorError(`cp: cannot stat '${from}': No such file or directory`);
     if (control.machine(node).process !== undefined) throw new OperatorError('cp: the broker runs: stop it first');
-    await removeBelow(record, dataDirectory);
-    const disk = record.disks.table.diskOf(shellOf(world));
-    for (const [relative, bytes] of copy) {
-      const path = `${dataDirectory}/${relative}`;
-      await makeDirectories(disk, parentOf(path));
-      const file = await disk.open(path, { mode: 'create' });
-      await file.write(0, [bytes], { durable: true });
-      await file.close();
-      await disk.syncDirectory(parentOf(path));
+    try {
+      await removeBelow(record, dataDirectory);
+      const disk = record.disks.table.diskOf(shellOf(world));
+      for (const [relative, bytes] of copy) {
+        const path = `${dataDirectory}/${relative}`;
+        await makeDirectories(disk, parentOf(path));
+        const file = await disk.open(path, { mode: 'create' });
+        await file.write(0, [bytes], { durable: true });
+        await file.close();
+        await disk.syncDirectory(parentOf(path));
+      }
+    } finally {
+      // Half of a copy is no more what was there than all of it.
+      record.forget('an older copy of the disk was put back');
     }
-    record.forget('an older copy of the disk was put back');
     return `${copy.size} files`;
   };
 
@@ -175,8 +184,8 @@ function shown(verb: ShellVerb): ShellVerb {
   };
 }
 
-/** A directory that others use, or that is no directory, stays. */
-function isStillUsed(error: unknown): void {
+/** For what may fail: a directory that others use, or that is no directory, stays. */
+function onlyDiskErrors(error: unknown): void {
   if (!(error instanceof DiskError)) throw error;
 }
 

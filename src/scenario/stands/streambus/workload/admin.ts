@@ -9,43 +9,40 @@ import { sendOnce } from './send.ts';
 /** Makes the topics of a load, until they are there; gives up when the load stops. */
 export async function createTopics(world: LoadWorld, host: Host): Promise<void> {
   const client = openCluster(world, host, 'admin-topics');
-  const counts = new Map<string, number>();
-  for (const key of [...world.plainKeys, ...world.transactionalKeys, ...world.shortLivedKeys]) {
-    counts.set(topicOf(key), (counts.get(topicOf(key)) ?? 0) + 1);
-  }
-  const left = new Set(counts.keys());
-  while (left.size > 0 && !world.isStopped()) {
-    const made = await create(world, client, left, counts).catch((error: unknown) => {
-      onlyFailedCalls(error);
-      return [];
-    });
-    for (const name of made) left.delete(name);
-    if (left.size > 0) await host.clock.sleep(300);
+  while (world.topicsLeft.size > 0 && !world.isStopped()) {
+    await create(world, client).catch(onlyFailedCalls);
+    if (world.topicsLeft.size > 0) await host.clock.sleep(300);
   }
   client.close();
 }
 
-/** Names of the topics that are there now. */
-async function create(
-  world: LoadWorld,
-  client: ClusterClient,
-  left: ReadonlySet<string>,
-  counts: ReadonlyMap<string, number>,
-): Promise<string[]> {
+/** Asks once for the topics that a load has stopped too early to see. */
+export async function createTopicsLeft(world: LoadWorld, host: Host): Promise<void> {
+  if (world.topicsLeft.size === 0) return;
+  const client = openCluster(world, host, 'last-admin-topics');
+  await create(world, client).catch(onlyFailedCalls);
+  client.close();
+}
+
+/** Asks any broker for the topics that are left, and notes those that are there now. */
+async function create(world: LoadWorld, client: ClusterClient): Promise<void> {
+  const keys = [...world.plainKeys, ...world.transactionalKeys, ...world.shortLivedKeys];
   await client.refresh([]);
   const broker = client.anyBroker();
   if (broker === undefined) throw new CallFailed('UNKNOWN_BROKER', false, 'nobody told of a broker');
   const answer = await client.call(broker, apiKeys.CreateTopics, 7, {
-    topics: [...left].map((name) => ({
+    topics: [...world.topicsLeft].map((name) => ({
       name,
-      numPartitions: counts.get(name) ?? 1,
+      numPartitions: keys.filter((key) => topicOf(key) === name).length,
       replicationFactor: Math.min(world.load().replication, world.seeds.length),
       configs: configsOf(world, name),
     })),
     timeoutMs: 10_000,
   });
   const exists = 36;
-  return answer.topics.flatMap(({ name, errorCode }) => (errorCode === 0 || errorCode === exists ? [name] : []));
+  for (const { name, errorCode } of answer.topics) {
+    if (errorCode === 0 || errorCode === exists) world.topicsLeft.delete(name);
+  }
 }
 
 function configsOf(world: LoadWorld, topic: string): { readonly name: string; readonly value: string }[] {

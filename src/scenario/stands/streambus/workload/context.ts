@@ -42,6 +42,8 @@ export interface LoadWorld {
   readonly transactionalKeys: readonly string[];
   /** Partitions of a topic whose records are deleted soon: nobody reads them. Empty where the load has none. */
   readonly shortLivedKeys: readonly string[];
+  /** Topics of these partitions that are not known to be there yet. */
+  readonly topicsLeft: Set<string>;
 }
 
 export function topicOf(key: string): string {

@@ -4,7 +4,7 @@ import type { LoadContext, Workload } from '../../stand.ts';
 import type { StreamBusLoad } from '../loadSchema.ts';
 import { createTopics, runAdmin, runShortLived } from './admin.ts';
 import { runConsumer } from './consumer.ts';
-import type { LoadWorld, Told } from './context.ts';
+import { type LoadWorld, type Told, topicOf } from './context.ts';
 import { runMember } from './member.ts';
 import { runOffsetWatch } from './offsetWatch.ts';
 import { runProducer } from './producer.ts';
@@ -35,6 +35,12 @@ export function startWorkload(
   const [observer] = context.clients;
   if (observer === undefined) throw new Error('a load of streambus has one client machine at least');
 
+  const plainKeys = keysOf(initial, 't');
+  const shortLivedKeys = initial['short-lived'] === undefined ? [] : ['short-lived/0'];
+  const transactionalKeys = Array.from(
+    { length: Math.max(2, initial.partitions) },
+    (_, partition) => `tx/${partition}`,
+  );
   const world: LoadWorld = {
     load: () => load,
     isStopped: () => stopped,
@@ -44,9 +50,10 @@ export function startWorkload(
     now,
     nextProcess: () => processes++,
     seeds,
-    plainKeys: keysOf(initial, 't'),
-    shortLivedKeys: initial['short-lived'] === undefined ? [] : ['short-lived/0'],
-    transactionalKeys: Array.from({ length: Math.max(2, initial.partitions) }, (_, partition) => `tx/${partition}`),
+    plainKeys,
+    shortLivedKeys,
+    transactionalKeys,
+    topicsLeft: new Set([...plainKeys, ...transactionalKeys, ...shortLivedKeys].map(topicOf)),
   };
 
   const running: Promise<void>[] = [];

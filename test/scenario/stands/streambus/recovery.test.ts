@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { readVocabulary } from '../../../../src/cli/vocabulary.ts';
+import { loadScenario } from '../../../../src/scenario/load.ts';
+import { runScenario } from '../../../../src/scenario/runner.ts';
+
+test('a cluster whose load ended before its topics were made should be found well', { timeout: 60_000 }, async () => {
+  const scenario = loadScenario(
+    `title: T
+engine: streambus
+seed: 5
+duration: 0ms
+cluster: { nodes: 1 }
+timeline: []
+load: { topics: 1, partitions: 1, 'short-lived': 10s }
+finally: { within: 60s }
+expect: { checks: [liveness, lost-write] }
+`,
+    readVocabulary(),
+  );
+  const record = await runScenario(scenario, { observe: true });
+  expect(record.expectations.filter(({ outcome }) => outcome !== 'held')).toEqual([]);
+  // They were made after the load: the write that shows that the partition takes one has come to its log.
+  expect(record.history?.filter(({ f, outcome }) => f === 'send' && outcome === 'ok')).toHaveLength(1);
+});
