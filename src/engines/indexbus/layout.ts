@@ -50,6 +50,8 @@ export const Header = {
   routerWake: 65,
   /** Two words, a bit a producer. */
   doorbell: 96,
+  /** Grows when a seat wants something of the router: to go live, to leave, an answer. */
+  seatsBell: 98,
 } as const;
 
 export const SegmentState = { open: 0, draining: 1, retired: 2 } as const;
