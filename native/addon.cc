@@ -109,6 +109,9 @@ bool ReadBoolean(const Napi::CallbackInfo& info, size_t index, const char* name,
 }
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitMapping(env, exports);
+  InitFutex(env, exports);
+  InitLocks(env, exports);
   InitTuning(env, exports);
   // Weak: a build of some of the parts loads too.
   if (InitUring != nullptr) InitUring(env, exports);

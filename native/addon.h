@@ -13,7 +13,6 @@ namespace hotfire {
 void InitMapping(Napi::Env env, Napi::Object exports);
 void InitFutex(Napi::Env env, Napi::Object exports);
 void InitLocks(Napi::Env env, Napi::Object exports);
-void InitProcess(Napi::Env env, Napi::Object exports);
 void InitTuning(Napi::Env env, Napi::Object exports);
 void InitUring(Napi::Env env, Napi::Object exports) __attribute__((weak));
 

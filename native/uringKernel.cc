@@ -141,7 +141,11 @@ io_uring_sqe* KernelRing::OldestWaiting() {
   return head == *sqTail_ ? nullptr : &sqes_[sqArray_[head & sqMask_]];
 }
 
-void KernelRing::DropWaiting() { Release(sqTail_, Acquire(sqHead_)); }
+void KernelRing::DropWaiting(std::vector<uint64_t>* userData) {
+  const unsigned head = Acquire(sqHead_);
+  for (unsigned at = head; at != *sqTail_; at++) userData->push_back(sqes_[sqArray_[at & sqMask_]].user_data);
+  Release(sqTail_, head);
+}
 
 int KernelRing::Enter(unsigned completions, bool getsEvents) {
   const unsigned flags = getsEvents || completions > 0 ? IORING_ENTER_GETEVENTS : 0;

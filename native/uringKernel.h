@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace hotfire {
 
@@ -60,8 +61,8 @@ class KernelRing {
   io_uring_sqe* Take();
   // The oldest entry that the kernel has not taken; null when there is none.
   io_uring_sqe* OldestWaiting();
-  // Forgets the entries that the kernel has not taken.
-  void DropWaiting();
+  // Takes back the entries that the kernel has not taken; `userData` gets theirs, in order.
+  void DropWaiting(std::vector<uint64_t>* userData);
 
   // Hands over all waiting entries and waits for `completions` of them: one system call, again after EINTR. Returns how many the
   // kernel has taken, or a negative errno value.
@@ -93,7 +94,7 @@ class KernelRing {
 };
 
 // Opens a ring with the best flags that this kernel takes: deferred task work (Linux 6.1), cooperative (5.19), none. `name` gets
-// the name of what was taken.
+// the name of what was taken; if it is one of 'defer', 'coop', 'plain' before the call, nothing else is tried.
 bool OpenBestRing(KernelRing* ring, unsigned entries, const char** name, KernelError* error);
 
 }  // namespace hotfire
