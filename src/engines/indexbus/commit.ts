@@ -32,6 +32,7 @@ const laneWords = [
   LaneCursor.requeuedIn,
   LaneCursor.requeuedOut,
   LaneCursor.redelivered,
+  LaneCursor.redelivery,
 ] as const;
 export const StagedLane = {
   head: 0,
@@ -46,6 +47,7 @@ export const StagedLane = {
   requeuedIn: 9,
   requeuedOut: 10,
   redelivered: 11,
+  redelivery: 12,
 } as const;
 const laneStep = 16;
 

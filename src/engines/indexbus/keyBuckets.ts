@@ -1,7 +1,7 @@
 import type { Commit } from './commit.ts';
 import { StagedSubscription } from './commit.ts';
 import { distance } from './cursor.ts';
-import { keyBuckets, SubscriptionRecord } from './layout.ts';
+import { keyBuckets } from './layout.ts';
 
 /** Of a bucket without an owner. */
 const nobody = 255;
@@ -29,27 +29,16 @@ export interface LaneProgress {
  */
 export class KeyBuckets {
   readonly #commit: Commit;
-  readonly #words: Int32Array;
   readonly #record: number;
-  readonly #recordAt: number;
   readonly #mutants: KeyMutants;
   /** Behind the last entry of each bucket, in the lane that owns it. */
   readonly #last = new Int32Array(keyBuckets);
   readonly #target = new Uint8Array(keyBuckets).fill(nobody);
   #moving = 0;
 
-  constructor(
-    commit: Commit,
-    words: Int32Array,
-    record: number,
-    recordAt: number,
-    progress: LaneProgress,
-    mutants: KeyMutants,
-  ) {
+  constructor(commit: Commit, record: number, progress: LaneProgress, mutants: KeyMutants) {
     this.#commit = commit;
-    this.#words = words;
     this.#record = record;
-    this.#recordAt = recordAt;
     this.#mutants = mutants;
     // What a predecessor placed last in each bucket is not known: its lane's tail is at or behind it.
     for (let bucket = 0; bucket < keyBuckets; bucket += 1) {
@@ -128,17 +117,6 @@ export class KeyBuckets {
     if (owner === nobody) return true;
     if (progress.live(owner)) return distance(progress.done(owner), this.#last[bucket] ?? 0) >= 0;
     return progress.emptied(owner);
-  }
-
-  /** First word of the owners in the segment: for whoever shows them. */
-  get ownersAt(): number {
-    return this.#recordAt + SubscriptionRecord.owners;
-  }
-
-  /** Whether the owners in the segment are those of the last commit. */
-  get committed(): boolean {
-    const word = this.#words[this.ownersAt] ?? 0;
-    return word === this.#commit.value(this.#commit.subscription(this.#record, StagedSubscription.owners));
   }
 }
 

@@ -132,6 +132,8 @@ export const LaneCursor = {
   requeuedIn: 41,
   requeuedOut: 42,
   redelivered: 43,
+  /** Of a dead consumer's lane with at least once: what it took before here and did not end has been handed out again. */
+  redelivery: 44,
 } as const;
 export const cursorWords = 64;
 
@@ -185,6 +187,8 @@ export const SubscriptionRecord = {
   droppedDetached: 12,
   requeued: 13,
   redelivered: 14,
+  /** Epoch of the record's last subscription, while it has none. */
+  formerEpoch: 15,
   /** Sixteen words of UTF-8, ended by a zero byte. */
   name: 16,
   /** 64 words: a byte a bucket, the lane that owns it; 255 for none. */
