@@ -138,10 +138,10 @@ void Collect(Ring* ring) {
 
 // Hands over what waits, and runs the kernel's deferred work where this thread has to.
 void Enter(Ring* ring, bool getsEvents) {
-  for (bool isFirst = true; isFirst || ring->kernel.Waiting() > 0; isFirst = false) {
+  for (bool isFirst = true; isFirst || ring->kernel.Waiting() > 0 || ring->kernel.HasWork(); isFirst = false) {
     const unsigned waiting = ring->kernel.Waiting();
     if (waiting == 0 && !getsEvents) return;
-    const int taken = ring->kernel.Enter(0, getsEvents);
+    const int taken = ring->kernel.Enter(0, getsEvents || ring->kernel.HasWork());
     ring->enters++;
     if (taken > 0) {
       ring->owed += taken;
@@ -149,7 +149,10 @@ void Enter(Ring* ring, bool getsEvents) {
       UnlinkSplit(ring);
       continue;
     }
-    if (waiting == 0) return;
+    if (waiting == 0) {
+      if (taken < 0) return;
+      continue;
+    }
     if (taken == 0 || taken == -EAGAIN || taken == -EBUSY || taken == -ENOMEM) {
       // No memory for requests, or too much to reap: what waits is handed over after the next completion or, when there is none to
       // come, in the next turn.

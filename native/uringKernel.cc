@@ -84,6 +84,7 @@ bool KernelRing::Open(unsigned entries, uint32_t flags, KernelError* error) {
   char* completion = static_cast<char*>(completions);
   sqHead_ = reinterpret_cast<unsigned*>(submission + params.sq_off.head);
   sqTail_ = reinterpret_cast<unsigned*>(submission + params.sq_off.tail);
+  sqFlags_ = reinterpret_cast<unsigned*>(submission + params.sq_off.flags);
   sqArray_ = reinterpret_cast<unsigned*>(submission + params.sq_off.array);
   sqMask_ = *reinterpret_cast<unsigned*>(submission + params.sq_off.ring_mask);
   cqHead_ = reinterpret_cast<unsigned*>(completion + params.cq_off.head);
@@ -112,6 +113,8 @@ void KernelRing::Close() {
   rings_ = nullptr;
   fd_ = -1;
 }
+
+bool KernelRing::HasWork() const { return isDeferred() && (Acquire(sqFlags_) & kSqTaskrun) != 0; }
 
 bool KernelRing::Knows(uint8_t opcode) const { return opcode < 64 && (known_ & (1ULL << opcode)) != 0; }
 
@@ -171,7 +174,7 @@ bool OpenBestRing(KernelRing* ring, unsigned entries, const char** name, KernelE
     const char* name;
     uint32_t flags;
   } choices[] = {
-      {"defer", kSetupSubmitAll | kSetupSingleIssuer | kSetupDeferTaskrun},
+      {"defer", kSetupSubmitAll | kSetupSingleIssuer | kSetupDeferTaskrun | kSetupTaskrunFlag},
       {"coop", kSetupSubmitAll | kSetupCoopTaskrun},
       {"plain", 0},
   };

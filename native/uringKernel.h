@@ -19,11 +19,13 @@ constexpr uint8_t kOpWrite = 23;
 constexpr uint8_t kOpFadvise = 24;
 constexpr uint32_t kSetupSubmitAll = 1U << 7;       // Linux 5.18
 constexpr uint32_t kSetupCoopTaskrun = 1U << 8;     // Linux 5.19
+constexpr uint32_t kSetupTaskrunFlag = 1U << 9;     // Linux 5.19
 constexpr uint32_t kSetupSingleIssuer = 1U << 12;   // Linux 6.0
 constexpr uint32_t kSetupDeferTaskrun = 1U << 13;   // Linux 6.1
 constexpr uint32_t kCancelAll = 1U << 0;            // Linux 5.19
 constexpr uint32_t kCancelAny = 1U << 2;            // Linux 5.19
 constexpr uint32_t kFsyncDatasync = 1U << 0;
+constexpr uint32_t kSqTaskrun = 1U << 2;
 
 // What failed, as the kernel reported it.
 struct KernelError {
@@ -47,6 +49,10 @@ class KernelRing {
   uint32_t features() const { return features_; }
   // Whether completions come only when this thread enters the kernel for them.
   bool isDeferred() const { return (flags_ & kSetupDeferTaskrun) != 0; }
+
+  // Whether deferred work is left: the kernel does twenty pieces of it at each entry (since Linux 6.14), and does not write to the
+  // eventfd again for the others.
+  bool HasWork() const;
 
   // Whether the kernel knows the operation. False of all before Linux 5.6, which cannot tell.
   bool Knows(uint8_t opcode) const;
@@ -85,6 +91,7 @@ class KernelRing {
   unsigned* sqHead_ = nullptr;
   unsigned* sqTail_ = nullptr;
   unsigned* sqArray_ = nullptr;
+  unsigned* sqFlags_ = nullptr;
   unsigned* cqHead_ = nullptr;
   unsigned* cqTail_ = nullptr;
   io_uring_cqe* cqes_ = nullptr;
