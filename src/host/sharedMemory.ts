@@ -1,22 +1,36 @@
 /** What opening a region can fail with. */
-export type SharedMemoryErrorCode =
-  | 'ENOSPC'
-  | 'EEXIST'
-  | 'ENOENT'
-  | 'EACCES'
-  | 'EINVAL'
-  | 'ENOTSUP'
-  | 'ENOTMEMORY';
+export type SharedMemoryErrorCode = 'ENOSPC' | 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'ENOTSUP' | 'ENOTMEMORY';
 
 /** A shared-memory operation failed. */
 export class SharedMemoryError extends Error {
   override readonly name = 'SharedMemoryError';
   readonly code: SharedMemoryErrorCode;
+  readonly region: string;
+  /** What was expected and what came, in words. */
+  readonly detail: string;
 
-  constructor(code: SharedMemoryErrorCode, operation: string, region: string, detail?: string) {
-    super(`${operation} ${region}: ${code}${detail === undefined ? '' : ` (${detail})`}`);
+  constructor(code: SharedMemoryErrorCode, operation: string, region: string, detail = '') {
+    super(`${operation} ${region}: ${code}${detail === '' ? '' : ` (${detail})`}`);
     this.code = code;
+    this.region = region;
+    this.detail = detail;
   }
+}
+
+/** A region's name is part of file names: letters, digits, `.`, `_` and `-`, the first a letter or digit, 128 at most. */
+const regionNames = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Throws EINVAL unless the name is one that a region may have. */
+export function checkRegionName(operation: string, name: string): void {
+  if (regionNames.test(name)) return;
+  const detail = 'expected 1..128 letters, digits, ".", "_" or "-", the first a letter or digit';
+  throw new SharedMemoryError('EINVAL', operation, name, detail);
+}
+
+/** Throws EINVAL unless a region can have this size. */
+export function checkRegionBytes(operation: string, name: string, bytes: number): void {
+  if (Number.isSafeInteger(bytes) && bytes > 0 && bytes % 4 === 0) return;
+  throw new SharedMemoryError('EINVAL', operation, name, `expected a positive multiple of 4 bytes, got ${bytes}`);
 }
 
 export interface RegionOptions {
@@ -30,7 +44,10 @@ export interface RegionOptions {
   readonly group?: string;
   /** Regions that name the same one share their liveness locks. Default the region's own name. */
   readonly lockName?: string;
-  /** Use huge pages where the machine has them. Default false; `tuning()` tells what came of it. */
+  /**
+   * Use huge pages where the machine has free ones. Default: a region of at least one huge page does if the backing can; `tuning()`
+   * tells what came of it.
+   */
   readonly hugePages?: boolean;
   /** Lock the pages in memory. Default false; `tuning()` tells what came of it. */
   readonly lockMemory?: boolean;
@@ -89,17 +106,20 @@ export interface Region {
   step(point: number): void;
   /** Blocks the thread until `words[word]` is woken or differs from `expected`. Dedicated threads only. */
   wait(word: number, expected: number, timeoutMs: number): 'woken' | 'changed' | 'timeout';
-  /** As `wait`, without blocking. May wake spuriously. */
+  /** As `wait`, without blocking. May wake spuriously; change the word before you wake it, or the wake may be missed. */
   waitAsync(word: number, expected: number, timeoutMs: number): Promise<'woken' | 'changed' | 'timeout'>;
   /** Wakes up to `count` waiters of the word; returns how many. */
   wake(word: number, count: number): number;
-  /** Takes liveness lock `index` (0..4095) for this participant; false if another has it. Ends with the process, however it ends. */
+  /**
+   * Takes liveness lock `index` (0..4095) for this participant; false if another has it. Ends with the process, however it ends. Regions of
+   * one participant with the same lock name may take the same lock: it is free when each that took it has unlocked it or closed.
+   */
   lock(index: number): boolean;
   unlock(index: number): void;
   /** What is known of the process that should hold lock `index`. */
   evidence(index: number, holder: ProcessIdentity): LivenessEvidence;
   tuning(): readonly TuningRow[];
-  /** Detaches; locks of this process on the region are released. The memory stays for others. */
+  /** Detaches; locks that were taken through the region are released, its asynchronous waits end. The memory stays for others. */
   close(): void;
 }
 

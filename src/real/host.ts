@@ -5,7 +5,7 @@ import { createRealClock } from './clock.ts';
 import { createRealDisk } from './disk.ts';
 import { createRealNetwork } from './network.ts';
 import { createRealRandom } from './random.ts';
-import { createSabSharedMemory } from './sharedMemory.ts';
+import { createSharedMemory } from './shm/sharedMemory.ts';
 import { createRealTelemetry, type RealTelemetryOptions } from './telemetry.ts';
 
 export interface RealHostOptions {
@@ -19,7 +19,7 @@ export interface RealHostOptions {
   readonly telemetry?: Telemetry | { readonly options: RealTelemetryOptions };
 }
 
-/** The production host: this machine's clock, kernel randomness, disks, TCP, memory and standard output. */
+/** The production host: this machine's clock, kernel randomness, disks, TCP, shared memory and standard output. */
 export function createRealHost(options: RealHostOptions): Host {
   const given = options.telemetry;
   return {
@@ -30,7 +30,7 @@ export function createRealHost(options: RealHostOptions): Host {
     random: createRealRandom(),
     disk: options.disk ?? createRealDisk(),
     network: createRealNetwork(),
-    shm: createSabSharedMemory(new Map(), process.pid),
+    shm: createSharedMemory(),
     telemetry:
       given === undefined ? createRealTelemetry() : 'options' in given ? createRealTelemetry(given.options) : given,
   };

@@ -1,6 +1,13 @@
+import type { Millis } from '../host/clock.ts';
+import { LockTable } from '../host/lockTable.ts';
 import {
+  checkRegionBytes,
+  checkRegionName,
+  type LivenessEvidence,
+  type ProcessIdentity,
   type Region,
   type RegionOptions,
+  regionLocks,
   type SharedMemory,
   SharedMemoryError,
   type TuningRow,
@@ -9,8 +16,14 @@ import type { ScheduledEvent } from './eventHeap.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-/** Liveness locks of a region. */
-const LOCKS = 1024;
+/** Time that a call on names takes. */
+const CALL_MS: Millis = 0.01;
+
+/** The one pid namespace of a simulated machine. */
+const PID_SPACE = 1;
+
+/** Clock ticks of a second, as Linux counts a process's start. */
+const TICKS_PER_MS = 0.1;
 
 type WaitResult = 'woken' | 'changed' | 'timeout';
 
@@ -25,7 +38,12 @@ interface Waiter {
 interface Segment {
   readonly memory: SharedArrayBuffer;
   readonly waiters: Set<Waiter>;
-  readonly locks: Map<number, SimProcess>;
+}
+
+/** A process that has taken part, and who it was to the others. */
+interface Participant {
+  readonly process: SimProcess;
+  readonly identity: ProcessIdentity;
 }
 
 /** Regions of one machine. They outlive processes; a power loss clears them. */
@@ -33,35 +51,65 @@ export class MachineSharedMemory {
   readonly #world: World;
   readonly #machine: string;
   #segments = new Map<string, Segment>();
+  #locks = new LockTable<SimProcess>();
+  #participants = new Map<number, Participant>();
+  #boots = 1;
 
   constructor(world: World, machine: string) {
     this.#world = world;
     this.#machine = machine;
   }
 
+  /** The power goes: nothing stays, and the next boot has another number. */
   clear(): void {
     this.#segments = new Map();
+    this.#locks = new LockTable();
+    this.#participants = new Map();
+    this.#boots++;
   }
 
   /** Shared memory as one process sees it. */
   of(process: SimProcess): SharedMemory {
+    const startTicks = Math.floor(this.#world.now * TICKS_PER_MS);
+    const identity: ProcessIdentity = { pid: process.pid, startTicks, pidSpace: PID_SPACE };
+    // Of two processes with one pid the later is the one that has it.
+    this.#participants.set(process.pid, { process, identity });
     return {
-      open: (name, bytes, options) => process.io('shm open', 0.01, () => this.#open(process, name, bytes, options)),
+      open: (name, bytes, options) => process.io('shm open', CALL_MS, () => this.#open(process, name, bytes, options)),
+      rename: (from, to) => process.io('shm rename', CALL_MS, () => this.#rename(from, to)),
       remove: (name) =>
-        process.io('shm remove', 0.01, () => {
+        process.io('shm remove', CALL_MS, () => {
           if (!this.#segments.delete(name)) throw new SharedMemoryError('ENOENT', 'remove', name);
         }),
+      stat: (name) =>
+        process.io('shm stat', CALL_MS, () => {
+          const segment = this.#segments.get(name);
+          return segment === undefined ? undefined : { bytes: segment.memory.byteLength, backing: 'sim' };
+        }),
+      identity: () => identity,
+      bootId: () => [this.#boots, ...machineNumbers(this.#machine)],
     };
   }
 
+  #rename(from: string, to: string): void {
+    checkRegionName('rename', to);
+    const segment = this.#segments.get(from);
+    if (segment === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
+    this.#segments.delete(from);
+    this.#segments.set(to, segment);
+  }
+
   #open(process: SimProcess, name: string, bytes: number, options: RegionOptions): Region {
-    if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
-      throw new SharedMemoryError('EINVAL', 'open', name, `expected a positive multiple of 4 bytes, got ${bytes}`);
+    checkRegionName('open', name);
+    checkRegionBytes('open', name, bytes);
+    const backing = options.backing ?? 'auto';
+    if (backing !== 'auto' && backing !== 'sim') {
+      throw new SharedMemoryError('ENOTSUP', 'open', name, `backing ${backing}: ${this.#machine} is simulated`);
     }
     let segment = this.#segments.get(name);
     if (segment === undefined) {
       if (options.mode === 'open') throw new SharedMemoryError('ENOENT', 'open', name);
-      segment = { memory: new SharedArrayBuffer(bytes), waiters: new Set(), locks: new Map() };
+      segment = { memory: new SharedArrayBuffer(bytes), waiters: new Set() };
       this.#segments.set(name, segment);
     } else if (options.mode === 'create-new') {
       throw new SharedMemoryError('EEXIST', 'open', name);
@@ -70,27 +118,57 @@ export class MachineSharedMemory {
       throw new SharedMemoryError('EINVAL', 'open', name, detail);
     }
     this.#world.trace.io('shm open', process.traceName, bytes);
-    return createRegion(this.#world, this.#machine, process, name, segment, bytes, options);
+    return createRegion({
+      world: this.#world,
+      machine: this.#machine,
+      process,
+      name,
+      segment,
+      size: bytes,
+      options,
+      locks: this.#locks,
+      processOf: (holder) => this.#processOf(holder),
+    });
+  }
+
+  /** What the kernel of this machine knows of a process. */
+  #processOf(holder: ProcessIdentity): LivenessEvidence['process'] {
+    if (holder.pidSpace !== PID_SPACE) return 'unknown';
+    const known = this.#participants.get(holder.pid);
+    if (known === undefined || !known.process.alive) return 'gone';
+    return known.identity.startTicks === holder.startTicks ? 'running' : 'other';
   }
 }
 
-function createRegion(
-  world: World,
-  machine: string,
-  process: SimProcess,
-  name: string,
-  segment: Segment,
-  size: number,
-  options: RegionOptions,
-): Region {
+/** Three words that tell this machine from the others (FNV-1a over its name). */
+function machineNumbers(machine: string): [number, number, number] {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < machine.length; i++) hash = Math.imul(hash ^ machine.charCodeAt(i), 0x01000193) >>> 0;
+  return [hash, machine.length, 0];
+}
+
+interface RegionParts {
+  readonly world: World;
+  readonly machine: string;
+  readonly process: SimProcess;
+  readonly name: string;
+  readonly segment: Segment;
+  readonly size: number;
+  readonly options: RegionOptions;
+  readonly locks: LockTable<SimProcess>;
+  readonly processOf: (holder: ProcessIdentity) => LivenessEvidence['process'];
+}
+
+function createRegion(parts: RegionParts): Region {
+  const { world, machine, process, name, segment, size, options, locks } = parts;
   const words = new Int32Array(segment.memory, 0, size / 4);
-  const mine = new Set<number>();
+  const lockName = options.lockName ?? name;
+  const user = {};
   let open = true;
   const release = (): void => {
     open = false;
     forget();
-    for (const index of mine) segment.locks.delete(index);
-    mine.clear();
+    locks.release(lockName, user);
     for (const waiter of segment.waiters) {
       if (waiter.process !== process) continue;
       segment.waiters.delete(waiter);
@@ -98,10 +176,11 @@ function createRegion(
     }
   };
   const forget = process.onDeath(release);
-  const checkLock = (index: number): void => {
-    if (!Number.isInteger(index) || index < 0 || index >= LOCKS) {
-      throw new SharedMemoryError('EINVAL', 'lock', name, `expected an index of 0..${LOCKS - 1}, got ${index}`);
+  const checkLock = (operation: string, index: number): void => {
+    if (!Number.isInteger(index) || index < 0 || index >= regionLocks) {
+      throw new SharedMemoryError('EINVAL', operation, name, `expected a lock of 0..${regionLocks - 1}, got ${index}`);
     }
+    if (!open) throw new SharedMemoryError('EINVAL', operation, name, 'the region is closed');
   };
   const checkWord = (word: number): void => {
     if (!Number.isInteger(word) || word < 0 || word >= words.length) {
@@ -154,37 +233,38 @@ function createRegion(
       return woken;
     },
     lock(index) {
-      checkLock(index);
-      const holder = segment.locks.get(index);
-      if (holder !== undefined && holder !== process) return false;
-      segment.locks.set(index, process);
-      mine.add(index);
-      return true;
+      checkLock('lock', index);
+      return locks.lock(lockName, index, process, user);
     },
     unlock(index) {
-      checkLock(index);
-      if (!mine.delete(index)) return;
-      segment.locks.delete(index);
+      checkLock('unlock', index);
+      locks.unlock(lockName, index, user);
     },
-    probe(index, identity) {
-      checkLock(index);
-      const holder = segment.locks.get(index);
-      if (holder === undefined) return 'dead';
-      // Somebody else lives under the lock: whoever had this identity is gone.
-      return holder.pid === identity ? 'alive' : 'dead';
+    evidence(index, holder) {
+      checkLock('evidence', index);
+      const held = locks.holder(lockName, index) !== undefined;
+      return { lock: held ? 'held' : 'free', process: parts.processOf(holder) };
     },
-    tuning(): readonly TuningRow[] {
-      const reason = `${machine} is simulated`;
-      const row = (what: string, asked: boolean | undefined): TuningRow => ({
-        name: what,
-        requested: asked === true ? 'yes' : 'no',
-        applied: 'no',
-        reason: asked === true ? reason : '',
-      });
-      return [row('hugePages', options.hugePages), row('lockMemory', options.lockMemory)];
-    },
+    tuning: () => tuningOf(machine, options),
     close() {
       if (open) release();
     },
   };
+}
+
+function tuningOf(machine: string, options: RegionOptions): readonly TuningRow[] {
+  const row = (name: string, requested: string, given: boolean): TuningRow => ({
+    name,
+    requested,
+    applied: 'no',
+    reason: given ? '' : `${machine} is simulated`,
+  });
+  const huge = options.hugePages;
+  const node = options.numaNode;
+  return [
+    { name: 'backing', requested: options.backing ?? 'auto', applied: 'sim', reason: '' },
+    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', huge !== true),
+    row('lockMemory', options.lockMemory === true ? 'yes' : 'no', options.lockMemory !== true),
+    { ...row('numaNode', node === undefined ? 'none' : String(node), node === undefined), applied: 'none' },
+  ];
 }
