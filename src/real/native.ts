@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { ShmAddon } from './shm/addon.ts';
+import type { UringAddon } from './uring/addon.ts';
 
 /** The functions of the native addon (`native/`). All of them check their arguments and throw errors with a `code`. */
-export interface NativeAddon extends ShmAddon {}
+export interface NativeAddon extends ShmAddon, UringAddon {}
 
 /** The addon, or why it is not there, in words for an operator. */
 export type NativeResult = { readonly addon: NativeAddon } | { readonly reason: string };
