@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, string>> = {
   gathering: 'group commit on the stand',
   raft: 'the raft core: idle groups, heartbeats, entries',
   journal: 'the journal beside the raw disk, classic-level, sqlite, lmdb',
+  native: 'the journal on io_uring and on node:fs, beside a loop in C',
   stemedb: 'the store beside the same, HTTP, queries, index',
   growth: 'what may grow with the number of records, and what may not',
   linearizability: "the checker beside Porcupine on Jepsen's logs",
