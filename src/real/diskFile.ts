@@ -1,13 +1,10 @@
 import fs from 'node:fs';
 import { DiskError, type DiskFile, type DiskOperation, type WriteOptions } from '../host/disk.ts';
-import { diskError } from './diskErrors.ts';
+import { diskError, isRefusal } from './diskErrors.ts';
 import type { FileLock } from './diskLock.ts';
 import type { FileCalls, Settle } from './fileCalls.ts';
 import { acquireFileLock } from './fileHolder.ts';
-import { bytesOf, growWithZeros, readAll, syncData, writeAll, writeAllAndSync } from './fileLoops.ts';
-
-/** What O_DIRECT asks of positions and lengths, on any device that is in use. */
-const directAlignBytes = 4096;
+import { bytesOf, directAlignBytes, growWithZeros, readAll, syncData, writeAll, writeAllAndSync } from './fileLoops.ts';
 
 /** One more descriptor of the file; `none` where it cannot be had, `untried` before the first write that would use it. */
 type SecondDescriptor = number | 'none' | 'untried';
@@ -200,10 +197,6 @@ function closeDescriptor(fd: number, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     fs.close(fd, (error) => (error == null ? resolve() : reject(diskError(error, 'close', path))));
   });
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EINVAL';
 }
 
 /**

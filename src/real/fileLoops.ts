@@ -1,6 +1,9 @@
 import fs from 'node:fs';
-import { diskError, isInterrupted } from './diskErrors.ts';
+import { diskError, isInterrupted, isRefusal } from './diskErrors.ts';
 import type { FileCalls, Settle } from './fileCalls.ts';
+
+/** What O_DIRECT asks of positions and lengths, on any device that is in use. */
+export const directAlignBytes = 4096;
 
 /** Reads until `into` is full or the file ends. */
 export function readAll(
@@ -93,30 +96,62 @@ export function syncData(calls: FileCalls, fd: number, done: Settle): void {
   });
 }
 
+/** Fewer zeros than these do not pay for a descriptor with O_DIRECT. */
+const directZeroBytesLeast = 1 << 20;
+
 /**
  * Reserves the space from `from` to `to` and writes zeros over it: a durable write on a reserved extent that was never written
- * has metadata to write as well. On an error the file gets its old length back, and the disk its space.
+ * has metadata to write as well. Where the adapter can, the zeros go past the page cache: nobody reads them, and what is in it would
+ * have to be thrown out again by direct writes. On an error the file gets its old length back, and the disk its space.
  */
 export function growWithZeros(calls: FileCalls, fd: number, from: number, to: number, done: Settle): void {
-  const giveUp = (error: unknown): void => fs.ftruncate(fd, from, () => done(error));
+  let direct: number | undefined;
+  const end = (error?: unknown): void => {
+    if (direct === undefined) done(error);
+    else fs.close(direct, () => done(error));
+  };
+  const giveUp = (error: unknown): void => fs.ftruncate(fd, from, () => end(error));
   const reserve = (): void =>
     calls.reserve(fd, from, to - from, (error) => {
-      if (error === undefined) next(from);
+      if (error === undefined) begin();
       else if (isInterrupted(error)) reserve();
       else giveUp(error);
     });
-  const next = (position: number): void => {
-    if (position === to) {
-      done();
+  const begin = (): void => {
+    if (!calls.isDirect || to - from < directZeroBytesLeast) {
+      next(from);
       return;
     }
-    calls.writeZeros(fd, position, to - position, (error, written) => {
-      if (error !== undefined) {
-        if (isInterrupted(error)) next(position);
-        else giveUp(error);
-      } else if (written === 0) giveUp(nothingTaken());
-      else next(position + written);
+    fs.open(`/proc/self/fd/${fd}`, fs.constants.O_RDWR | fs.constants.O_DIRECT, (failed, opened) => {
+      if (failed === null) direct = opened;
+      next(from);
     });
+  };
+  let canDirect = true;
+  const next = (position: number): void => {
+    if (position === to) {
+      end();
+      return;
+    }
+    const beforePage = -position & (directAlignBytes - 1);
+    const isDirect = direct !== undefined && canDirect && beforePage === 0 && to - position >= directAlignBytes;
+    const whole = to - position - ((to - position) % directAlignBytes);
+    const length = isDirect ? whole : direct !== undefined && canDirect && beforePage > 0 ? beforePage : to - position;
+    calls.writeZeros(
+      isDirect && direct !== undefined ? direct : fd,
+      position,
+      Math.min(length, to - position),
+      (error, written) => {
+        if (error !== undefined) {
+          if (isInterrupted(error)) next(position);
+          else if (isDirect && isRefusal(error)) {
+            canDirect = false;
+            next(position);
+          } else giveUp(error);
+        } else if (written === 0) giveUp(nothingTaken());
+        else next(position + written);
+      },
+    );
   };
   reserve();
 }
