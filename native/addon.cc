@@ -113,8 +113,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitFutex(env, exports);
   InitLocks(env, exports);
   InitTuning(env, exports);
-  // Weak: a build of some of the parts loads too.
-  if (InitUring != nullptr) InitUring(env, exports);
+  InitUring(env, exports);
   return exports;
 }
 

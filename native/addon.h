@@ -14,7 +14,7 @@ void InitMapping(Napi::Env env, Napi::Object exports);
 void InitFutex(Napi::Env env, Napi::Object exports);
 void InitLocks(Napi::Env env, Napi::Object exports);
 void InitTuning(Napi::Env env, Napi::Object exports);
-void InitUring(Napi::Env env, Napi::Object exports) __attribute__((weak));
+void InitUring(Napi::Env env, Napi::Object exports);
 
 // Throws an Error with `code` (stable), `syscall` and the message; returns undefined for the caller to return.
 Napi::Value Throw(Napi::Env env, const char* code, const std::string& message);

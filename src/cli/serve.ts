@@ -7,6 +7,7 @@ import { createNotify } from '../daemon/notify.ts';
 import { type DaemonSignals, serve } from '../daemon/serve.ts';
 import { packageCommit, packageVersion } from '../daemon/version.ts';
 import type { EngineDefinition } from '../engines/engine.ts';
+import { adaptersInForce } from '../real/adapters.ts';
 import { createRealHost } from '../real/host.ts';
 import { createLogDestination } from '../real/logDestination.ts';
 import { engineNamed } from './engineNamed.ts';
@@ -87,6 +88,7 @@ async function run(definition: EngineDefinition, flags: ServeFlags): Promise<num
         }),
       logLinesDropped: () => logs.dropped,
       notify: createNotify(process.env),
+      adapters: adaptersInForce,
       version: packageVersion(),
       commit: packageCommit(),
     },

@@ -25,6 +25,8 @@ export interface ServeOptions<Config> {
   readonly commit: string;
   /** How many log lines could not be written so far; without it none is ever dropped. */
   readonly logLinesDropped?: () => number;
+  /** Which adapters are in force on this machine and why, for the line that tells of the start. */
+  readonly adapters?: () => Readonly<Record<string, string>>;
   /** Told once, when requests are answered. */
   readonly onServing?: (server: HttpServer) => void;
 }
@@ -141,7 +143,13 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     (error: unknown) => lastWords(host, 'engine stopped', error),
   );
 
-  logger.info('serving', { engine: definition.name, url: server.url, pid: host.pid, incarnation: host.incarnation });
+  logger.info('serving', {
+    engine: definition.name,
+    url: server.url,
+    pid: host.pid,
+    incarnation: host.incarnation,
+    ...(options.adapters === undefined ? {} : { adapters: options.adapters() }),
+  });
   options.onServing?.(server);
   await tell('READY=1', `STATUS=serving on ${server.url}`);
   serving.resolve();

@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../host/host.ts';
+import type { MachineWishes } from '../host/machineWishes.ts';
 import type { DeclaredPoints } from '../host/telemetry.ts';
 import type { Route } from './route.ts';
 
@@ -83,6 +84,8 @@ export interface EngineDefinition<Config = unknown> {
   readonly server: (config: Config) => ServerSettings;
   /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
   readonly validate?: (config: Config) => void;
+  /** What a configuration asks of the machine, for `hotfire doctor`; an engine without asks nothing. */
+  readonly machine?: (config: Config) => MachineWishes;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */
   readonly points: DeclaredPoints;
   /** Starts the engine; throws `EngineError`. */
