@@ -65,6 +65,9 @@ struct Ring {
   bool isPrepared = false;
   int handlesOpen = 0;
   bool isDelivering = false;
+  // A turn of the loop is at work on the ring; if it is stopped meanwhile, it ends behind that.
+  bool isTurning = false;
+  bool endsAfterTurn = false;
   napi_env env = nullptr;
   napi_ref callback = nullptr;
   napi_ref resource = nullptr;
@@ -241,29 +244,6 @@ void Deliver(Ring* ring) {
   napi_close_handle_scope(env, scope);
 }
 
-void OnPrepare(uv_prepare_t* handle) {
-  auto* ring = static_cast<Ring*>(uv_handle_get_data(reinterpret_cast<uv_handle_t*>(handle)));
-  uv_prepare_stop(handle);
-  ring->isPrepared = false;
-  // Reads from the page cache are complete on return, and what their callers ask for next must not wait for the loop to wake up.
-  for (int round = 0; round < kRoundsMost && ring->kernel.Waiting() > 0; round++) {
-    Enter(ring, ring->kernel.isDeferred());
-    Collect(ring);
-    Deliver(ring);
-  }
-  if (ring->kernel.Waiting() > 0) Wake(ring);
-}
-
-void OnReadable(uv_poll_t* handle, int, int) {
-  auto* ring = static_cast<Ring*>(uv_handle_get_data(reinterpret_cast<uv_handle_t*>(handle)));
-  uint64_t count;
-  // Nothing to read means that somebody else has reaped what it told of.
-  if (read(ring->eventfd, &count, sizeof count) < 0 && errno != EAGAIN) return;
-  Enter(ring, ring->kernel.isDeferred());
-  Collect(ring);
-  Deliver(ring);
-}
-
 // ---- beginning and end
 
 // Waits until the kernel has nothing of this ring in its hands. What it has not begun is cancelled.
@@ -326,6 +306,40 @@ void EndRing(Ring* ring, void (*then)(void*), void* data) {
     uv_poll_stop(ring->poll);
     uv_close(reinterpret_cast<uv_handle_t*>(ring->poll), OnHandleClosed);
   }
+}
+
+// ---- turns of the loop
+
+void EndTurn(Ring* ring) {
+  ring->isTurning = false;
+  if (ring->endsAfterTurn) EndRing(ring, nullptr, nullptr);
+}
+
+void OnPrepare(uv_prepare_t* handle) {
+  auto* ring = static_cast<Ring*>(uv_handle_get_data(reinterpret_cast<uv_handle_t*>(handle)));
+  uv_prepare_stop(handle);
+  ring->isPrepared = false;
+  ring->isTurning = true;
+  // Reads from the page cache are complete on return, and what their callers ask for next must not wait for the loop to wake up.
+  for (int round = 0; round < kRoundsMost && ring->kernel.Waiting() > 0; round++) {
+    Enter(ring, ring->kernel.isDeferred());
+    Collect(ring);
+    Deliver(ring);
+  }
+  if (ring->kernel.Waiting() > 0) Wake(ring);
+  EndTurn(ring);
+}
+
+void OnReadable(uv_poll_t* handle, int, int) {
+  auto* ring = static_cast<Ring*>(uv_handle_get_data(reinterpret_cast<uv_handle_t*>(handle)));
+  uint64_t count;
+  // Nothing to read means that somebody else has reaped what it told of.
+  if (read(ring->eventfd, &count, sizeof count) < 0 && errno != EAGAIN) return;
+  ring->isTurning = true;
+  Enter(ring, ring->kernel.isDeferred());
+  Collect(ring);
+  Deliver(ring);
+  EndTurn(ring);
 }
 
 void OnEnvironmentEnd(napi_async_cleanup_hook_handle handle, void* data) {
@@ -424,7 +438,8 @@ Napi::Value Stop(const Napi::CallbackInfo& info) {
     return Throw(info.Env(), "ERR_URING_BUSY", std::to_string(ring->inFlight) + " operations are in flight");
   }
   environment->ring = nullptr;
-  EndRing(ring, nullptr, nullptr);
+  if (ring->isTurning) ring->endsAfterTurn = true;
+  else EndRing(ring, nullptr, nullptr);
   return info.Env().Undefined();
 }
 
