@@ -2,6 +2,7 @@ import type { Clock } from '../../host/clock.ts';
 import type { LivenessEvidence, ProcessIdentity } from '../../host/sharedMemory.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
 import { Lock } from './layout.ts';
+import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
 import { epochOf, type SeatStateName, stateOf } from './seat.ts';
 import { holderOf, type SeatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
@@ -15,19 +16,7 @@ export interface Judgement {
 }
 
 /** Bugs that can be planted here. */
-export interface LivenessMutants {
-  readonly deadByTimeout: boolean;
-  readonly startTimeIgnored: boolean;
-  readonly lockIgnored: boolean;
-}
-
-export function livenessMutants(telemetry: Telemetry): LivenessMutants {
-  return {
-    deadByTimeout: telemetry.mutant('dead-by-timeout'),
-    startTimeIgnored: telemetry.mutant('start-time-ignored'),
-    lockIgnored: telemetry.mutant('lock-ignored'),
-  };
-}
+export type LivenessMutants = Pick<IndexbusMutantFlags, 'deadByTimeout' | 'startTimeIgnored' | 'lockIgnored'>;
 
 const noMutants: LivenessMutants = { deadByTimeout: false, startTimeIgnored: false, lockIgnored: false };
 const mutantSilenceMs = 5000;
@@ -92,7 +81,7 @@ export class SeatProber {
     this.#segment = segment;
     this.#clock = clock;
     this.#telemetry = telemetry;
-    this.#mutants = livenessMutants(telemetry);
+    this.#mutants = plantedIn(telemetry);
     this.#seats = [...seatPlaces(segment.layout, 'producer'), ...seatPlaces(segment.layout, 'consumer')];
     this.#seen = new Int32Array(this.#seats.length);
     this.#seenAt = new Float64Array(this.#seats.length).fill(clock.now());

@@ -1,37 +1,47 @@
 import { bytesOf, keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, topicOf } from './descriptor.ts';
+import { seatsMax } from './layout.ts';
+
+/** A topic's number in its segment has 16 bits. */
+export const topicsPerSegment = 1 << 16;
 
 /**
- * Received messages, in room that is used again and again: descriptors as numbers, payloads behind each other in `words`. Its getters make no
- * objects, `bytes` excepted.
+ * Received messages, in room that is used again and again: descriptors as numbers, payloads in `words`, behind each other where they were copied,
+ * in the segment itself where they are viewed. Its getters make no objects, `bytes` excepted.
  */
 export class MessageBatch {
   /** Messages in it. */
   length = 0;
-  /** Payloads, each from a word of its own. */
-  readonly words: Int32Array;
-  readonly #bytes: Uint8Array;
+  /** Payloads, each from a word of its own. Look it up after each receive: it is the segment's where messages are viewed. */
+  words: Int32Array;
+  #bytes: Uint8Array;
+  readonly #ownWords: Int32Array;
+  readonly #ownBytes: Uint8Array;
   readonly #descriptors: Int32Array;
   readonly #offsets: Int32Array;
+  /** Added to topics and producers: where the bus has several segments, says which. */
+  #segment = 0;
 
   /**
    * @param messages most messages of one batch
-   * @param payloadBytes room for all their payloads
+   * @param payloadBytes room for all their payloads, each rounded up to 4 bytes; 0 where messages are viewed
    */
   constructor(messages: number, payloadBytes: number) {
-    this.words = new Int32Array(Math.ceil(payloadBytes / 4));
-    this.#bytes = new Uint8Array(this.words.buffer);
+    this.#ownWords = new Int32Array(Math.ceil(payloadBytes / 4));
+    this.#ownBytes = new Uint8Array(this.#ownWords.buffer);
+    this.words = this.#ownWords;
+    this.#bytes = this.#ownBytes;
     this.#descriptors = new Int32Array(messages * 4);
-    this.#offsets = new Int32Array(messages + 1);
+    this.#offsets = new Int32Array(messages);
   }
 
   /** Most messages. */
   get capacity(): number {
-    return this.#offsets.length - 1;
+    return this.#offsets.length;
   }
 
-  /** Topic's number of message `index`. */
+  /** Topic of message `index`, as `Bus.topic` told it. */
   topic(index: number): number {
-    return topicOf(this.#descriptors[index * 4 + 2] ?? 0);
+    return this.#segment * topicsPerSegment + topicOf(this.#descriptors[index * 4 + 2] ?? 0);
   }
 
   /** Sixteen-bit hash of its key. */
@@ -39,9 +49,9 @@ export class MessageBatch {
     return keyHashOf(this.#descriptors[index * 4 + 2] ?? 0);
   }
 
-  /** Seat of its producer. */
+  /** Number of its producer: its seat, and 64 more for each segment before. */
   producer(index: number): number {
-    return ownerOf(this.#descriptors[index * 4] ?? 0);
+    return this.#segment * seatsMax + ownerOf(this.#descriptors[index * 4] ?? 0);
   }
 
   /** Number that its producer gave it, from 0, wrapping at 2^32. */
@@ -59,7 +69,7 @@ export class MessageBatch {
     return bytesOf(this.#descriptors[index * 4 + 1] ?? 0);
   }
 
-  /** Its payload; valid until the batch is filled again. */
+  /** Its payload; valid until the batch is filled again, a viewed one until the next receive or ack. */
   bytes(index: number): Uint8Array {
     const from = this.wordOffset(index) * 4;
     return this.#bytes.subarray(from, from + this.byteLength(index));
@@ -75,18 +85,32 @@ export class MessageBatch {
     return ((this.#descriptors[index * 4 + 1] ?? 0) & redeliveredFlag) !== 0;
   }
 
-  /** For receivers: first word of the room for the next payload. */
-  roomAt(index: number): number {
-    return this.#offsets[index] ?? 0;
+  /** For receivers: payloads go into the batch's own room. */
+  useOwnRoom(): void {
+    this.length = 0;
+    this.words = this.#ownWords;
+    this.#bytes = this.#ownBytes;
   }
 
-  /** For receivers: notes a message whose payload ends before `nextWord`. */
-  note(index: number, word0: number, word1: number, word2: number, word3: number, nextWord: number): void {
+  /** For receivers: payloads lie in a segment. */
+  useRoom(words: Int32Array, bytes: Uint8Array): void {
+    this.length = 0;
+    this.words = words;
+    this.#bytes = bytes;
+  }
+
+  /** For receivers: which segment of a bus the messages come from. */
+  comeFrom(segment: number): void {
+    this.#segment = segment;
+  }
+
+  /** For receivers: notes a message whose payload begins at `word` of `words`. */
+  note(index: number, word0: number, word1: number, word2: number, word3: number, word: number): void {
     const at = index * 4;
     this.#descriptors[at] = word0;
     this.#descriptors[at + 1] = word1;
     this.#descriptors[at + 2] = word2;
     this.#descriptors[at + 3] = word3;
-    this.#offsets[index + 1] = nextWord;
+    this.#offsets[index] = word;
   }
 }

@@ -1,103 +1,130 @@
-import type { Clock } from '../../host/clock.ts';
+import type { Host } from '../../host/host.ts';
 import type { Region } from '../../host/sharedMemory.ts';
+import { wakeRouter } from './bells.ts';
 import { descriptorWords, keyHash, topicAndKey } from './descriptor.ts';
 import { BusError, FencedError } from './errors.ts';
 import {
-  cursorWords,
   Header,
   type Layout,
   ProducerCursor,
   payloadBytesMax,
   Seat,
   Slot,
-  seatWords,
   slotHeaderWords,
+  topicNameBytes,
 } from './layout.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
+import { payloadCheck } from './payloadCheck.ts';
 import { Point } from './points.ts';
 import { SeatState, seatWord } from './seat.ts';
+import type { SeatPlace } from './seatPlaces.ts';
 import { SlotStack } from './slotStack.ts';
 
 /** A topic's number: what messages carry. */
 export type TopicId = number;
 
 /** Bugs that can be planted here. */
-export interface ProducerMutants {
-  readonly tailBeforePayload: boolean;
-}
+export type ProducerMutants = Pick<IndexbusMutantFlags, 'tailBeforePayload'>;
 
 export interface PublisherOptions {
   /** Messages after which the router is told; 1 to the slots. */
   readonly flushEvery: number;
   /** Of its own, below the slots; 0 for none. */
   readonly creditLimit: number;
-  /** Writes a check word over each payload, which receivers in checked mode compare. */
+  /** Writes a check word over each payload, which consumers that check compare. */
   readonly checked: boolean;
+  /** Runs `flush` when the caller's turn is over; called at most once a turn. */
+  readonly atEndOfTurn: (flush: () => void) => void;
 }
 
-/** A payload up to this many bytes is copied word by word, a longer one by the runtime. */
-const wordCopyBytes = 512;
+/** A payload of words up to this many is copied word by word, a longer one by the runtime where that needs no object. */
+const wordCopyMost = 128;
 
 /**
  * The hot path of a producer on its seat: takes a slot, writes the payload into it and a descriptor behind the tail, and tells the router of a whole
  * batch by one store of the tail. No call allocates, waits or enters the kernel, but for waking a router that sleeps.
+ *
+ * Slots and descriptors are written by plain stores: the store of the tail is sequentially consistent, and JavaScript's memory model
+ * moves no store of a thread behind it, so whoever sees the tail sees what stands before it.
  */
 export class Publisher {
+  /** The segment's words, for payloads that are written in place. */
   readonly words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #region: Region;
-  readonly #clock: Clock;
+  readonly #layout: Layout;
+  readonly #host: Host;
   readonly #slots: SlotStack;
-  readonly #options: PublisherOptions;
   readonly #mutants: ProducerMutants;
-  readonly #cursors: number;
+  readonly #place: SeatPlace;
   readonly #ring: number;
   readonly #pool: number;
   readonly #slotWords: number;
   readonly #mask: number;
   readonly #payloadMax: number;
-  readonly #seatAt: number;
   readonly #seatLive: number;
   readonly #bellWord: number;
   readonly #bellBit: number;
   readonly #total: number;
+  readonly #ownLimit: number;
+  readonly #checked: boolean;
+  readonly #atEndOfTurn: (flush: () => void) => void;
+  readonly #endTurn: () => void;
+  readonly #fenced: () => void;
+  readonly #wantedFlush: number;
+  #flushEvery: number;
   #tail: number;
   #flushed: number;
   #sequence = 0;
+  #stamp = 0;
+  /** Topics that are known to be there: all below. */
+  #topics = 0;
   #reserved = -1;
   #reservedBytes = 0;
-  #refused = 0;
-  #closed = false;
+  #refused: number;
+  #turnEnds = false;
+  #end: 'no' | 'closed' | 'fenced' = 'no';
+  /** The fence that the end of a turn met, for the next call to tell. */
+  #untold: FencedError | undefined;
 
+  /** @param fenced called once, when this side learns that the seat was taken: acknowledges it */
   constructor(
     region: Region,
     layout: Layout,
-    clock: Clock,
-    producer: number,
+    host: Host,
+    place: SeatPlace,
     epoch: number,
     options: PublisherOptions,
+    fenced: () => void,
     mutants: ProducerMutants,
   ) {
     this.#region = region;
     this.words = region.words;
     this.#bytes = region.bytes;
-    this.#clock = clock;
-    this.#options = options;
+    this.#layout = layout;
+    this.#host = host;
     this.#mutants = mutants;
-    this.#cursors = layout.producerCursors + producer * cursorWords;
-    this.#ring = layout.sources + producer * layout.sourceStep;
-    this.#pool = layout.pools + producer * layout.poolStep;
+    this.#place = place;
+    this.#ring = layout.sources + place.number * layout.sourceStep;
+    this.#pool = layout.pools + place.number * layout.poolStep;
     this.#slotWords = layout.slotWords;
     this.#mask = layout.sizes.slots - 1;
     this.#total = layout.sizes.slots;
     this.#payloadMax = payloadBytesMax(layout.sizes);
-    this.#seatAt = layout.producerSeats + producer * seatWords;
     this.#seatLive = seatWord(epoch, SeatState.live);
-    this.#bellWord = Header.doorbell + (producer >> 5);
-    this.#bellBit = 1 << (producer & 31);
-    this.#slots = new SlotStack(region, layout, producer);
-    this.#tail = Atomics.load(this.words, this.#cursors + ProducerCursor.sourceTail);
+    this.#bellWord = Header.doorbell + (place.number >> 5);
+    this.#bellBit = 1 << (place.number & 31);
+    this.#ownLimit = options.creditLimit;
+    this.#checked = options.checked;
+    this.#wantedFlush = options.flushEvery;
+    this.#flushEvery = options.flushEvery;
+    this.#atEndOfTurn = options.atEndOfTurn;
+    this.#endTurn = (): void => this.#flushAtEndOfTurn();
+    this.#fenced = fenced;
+    this.#slots = new SlotStack(region, layout, place.number, host.telemetry);
+    this.#tail = Atomics.load(this.words, place.cursors + ProducerCursor.sourceTail);
     this.#flushed = this.#tail;
-    this.#refused = Atomics.load(this.words, this.#cursors + ProducerCursor.refused);
+    this.#refused = Atomics.load(this.words, place.cursors + ProducerCursor.refused);
   }
 
   /** Messages that can be published before one is refused, as far as is known without a look at what came back. */
@@ -109,37 +136,43 @@ export class Publisher {
 
   /** The stricter of its own limit and the operator's; 0 for none. */
   #limit(): number {
-    const told = this.words[this.#seatAt + Seat.creditLimit] ?? 0;
-    const own = this.#options.creditLimit;
+    const told = this.words[this.#place.at + Seat.creditLimit] ?? 0;
+    const own = this.#ownLimit;
     return told === 0 ? own : own === 0 ? told : Math.min(told, own);
+  }
+
+  /** Whether `publish` has something to say: it would take a message, or tell of an end. */
+  hasNews(): boolean {
+    return this.#end !== 'no' || !this.#isLive() || this.hasCredit();
   }
 
   /** Whether `publish` would take a message now. */
   hasCredit(): boolean {
-    return this.#freeSlot() >= 0;
+    if (this.credit > 0) return true;
+    return this.#slots.fetch() && this.credit > 0;
   }
 
-  #freeSlot(): number {
+  #takeSlot(): number {
     this.#region.step(Point.takeSlot);
     const limit = this.#limit();
     if (limit !== 0 && this.#total - this.#slots.count >= limit) {
       if (!this.#slots.fetch() || this.#total - this.#slots.count >= limit) return -1;
     }
-    return this.#slots.peek();
+    return this.#slots.take();
   }
 
   /**
-   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_CLOSED, IB_FENCED.
+   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED.
    *
    * @param key of a keyed subscription, any 32-bit number; default 0
    */
   publish(topic: TopicId, payload: Uint8Array, key = 0): boolean {
     const { byteLength } = payload;
-    this.#check(byteLength);
-    const slot = this.#freeSlot();
+    this.#check(topic, byteLength);
+    const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
     const word = this.#pool + slot * this.#slotWords + slotHeaderWords;
-    if (this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
+    if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
     this.#region.step(Point.writePayload);
     this.#bytes.set(payload, word * 4);
     if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
@@ -149,16 +182,18 @@ export class Publisher {
   /** Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. */
   publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
     const byteLength = count * 4;
-    this.#check(byteLength);
-    const slot = this.#freeSlot();
+    this.#check(topic, byteLength);
+    const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
     const at = this.#pool + slot * this.#slotWords + slotHeaderWords;
+    if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
     this.#region.step(Point.writePayload);
-    if (byteLength <= wordCopyBytes) {
+    if (count > wordCopyMost && from === 0 && count === words.length) this.words.set(words, at);
+    else {
       const target = this.words;
       for (let index = 0; index < count; index += 1) target[at + index] = words[from + index] ?? 0;
-    } else this.words.set(words.subarray(from, from + count), at);
-    this.#append(topic, slot, byteLength, key);
+    }
+    if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
     return true;
   }
 
@@ -167,11 +202,15 @@ export class Publisher {
    * is kept, IB_TOO_LARGE.
    */
   reserve(byteLength: number): number {
-    this.#check(byteLength);
+    if (this.#end !== 'no') throw this.#endError();
+    this.#checkLength(byteLength);
     if (this.#reserved >= 0) {
-      throw new BusError('IB_RESERVED', 'a slot is reserved already: commit it first');
+      throw new BusError('IB_RESERVED', 'a slot is reserved already: commit it first', {
+        expected: 'no open reservation',
+        got: `one of ${this.#reservedBytes} bytes`,
+      });
     }
-    const slot = this.#freeSlot();
+    const slot = this.#takeSlot();
     if (slot < 0) {
       this.#refuse();
       return -1;
@@ -185,26 +224,31 @@ export class Publisher {
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const slot = this.#reserved;
     if (slot < 0) throw new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
-    if (byteLength > this.#reservedBytes || byteLength < 0) {
-      throw new BusError('IB_TOO_LARGE', `the commit is longer than what was reserved`, {
+    this.#check(topic, byteLength);
+    if (byteLength > this.#reservedBytes) {
+      throw new BusError('IB_TOO_LARGE', 'the commit is longer than what was reserved', {
         expected: `0 to ${this.#reservedBytes} bytes`,
         got: `${byteLength} bytes`,
       });
     }
-    this.#check(byteLength);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
+  }
+
+  /** Whether a slot is reserved and not committed. */
+  get isReserved(): boolean {
+    return this.#reserved >= 0;
   }
 
   #append(topic: TopicId, slot: number, byteLength: number, key: number): void {
     const { words } = this;
     const header = this.#pool + slot * this.#slotWords;
+    // One reading of the clock a batch: it costs more than a message. Wraps after 71 minutes; only differences of much less are taken.
+    if (this.#tail === this.#flushed) this.#stamp = (this.#host.clock.now() * 1000) | 0;
     words[header + Slot.sequence] = this.#sequence;
     words[header + Slot.byteLength] = byteLength;
-    // Wraps after 71 minutes; only differences of much less are taken.
-    words[header + Slot.publishedAt] = (this.#clock.now() * 1000) | 0;
-    words[header + Slot.check] = this.#options.checked ? payloadCheck(words, header + slotHeaderWords, byteLength) : 0;
-    this.#slots.take();
+    words[header + Slot.publishedAt] = this.#stamp;
+    words[header + Slot.check] = this.#checked ? payloadCheck(words, header + slotHeaderWords, byteLength) : 0;
     const at = this.#ring + (this.#tail & this.#mask) * descriptorWords;
     this.#region.step(Point.writeDescriptor);
     words[at] = slot;
@@ -213,63 +257,116 @@ export class Publisher {
     words[at + 3] = this.#sequence;
     this.#sequence = (this.#sequence + 1) | 0;
     this.#tail = (this.#tail + 1) | 0;
-    if (((this.#tail - this.#flushed) | 0) >= this.#options.flushEvery) this.flush();
+    if (((this.#tail - this.#flushed) | 0) >= this.#flushEvery) this.flush();
+    else if (!this.#turnEnds) {
+      this.#turnEnds = true;
+      this.#atEndOfTurn(this.#endTurn);
+    }
+  }
+
+  /** What a bug does that tells the router of a message before it is written. */
+  #appendEarly(topic: TopicId, slot: number, byteLength: number, key: number): void {
+    this.#append(topic, slot, byteLength, key);
+    this.flush();
   }
 
   /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile. */
   flush(): void {
     const { words } = this;
     if (this.#tail === this.#flushed) return;
+    if (this.#end !== 'no') throw this.#endError();
     this.#region.step(Point.storeTail);
-    Atomics.store(words, this.#cursors + ProducerCursor.sourceTail, this.#tail);
+    Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
     this.#flushed = this.#tail;
     this.#region.step(Point.ringDoorbell);
     if ((Atomics.load(words, this.#bellWord) & this.#bellBit) === 0) {
       Atomics.or(words, this.#bellWord, this.#bellBit);
     }
     this.#region.step(Point.wakeRouter);
-    if (Atomics.load(words, Header.routerSleeping) !== 0) {
-      Atomics.add(words, Header.routerWake, 1);
-      this.#region.wake(Header.routerWake, 1);
-    }
-    if (Atomics.load(words, this.#seatAt) !== this.#seatLive) {
-      this.#closed = true;
-      throw new FencedError('the seat was taken from this producer: open another', true);
+    wakeRouter(this.#region);
+    this.#flushEvery = this.#host.telemetry.buggify('flush-each') ? 1 : this.#wantedFlush;
+    if (!this.#isLive()) throw this.#learnFence(true);
+  }
+
+  #flushAtEndOfTurn(): void {
+    this.#turnEnds = false;
+    if (this.#end !== 'no') return;
+    try {
+      this.flush();
+    } catch (error) {
+      // Nobody is there to catch it; the next call tells.
+      if (!(error instanceof FencedError)) throw error;
+      this.#untold = error;
     }
   }
 
   #refuse(): boolean {
+    // What is not flushed would never come back, and a caller that tries until it succeeds never end its turn.
+    this.flush();
+    if (!this.#isLive()) throw this.#learnFence(false);
     this.#refused = (this.#refused + 1) | 0;
-    Atomics.store(this.words, this.#cursors + ProducerCursor.refused, this.#refused);
+    Atomics.store(this.words, this.#place.cursors + ProducerCursor.refused, this.#refused);
     return false;
   }
 
-  #check(byteLength: number): void {
-    if (this.#closed) throw this.#closedError();
-    if (byteLength > this.#payloadMax) {
-      throw new BusError(
-        'IB_TOO_LARGE',
-        `the payload does not fit into a slot: roll the segment with a greater slot_bytes`,
-        {
-          expected: `0 to ${this.#payloadMax} bytes`,
-          got: `${byteLength} bytes`,
-        },
-      );
-    }
+  /** Counts a wait for credit. */
+  countWait(): void {
+    const word = this.#place.cursors + ProducerCursor.creditWaits;
+    Atomics.store(this.words, word, (Atomics.load(this.words, word) + 1) | 0);
   }
 
-  #closedError(): BusError {
-    const word = Atomics.load(this.words, this.#seatAt);
-    return word === this.#seatLive
-      ? new BusError('IB_CLOSED', 'the producer is closed')
-      : new FencedError('the seat was taken from this producer: open another', false);
+  #check(topic: TopicId, byteLength: number): void {
+    if (this.#end !== 'no') throw this.#endError();
+    this.#checkLength(byteLength);
+    if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
   }
 
-  /** No call publishes any more; what was published and not flushed is flushed. */
-  end(): void {
-    if (this.#closed) return;
-    this.flush();
-    this.#closed = true;
+  #checkLength(byteLength: number): void {
+    if (byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax) return;
+    throw new BusError(
+      'IB_TOO_LARGE',
+      'the payload does not fit into a slot: roll the segment with a greater slot_bytes',
+      {
+        expected: `0 to ${this.#payloadMax} bytes`,
+        got: `${byteLength} bytes`,
+      },
+    );
+  }
+
+  /** Topics are numbered in the order in which they came and never go: the first without a name ends the list. */
+  #learnTopics(topic: TopicId): void {
+    const { topicNames, sizes } = this.#layout;
+    const step = topicNameBytes / 4;
+    while (this.#topics < sizes.topics && this.words[topicNames + this.#topics * step] !== 0) this.#topics += 1;
+    if (topic >>> 0 === topic && topic < this.#topics) return;
+    throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
+      expected: `0 to ${this.#topics - 1}`,
+      got: String(topic),
+    });
+  }
+
+  #isLive(): boolean {
+    return Atomics.load(this.words, this.#place.at) === this.#seatLive;
+  }
+
+  #learnFence(maybeRouted: boolean): FencedError {
+    this.#end = 'fenced';
+    this.#fenced();
+    return fencedError(maybeRouted);
+  }
+
+  #endError(): BusError {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    if (untold !== undefined) return untold;
+    return this.#end === 'fenced' ? fencedError(false) : new BusError('IB_CLOSED', 'the producer is closed');
+  }
+
+  /** No call publishes any more; what was published is flushed. A fence that is met here is acknowledged and not told. */
+  close(): void {
+    if (this.#end !== 'no') return;
+    this.#flushAtEndOfTurn();
+    if (this.#end === 'no') this.#end = 'closed';
   }
 
   /** Messages published since the seat was taken. */
@@ -278,17 +375,6 @@ export class Publisher {
   }
 }
 
-/** A word over a payload: xor and rotate, good against torn copies, not against an adversary. */
-export function payloadCheck(words: Int32Array, from: number, byteLength: number): number {
-  let check = 0x9e37_79b1 | 0;
-  const whole = byteLength >> 2;
-  for (let index = 0; index < whole; index += 1) {
-    check = Math.imul(((check << 5) | (check >>> 27)) ^ (words[from + index] ?? 0), 0x85eb_ca6b);
-  }
-  const rest = byteLength & 3;
-  if (rest > 0) {
-    const last = (words[from + whole] ?? 0) & ((1 << (rest * 8)) - 1);
-    check = Math.imul(((check << 5) | (check >>> 27)) ^ last, 0x85eb_ca6b);
-  }
-  return check;
+function fencedError(maybeRouted: boolean): FencedError {
+  return new FencedError('the seat was taken from this producer: open another', maybeRouted);
 }

@@ -1,14 +1,13 @@
 import type { Clock } from '../../host/clock.ts';
 import type { Region } from '../../host/sharedMemory.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
 
 /** Longest sleep without a look, in milliseconds: what a wake costs that got lost. */
 export const sleepBoundMs = 50;
 
 /** Bugs that can be planted here. */
-export interface WaitingMutants {
-  readonly sleepWithoutLook: boolean;
-}
+export type WaitingMutants = Pick<IndexbusMutantFlags, 'sleepWithoutLook'>;
 
 /**
  * Waiting for something that another participant does: some looks without rest, then the flag `sleeping`, one more look, and a sleep on the wake
