@@ -39,7 +39,7 @@ export function createRealFile(fd: number, path: string, calls: FileCalls, isUnc
     const kind = second.direct !== 'none' && isAligned && isOver ? 'direct' : 'synced';
     const descriptor = second[kind];
     if (typeof descriptor === 'number' && changes === covered && bytes <= calls.durableMostBytes) {
-      writeAll(calls, descriptor, position, buffers, (error) => {
+      writeAll(kind === 'direct' ? calls.writeDirect : calls.writeSynced, descriptor, position, buffers, (error) => {
         if (error === undefined) done();
         else if (kind === 'direct' && isRefusal(error)) {
           // The file system opens files with O_DIRECT and then does not write so.
@@ -131,7 +131,7 @@ export function createRealFile(fd: number, path: string, calls: FileCalls, isUnc
         ? operate<void>('write', (resolve, fail) =>
             writeDurably(position, buffers, (error) => (error === undefined ? resolve() : fail(error))),
           )
-        : change('write', (done) => writeAll(calls, fd, position, buffers, done)),
+        : change('write', (done) => writeAll(calls.write, fd, position, buffers, done)),
 
     sync: () =>
       operate<void>('sync', (resolve, fail) => {

@@ -29,6 +29,20 @@ export interface FileCalls {
     position: number,
     done: (error: unknown, written: number) => void,
   ): void;
+  /** As `write`, on a descriptor with O_DSYNC: when it is done, what was written is durable. */
+  writeSynced(
+    fd: number,
+    buffers: readonly Uint8Array[],
+    position: number,
+    done: (error: unknown, written: number) => void,
+  ): void;
+  /** As `writeSynced`, on a descriptor with O_DIRECT besides. Called only where `isDirect`. */
+  writeDirect(
+    fd: number,
+    buffers: readonly Uint8Array[],
+    position: number,
+    done: (error: unknown, written: number) => void,
+  ): void;
   /** As `write`, and makes everything of the file durable if all was written. */
   writeAndSync(
     fd: number,
@@ -73,6 +87,8 @@ export const nodeFileCalls: FileCalls = {
     );
   },
   write,
+  writeSynced: write,
+  writeDirect: write,
   writeAndSync(fd, buffers, position, done) {
     write(fd, buffers, position, (error, written) => {
       if (error !== undefined) {

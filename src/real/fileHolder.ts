@@ -40,7 +40,7 @@ export async function acquireFileLock(fd: number, path: string): Promise<FileLoc
 function writeHolder(fd: number, pid: number): Promise<void> {
   const line = formatHolder(pid);
   return new Promise((resolve, reject) => {
-    writeAll(nodeFileCalls, fd, 0, [line], (error) => {
+    writeAll(nodeFileCalls.write, fd, 0, [line], (error) => {
       if (error !== undefined) reject(error);
       else fs.ftruncate(fd, line.byteLength, (failed) => (failed === null ? resolve() : reject(failed)));
     });

@@ -31,9 +31,9 @@ export function readAll(
   else next();
 }
 
-/** Writes all of the buffers. */
+/** Writes all of the buffers by one of an adapter's calls. */
 export function writeAll(
-  calls: FileCalls,
+  write: FileCalls['write'],
   fd: number,
   position: number,
   buffers: readonly Uint8Array[],
@@ -44,13 +44,13 @@ export function writeAll(
     done();
     return;
   }
-  calls.write(fd, buffers, position, (error, written) => {
+  write(fd, buffers, position, (error, written) => {
     if (error !== undefined) {
-      if (isInterrupted(error)) writeAll(calls, fd, position, buffers, done);
+      if (isInterrupted(error)) writeAll(write, fd, position, buffers, done);
       else done(error);
     } else if (written === total) done();
     else if (written === 0) done(nothingTaken());
-    else writeAll(calls, fd, position + written, dropBytes(buffers, written), done);
+    else writeAll(write, fd, position + written, dropBytes(buffers, written), done);
   });
 }
 

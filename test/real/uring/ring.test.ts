@@ -182,6 +182,23 @@ describe.runIf(support.ok)('the ring of a thread (io_uring)', () => {
     expect(addonOf().uringStats()?.refused).toBeGreaterThan(0);
   });
 
+  it('should keep direct writes direct when it is full', async () => {
+    const { ring } = start();
+    const file = await createRealDisk(createUringFileCalls(ring)).open(join(directory, 'pages'), { mode: 'create' });
+    const count = ringSlots * 2;
+    await file.allocate((count + 1) * 4096);
+    await file.write(count * 4096, [new Uint8Array(4096)], { durable: true });
+    await Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        file.write(i * 4096, [new Uint8Array(4096).fill(i + 1)], { durable: true }),
+      ),
+    );
+    const into = new Uint8Array(count * 4096);
+    expect(await file.read(0, into)).toBe(into.length);
+    expect(into.every((byte, at) => byte === (at >> 12) + 1)).toBe(true);
+    await file.close();
+  });
+
   it('should write and read many pieces, beyond 4 GiB, past the page cache and through it', async () => {
     const { ring } = start();
     const disk = createRealDisk(createUringFileCalls(ring));
