@@ -2,18 +2,18 @@ import type { Disk } from '../host/disk.ts';
 import type { Host } from '../host/host.ts';
 import type { Telemetry } from '../host/telemetry.ts';
 import { createRealClock } from './clock.ts';
-import { createRealDisk } from './disk.ts';
 import { createRealNetwork } from './network.ts';
 import { createRealRandom } from './random.ts';
 import { createSharedMemory } from './shm/sharedMemory.ts';
 import { createRealTelemetry, type RealTelemetryOptions } from './telemetry.ts';
+import { createBestDisk } from './uring/disk.ts';
 
 export interface RealHostOptions {
   /** Stable identity of the machine; the host name is a good one. */
   readonly name: string;
   /** Which start of a process this is; whoever counts the starts knows. Default 1. */
   readonly incarnation?: number;
-  /** Default the file systems of this machine. */
+  /** Default the file systems of this machine, through io_uring where the kernel allows it. */
   readonly disk?: Disk;
   /** A telemetry, or how to make one. Default pino on standard output at level `info`. */
   readonly telemetry?: Telemetry | { readonly options: RealTelemetryOptions };
@@ -28,7 +28,7 @@ export function createRealHost(options: RealHostOptions): Host {
     pid: process.pid,
     clock: createRealClock(),
     random: createRealRandom(),
-    disk: options.disk ?? createRealDisk(),
+    disk: options.disk ?? createBestDisk(),
     network: createRealNetwork(),
     shm: createSharedMemory(),
     telemetry:
