@@ -68,12 +68,12 @@ Napi::Value ThrowErrno(Napi::Env env, int number, const char* call, const std::s
 
 bool ReadInteger(const Napi::CallbackInfo& info, size_t index, const char* name, int64_t least, int64_t most,
                  int64_t* out) {
-  Napi::Value value = info[index];
-  if (!value.IsNumber()) {
+  double number;
+  // It refuses what is no number by itself: one call where waits and wakes are counted in nanoseconds.
+  if (napi_get_value_double(info.Env(), info[index], &number) != napi_ok) {
     Throw(info.Env(), "ERR_INVALID_ARG_TYPE", std::string(name) + ": expected a number");
     return false;
   }
-  double number = value.As<Napi::Number>().DoubleValue();
   if (!(std::floor(number) == number) || number < static_cast<double>(least) || number > static_cast<double>(most)) {
     Throw(info.Env(), "ERR_OUT_OF_RANGE",
           std::string(name) + ": expected an integer of " + std::to_string(least) + ".." + std::to_string(most) +

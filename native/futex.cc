@@ -98,11 +98,11 @@ class LoopWaits final : public WaitOwner {
 bool ReadWait(const Napi::CallbackInfo& info, Word* word, int32_t* expected, int64_t* deadline) {
   int64_t value;
   if (!ReadInteger(info, 2, "expected", INT32_MIN, INT32_MAX, &value)) return false;
-  if (!info[3].IsNumber() || std::isnan(info[3].As<Napi::Number>().DoubleValue())) {
+  double ms;
+  if (napi_get_value_double(info.Env(), info[3], &ms) != napi_ok || std::isnan(ms)) {
     Throw(info.Env(), "ERR_INVALID_ARG_TYPE", "timeoutMs: expected a number");
     return false;
   }
-  const double ms = info[3].As<Napi::Number>().DoubleValue();
   // 30 years are for ever, and no sum of them overflows.
   *deadline = ms >= 1e12 ? kForever : MonotonicNow() + static_cast<int64_t>(std::fmax(ms, 0) * 1e6);
   *expected = static_cast<int32_t>(value);

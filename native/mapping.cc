@@ -238,13 +238,10 @@ void Release(Mapping* mapping) {
 
 bool AcquireWord(const Napi::CallbackInfo& info, size_t wordsIndex, Word* out) {
   napi_value words = info[wordsIndex];
-  bool isTypedArray = false;
   napi_typedarray_type type = napi_uint8_array;
   size_t length = 0;
   void* data = nullptr;
-  napi_is_typedarray(info.Env(), words, &isTypedArray);
-  if (!isTypedArray ||
-      napi_get_typedarray_info(info.Env(), words, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(info.Env(), words, &type, &length, &data, nullptr, nullptr) != napi_ok ||
       type != napi_int32_array) {
     Throw(info.Env(), "ERR_INVALID_ARG_TYPE", "words: expected an Int32Array");
     return false;

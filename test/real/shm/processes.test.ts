@@ -1,12 +1,14 @@
 import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { LivenessEvidence } from '../../../src/host/sharedMemory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { withChildren } from './child.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { describeNative } from './needsNative.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 /** A shell that starts a program with its standard input and becomes one that never waits for it. */
 const neverReaps = 'exec 3<&0; "$@" <&3 3<&- & exec sleep 600 >/dev/null 3<&-';
@@ -80,6 +82,21 @@ describeNative('shared memory between processes', (addon) => {
           while (Atomics.load(region.words, 1) < round) region.wait(1, round - 1, 1000);
         }
         expect(await child.answer()).toBe('done');
+      }),
+    ));
+
+  test('of processes that make a name at once one makes it, and all have the same', () =>
+    inMemoryDirectory((directory) =>
+      withChildren(async (start) => {
+        for (const backing of ['tmpfs', 'memfd']) {
+          const children = await Promise.all([0, 1, 2].map(() => start([directory, backing, '4096', backing])));
+          for (const [index, child] of children.entries()) await child.ask(`store ${index} ${index + 1}`);
+          for (const child of children) {
+            expect([await child.ask('load 0'), await child.ask('load 1'), await child.ask('load 2')]).toEqual([
+              1, 2, 3,
+            ]);
+          }
+        }
       }),
     ));
 
