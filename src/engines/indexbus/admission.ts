@@ -11,11 +11,16 @@ export const Admission = {
 } as const;
 export type AdmissionVerdict = (typeof Admission)[keyof typeof Admission];
 
-/** The table of admission: its rows in this order. Numbers in, a number out: it runs once a lane a message. */
+/**
+ * The table of admission: its rows in this order. Pure; runs for lanes that are at one of their limits.
+ *
+ * @param creditLimit 0 for none
+ * @param held slots of the message's producer that the lane has
+ * @param share how many it may have; above all that it can have where it has no share
+ */
 export function admit(
   blocking: boolean,
   dropOldest: boolean,
-  view: boolean,
   depth: number,
   capacity: number,
   creditLimit: number,
@@ -23,7 +28,7 @@ export function admit(
   share: number,
 ): AdmissionVerdict {
   if (creditLimit > 0 && depth >= creditLimit) return blocking ? Admission.park : Admission.dropNoCredit;
-  if (!blocking && !view && held >= share) return dropOldest ? Admission.evict : Admission.dropPool;
+  if (!blocking && held >= share) return dropOldest ? Admission.evict : Admission.dropPool;
   if (depth >= capacity) {
     if (blocking) return Admission.park;
     return dropOldest ? Admission.evict : Admission.dropNewest;
@@ -36,8 +41,7 @@ export function admit(
  * their capacity reserved.
  */
 export function poolShare(slots: number, batchSize: number, viewCapacities: number, copyLanes: number): number {
-  if (copyLanes === 0) return slots;
-  return Math.max(0, Math.floor((slots - 2 * batchSize - viewCapacities) / copyLanes));
+  return Math.max(0, Math.floor((slots - 2 * batchSize - viewCapacities) / Math.max(1, copyLanes)));
 }
 
 /** A lane that would leave every lane less than this of each pool does not come in. */

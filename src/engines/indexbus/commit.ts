@@ -1,5 +1,6 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import { distance, frozen, isFrozen } from './cursor.ts';
+import { BusError } from './errors.ts';
 import {
   cursorWords,
   keyBuckets,
@@ -12,6 +13,7 @@ import {
   subscriptionsMax,
   subscriptionWords,
 } from './layout.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
 
 /** Words of a producer that only commits change, in the order of their numbers. */
@@ -70,13 +72,11 @@ export const StagedSubscription = {
 const ownerWords = keyBuckets / 4;
 const subscriptionStep = StagedSubscription.owners + ownerWords;
 
-/** Pairs that one more message may need, whatever it does: the plan ends before the record is that full. */
-const marginPairs = 64;
-
-/** Bugs that can be planted here. */
-export interface CommitMutants {
-  readonly redoHeadBlind: boolean;
-}
+/**
+ * Pairs that one more message may need, whatever it does, in the largest segment: of 64 lanes each its head, tail, reclaimed and a cause, of 64
+ * subscriptions a cause and a bucket's owner, of 64 producers what comes home. The plan ends before the record has no room for them.
+ */
+const marginPairs = 64 * 4 + 64 * 2 + 64 * 2;
 
 /**
  * The words that only the router changes, as its next commit leaves them: staged while it plans, sealed as (word, value) pairs into the redo record,
@@ -98,12 +98,12 @@ export class Commit {
   readonly #values: Int32Array;
   readonly #stagedIn: Int32Array;
   readonly #dirty: Int32Array;
-  readonly #mutants: CommitMutants;
+  readonly #mutants: Pick<IndexbusMutantFlags, 'redoHeadBlind'>;
   #count = 0;
   #round = 1;
   #sequence: number;
 
-  constructor(region: Region, layout: Layout, mutants: CommitMutants) {
+  constructor(region: Region, layout: Layout, mutants: Pick<IndexbusMutantFlags, 'redoHeadBlind'>) {
     this.#region = region;
     this.#words = region.words;
     this.#layout = layout;
@@ -146,9 +146,9 @@ export class Commit {
     }
   }
 
-  /** Takes all values from the segment: after a recovery, or when a seat's cursors were set outside a commit. */
+  /** Takes all values from the segment: after a recovery. */
   reload(): void {
-    this.#round += 1;
+    this.#round = (this.#round + 1) | 0;
     this.#count = 0;
     for (let number = 0; number < this.#wordOf.length; number += 1) {
       const word = this.#wordOf[number] ?? -1;
@@ -179,6 +179,7 @@ export class Commit {
   stage(number: number, value: number): void {
     this.#values[number] = value;
     if (this.#stagedIn[number] === this.#round) return;
+    if (this.#count >= redoPairsMax) throw new Error(`a commit changes more than ${redoPairsMax} words`);
     this.#stagedIn[number] = this.#round;
     this.#dirty[this.#count] = number;
     this.#count += 1;
@@ -188,9 +189,11 @@ export class Commit {
     this.stage(number, ((this.#values[number] ?? 0) + more) | 0);
   }
 
-  /** Sets a value that the segment has already. */
+  /** Sets a word at once, outside a commit: cursors of a seat that nobody holds yet. */
   adopt(number: number, value: number): void {
+    if (this.#stagedIn[number] === this.#round) throw new Error('a word that is staged cannot be set at once');
     this.#values[number] = value;
+    Atomics.store(this.#words, this.#wordOf[number] ?? 0, value);
   }
 
   /** Whether the record has no room for what one more message may change. */
@@ -204,19 +207,19 @@ export class Commit {
 
   /** Writes the pairs and seals them: from the last store on the commit has happened. */
   seal(): void {
-    const { step } = this.#region;
+    const words = this.#words;
     let at = this.#redo + Redo.pairs;
-    step(Point.writeRedo);
+    this.#region.step(Point.writeRedo);
     for (let index = 0; index < this.#count; index += 1) {
       const number = this.#dirty[index] ?? 0;
-      this.#words[at] = this.#wordOf[number] ?? 0;
-      this.#words[at + 1] = this.#values[number] ?? 0;
+      words[at] = this.#wordOf[number] ?? 0;
+      words[at + 1] = this.#values[number] ?? 0;
       at += 2;
     }
-    this.#words[this.#redo + Redo.count] = this.#count;
+    words[this.#redo + Redo.count] = this.#count;
     this.#sequence = (this.#sequence + 1) | 0;
-    step(Point.seal);
-    Atomics.store(this.#words, this.#redo + Redo.sealed, this.#sequence);
+    this.#region.step(Point.seal);
+    Atomics.store(words, this.#redo + Redo.sealed, this.#sequence);
   }
 
   /** Stores what was sealed. */
@@ -228,38 +231,65 @@ export class Commit {
     this.#round = (this.#round + 1) | 0;
   }
 
-  /** Whether a predecessor sealed a commit and did not end it; then ends it. */
+  /**
+   * Whether a predecessor sealed a commit and did not end it; then ends it. Throws IB_CORRUPT where the record is none that a router can have
+   * written.
+   *
+   * @param trustUnsealed a planted bug: also what was not sealed
+   */
   finishPredecessors(trustUnsealed: boolean): boolean {
     const sealed = Atomics.load(this.#words, this.#redo + Redo.sealed);
     const done = Atomics.load(this.#words, this.#redo + Redo.done);
     if (sealed === done && !trustUnsealed) return false;
     const count = this.#words[this.#redo + Redo.count] ?? 0;
-    if (count < 0 || count > redoPairsMax)
-      throw new Error(`the redo record tells of ${count} pairs of ${redoPairsMax}`);
+    this.#checkRecord(count);
     this.#region.step(Point.finishRedo);
     this.#store(count);
     this.#region.step(Point.commitDone);
     Atomics.store(this.#words, this.#redo + Redo.done, sealed);
     this.#sequence = sealed;
-    return true;
+    return sealed !== done;
   }
 
-  #store(count: number): void {
-    const { step } = this.#region;
-    let at = this.#redo + Redo.pairs;
+  #checkRecord(count: number): void {
+    if (count < 0 || count > redoPairsMax) {
+      throw new BusError('IB_CORRUPT', 'the redo record is damaged', {
+        expected: `0 to ${redoPairsMax} pairs`,
+        got: String(count),
+      });
+    }
+    const known = new Set(this.#wordOf);
     for (let index = 0; index < count; index += 1) {
-      const word = this.#words[at] ?? 0;
-      const value = this.#words[at + 1] ?? 0;
-      at += 2;
-      if (this.#isHead(word)) {
-        step(Point.applyHead);
-        this.#storeHead(word, value);
-      } else {
-        step(Point.apply);
-        Atomics.store(this.#words, word, value);
+      const word = this.#words[this.#redo + Redo.pairs + 2 * index] ?? -1;
+      if (word < 0 || !known.has(word)) {
+        throw new BusError('IB_CORRUPT', 'the redo record is damaged', {
+          expected: 'words that commits change',
+          got: `word ${word}`,
+        });
       }
     }
   }
+
+  #store(count: number): void {
+    const words = this.#words;
+    let at = this.#redo + Redo.pairs;
+    for (let index = 0; index < count; index += 1) {
+      const word = words[at] ?? 0;
+      const value = words[at + 1] ?? 0;
+      at += 2;
+      if (this.#isHead(word)) {
+        this.#region.step(Point.applyHead);
+        this.#storeHead(word, value);
+      } else {
+        this.#region.step(Point.apply);
+        Atomics.store(words, word, value);
+      }
+      if (this.midway !== undefined && index === count >> 1) this.midway();
+    }
+  }
+
+  /** A planted bug: called between the words of a commit. */
+  midway: (() => void) | undefined = undefined;
 
   /** A head is stored only while it is frozen: once it was thawed its consumer may have moved it. */
   #storeHead(word: number, value: number): void {

@@ -5,11 +5,12 @@ import { type Lanes, planEnds } from './lanes.ts';
 /** Why a group takes a message in none of its lanes; lanes are 0 and above. */
 export const GroupRefusal = {
   park: -1,
+  /** All of several lanes refused, and one of them for lack of credit. */
   noCredit: -2,
   /** All of several lanes were full. */
   allFull: -3,
-  /** Its one lane was full, or the lane of the key; `refusing` tells which and `cause` why. */
-  laneFull: -4,
+  /** Its one lane refused, or the lane of the key; `refusing` tells which and `cause` why. */
+  laneRefused: -4,
   planEnds: -5,
 } as const;
 
@@ -27,9 +28,11 @@ export class Group {
   readonly #leastDepth: boolean;
   #next = 0;
   #run = 0;
-  /** After `laneFull`: the lane and the verdict. */
+  /** After `laneRefused`: the lane and the verdict. */
   refusing = -1;
   cause: number = Admission.dropNewest;
+  /** Whether the lane chosen last has to make room first. */
+  evicts = false;
 
   constructor(record: number, lanes: readonly number[], keys: KeyBuckets | undefined, leastDepth: boolean) {
     this.record = record;
@@ -41,22 +44,31 @@ export class Group {
   /** The lane for a message, or a `GroupRefusal`. A lane that would have to evict is chosen only where none has room. */
   choose(lanes: Lanes, producer: number, keyHash: number): number {
     if (this.keys !== undefined) return this.#one(lanes, this.keys.laneOf(keyHash), producer);
+    return this.#any(lanes, producer);
+  }
+
+  /** As `choose`, for an entry that another lane gives back: that of a key goes where its newer messages will go. */
+  chooseAgain(lanes: Lanes, producer: number, keyHash: number): number {
+    if (this.keys !== undefined) return this.#one(lanes, this.keys.heir(keyHash, this.lanes), producer);
+    return this.#any(lanes, producer);
+  }
+
+  #any(lanes: Lanes, producer: number): number {
     if (this.lanes.length === 1) return this.#one(lanes, this.lanes[0] ?? -1, producer);
-    if (this.#leastDepth) return this.#shallowest(lanes, producer);
-    return this.#inTurn(lanes, producer);
+    return this.#leastDepth ? this.#shallowest(lanes, producer) : this.#inTurn(lanes, producer);
   }
 
   #one(lanes: Lanes, lane: number, producer: number): number {
-    // Its bucket waits for a former owner, see `keyBuckets.ts`.
+    // Its bucket waits for what a lane that ended gives back, see `keyBuckets.ts`.
     if (lane < 0) return GroupRefusal.park;
     const verdict = lanes.verdict(lane, producer);
+    this.evicts = verdict === Admission.evict;
     if (verdict === Admission.place || verdict === Admission.evict) return lane;
     if (verdict === Admission.park) return GroupRefusal.park;
     if (verdict === planEnds) return GroupRefusal.planEnds;
-    if (verdict === Admission.dropNoCredit) return GroupRefusal.noCredit;
     this.refusing = lane;
     this.cause = verdict;
-    return GroupRefusal.laneFull;
+    return GroupRefusal.laneRefused;
   }
 
   #inTurn(lanes: Lanes, producer: number): number {
@@ -75,11 +87,13 @@ export class Group {
         if (turn !== 0) this.#run = 0;
         this.#next = index;
         this.#run += 1;
+        this.evicts = false;
         return lane;
       }
       if (verdict === Admission.evict) evicting = evicting < 0 ? lane : evicting;
       else worst = worse(worst, verdict);
     }
+    this.evicts = true;
     return worst === GroupRefusal.planEnds || evicting < 0 ? worst : evicting;
   }
 
@@ -99,6 +113,7 @@ export class Group {
       } else if (verdict === Admission.evict) evicting = evicting < 0 ? lane : evicting;
       else worst = worse(worst, verdict);
     }
+    this.evicts = best < 0;
     if (best >= 0) return best;
     return worst === GroupRefusal.planEnds || evicting < 0 ? worst : evicting;
   }

@@ -1,11 +1,13 @@
 import type { Region } from '../../host/sharedMemory.ts';
-import { Admission, type AdmissionVerdict, admit, poolShare } from './admission.ts';
+import { Admission, type AdmissionVerdict, admit } from './admission.ts';
 import { type Commit, StagedLane, StagedProducer } from './commit.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
-import { bytesOf, ownerOf, slotOf } from './descriptor.ts';
-import { Access, cursorWords, LaneCursor, LaneMode, type Layout, Seat, seatWords } from './layout.ts';
+import { ownerOf, slotOf } from './descriptor.ts';
+import { Access, cursorWords, LaneCursor, LaneMode, type Layout, ProducerCursor, Seat, seatWords } from './layout.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
+import type { RouterObserver } from './observer.ts';
 import { Point } from './points.ts';
-import type { SlotCounts } from './slotCounts.ts';
+import { Release, type SlotCounts } from './slotCounts.ts';
 
 /** Room: none left in the ring, or nothing published to evict: the plan has to end here, and go on after its commit. */
 export const planEnds = 6;
@@ -20,32 +22,21 @@ export const LaneLife = {
   ending: 2,
 } as const;
 
-/** Bugs that can be planted here. */
-export interface LaneMutants {
-  readonly freezeSkipped: boolean;
-  readonly roomFromObserved: boolean;
-  readonly creditFromOldTail: boolean;
-  readonly shareOff: boolean;
-  readonly viewFreedAtHead: boolean;
-  readonly returnBeforeSeal: boolean;
-}
+/** Of a lane without a share or a limit of its own. */
+const unlimited = 0x7fff_ffff;
+/** How often a head that its consumer moves at the same time is frozen anew, before the plan ends instead. */
+const freezeTries = 8;
+/** A head that the router moved so far, without its consumer, could come round to where the consumer expects it. */
+const movesMax = 1 << 30;
 
-/** What looks at the lanes of a router from outside: probes, and the order of events that a twin follows. */
-export interface LaneObserver {
-  /** The consumer took an entry between the look at its head and the freeze. */
-  evictionLost(lane: number): void;
-  evicted(lane: number, entry: number): void;
-}
-
-/** A cursor of a lane or a descriptor of its ring that no participant can have written: the lane has to be fenced. */
-export class LaneCorrupt extends Error {
-  override readonly name = 'LaneCorrupt';
-  readonly lane: number;
-
-  constructor(lane: number, what: string) {
-    super(`lane ${lane}: ${what}`);
-    this.lane = lane;
-  }
+/** What the lanes of a router are made of. */
+export interface LaneParts {
+  readonly region: Region;
+  readonly layout: Layout;
+  readonly commit: Commit;
+  readonly counts: SlotCounts;
+  readonly mutants: IndexbusMutantFlags;
+  readonly observer: RouterObserver | undefined;
 }
 
 /**
@@ -60,35 +51,46 @@ export class Lanes {
   readonly capacity: Int32Array;
   /** 0 for none. */
   readonly creditLimit: Int32Array;
+  /** In milliseconds; 0 for never. */
+  readonly detachAfterMs: Int32Array;
   readonly subscription: Int32Array;
   /** When the lane last refused without moving since, in milliseconds; -1 while it does not refuse. */
   readonly refusesSince: Float64Array;
-  /** Where the consumer was last seen, or where an eviction has put it: everything before is no longer in the lane. */
+  /** Where the consumer was last seen, or where an eviction has put it: everything before is no longer in the lane. Of a view lane: done. */
   readonly head: Int32Array;
   /** Tail with what is staged. */
   readonly tail: Int32Array;
+  /** Heads that stay frozen: the lane ends. */
+  readonly stopped: Uint8Array;
+  /** The poll's time, in milliseconds. */
+  now = 0;
+  /** A lane whose cursor or ring has what no participant can have written; -1 for none. It has to be fenced, and the plan ends. */
+  corrupt = -1;
+  corruption = '';
+  /** An eviction, and what became of it: probes read and clear them. */
+  evictions = 0;
+  evictionsLost = 0;
+  sharesRefused = 0;
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
-  /** Heads that stay frozen: the seat was fenced. */
-  readonly fenced: Uint8Array;
+  #anyFrozen = false;
+  /** The stricter of capacity and credit limit. */
+  readonly #limit: Int32Array;
+  /** Slots of each producer that the lane may have. */
+  readonly #share: Int32Array;
+  /** Moves of the head by the router since its consumer last moved it. */
+  readonly #moves: Int32Array;
   readonly #region: Region;
   readonly #words: Int32Array;
   readonly #layout: Layout;
   readonly #commit: Commit;
   readonly #counts: SlotCounts;
-  readonly #mutants: LaneMutants;
-  readonly #observer: LaneObserver;
+  readonly #mutants: IndexbusMutantFlags;
+  readonly #observer: RouterObserver | undefined;
   readonly #ringMask: number;
-  #share = 0;
+  readonly #slotMask: number;
 
-  constructor(
-    region: Region,
-    layout: Layout,
-    commit: Commit,
-    counts: SlotCounts,
-    mutants: LaneMutants,
-    observer: LaneObserver,
-  ) {
+  constructor({ region, layout, commit, counts, mutants, observer }: LaneParts) {
     const { lanes } = layout.sizes;
     this.#region = region;
     this.#words = region.words;
@@ -98,27 +100,27 @@ export class Lanes {
     this.#mutants = mutants;
     this.#observer = observer;
     this.#ringMask = layout.sizes.laneRing - 1;
+    this.#slotMask = layout.sizes.slots - 1;
     this.life = new Uint8Array(lanes);
     this.blocking = new Uint8Array(lanes);
     this.dropOldest = new Uint8Array(lanes);
     this.view = new Uint8Array(lanes);
     this.capacity = new Int32Array(lanes);
     this.creditLimit = new Int32Array(lanes);
+    this.detachAfterMs = new Int32Array(lanes);
     this.subscription = new Int32Array(lanes);
     this.refusesSince = new Float64Array(lanes).fill(-1);
     this.head = new Int32Array(lanes);
     this.tail = new Int32Array(lanes);
+    this.stopped = new Uint8Array(lanes);
     this.#frozenNow = new Uint8Array(lanes);
-    this.fenced = new Uint8Array(lanes);
+    this.#limit = new Int32Array(lanes);
+    this.#share = new Int32Array(lanes).fill(unlimited);
+    this.#moves = new Int32Array(lanes);
   }
 
   get count(): number {
-    return this.#layout.sizes.lanes;
-  }
-
-  /** How many slots of each producer a non-blocking copy lane may have. */
-  get share(): number {
-    return this.#share;
+    return this.life.length;
   }
 
   /** Reads what the seat says of the lane: at a join, a recovery, a change. */
@@ -128,151 +130,182 @@ export class Lanes {
     this.blocking[lane] = mode & LaneMode.blocking ? 1 : 0;
     this.dropOldest[lane] = mode & LaneMode.dropOldest ? 1 : 0;
     this.view[lane] = this.#words[at + Seat.access] === Access.view ? 1 : 0;
-    this.capacity[lane] = this.#words[at + Seat.capacityOrRate] ?? 0;
-    this.creditLimit[lane] = this.#words[at + Seat.creditLimit] ?? 0;
+    const capacity = this.#words[at + Seat.capacityOrRate] ?? 0;
+    const creditLimit = this.#words[at + Seat.creditLimit] ?? 0;
+    this.capacity[lane] = capacity;
+    this.creditLimit[lane] = creditLimit;
+    this.detachAfterMs[lane] = this.#words[at + Seat.detachAfterMs] ?? 0;
     this.subscription[lane] = this.#words[at + Seat.subscription] ?? 0;
+    this.#limit[lane] = creditLimit > 0 ? Math.min(capacity, creditLimit) : capacity;
   }
 
-  /** Shares the pools anew among the live lanes. */
-  shareOut(batchSize: number): void {
-    this.#share = this.shareWith(batchSize, -1, false);
-  }
-
-  /** The share if `extra` were live as well. */
-  shareWith(batchSize: number, extra: number, minimal: boolean): number {
-    let copyLanes = 0;
-    let viewCapacities = 0;
-    for (let lane = 0; lane < this.count; lane += 1) {
-      if (this.life[lane] !== LaneLife.live && lane !== extra) continue;
-      if (this.blocking[lane]) continue;
-      if (this.view[lane]) viewCapacities += this.capacity[lane] ?? 0;
-      else copyLanes += 1;
-    }
-    const share = poolShare(this.#layout.sizes.slots, batchSize, viewCapacities, copyLanes);
-    return minimal ? Math.min(share, 16) : share;
-  }
-
+  /** Gives each lane its share of every pool: only those that copy and do not block have one. */
   setShare(share: number): void {
-    this.#share = this.#mutants.shareOff ? 0x7fff_ffff : share;
+    for (let lane = 0; lane < this.count; lane += 1) {
+      const shares = !this.blocking[lane] && !this.view[lane] && !this.#mutants.shareOff;
+      this.#share[lane] = shares ? share : unlimited;
+    }
+  }
+
+  /** The lane's share of each pool; as good as no limit where it has none. */
+  share(lane: number): number {
+    return this.#share[lane] ?? 0;
   }
 
   depth(lane: number): number {
-    const tail = this.#mutants.creditFromOldTail ? this.#committedTail(lane) : (this.tail[lane] ?? 0);
+    const tail = this.#mutants.creditFromOldTail ? this.committedTail(lane) : (this.tail[lane] ?? 0);
     return distance(tail, this.head[lane] ?? 0);
   }
 
-  #committedTail(lane: number): number {
+  committedTail(lane: number): number {
     return this.#words[this.#cursor(lane, LaneCursor.tail)] ?? 0;
+  }
+
+  /** Up to where the consumer is through with its messages. */
+  done(lane: number): number {
+    return Atomics.load(this.#words, this.#cursor(lane, LaneCursor.done));
+  }
+
+  /** The head as it stands in the segment, thawed. */
+  claimed(lane: number): number {
+    const head = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.head));
+    return isFrozen(head, this.committedTail(lane)) ? frozen(head) : head;
   }
 
   #cursor(lane: number, word: number): number {
     return this.#layout.laneCursors + lane * cursorWords + word;
   }
 
-  #entry(lane: number, cursor: number): number {
+  /** First word of an entry in the ring. */
+  entry(lane: number, cursor: number): number {
     return this.#layout.laneRings + lane * this.#layout.laneRingStep + (cursor & this.#ringMask) * 4;
+  }
+
+  /** Whether the consumer has moved since the last look. */
+  hasMoved(lane: number): boolean {
+    const byDone = this.view[lane] === 1 && !this.#mutants.viewFreedAtHead;
+    const seen = byDone ? this.done(lane) : this.claimed(lane);
+    return seen !== this.head[lane];
   }
 
   /**
    * Looks how far the consumer has come and takes back the slots that it let go. Stops early where the commit is full. A copy lane lets go at
    * its head, a view lane where its messages are done.
-   *
-   * @returns whether something came home
    */
-  observe(lane: number): boolean {
+  observe(lane: number): void {
     const byDone = this.view[lane] === 1 && !this.#mutants.viewFreedAtHead;
-    const word = this.#cursor(lane, byDone ? LaneCursor.done : LaneCursor.head);
     this.#region.step(Point.observeHead);
-    let seen = Atomics.load(this.#words, word);
-    const tail = this.#committedTail(lane);
+    let seen = Atomics.load(this.#words, this.#cursor(lane, byDone ? LaneCursor.done : LaneCursor.head));
+    const tail = this.committedTail(lane);
     if (!byDone && isFrozen(seen, tail)) seen = frozen(seen);
+    if (!this.#see(lane, seen, tail)) return;
+    if (this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed)) !== seen) this.takeBack(lane, seen);
+  }
+
+  /** Takes note of where the consumer is; false for a place where it cannot be. */
+  #see(lane: number, seen: number, tail: number): boolean {
     const known = this.head[lane] ?? 0;
+    if (seen === known) return true;
     if (distance(seen, known) < 0 || distance(tail, seen) < 0) {
-      throw new LaneCorrupt(lane, `its consumer stands at ${seen >>> 0}, expected ${known >>> 0} to ${tail >>> 0}`);
+      this.#damaged(lane, `its consumer stands at ${seen >>> 0}, expected ${known >>> 0} to ${tail >>> 0}`);
+      return false;
     }
-    if (seen !== known) {
-      this.refusesSince[lane] = -1;
-      this.#passTo(lane, seen);
-    }
-    return this.takeBack(lane, seen);
+    this.refusesSince[lane] = -1;
+    this.#moves[lane] = 0;
+    this.#passTo(lane, seen);
+    this.#observer?.headSeen(lane, seen);
+    return true;
+  }
+
+  #damaged(lane: number, what: string): void {
+    this.corrupt = lane;
+    this.corruption = what;
   }
 
   /** Everything before `to` is out of the lane: it counts against nobody's share any more. */
   #passTo(lane: number, to: number): void {
     for (let cursor = this.head[lane] ?? 0; cursor !== to; cursor = advanced(cursor, 1)) {
-      this.#counts.letGo(lane, ownerOf(this.#words[this.#entry(lane, cursor)] ?? 0));
+      this.#counts.letGo(lane, ownerOf(this.#words[this.entry(lane, cursor)] ?? 0));
     }
     this.head[lane] = to;
   }
 
   /** Takes back the slots before `to`, as far as the commit has room. */
-  takeBack(lane: number, to: number): boolean {
+  takeBack(lane: number, to: number): void {
     const number = this.#commit.lane(lane, StagedLane.reclaimed);
     const from = this.#commit.value(number);
     let cursor = from;
     while (cursor !== to && !this.#commit.full) {
-      const word0 = this.#words[this.#entry(lane, cursor)] ?? 0;
-      this.sendHomeIfFree(ownerOf(word0), slotOf(word0));
+      const word0 = this.#words[this.entry(lane, cursor)] ?? 0;
+      const released = this.#counts.release(ownerOf(word0), slotOf(word0));
+      if (released === Release.freed) this.sendHome(ownerOf(word0), slotOf(word0));
+      else if (released === Release.stray) {
+        this.#damaged(lane, `its entry ${cursor >>> 0} names slot ${slotOf(word0)} of producer ${ownerOf(word0)}`);
+      }
       cursor = advanced(cursor, 1);
     }
-    if (cursor === from) return false;
-    this.#commit.stage(number, cursor);
-    return true;
-  }
-
-  /** One lane less has the slot; without any it goes home, with this commit. */
-  sendHomeIfFree(producer: number, slot: number): void {
-    if (this.#counts.release(producer, slot)) this.sendHome(producer, slot);
+    if (cursor !== from) this.#commit.stage(number, cursor);
   }
 
   /** Stages the slot's way home. Its ring has a place for every slot, so there is always one. */
   sendHome(producer: number, slot: number): void {
     const number = this.#commit.producer(producer, StagedProducer.returnTail);
     const tail = this.#commit.value(number);
-    const at = this.#layout.returns + producer * this.#layout.returnStep + (tail & (this.#layout.sizes.slots - 1));
+    const at = this.#layout.returns + producer * this.#layout.returnStep + (tail & this.#slotMask);
     this.#region.step(Point.writeReturnEntry);
     this.#words[at] = slot;
     this.#commit.stage(number, advanced(tail, 1));
     if (this.#mutants.returnBeforeSeal) {
-      Atomics.store(this.#words, this.#layout.producerCursors + producer * cursorWords + 33, advanced(tail, 1));
+      const word = this.#layout.producerCursors + producer * cursorWords + ProducerCursor.returnTail;
+      Atomics.store(this.#words, word, advanced(tail, 1));
     }
   }
 
   /** What becomes of one more message of this producer, room in the ring included. */
   verdict(lane: number, producer: number): PlaceVerdict {
-    const verdict = admit(
-      this.blocking[lane] === 1,
-      this.dropOldest[lane] === 1,
-      this.view[lane] === 1,
-      this.depth(lane),
-      this.capacity[lane] ?? 0,
-      this.creditLimit[lane] ?? 0,
-      this.#counts.held(lane, producer),
-      this.#share,
-    );
-    if (verdict !== Admission.place && verdict !== Admission.evict) return verdict;
+    const depth = this.depth(lane);
+    const held = this.#counts.held(lane, producer);
+    const share = this.#share[lane] ?? 0;
+    let verdict: AdmissionVerdict = Admission.place;
+    if (depth >= (this.#limit[lane] ?? 0) || held >= share) {
+      verdict = admit(
+        this.blocking[lane] === 1,
+        this.dropOldest[lane] === 1,
+        depth,
+        this.capacity[lane] ?? 0,
+        this.creditLimit[lane] ?? 0,
+        held,
+        share,
+      );
+      if ((this.refusesSince[lane] ?? 0) < 0) this.refusesSince[lane] = this.now;
+      if (verdict !== Admission.evict) {
+        if (verdict === Admission.dropPool) this.sharesRefused += 1;
+        return verdict;
+      }
+    }
+    // A successor counts the slots from the sealed cursor on: what stands there may not be written over before the commit.
     const reclaimed = this.#mutants.roomFromObserved
       ? this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed))
       : (this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0);
-    // A successor counts the slots from the sealed cursor on: what stands there may not be written over before the commit.
-    if (distance(this.tail[lane] ?? 0, reclaimed) > this.#ringMask) return planEnds;
-    return verdict;
+    return distance(this.tail[lane] ?? 0, reclaimed) > this.#ringMask ? planEnds : verdict;
   }
 
   /** Writes the entry behind the staged tail. */
   place(lane: number, word0: number, word1: number, word2: number, word3: number): void {
+    const words = this.#words;
     const tail = this.tail[lane] ?? 0;
-    const at = this.#entry(lane, tail);
+    const at = this.entry(lane, tail);
     this.#region.step(Point.writeLaneEntry);
-    this.#words[at] = word0;
-    this.#words[at + 1] = word1;
-    this.#words[at + 2] = word2;
-    this.#words[at + 3] = word3;
+    words[at] = word0;
+    words[at + 1] = word1;
+    words[at + 2] = word2;
+    words[at + 3] = word3;
     this.tail[lane] = advanced(tail, 1);
     this.#commit.stage(this.#commit.lane(lane, StagedLane.tail), advanced(tail, 1));
     const producer = ownerOf(word0);
     this.#counts.take(producer, slotOf(word0));
     this.#counts.hold(lane, producer);
+    if (this.#observer !== undefined) this.#observer.placed(lane, word0, word1, word2, word3);
   }
 
   /**
@@ -282,70 +315,129 @@ export class Lanes {
    * @returns false if there is no published entry to take, or the consumer cannot be stopped: the plan has to end
    */
   evictOldest(lane: number): boolean {
-    if (this.#frozenNow[lane] !== 1) return this.freeze(lane);
+    if (this.#frozenNow[lane] !== 1) return this.#freezeForNow(lane);
     const head = this.head[lane] ?? 0;
-    if (distance(this.#committedTail(lane), head) <= 0) return false;
-    this.#observer.evicted(lane, head);
+    if (distance(this.committedTail(lane), head) <= 0) return false;
+    if ((this.#moves[lane] ?? 0) >= movesMax) {
+      this.#damaged(lane, `its consumer has not moved for ${movesMax} evictions`);
+      return false;
+    }
+    this.#moves[lane] = (this.#moves[lane] ?? 0) + 1;
+    this.evictions += 1;
+    this.#observer?.evicted(lane, head);
     this.#commit.add(this.#commit.lane(lane, StagedLane.droppedOldest), 1);
     this.moveHead(lane, advanced(head, 1));
+    this.takeBack(lane, advanced(head, 1));
     return true;
   }
 
-  /** Moves a frozen head; the slots before it come home with the next look. */
+  /** Moves a frozen head with the commit under way. */
   moveHead(lane: number, to: number): void {
     this.#passTo(lane, to);
-    this.#commit.stage(this.#commit.lane(lane, StagedLane.head), this.fenced[lane] ? frozen(to) : to);
+    this.#commit.stage(this.#commit.lane(lane, StagedLane.head), this.stopped[lane] ? frozen(to) : to);
   }
 
-  /** Freezes the head where the consumer has left it; false if it cannot be, since the consumer moves faster than eight tries. */
-  freeze(lane: number): boolean {
-    if (this.#frozenNow[lane] || this.fenced[lane]) return true;
-    const word = this.#cursor(lane, LaneCursor.head);
-    for (let tries = 0; tries < 8; tries += 1) {
-      const head = Atomics.load(this.#words, word);
-      if (distance(head, this.head[lane] ?? 0) !== 0) {
-        this.#observer.evictionLost(lane);
-        const tail = this.#committedTail(lane);
-        if (distance(head, this.head[lane] ?? 0) < 0 || distance(tail, head) < 0) {
-          throw new LaneCorrupt(lane, `its head is ${head >>> 0}, expected up to ${tail >>> 0}`);
-        }
-        this.refusesSince[lane] = -1;
-        this.#passTo(lane, head);
+  /** Moves the head of a view lane that ends: what is open there stays until it is let go. */
+  moveClaimed(lane: number, to: number): void {
+    if (this.view[lane]) this.#commit.stage(this.#commit.lane(lane, StagedLane.head), frozen(to));
+    else this.moveHead(lane, to);
+  }
+
+  /** Freezes the head until the commit; false if its consumer moves it faster than that. */
+  #freezeForNow(lane: number): boolean {
+    for (let tries = 0; tries < freezeTries; tries += 1) {
+      const head = this.#tryFreeze(lane);
+      if (head === undefined) {
+        if (this.corrupt === lane) return false;
+        continue;
       }
-      this.#region.step(Point.freezeHead);
-      if (this.#mutants.freezeSkipped || Atomics.compareExchange(this.#words, word, head, frozen(head)) === head) {
-        this.#frozenNow[lane] = 1;
-        // Also when nothing is evicted after all: the commit thaws it.
-        this.#commit.stage(this.#commit.lane(lane, StagedLane.head), head);
-        return true;
-      }
+      this.#frozenNow[lane] = 1;
+      this.#anyFrozen = true;
+      // Also when nothing is evicted after all: the commit thaws it.
+      this.#commit.stage(this.#commit.lane(lane, StagedLane.head), head);
+      return true;
     }
     return false;
   }
 
+  /** The head where it was frozen; undefined if its consumer moved it at the same time, or it is damaged. */
+  #tryFreeze(lane: number): number | undefined {
+    const word = this.#cursor(lane, LaneCursor.head);
+    const head = Atomics.load(this.#words, word);
+    if (this.view[lane] !== 1) {
+      if (head !== this.head[lane]) this.evictionsLost += 1;
+      if (!this.#see(lane, head, this.committedTail(lane))) return undefined;
+    }
+    this.#region.step(Point.freezeHead);
+    if (this.#mutants.freezeSkipped) return head;
+    return Atomics.compareExchange(this.#words, word, head, frozen(head)) === head ? head : undefined;
+  }
+
+  /**
+   * Freezes the head for good: its consumer takes nothing any more. Between commits only. Returns where it stands; a head that cannot be its
+   * consumer's is put back to where it was last seen.
+   */
+  stop(lane: number): number {
+    const word = this.#cursor(lane, LaneCursor.head);
+    this.stopped[lane] = 1;
+    const tail = this.committedTail(lane);
+    for (;;) {
+      const head = Atomics.load(this.#words, word);
+      if (isFrozen(head, tail)) return this.#stoppedAt(lane, frozen(head), tail);
+      if (this.#mutants.fenceReadsHead) return this.#stoppedAt(lane, head, tail);
+      this.#region.step(Point.freezeHead);
+      if (Atomics.compareExchange(this.#words, word, head, frozen(head)) === head) {
+        return this.#stoppedAt(lane, head, tail);
+      }
+    }
+  }
+
+  #stoppedAt(lane: number, head: number, tail: number): number {
+    const known = this.head[lane] ?? 0;
+    if (distance(head, known) < 0 || distance(tail, head) < 0) {
+      this.#commit.adopt(this.#commit.lane(lane, StagedLane.head), frozen(known));
+      return known;
+    }
+    if (this.view[lane] !== 1) this.#passTo(lane, head);
+    this.#commit.adopt(this.#commit.lane(lane, StagedLane.head), frozen(head));
+    return head;
+  }
+
+  /** Takes everything before `to` out of a lane that ends, and gives the slots back. */
+  release(lane: number, to: number): void {
+    this.#passTo(lane, to);
+    this.takeBack(lane, to);
+  }
+
   /** After a commit: its heads are thawed. */
   committed(): void {
+    if (!this.#anyFrozen) return;
     this.#frozenNow.fill(0);
+    this.#anyFrozen = false;
   }
 
-  /** Bytes of an entry, for whoever looks at one from outside. */
-  entryBytes(lane: number, cursor: number): number {
-    return bytesOf(this.#words[this.#entry(lane, cursor) + 1] ?? 0);
-  }
-
-  /** First word of an entry in the ring. */
-  entryWord(lane: number, cursor: number): number {
-    return this.#entry(lane, cursor);
-  }
-
-  /** Takes heads, tails and counts from the segment: after a recovery, or when the lane goes live. */
+  /** Takes heads and tails from the segment: after a recovery, or when the lane goes live. */
   reload(lane: number): void {
-    const head = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.head));
-    const tail = this.#committedTail(lane);
-    const thawed = isFrozen(head, tail) ? frozen(head) : head;
-    this.head[lane] = this.view[lane] ? Atomics.load(this.#words, this.#cursor(lane, LaneCursor.done)) : thawed;
-    this.tail[lane] = tail;
+    const done = this.done(lane);
+    this.head[lane] = this.view[lane] ? done : this.claimed(lane);
+    this.tail[lane] = this.committedTail(lane);
     this.refusesSince[lane] = -1;
+    this.#moves[lane] = 0;
     this.#frozenNow[lane] = 0;
+  }
+
+  /** Counts a lane's entries in the router's book: slots from `reclaimed` on, shares from its head on. After a recovery. */
+  recount(lane: number): void {
+    const tail = this.tail[lane] ?? 0;
+    const head = this.head[lane] ?? 0;
+    for (
+      let cursor = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
+      cursor !== tail;
+      cursor = advanced(cursor, 1)
+    ) {
+      const word0 = this.#words[this.entry(lane, cursor)] ?? 0;
+      this.#counts.take(ownerOf(word0), slotOf(word0));
+      if (distance(cursor, head) >= 0) this.#counts.hold(lane, ownerOf(word0));
+    }
   }
 }

@@ -134,6 +134,10 @@ export const LaneCursor = {
   redelivered: 43,
   /** Of a dead consumer's lane with at least once: what it took before here and did not end has been handed out again. */
   redelivery: 44,
+  /** Of a lane that ends: where its consumer was stopped. */
+  stoppedAt: 45,
+  /** Of a lane that ends: grows with each end, so that a successor goes on in the same order. 0 before its head is stopped. */
+  endingOrder: 46,
 } as const;
 export const cursorWords = 64;
 
@@ -166,6 +170,13 @@ export const CutLane = {
 } as const;
 export const cutLaneWords = 12;
 export const cutWords = pageWords;
+/** Words of all subscriptions together, at the end of a cut. */
+export const CutTotals = {
+  droppedNoCredit: cutWords - 8,
+  droppedAllFull: cutWords - 7,
+  requeued: cutWords - 6,
+  redelivered: cutWords - 5,
+} as const;
 
 /** Words of a subscription's record. */
 export const SubscriptionRecord = {

@@ -3,18 +3,13 @@ import type { Subscription } from './commands.ts';
 import type { Commit } from './commit.ts';
 import { BusError } from './errors.ts';
 import { Group } from './group.ts';
-import { KeyBuckets, type LaneProgress } from './keyBuckets.ts';
+import { KeyBuckets, type KeyMutants, type LaneProgress } from './keyBuckets.ts';
 import { LaneLife, type Lanes } from './lanes.ts';
 import { Header, type Layout, subscriptionsMax } from './layout.ts';
 import { matches } from './patterns.ts';
 import { noRoute, type Route } from './routes.ts';
 import { readSubscription, removeSubscription, type StoredSubscription, writeSubscription } from './subscriptions.ts';
 import { addTopic, readTopics } from './topics.ts';
-
-/** Bugs that can be planted here. */
-export interface RoutingMutants {
-  readonly bucketJump: boolean;
-}
 
 /**
  * Which topics there are, which subscriptions, and from both where the messages of each topic go. The segment has topics and subscriptions; the
@@ -26,10 +21,12 @@ export class Routing {
   readonly #commit: Commit;
   readonly #lanes: Lanes;
   readonly #progress: LaneProgress;
-  readonly #mutants: RoutingMutants;
+  readonly #mutants: KeyMutants;
   readonly #topics: Map<string, number>;
   readonly #subscriptions: (StoredSubscription | undefined)[] = [];
   readonly #keys = new Map<number, KeyBuckets>();
+  /** Each poll asks: most have none. */
+  #anyKeys = false;
   #groups = new Map<number, Group>();
   routes: readonly Route[] = [];
 
@@ -39,7 +36,7 @@ export class Routing {
     commit: Commit,
     lanes: Lanes,
     progress: LaneProgress,
-    mutants: RoutingMutants,
+    mutants: KeyMutants,
   ) {
     this.#region = region;
     this.#layout = layout;
@@ -111,17 +108,27 @@ export class Routing {
     return record;
   }
 
-  /** Deletes a subscription without consumers. Throws `BusError`. */
+  /** Deletes a subscription without consumers; what lanes that ended still keep for a later one is lost. Throws `BusError`. */
   delete(name: string): void {
     const record = this.recordOf(name);
-    if (record < 0) throw new BusError('IB_UNKNOWN_TOPIC', `there is no subscription ${name}`);
-    if (this.lanesOf(record).length > 0) {
+    if (record < 0) {
+      throw new BusError('IB_UNKNOWN_TOPIC', `there is no subscription ${name}`, {
+        expected: this.subscriptions.map((it) => it.subscription.name).join(', '),
+        got: name,
+      });
+    }
+    if (this.liveLanesOf(record).length > 0) {
       throw new BusError('IB_UNSAFE_CHANGE', `${name} has consumers: detach them first`);
     }
     removeSubscription(this.#region, this.#layout, record);
     this.#subscriptions[record] = undefined;
     this.#keys.delete(record);
     this.rebuild();
+  }
+
+  /** Lanes of the subscription that get messages. */
+  liveLanesOf(record: number): readonly number[] {
+    return this.lanesOf(record).filter((lane) => this.#lanes.life[lane] === LaneLife.live);
   }
 
   /** Lanes of the subscription that are not gone, live or ending. */
@@ -144,11 +151,22 @@ export class Routing {
     return moving;
   }
 
-  /** Moves the buckets that can move; returns how many did. */
+  /** Moves the buckets that can move; returns how many moved from a lane that lives. */
   settle(): number {
     let moved = 0;
+    if (!this.#anyKeys) return moved;
     for (const keys of this.#keys.values()) if (keys.moving > 0) moved += keys.settle(this.#progress);
     return moved;
+  }
+
+  /** The buckets of a keyed subscription, also of one without live lanes; undefined for others. */
+  keys(record: number): KeyBuckets | undefined {
+    return this.#keys.get(record);
+  }
+
+  /** A fault point: every bucket shall belong to another lane. */
+  storm(): void {
+    for (const [record, keys] of this.#keys) keys.storm(this.liveLanesOf(record), this.#progress);
   }
 
   /** Works the routes out anew. */
@@ -158,7 +176,7 @@ export class Routing {
     for (let record = 0; record < subscriptionsMax; record += 1) {
       const stored = this.#subscriptions[record];
       if (stored === undefined) continue;
-      const live = this.lanesOf(record).filter((lane) => this.#lanes.life[lane] === LaneLife.live);
+      const live = this.liveLanesOf(record);
       const { mode, balance } = stored.subscription;
       if (mode === 'broadcast') broadcast.set(record, live);
       else {
@@ -177,6 +195,7 @@ export class Routing {
     if (keys === undefined) {
       keys = new KeyBuckets(this.#commit, record, this.#progress, this.#mutants);
       this.#keys.set(record, keys);
+      this.#anyKeys = true;
     }
     return keys;
   }

@@ -74,7 +74,8 @@ export function isOfThisBoot(segment: Segment, shm: SharedMemory): boolean {
   return shm.bootId().every((word, index) => segment.words[Header.bootId + index] === (word | 0));
 }
 
-function writeHeader(
+/** Writes the header of a new segment into its zeroed memory. */
+export function writeHeader(
   words: Int32Array,
   bytes: Uint8Array,
   layout: Layout,

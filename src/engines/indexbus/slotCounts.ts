@@ -1,3 +1,7 @@
+/** What comes of a lane that lets go of a slot. */
+export const Release = { held: 0, freed: 1, stray: 2 } as const;
+export type Release = (typeof Release)[keyof typeof Release];
+
 /**
  * How many lanes have each slot, and how many slots of each producer each lane has: the router's own book, kept in its memory alone. A successor
  * writes it anew from the lanes, so nothing of it needs repair after a crash.
@@ -34,15 +38,20 @@ export class SlotCounts {
     this.#lanesOf[at] = lanes + 1;
   }
 
-  /** One lane less has it; true when none has it any more, and it may go home. */
-  release(producer: number, slot: number): boolean {
+  /**
+   * One lane less has it.
+   *
+   * @returns `freed` if none has it any more, and it may go home; `stray` if none had it: the entry that named it is damaged
+   */
+  release(producer: number, slot: number): Release {
+    if (producer >= this.#producers || slot >= this.#slots) return Release.stray;
     const at = producer * this.#slots + slot;
     const lanes = this.#lanesOf[at] ?? 0;
-    if (lanes === 0) throw new Error(`slot ${slot} of producer ${producer} leaves a lane and was in none`);
+    if (lanes === 0) return Release.stray;
     this.#lanesOf[at] = lanes - 1;
-    if (lanes > 1) return false;
+    if (lanes > 1) return Release.held;
     this.#away[producer] = (this.#away[producer] ?? 0) - 1;
-    return true;
+    return Release.freed;
   }
 
   lanesOf(producer: number, slot: number): number {
@@ -60,6 +69,8 @@ export class SlotCounts {
   }
 
   letGo(lane: number, producer: number): void {
+    // What a damaged entry names is nobody's.
+    if (producer >= this.#producers) return;
     const at = lane * this.#producers + producer;
     this.#held[at] = (this.#held[at] ?? 0) - 1;
   }

@@ -1,12 +1,15 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import { type Commit, StagedProducer } from './commit.ts';
 import { advanced, distance } from './cursor.ts';
-import { bytesOf, topicOf } from './descriptor.ts';
-import type { Lanes } from './lanes.ts';
+import { bytesOf, descriptorMaxBytes, topicOf } from './descriptor.ts';
+import type { LaneParts, Lanes } from './lanes.ts';
 import { cursorWords, Header, type Layout, ProducerCursor, payloadBytesMax } from './layout.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
+import type { RouterObserver } from './observer.ts';
 import { Placed, type Placing } from './placing.ts';
 import { Point } from './points.ts';
-import { noRoute, type Route } from './routes.ts';
+import type { Route } from './routes.ts';
+import type { SlotCounts } from './slotCounts.ts';
 
 /** What a source is to the router. */
 export const SourceLife = {
@@ -15,30 +18,6 @@ export const SourceLife = {
   /** Its producer is gone: what it flushed is still routed. */
   ending: 2,
 } as const;
-
-/** Bugs that can be planted here. */
-export interface SourceMutants {
-  readonly doorbellLateClear: boolean;
-  readonly noFullScan: boolean;
-}
-
-/** What looks on: metrics, and the order of events that a twin follows. */
-export interface SourceObserver {
-  /** A message was taken: where it went is in the lanes. `wanted` lanes and groups matched, `delivered` of them have it. */
-  taken(producer: number, sequence: number, topic: number, wanted: number, delivered: number): void;
-  parked(producer: number): void;
-}
-
-/** A descriptor or a cursor that no producer can have written: its seat has to be fenced. */
-export class SourceCorrupt extends Error {
-  override readonly name = 'SourceCorrupt';
-  readonly producer: number;
-
-  constructor(producer: number, what: string) {
-    super(`producer ${producer}: ${what}`);
-    this.producer = producer;
-  }
-}
 
 /** Polls between two looks at all sources: a producer may have died between its flush and its doorbell. */
 const fullScanEvery = 64;
@@ -49,36 +28,41 @@ export class Sources {
   /** Where the source ends for a fenced producer. */
   readonly endsAt: Int32Array;
   readonly ends: Uint8Array;
-  /** Messages that the producer's rate allows until the next allowance; -1 for no limit. */
-  readonly allowance: Float64Array;
+  /** Messages a second that a producer may send; 0 for no limit. */
+  readonly rate: Float64Array;
+  /** How often a source was left waiting: for a blocking lane, for a subscriber. */
+  readonly parks: Float64Array;
+  /** A source whose cursor or descriptor no producer can have written; -1 for none. Its seat has to be fenced, and the plan ends. */
+  corrupt = -1;
+  corruption = '';
+  /** Messages that the rate allows now. */
+  readonly #allowance: Float64Array;
+  #refilledAt = Number.NEGATIVE_INFINITY;
   readonly #region: Region;
   readonly #words: Int32Array;
   readonly #layout: Layout;
   readonly #commit: Commit;
   readonly #lanes: Lanes;
   readonly #placing: Placing;
-  readonly #mutants: SourceMutants;
-  readonly #observer: SourceObserver;
+  readonly #mutants: IndexbusMutantFlags;
+  readonly #observer: RouterObserver | undefined;
+  readonly #counts: SlotCounts;
   readonly #slotMask: number;
   readonly #payloadMax: number;
   /** Sources that may have something. */
   readonly #pending: Uint8Array;
+  /** Of those the ones that nothing can be taken from until a consumer moves, or time passes. */
+  readonly #waits: Uint8Array;
   #next = 0;
   #sinceScan = 0;
 
-  constructor(
-    region: Region,
-    layout: Layout,
-    commit: Commit,
-    lanes: Lanes,
-    placing: Placing,
-    mutants: SourceMutants,
-    observer: SourceObserver,
-  ) {
+  constructor(parts: LaneParts, lanes: Lanes, placing: Placing) {
+    const { region, layout, commit, counts, mutants, observer } = parts;
     this.#region = region;
     this.#words = region.words;
     this.#layout = layout;
     this.#commit = commit;
+    this.#counts = counts;
     this.#lanes = lanes;
     this.#placing = placing;
     this.#mutants = mutants;
@@ -87,8 +71,11 @@ export class Sources {
     this.life = new Uint8Array(producers);
     this.ends = new Uint8Array(producers);
     this.endsAt = new Int32Array(producers);
-    this.allowance = new Float64Array(producers).fill(-1);
+    this.rate = new Float64Array(producers);
+    this.#allowance = new Float64Array(producers);
+    this.parks = new Float64Array(2);
     this.#pending = new Uint8Array(producers);
+    this.#waits = new Uint8Array(producers);
     this.#slotMask = slots - 1;
     this.#payloadMax = payloadBytesMax(layout.sizes);
   }
@@ -101,6 +88,16 @@ export class Sources {
   suspectAll(): void {
     this.#pending.fill(1);
     this.#sinceScan = 0;
+  }
+
+  /** The source is looked at in the next poll. */
+  suspect(producer: number): void {
+    this.#pending[producer] = 1;
+  }
+
+  /** Whether the source is known to have something. */
+  isPending(producer: number): boolean {
+    return this.#pending[producer] === 1;
   }
 
   /** Reads the doorbells. Each is cleared before its source's tail is read, so that none that rings after is missed. */
@@ -129,19 +126,38 @@ export class Sources {
   /** Messages that the source has, flushed and not taken. */
   depth(producer: number): number {
     const head = this.#commit.value(this.#commit.producer(producer, StagedProducer.sourceHead));
-    return distance(this.#tail(producer), head);
+    return distance(this.tail(producer), head);
   }
 
-  #tail(producer: number): number {
+  /** Up to where the source counts. */
+  tail(producer: number): number {
     if (this.ends[producer]) return this.endsAt[producer] ?? 0;
-    const tail = Atomics.load(
-      this.#words,
-      this.#layout.producerCursors + producer * cursorWords + ProducerCursor.sourceTail,
-    );
-    return tail;
+    return Atomics.load(this.#words, this.#layout.producerCursors + producer * cursorWords + ProducerCursor.sourceTail);
   }
 
-  /** Whether the last plan has to end before its budget: the commit is full, or a lane has no room for the moment. */
+  /** Whether a source has something and was not left waiting by the last plan. */
+  hasWork(): boolean {
+    for (let producer = 0; producer < this.count; producer += 1) {
+      if (this.#pending[producer] === 1 && this.#waits[producer] === 0 && this.life[producer] !== SourceLife.none) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Gives producers with a rate what they may send by now: at most a tenth of a second's messages at once, and at least one. */
+  refill(now: number): void {
+    const seconds = Math.max(0, now - this.#refilledAt) / 1000;
+    this.#refilledAt = now;
+    for (let producer = 0; producer < this.count; producer += 1) {
+      const rate = this.rate[producer] ?? 0;
+      if (rate === 0) continue;
+      const most = Math.max(1, rate / 10);
+      this.#allowance[producer] = Math.min(most, (this.#allowance[producer] ?? 0) + rate * seconds);
+    }
+  }
+
+  /** Whether the last plan had to end before its budget: the commit is full, or a lane has no room for the moment. */
   planEnded = false;
 
   /**
@@ -149,83 +165,110 @@ export class Sources {
    *
    * @param routes by topic; a topic beyond them is nobody's
    */
-  take(budget: number, routes: readonly Route[], topics: number, holdUnwanted: boolean): number {
+  take(budget: number, routes: readonly Route[], holdUnwanted: boolean): number {
     const { count } = this;
     this.planEnded = false;
     let left = budget;
     const first = this.#next;
     for (let turn = 0; turn < count && left > 0 && !this.planEnded; turn += 1) {
-      const producer = (first + turn) % count;
-      if (!this.#pending[producer] || this.life[producer] === SourceLife.none) continue;
-      left -= this.#takeFrom(producer, left, routes, topics, holdUnwanted);
+      const producer = first + turn < count ? first + turn : first + turn - count;
+      if (this.#pending[producer] !== 1 || this.life[producer] === SourceLife.none) continue;
+      left -= this.#takeFrom(producer, left, routes, holdUnwanted);
       this.#next = this.planEnded ? producer : (producer + 1) % count;
     }
     return budget - left;
   }
 
-  #takeFrom(producer: number, budget: number, routes: readonly Route[], topics: number, holdUnwanted: boolean): number {
+  #takeFrom(producer: number, budget: number, routes: readonly Route[], holdUnwanted: boolean): number {
     const number = this.#commit.producer(producer, StagedProducer.sourceHead);
     this.#region.step(Point.readSource);
-    const tail = this.#tail(producer);
-    let head = this.#commit.value(number);
-    const waiting = distance(tail, head);
+    const tail = this.tail(producer);
+    const from = this.#commit.value(number);
+    const waiting = distance(tail, from);
+    this.#waits[producer] = 0;
     if (waiting < 0 || waiting > this.#slotMask + 1) {
-      throw new SourceCorrupt(
-        producer,
-        `its tail is ${tail >>> 0}, expected up to ${this.#slotMask + 1} above ${head >>> 0}`,
-      );
+      this.#damaged(producer, `its tail is ${tail >>> 0}, expected up to ${this.#slotMask + 1} above ${from >>> 0}`);
+      return 0;
     }
-    let left = budget;
-    const ring = this.#layout.sources + producer * this.#layout.sourceStep;
-    const from = head;
-    while (head !== tail && left > 0) {
+    if (this.#mutants.signedCompare && tail <= from) return 0;
+    let most = Math.min(waiting, budget);
+    if ((this.rate[producer] ?? 0) > 0) most = Math.min(most, Math.floor(this.#allowance[producer] ?? 0));
+    let head = from;
+    for (let taken = 0; taken < most; taken += 1) {
       if (this.#commit.full) {
         this.planEnded = true;
         break;
       }
-      if (this.allowance[producer] !== -1 && (this.allowance[producer] ?? 0) < 1) break;
-      const at = ring + (head & this.#slotMask) * 4;
-      const slot = this.#words[at] ?? 0;
-      const word1 = this.#words[at + 1] ?? 0;
-      const word2 = this.#words[at + 2] ?? 0;
-      const word3 = this.#words[at + 3] ?? 0;
-      const topic = topicOf(word2);
-      if (slot < 0 || slot > this.#slotMask || bytesOf(word1) > this.#payloadMax || topic >= topics) {
-        throw new SourceCorrupt(
-          producer,
-          `its message ${word3 >>> 0} names slot ${slot}, ${bytesOf(word1)} bytes, topic ${topic}; expected below ${this.#slotMask + 1}, up to ${this.#payloadMax}, below ${topics}`,
-        );
-      }
-      const route = routes[topic] ?? noRoute;
-      const wanted = route.broadcast.length + route.groups.length;
-      if (wanted === 0) {
-        if (holdUnwanted) {
-          this.#observer.parked(producer);
-          break;
-        }
-        this.#commit.add(this.#commit.producer(producer, StagedProducer.noRoute), 1);
-        this.#lanes.sendHome(producer, slot);
-        this.#observer.taken(producer, word3, topic, 0, 0);
-      } else {
-        const placed = this.#placing.place(route, producer, slot, word1, word2, word3);
-        if (placed === Placed.planEnds) {
-          this.planEnded = true;
-          break;
-        }
-        if (placed === Placed.park) {
-          this.#observer.parked(producer);
-          break;
-        }
-        if (this.#placing.delivered === 0) this.#lanes.sendHome(producer, slot);
-        this.#observer.taken(producer, word3, topic, wanted, this.#placing.delivered);
-      }
-      if (this.allowance[producer] !== -1) this.allowance[producer] = (this.allowance[producer] ?? 0) - 1;
+      if (!this.#takeOne(producer, head, routes, holdUnwanted)) break;
       head = advanced(head, 1);
-      left -= 1;
     }
-    if (head !== from) this.#commit.stage(number, head);
+    const taken = distance(head, from);
+    if (taken > 0) {
+      this.#commit.stage(number, head);
+      if ((this.rate[producer] ?? 0) > 0) this.#allowance[producer] = (this.#allowance[producer] ?? 0) - taken;
+    }
     if (head === tail) this.#pending[producer] = 0;
-    return budget - left;
+    else if (taken === most && most < budget) this.#waits[producer] = 1;
+    return taken;
+  }
+
+  /** Takes one message; false if it stays where it is. */
+  #takeOne(producer: number, cursor: number, routes: readonly Route[], holdUnwanted: boolean): boolean {
+    const words = this.#words;
+    const at = this.#layout.sources + producer * this.#layout.sourceStep + (cursor & this.#slotMask) * 4;
+    const slot = words[at] ?? 0;
+    const word1 = words[at + 1] ?? 0;
+    const word2 = words[at + 2] ?? 0;
+    const word3 = words[at + 3] ?? 0;
+    const topic = topicOf(word2);
+    const route = routes[topic];
+    if (slot >>> 0 > this.#slotMask || bytesOf(word1) > this.#payloadMax || route === undefined) {
+      this.#damaged(
+        producer,
+        `its message ${word3 >>> 0} names slot ${slot}, ${bytesOf(word1)} bytes, topic ${topic}; expected below ${this.#slotMask + 1}, up to ${this.#payloadMax}, below ${routes.length}`,
+      );
+      return false;
+    }
+    if (this.#counts.lanesOf(producer, slot) !== 0 && !this.#mutants.admitWhilePlacing) {
+      this.#damaged(producer, `its message ${word3 >>> 0} names slot ${slot}, which lanes have`);
+      return false;
+    }
+    const wanted = route.broadcast.length + route.groups.length;
+    if (wanted === 0) {
+      if (holdUnwanted) {
+        this.#wait(producer, 1);
+        return false;
+      }
+      this.#commit.add(this.#commit.producer(producer, StagedProducer.noRoute), 1);
+      this.#lanes.sendHome(producer, slot);
+      if (this.#observer !== undefined) this.#observer.taken(producer, word3, topic, 0, 0);
+      return true;
+    }
+    const placed = this.#placing.place(route, producer, slot, word1 & descriptorMaxBytes, word2, word3);
+    if (placed === Placed.planEnds) {
+      this.planEnded = true;
+      return false;
+    }
+    if (placed === Placed.park) {
+      this.#wait(producer, 0);
+      return false;
+    }
+    if (this.#placing.delivered === 0) this.#lanes.sendHome(producer, slot);
+    if (this.#observer !== undefined) this.#observer.taken(producer, word3, topic, wanted, this.#placing.delivered);
+    return true;
+  }
+
+  /** The source waits for a consumer: nothing to do for it until one has moved, or joined. */
+  #wait(producer: number, reason: 0 | 1): void {
+    this.#waits[producer] = 1;
+    this.parks[reason] = (this.parks[reason] ?? 0) + 1;
+    this.#observer?.parked(producer, reason === 0 ? 'blocking' : 'hold');
+  }
+
+  #damaged(producer: number, what: string): void {
+    this.corrupt = producer;
+    this.corruption = what;
+    this.planEnded = true;
   }
 
   /** After the scan: what a bug that clears late forgets. */
