@@ -59,7 +59,6 @@ struct Ring {
   KernelRing kernel;
   const char* mode = nullptr;
   int eventfd = -1;
-  uv_loop_t* loop = nullptr;
   uv_poll_t* poll = nullptr;
   uv_prepare_t* prepare = nullptr;
   bool isPrepared = false;
@@ -262,7 +261,7 @@ void Quiesce(Ring* ring) {
   while (ring->owed > 0) {
     const int taken = ring->kernel.Enter(1, true);
     Collect(ring);
-    // Nothing else can be done about a kernel that does not let us wait but to close the ring, which waits as well.
+    // A kernel that does not let us wait any more: the ring is closed, and its memory is not freed.
     if (taken < 0 && taken != -EAGAIN && taken != -EBUSY) break;
   }
 }
@@ -288,7 +287,8 @@ void EndRing(Ring* ring, void (*then)(void*), void* data) {
   ring->onClosedData = data;
   if (ring->kernel.isOpen()) Quiesce(ring);
   for (auto& operation : ring->slots) {
-    if (operation.block != nullptr) ring->blocks.Put(operation.block, operation.blockKind);
+    // What the kernel may still have in its hands is never freed.
+    if (operation.block != nullptr && ring->owed == 0) ring->blocks.Put(operation.block, operation.blockKind);
     if (operation.target != nullptr) napi_delete_reference(ring->env, operation.target);
     operation = Operation();
   }

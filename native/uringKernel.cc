@@ -55,7 +55,6 @@ bool KernelRing::Open(unsigned entries, uint32_t flags, KernelError* error) {
   }
   fd_ = static_cast<int>(fd);
   flags_ = flags;
-  features_ = params.features;
   entries_ = params.sq_entries;
 
   ringsBytes_ = params.sq_off.array + params.sq_entries * sizeof(unsigned);

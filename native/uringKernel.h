@@ -46,7 +46,6 @@ class KernelRing {
   void Close();
 
   bool isOpen() const { return fd_ >= 0; }
-  uint32_t features() const { return features_; }
   // Whether completions come only when this thread enters the kernel for them.
   bool isDeferred() const { return (flags_ & kSetupDeferTaskrun) != 0; }
 
@@ -80,7 +79,6 @@ class KernelRing {
  private:
   int fd_ = -1;
   uint32_t flags_ = 0;
-  uint32_t features_ = 0;
   unsigned entries_ = 0;
   void* rings_ = nullptr;
   size_t ringsBytes_ = 0;
