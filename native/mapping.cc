@@ -72,7 +72,6 @@ bool IsMemory(const struct statfs& fs) {
 }
 
 int Reserve(int fd, size_t length) {
-  if (ftruncate(fd, static_cast<off_t>(length)) != 0) return errno;
   for (;;) {
     if (fallocate(fd, 0, 0, static_cast<off_t>(length)) == 0) return 0;
     if (errno != EINTR) return errno;

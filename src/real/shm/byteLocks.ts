@@ -1,5 +1,7 @@
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
 import type { ShmAddon } from './addon.ts';
+import { codeOfError } from './errors.ts';
+import type { Access } from './rendezvous.ts';
 
 /** The lock file of a name, as one participant of the machine holds it. */
 export interface LockFile {
@@ -16,7 +18,7 @@ export interface LockFile {
 /** The lock files that one participant has open. */
 export interface LockFiles {
   /** Opens the file of this path for `user`; `release` ends that. */
-  use(path: string, user: object, access: { readonly mode: number; readonly gid: number | undefined }): LockFile;
+  use(path: string, user: object, access: Access): LockFile;
 }
 
 /**
@@ -39,6 +41,33 @@ export function createLockFiles(addon: ShmAddon): LockFiles {
   };
 }
 
+/**
+ * Opens the file, close-on-exec as all that Node opens: no child holds a lock of ours. It is opened as it is or made, never both in one call:
+ * in a directory for all users the kernel refuses O_CREAT on a file of another (fs.protected_regular).
+ */
+function openLockFile(path: string, access: Access): number {
+  for (;;) {
+    try {
+      return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    } catch (error) {
+      if (codeOfError(error) !== 'ENOENT') throw error;
+    }
+    try {
+      const fd = openSync(
+        path,
+        constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+        access.mode,
+      );
+      if (access.gid !== undefined) fchownSync(fd, -1, access.gid);
+      // The umask may have taken what the group was to have.
+      fchmodSync(fd, access.mode);
+      return fd;
+    } catch (error) {
+      if (codeOfError(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
 class OpenLockFile implements LockFile {
   readonly users = new Set<object>();
   readonly #addon: ShmAddon;
@@ -47,23 +76,11 @@ class OpenLockFile implements LockFile {
   readonly #takers = new Map<number, Set<object>>();
   readonly #closed: () => void;
 
-  constructor(
-    addon: ShmAddon,
-    path: string,
-    access: { readonly mode: number; readonly gid: number | undefined },
-    closed: () => void,
-  ) {
+  constructor(addon: ShmAddon, path: string, access: Access, closed: () => void) {
     this.#addon = addon;
     this.#closed = closed;
-    // Node opens close-on-exec: no child holds a lock of ours.
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-    this.#holding = openSync(path, flags, access.mode);
+    this.#holding = openLockFile(path, access);
     try {
-      // The umask may have taken what the group was to have; only who made the file can give it.
-      if (fstatSync(this.#holding).uid === process.geteuid?.()) {
-        if (access.gid !== undefined) fchownSync(this.#holding, -1, access.gid);
-        fchmodSync(this.#holding, access.mode);
-      }
       this.#looking = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
     } catch (error) {
       closeSync(this.#holding);

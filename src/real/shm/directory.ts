@@ -1,4 +1,5 @@
 import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 
 /** Types of file systems that are memory (statfs(2)). */
@@ -89,4 +90,26 @@ export function hugetlbfsMount(): string | undefined {
     }
   }
   return undefined;
+}
+
+/** The smallest memory.max of this process's control group (v2) and those above it. */
+export function memoryLimit(): number | undefined {
+  let path = /^0::(\/.*)$/m.exec(readText('/proc/self/cgroup'))?.[1];
+  if (path === undefined) return undefined;
+  let least: number | undefined;
+  for (;;) {
+    const text = readText(join('/sys/fs/cgroup', path, 'memory.max'));
+    if (/^\d+$/.test(text)) least = Math.min(least ?? Number.POSITIVE_INFINITY, Number(text));
+    if (path === '/') return least;
+    path = join(path, '..');
+  }
+}
+
+/** A file's text without the blanks around it; empty if it cannot be read. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }

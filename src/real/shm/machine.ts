@@ -1,8 +1,8 @@
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadNative, type NativeResult } from '../native.ts';
 import type { ShmAddon } from './addon.ts';
-import { directorySpace, hugePages, hugetlbfsMount, resolveDirectory } from './directory.ts';
+import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
 
 /** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
 export interface MachineFacts {
@@ -114,19 +114,6 @@ export function memlockOf(limits: string): { readonly soft: number; readonly har
   return { soft: bytes(found[1]), hard: bytes(found[2]) };
 }
 
-/** The smallest memory.max of this process's control group (v2) and those above it. */
-function memoryLimit(): number | undefined {
-  let path = /^0::(\/.*)$/m.exec(readText('/proc/self/cgroup'))?.[1];
-  if (path === undefined) return undefined;
-  let least: number | undefined;
-  for (;;) {
-    const text = readText(join('/sys/fs/cgroup', path, 'memory.max'));
-    if (/^\d+$/.test(text)) least = Math.min(least ?? Number.POSITIVE_INFINITY, Number(text));
-    if (path === '/') return least;
-    path = join(path, '..');
-  }
-}
-
 /** Numbers of a list as the kernel writes it: `0-3,8`. */
 export function cpuList(text: string): number[] {
   const cpus: number[] = [];
@@ -161,12 +148,4 @@ export function removesIpc(uid: number, settings: string): boolean {
   if (uid < 1000) return false;
   const values = [...settings.matchAll(/^\s*RemoveIPC\s*=\s*(\S+)/gm)].map(([, value = '']) => value.toLowerCase());
   return !['no', 'false', 'off', '0'].includes(values.at(-1) ?? 'yes');
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

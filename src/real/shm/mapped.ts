@@ -59,31 +59,39 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         checkRegionName('open', name);
         checkRegionBytes('open', name, bytes);
         const directory = directoryOf(name, open);
-        if (open.mode !== 'open')
-          return changing(participant, directory, [name], open, () =>
-            create(participant, directory, name, bytes, open),
-          );
-        const says = readRendezvous(directory, name);
-        const region = says === undefined ? undefined : attach(participant, directory, name, bytes, open, says);
-        if (region === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
-        // Another who comes later may find the first holder gone.
-        if (says?.backing === 'memfd') {
-          await changing(participant, directory, [name], open, () => addHolder(directory, name, says.inode, region.fd));
+        const access = accessFor(open, name);
+        if (open.mode !== 'open') {
+          const make = () => create(participant, directory, name, bytes, open, access);
+          return changing(participant, directory, [name], access, make);
         }
-        return region.region;
+        const says = readRendezvous(directory, name);
+        const attached = says === undefined ? undefined : attach(participant, directory, name, bytes, open, says);
+        if (says === undefined || attached === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
+        if (says.backing !== 'memfd') return attached.region;
+        try {
+          // Who comes later may find the first holder gone.
+          const add = () => addHolder(directory, name, says.inode, attached.fd);
+          await changing(participant, directory, [name], access, add);
+        } catch (error) {
+          attached.region.close();
+          throw error;
+        }
+        return attached.region;
       }),
     rename: (from, to, call) =>
       failing('rename', from, async () => {
         checkRegionName('rename', from);
         checkRegionName('rename', to);
         const directory = directoryOf(from, call);
-        await changing(participant, directory, [from, to], undefined, () => rename(directory, from, to));
+        // The new name is for whom the old one is.
+        const access = accessOf(directory, from);
+        await changing(participant, directory, [from, to], access, () => rename(directory, from, to));
       }),
     remove: (name, call) =>
       failing('remove', name, async () => {
         checkRegionName('remove', name);
         const directory = directoryOf(name, call);
-        await changing(participant, directory, [name], undefined, () => remove(directory, name));
+        await changing(participant, directory, [name], accessOf(directory, name), () => remove(directory, name));
       }),
     stat: (name, call) =>
       failing('stat', name, async () => {
@@ -117,8 +125,8 @@ function groupNumber(name: string, region: string): number {
   throw new SharedMemoryError('EINVAL', 'open', region, `there is no group ${name} in /etc/group`);
 }
 
-function accessFor(options: RegionOptions | undefined, region: string): Access {
-  if (options?.group === undefined) return { mode: 0o600, gid: undefined };
+function accessFor(options: RegionOptions, region: string): Access {
+  if (options.group === undefined) return { mode: 0o600, gid: undefined };
   return { mode: 0o660, gid: groupNumber(options.group, region) };
 }
 
@@ -127,7 +135,7 @@ async function changing<T>(
   participant: Participant,
   directory: string,
   names: readonly string[],
-  options: RegionOptions | undefined,
+  access: Access,
   change: () => T,
 ): Promise<T> {
   const user = {};
@@ -135,7 +143,7 @@ async function changing<T>(
   try {
     // In one order, so that two who change the same names do not wait for each other.
     for (const name of [...new Set(names)].sort()) {
-      const file = participant.locks.use(join(directory, `${name}.lock`), user, accessFor(options, name));
+      const file = participant.locks.use(join(directory, `${name}.lock`), user, access);
       files.push(file);
       let waitedMs = 0;
       while (!file.lock(rendezvousLock, user)) {
@@ -176,7 +184,7 @@ function attach(
       throw new SharedMemoryError('EINVAL', 'open', name, detail);
     }
     const mapped = participant.addon.mapMemory(fd, bytes, false, -1, options.lockMemory ?? false);
-    const made: Made = { ...says, fd, mapped, reason: says.hugePages ? '' : 'it was made without huge pages' };
+    const made: Made = { ...says, fd, mapped, reason: '' };
     return { region: regionOf(participant, directory, name, bytes, options, made), fd };
   } catch (error) {
     closeSync(fd);
@@ -214,6 +222,7 @@ function create(
   name: string,
   bytes: number,
   options: RegionOptions,
+  access: Access,
 ): Region {
   const says = readRendezvous(directory, name);
   if (says !== undefined) {
@@ -221,7 +230,6 @@ function create(
     if (found !== undefined) return found;
   }
   sweep(directory, name, undefined);
-  const access = accessFor(options, name);
   const generation = (says?.generation ?? 0) + 1;
   const made = makeMemory({ addon: participant.addon, name, bytes, directory, options, access, generation });
   try {

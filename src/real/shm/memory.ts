@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fchownSync, openSync, rmSync } from 'node:fs';
 import { type RegionBacking, type RegionOptions, SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { ShmAddon } from './addon.ts';
-import { hugePageBytes, hugePages, hugetlbfsMount } from './directory.ts';
+import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
 import { type Access, placeOf } from './rendezvous.ts';
 
@@ -59,6 +59,11 @@ interface Choice {
  * the machine has not.
  */
 export function makeMemory(making: Making): Made {
+  const limit = memoryLimit();
+  if (limit !== undefined && making.bytes >= limit) {
+    const detail = `${making.bytes} bytes are needed, the control group allows ${limit} in all (memory.max)`;
+    throw new SharedMemoryError('ENOSPC', 'open', making.name, detail);
+  }
   const { choices, reasons } = choose(making);
   for (const [at, choice] of choices.entries()) {
     try {
@@ -124,7 +129,9 @@ function make(making: Making, choice: Choice, reason: string): Made {
   } catch (error) {
     closeSync(file.fd);
     if (file.place !== '') rmSync(file.place, { force: true });
-    throw asSharedMemoryError(error, 'open', name);
+    if (choice.backing !== 'tmpfs' || codeOfError(error) !== 'ENOSPC') throw asSharedMemoryError(error, 'open', name);
+    const detail = `${bytes} bytes are needed, ${directorySpace(making.directory).free} are free in ${making.directory}`;
+    throw new SharedMemoryError('ENOSPC', 'open', name, detail);
   }
 }
 

@@ -120,7 +120,7 @@ function tuningOf(addon: ShmAddon, bytes: number, options: RegionOptions, made: 
       name: 'hugePages',
       requested: options.hugePages === undefined ? 'auto' : yesNo(options.hugePages),
       applied: yesNo(made.hugePages),
-      reason: options.hugePages !== false && !made.hugePages ? made.reason : '',
+      reason: made.hugePages ? '' : made.reason || (options.hugePages === true ? 'it was made without huge pages' : ''),
     },
     {
       name: 'lockMemory',

@@ -10,7 +10,7 @@ const mapped = join(import.meta.dirname, '../../../src/real/shm/mapped.ts');
 const native = join(import.meta.dirname, '../../../src/real/native.ts');
 
 /** What a module prints that runs with `shm` over a directory, `addon`, and `gc`. */
-function printed(directory: string, code: string): string {
+function printed(directory: string, code: string, environment: NodeJS.ProcessEnv = {}): string {
   const program = `
     import { createMappedSharedMemory } from ${JSON.stringify(mapped)};
     import { loadNative } from ${JSON.stringify(native)};
@@ -19,7 +19,11 @@ function printed(directory: string, code: string): string {
     const shm = createMappedSharedMemory(addon, { directory: ${JSON.stringify(directory)} });
     ${code}`;
   const words = ['--expose-gc', '--input-type=module', '-e', program];
-  return execFileSync(process.execPath, words, { encoding: 'utf8', timeout: 20_000 }).trim();
+  return execFileSync(process.execPath, words, {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, ...environment },
+  }).trim();
 }
 
 describeNative('how long a mapping lives', (addon) => {
@@ -94,6 +98,22 @@ describeNative('how long a mapping lives', (addon) => {
         await worker.terminate();
       }
       region.close();
+    }));
+
+  test('without futex_waitv words are looked at: a change is seen, a bare wake ends the wait late, time runs out', () =>
+    inMemoryDirectory(async (directory) => {
+      const code = `
+        const region = await shm.open('ring', 4096, { mode: 'create' });
+        const changed = region.waitAsync(1, 0, 10_000);
+        const bare = region.waitAsync(2, 0, 10_000);
+        const late = region.waitAsync(3, 0, 5);
+        await sleep(20);
+        Atomics.store(region.words, 1, 1);
+        region.wake(1, 1);
+        region.wake(2, 1);
+        console.log(JSON.stringify([addon.futexMethod(), await changed, await bare, await late]));`;
+      const said = JSON.parse(printed(directory, code, { HOTFIRE_FUTEX: 'polling' }));
+      expect(said).toEqual(['polling', 'changed', 'woken', 'timeout']);
     }));
 
   test('more words than one call of the kernel takes are all waited for', () =>

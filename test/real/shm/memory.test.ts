@@ -54,7 +54,7 @@ describeNative('where the memory comes from', (addon) => {
         const shm = createMappedSharedMemory(addon, { directory: small });
         await expect(shm.open('ring', 2 * mebibyte, { mode: 'create', hugePages: false })).rejects.toMatchObject({
           code: 'ENOSPC',
-          message: expect.stringMatching(/2097152 bytes/),
+          message: expect.stringMatching(/2097152 bytes are needed, 1048576 are free in /),
         });
         expect(readdirSync(small)).toEqual(['ring.lock']);
         const region = await shm.open('ring', mebibyte / 2, { mode: 'create' });
@@ -89,6 +89,8 @@ describeNative('where the memory comes from', (addon) => {
       if (process.getuid?.() === 0) {
         await shm.open('ours', 4096, { mode: 'create', group: 'daemon' });
         expect(modes().sort()).toEqual(['mine.lock 600', 'ours.1 660', 'ours.json 660', 'ours.lock 660']);
+        await shm.rename('ours', 'all');
+        expect(modes().sort()).toEqual(['all.1 660', 'all.json 660', 'all.lock 660', 'mine.lock 600', 'ours.lock 660']);
       }
       await expect(shm.open('theirs', 4096, { mode: 'create', group: 'no such group' })).rejects.toMatchObject({
         code: 'EINVAL',
