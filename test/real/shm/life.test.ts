@@ -107,7 +107,6 @@ describeNative('how long a mapping lives', (addon) => {
         const changed = region.waitAsync(1, 0, 10_000);
         const bare = region.waitAsync(2, 0, 10_000);
         const late = region.waitAsync(3, 0, 5);
-        await sleep(20);
         Atomics.store(region.words, 1, 1);
         region.wake(1, 1);
         region.wake(2, 1);
