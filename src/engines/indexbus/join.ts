@@ -3,7 +3,7 @@ import { ringSeatsBell } from './bells.ts';
 import { BusError } from './errors.ts';
 import { Access, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
 import { isJudged, judge } from './liveness.ts';
-import { errorOf } from './mailbox.ts';
+import { refusalOf } from './mailbox.ts';
 import { Point } from './points.ts';
 import { changed, epochOf, type SeatStateName, stateOf } from './seat.ts';
 import type { SeatLocks } from './seatLocks.ts';
@@ -23,6 +23,8 @@ export interface Attachment {
 export interface HeldSeat {
   readonly place: SeatPlace;
   readonly epoch: number;
+  /** Lets go of the seat's lock; without effect the second time. */
+  readonly release: () => void;
 }
 
 export interface JoinRequest {
@@ -67,11 +69,15 @@ function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat |
   const preferred = places.filter((place) => place.number === request.prefer);
   for (const place of [...preferred, ...places]) {
     const word = Atomics.load(words, place.at);
-    if (stateOf(word) !== 'free' || !locks.take(place.index)) continue;
+    if (stateOf(word) !== 'free') continue;
+    const release = locks.take(place.index);
+    if (release === undefined) continue;
     region.step(Point.claimSeat);
     const claimed = changed(word, 'claimed');
-    if (Atomics.compareExchange(words, place.at, word, claimed) === word) return { place, epoch: epochOf(claimed) };
-    locks.release(place.index);
+    if (Atomics.compareExchange(words, place.at, word, claimed) === word) {
+      return { place, epoch: epochOf(claimed), release };
+    }
+    release();
   }
   return undefined;
 }
@@ -99,14 +105,14 @@ function shortened(name: string): string {
 }
 
 async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: number): Promise<HeldSeat> {
-  const { segment, locks, host } = attachment;
+  const { segment, host } = attachment;
   const { region, words } = segment;
-  const { at, wake, index } = seat.place;
+  const { at, wake } = seat.place;
   region.step(Point.seatReady);
   const claimed = Atomics.load(words, at);
-  if (epochOf(claimed) !== seat.epoch || stateOf(claimed) !== 'claimed') throw lost(attachment, seat);
+  if (epochOf(claimed) !== seat.epoch || stateOf(claimed) !== 'claimed') throw lost(seat);
   const ready = changed(claimed, 'ready');
-  if (Atomics.compareExchange(words, at, claimed, ready) !== claimed) throw lost(attachment, seat);
+  if (Atomics.compareExchange(words, at, claimed, ready) !== claimed) throw lost(seat);
   ringSeatsBell(region);
   for (;;) {
     const sequence = Atomics.load(words, wake);
@@ -119,7 +125,7 @@ async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: numb
       continue;
     }
     if (Atomics.compareExchange(words, at, ready, changed(ready, 'free')) !== ready) continue;
-    locks.release(index);
+    seat.release();
     throw new BusError(
       'IB_NO_ROUTER',
       `no router answers in ${segment.name}: start one (hotfire serve indexbus), or look why it stands (hotfire indexbus triage)`,
@@ -129,19 +135,19 @@ async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: numb
 
 /** What the router made of a seat that was ready. A seat that was fenced right after it went live is still this holder's to acknowledge. */
 function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat {
-  const { segment, locks } = attachment;
-  const { at, index } = seat.place;
-  if (epochOf(word) !== seat.epoch) throw lost(attachment, seat);
+  const { segment } = attachment;
+  const { at } = seat.place;
+  if (epochOf(word) !== seat.epoch) throw lost(seat);
   if (stateOf(word) !== 'free') return seat;
   const text = readText(segment.bytes, at + Seat.text, seatTextBytes);
-  locks.release(index);
+  seat.release();
   throw text === ''
     ? new BusError('IB_NO_SEAT', 'the seat was taken back before it was live: try again')
-    : errorOf(text);
+    : refusalOf(text);
 }
 
-function lost({ locks }: Attachment, seat: HeldSeat): BusError {
-  locks.release(seat.place.index);
+function lost(seat: HeldSeat): BusError {
+  seat.release();
   return new BusError(
     'IB_NO_SEAT',
     `seat ${seat.place.index} was taken back while it was claimed: its lock was lost; try again`,

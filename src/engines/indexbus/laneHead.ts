@@ -53,6 +53,11 @@ export class LaneHead {
     return this.#claimed;
   }
 
+  /** Whether the lane was taken, and this consumer was told. */
+  get isFenced(): boolean {
+    return this.#end === 'fenced';
+  }
+
   /** Messages that were unread when the lane was taken from this consumer. */
   get missed(): number {
     return this.#missed;

@@ -119,7 +119,10 @@ export class Publisher {
     this.#wantedFlush = options.flushEvery;
     this.#flushEvery = options.flushEvery;
     this.#atEndOfTurn = options.atEndOfTurn;
-    this.#endTurn = (): void => this.#flushAtEndOfTurn();
+    this.#endTurn = (): void => {
+      this.#turnEnds = false;
+      this.flushQuietly();
+    };
     this.#fenced = fenced;
     this.#slots = new SlotStack(region, layout, place.number, host.telemetry);
     this.#tail = Atomics.load(this.words, place.cursors + ProducerCursor.sourceTail);
@@ -240,6 +243,11 @@ export class Publisher {
     return this.#reserved >= 0;
   }
 
+  /** Whether it is closed or its seat was taken. */
+  get isEnded(): boolean {
+    return this.#end !== 'no';
+  }
+
   #append(topic: TopicId, slot: number, byteLength: number, key: number): void {
     const { words } = this;
     const header = this.#pool + slot * this.#slotWords;
@@ -288,13 +296,12 @@ export class Publisher {
     if (!this.#isLive()) throw this.#learnFence(true);
   }
 
-  #flushAtEndOfTurn(): void {
-    this.#turnEnds = false;
+  /** Flushes where nobody is there to catch what it throws: a fence is told by the next call. */
+  flushQuietly(): void {
     if (this.#end !== 'no') return;
     try {
       this.flush();
     } catch (error) {
-      // Nobody is there to catch it; the next call tells.
       if (!(error instanceof FencedError)) throw error;
       this.#untold = error;
     }
@@ -365,7 +372,7 @@ export class Publisher {
   /** No call publishes any more; what was published is flushed. A fence that is met here is acknowledged and not told. */
   close(): void {
     if (this.#end !== 'no') return;
-    this.#flushAtEndOfTurn();
+    this.flushQuietly();
     if (this.#end === 'no') this.#end = 'closed';
   }
 

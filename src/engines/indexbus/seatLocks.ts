@@ -14,18 +14,26 @@ export class SeatLocks {
     this.#region = region;
   }
 
-  /** Takes the lock of seat `index`; false if another participant has it. */
-  take(index: number): boolean {
+  /** Takes the lock of seat `index`; what lets go of it again, once, or undefined if another participant has it. */
+  take(index: number): (() => void) | undefined {
     this.#region.step(Point.takeSeatLock);
-    if (!this.#region.lock(Lock.seat(index))) return false;
+    if (!this.#region.lock(Lock.seat(index))) return undefined;
     this.#holders.set(index, (this.#holders.get(index) ?? 0) + 1);
-    return true;
+    let taken = true;
+    return () => {
+      if (!taken) return;
+      taken = false;
+      this.#release(index);
+    };
   }
 
-  /** Lets go of a lock that was taken. */
-  release(index: number): void {
-    const holders = (this.#holders.get(index) ?? 0) - 1;
-    if (holders > 0) this.#holders.set(index, holders);
-    else if (this.#holders.delete(index)) this.#region.unlock(Lock.seat(index));
+  #release(index: number): void {
+    const holders = (this.#holders.get(index) ?? 1) - 1;
+    if (holders > 0) {
+      this.#holders.set(index, holders);
+      return;
+    }
+    this.#holders.delete(index);
+    this.#region.unlock(Lock.seat(index));
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../host/clock.ts';
+import type { Host } from '../../host/host.ts';
 import type { Region } from '../../host/sharedMemory.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
@@ -19,7 +19,7 @@ export type WaitingMutants = Pick<IndexbusMutantFlags, 'sleepWithoutLook'>;
  */
 export class Waiting {
   readonly #region: Region;
-  readonly #clock: Clock;
+  readonly #host: Pick<Host, 'clock' | 'telemetry'>;
   readonly #flag: number;
   readonly #wake: number;
   readonly #look: () => boolean;
@@ -36,7 +36,7 @@ export class Waiting {
    */
   constructor(
     region: Region,
-    clock: Clock,
+    host: Pick<Host, 'clock' | 'telemetry'>,
     flag: number,
     wake: number,
     look: () => boolean,
@@ -44,7 +44,7 @@ export class Waiting {
     mutants: WaitingMutants,
   ) {
     this.#region = region;
-    this.#clock = clock;
+    this.#host = host;
     this.#flag = flag;
     this.#wake = wake;
     this.#look = look;
@@ -55,9 +55,9 @@ export class Waiting {
   /** Waits until the look finds it; false if it has not after `timeoutMs`. */
   async until(timeoutMs: number): Promise<boolean> {
     if (this.#spin()) return true;
-    const deadline = this.#clock.now() + timeoutMs;
+    const deadline = this.#host.clock.now() + timeoutMs;
     for (;;) {
-      const left = deadline - this.#clock.now();
+      const left = deadline - this.#host.clock.now();
       if (!(left > 0)) return false;
       const sequence = this.#prepare();
       if (sequence === found) return true;
@@ -70,9 +70,9 @@ export class Waiting {
   /** The same for a thread that may block. */
   untilSync(timeoutMs: number): boolean {
     if (this.#spin()) return true;
-    const deadline = this.#clock.now() + timeoutMs;
+    const deadline = this.#host.clock.now() + timeoutMs;
     for (;;) {
-      const left = deadline - this.#clock.now();
+      const left = deadline - this.#host.clock.now();
       if (!(left > 0)) return false;
       const sequence = this.#prepare();
       if (sequence === found) return true;
@@ -82,8 +82,15 @@ export class Waiting {
     }
   }
 
+  /** Ends the sleeps of this side's own: what they wait for will not come. */
+  wakeAll(): void {
+    Atomics.add(this.#region.words, this.#wake, 1);
+    this.#region.wake(this.#wake, 2 ** 30);
+  }
+
   #spin(): boolean {
-    for (let spin = 0; spin <= this.#spins; spin += 1) if (this.#look()) return true;
+    const spins = this.#host.telemetry.buggify('early-sleep') ? 0 : this.#spins;
+    for (let spin = 0; spin <= spins; spin += 1) if (this.#look()) return true;
     return false;
   }
 
