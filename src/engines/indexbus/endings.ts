@@ -314,5 +314,6 @@ export class Endings {
     this.#dead[lane] = 0;
     this.#parts.routing.rebuild();
     this.#parts.events.laneFreed?.(lane);
+    wake(region, this.#cursor(lane, LaneCursor.wake));
   }
 }

@@ -14,16 +14,17 @@ import {
   Seat,
   SeatOperation,
   SegmentState,
-  seatNameBytes,
   seatTextBytes,
   seatWords,
 } from './layout.ts';
+import { Declarations, refusedResult } from './mailbox.ts';
 import { Point } from './points.ts';
 import type { RouterParts } from './routerParts.ts';
 import { stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
 import type { SourceEndings } from './sourceEndings.ts';
 import { SourceLife } from './sources.ts';
+import { declaredSubscription } from './subscriptions.ts';
 import { readText, textBytes, writeText } from './texts.ts';
 
 /** What the seats need of the router. */
@@ -52,6 +53,7 @@ export class RouterSeats {
   readonly #endings: Endings;
   readonly #sourceEndings: SourceEndings;
   readonly #host: SeatHost;
+  readonly #declarations = new Declarations();
 
   constructor(parts: RouterParts, endings: Endings, sourceEndings: SourceEndings, host: SeatHost) {
     this.#parts = parts;
@@ -81,6 +83,7 @@ export class RouterSeats {
   #lookAtProducer(producer: number, at: number): void {
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
+    if (state === 'free') this.#declarations.forget(at);
     if (state === 'ready') this.#producerLive(producer, at, word);
     else if (state === 'leaving') this.#sourceEndings.drain(producer, DetachReason.graceful);
   }
@@ -88,6 +91,7 @@ export class RouterSeats {
   #lookAtLane(lane: number, at: number): boolean {
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
+    if (state === 'free') this.#declarations.forget(at);
     if (state === 'ready') return this.#laneLive(lane, at, word);
     if (state === 'leaving') this.#endings.drain(lane, DetachReason.graceful);
     return true;
@@ -98,7 +102,12 @@ export class RouterSeats {
     const { layout, commit, sources, region, events } = this.#parts;
     const cursors = layout.producerCursors + producer * cursorWords;
     if (Atomics.load(this.#words, Header.state) === SegmentState.draining) {
-      this.#refuse(at, word, 'IB_RETIRED the segment is being drained: join its successor');
+      this.#refuse(
+        at,
+        word,
+        cursors + ProducerCursor.wake,
+        'IB_RETIRED the segment is being drained: join its successor',
+      );
       return;
     }
     const head = commit.value(commit.producer(producer, StagedProducer.sourceHead));
@@ -119,10 +128,11 @@ export class RouterSeats {
 
   /** A new consumer begins where its lane stands. False if lanes above the new share have to be evicted first, in later polls. */
   #laneLive(lane: number, at: number, word: number): boolean {
-    const { lanes, routing, region, events, telemetry } = this.#parts;
+    const { lanes, routing, region, events, telemetry, layout } = this.#parts;
+    const wakeWord = layout.laneCursors + lane * cursorWords + LaneCursor.wake;
     const stored = routing.subscription(this.#words[at + Seat.subscription] ?? -1);
     if (stored === undefined) {
-      this.#refuse(at, word, 'IB_NO_SEAT there is no such subscription: declare it first');
+      this.#refuse(at, word, wakeWord, 'IB_NO_SEAT there is no such subscription: declare it first');
       return true;
     }
     const { subscription } = stored;
@@ -139,7 +149,12 @@ export class RouterSeats {
       const share = this.#host.shareWith(lane);
       telemetry.sometimes('pool share refused', share < shareMin);
       if (share < shareMin) {
-        this.#refuse(at, word, `IB_NO_SEAT pool share ${share}, at least ${shareMin}: fewer lanes that do not block`);
+        this.#refuse(
+          at,
+          word,
+          wakeWord,
+          `IB_NO_SEAT pool share ${share}, at least ${shareMin}: fewer lanes that do not block`,
+        );
         return true;
       }
       if (!this.#host.fitShares(share)) return false;
@@ -150,7 +165,7 @@ export class RouterSeats {
     this.#host.shareOut();
     routing.rebuild();
     events.laneLive?.(lane);
-    wake(region, this.#parts.layout.laneCursors + lane * cursorWords + LaneCursor.wake);
+    wake(region, wakeWord);
     return true;
   }
 
@@ -171,10 +186,11 @@ export class RouterSeats {
     lanes.reload(lane);
   }
 
-  #refuse(at: number, word: number, text: string): void {
+  #refuse(at: number, word: number, wakeWord: number, text: string): void {
     const { region, events, layout } = this.#parts;
-    this.#say(at, -1, text);
+    this.#say(at, refusedResult, text);
     changeSeat(region, at, word, 'free', Point.freeSeat);
+    wake(region, wakeWord);
     events.joinRefused?.((at - layout.producerSeats) / seatWords, text);
   }
 
@@ -189,14 +205,15 @@ export class RouterSeats {
     try {
       if (operation === SeatOperation.topic) this.#say(at, this.#topic(name), name);
       else if (operation === SeatOperation.subscribe) {
-        const record = this.#subscription(name);
-        this.#words[at + Seat.subscription] = record;
-        this.#say(at, record, name);
+        const record = this.#subscription(at, name);
+        // A joiner's; a live consumer's seat stands for what it receives.
+        if (state !== 'live') this.#words[at + Seat.subscription] = record;
+        this.#say(at, record, '');
       } else throw new BusError('IB_BAD_CONFIG', `a seat asks for operation ${operation}, expected 1 or 2`);
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
-      this.#words[at + Seat.subscription] = -1;
-      this.#say(at, -1, `${error.code} ${error.message}`);
+      if (state !== 'live') this.#words[at + Seat.subscription] = -1;
+      this.#say(at, refusedResult, `${error.code} ${error.message}`);
     }
     this.#parts.region.step(Point.reply);
     Atomics.store(this.#words, at + Seat.replySequence, asked);
@@ -220,14 +237,20 @@ export class RouterSeats {
     return routing.createTopic(name);
   }
 
-  #subscription(name: string): number {
-    const record = this.#parts.routing.recordOf(name);
-    if (record < 0) throw new BusError('IB_UNKNOWN_TOPIC', `there is no subscription ${name}: declare it`);
-    return record;
-  }
-
-  /** Name that the holder of a seat has written. */
-  nameOf(at: number): string {
-    return readText(this.#parts.region.bytes, at + Seat.name, seatNameBytes);
+  /** The record of a subscription that a consumer names, or declares in parts; 0 for a part that is not the last. */
+  #subscription(at: number, text: string): number {
+    const { routing } = this.#parts;
+    if (!Declarations.isPart(text)) {
+      const record = routing.recordOf(text);
+      if (record < 0) throw new BusError('IB_UNKNOWN_TOPIC', `there is no subscription ${text}: declare it`);
+      return record;
+    }
+    const whole = this.#declarations.take(at, text);
+    if (whole === undefined) return 0;
+    const declared = declaredSubscription(whole);
+    const there = routing.recordOf(declared.name);
+    if (there < 0) return routing.put(declared);
+    if (JSON.stringify(routing.subscription(there)?.subscription) === JSON.stringify(declared)) return there;
+    throw new BusError('IB_UNSAFE_CHANGE', `subscription ${declared.name} is there and is another`);
   }
 }

@@ -119,5 +119,6 @@ export class SourceEndings {
     sources.life[producer] = SourceLife.none;
     sources.ends[producer] = 0;
     events.producerFreed?.(producer);
+    wake(region, this.#cursor(producer, ProducerCursor.wake));
   }
 }

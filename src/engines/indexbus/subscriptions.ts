@@ -10,6 +10,7 @@ import {
   seatNameBytes,
   subscriptionWords,
 } from './layout.ts';
+import { isPattern } from './patterns.ts';
 import { readText, textBytes, writeText } from './texts.ts';
 
 const modes = ['broadcast', 'workqueue', 'keyed'] as const;
@@ -34,7 +35,7 @@ export function readSubscription(region: Region, layout: Layout, record: number)
   const epoch = word(SubscriptionRecord.epoch);
   if (epoch === 0) return undefined;
   const laneMode = word(SubscriptionRecord.laneMode);
-  const limit = (field: number): number | undefined => (word(field) === 0 ? undefined : word(field));
+  const limit = (field: number): number | undefined => word(field) || undefined;
   return {
     record,
     epoch,
@@ -55,18 +56,43 @@ export function readSubscription(region: Region, layout: Layout, record: number)
   };
 }
 
-/** Checks what the schema of one subscription cannot: that it goes together, and fits the segment. Throws `BusError`. */
+/** Names of subscriptions. */
+const subscriptionName = /^[a-z0-9._-]{1,63}$/;
+
+/** Checks that a subscription is one, that it goes together, and fits the segment. Throws `BusError`. */
 export function checkSubscription(layout: Layout, subscription: Subscription): void {
-  const { name, access, delivery, drop, lane, mode, viewMax, capacity } = subscription;
+  const { name, topics, access, delivery, drop, lane, mode, viewMax, capacity, creditLimit, detachAfterMs } =
+    subscription;
   const refuse = (code: 'IB_UNSAFE_CHANGE' | 'IB_BAD_CONFIG' | 'IB_NEEDS_ROLL', message: string): never => {
     throw new BusError(code, `subscription ${name}: ${message}`);
   };
+  const whole = (key: string, value: number | undefined, least: number, most: number): void => {
+    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+    refuse('IB_BAD_CONFIG', `${key} is ${value}, expected ${least} to ${most}`);
+  };
+  const one = (key: string, value: string, known: readonly string[]): void => {
+    if (!known.includes(value)) refuse('IB_BAD_CONFIG', `${key} is ${value}, expected ${known.join(', ')}`);
+  };
+  if (!subscriptionName.test(name)) refuse('IB_BAD_CONFIG', 'its name is not 1 to 63 of a-z, 0-9, ".", "_", "-"');
+  if (topics.length === 0 || !topics.every(isPattern)) {
+    refuse('IB_BAD_CONFIG', `its topics are ${JSON.stringify(topics)}, expected patterns`);
+  }
+  one('mode', mode, modes);
+  one('lane', lane, ['blocking', 'nonblocking']);
+  one('drop', drop, ['newest', 'oldest']);
+  one('balance', subscription.balance, balances);
+  one('delivery', delivery, deliveries);
+  one('access', access, ['copy', 'view']);
   if (capacity > layout.sizes.laneRing / 2) {
     refuse(
       'IB_NEEDS_ROLL',
       `capacity ${capacity} is above ${layout.sizes.laneRing / 2}, half of lane_ring: roll the segment`,
     );
   }
+  whole('capacity', capacity, 1, layout.sizes.laneRing / 2);
+  whole('credit_limit', creditLimit, 1, capacity);
+  whole('detach_after_ms', detachAfterMs, 1, 3_600_000);
+  whole('view_max', viewMax, 1, 4096);
   if (delivery === 'at_least_once' && (access !== 'view' || mode === 'broadcast')) {
     refuse('IB_BAD_CONFIG', 'at_least_once needs a workqueue or keyed mode and access: view');
   }
@@ -81,6 +107,46 @@ export function checkSubscription(layout: Layout, subscription: Subscription): v
   const patterns = textBytes(subscription.topics.join('\n'));
   if (patterns > patternsBytes)
     refuse('IB_BAD_CONFIG', `its patterns have ${patterns} bytes, at most ${patternsBytes} fit`);
+}
+
+/** A subscription as a consumer declares it, in JSON. Throws IB_BAD_CONFIG for what is none; its values are still to be checked. */
+export function declaredSubscription(text: string): Subscription {
+  const bad = (cause?: unknown): BusError =>
+    new BusError('IB_BAD_CONFIG', 'a declaration is no subscription', {
+      expected: 'name, topics, mode, lane, drop, capacity, balance, delivery, access, viewMax',
+      got: text,
+      cause,
+    });
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (error) {
+    throw bad(error);
+  }
+  if (typeof given !== 'object' || given === null) throw bad();
+  // Each field is looked at below, or by `checkSubscription`, which takes any string and number.
+  const it = given as Partial<Record<keyof Subscription, unknown>>;
+  const strings = [it.name, it.mode, it.lane, it.drop, it.balance, it.delivery, it.access];
+  const numbers = [it.capacity, it.viewMax, it.creditLimit ?? 1, it.detachAfterMs ?? 1];
+  if (!strings.every((value) => typeof value === 'string')) throw bad();
+  if (!numbers.every((value) => typeof value === 'number')) throw bad();
+  if (!Array.isArray(it.topics) || !it.topics.every((value) => typeof value === 'string')) throw bad();
+  const { name, topics, mode, lane, drop, capacity, creditLimit, balance, detachAfterMs, delivery, access, viewMax } =
+    given as Subscription;
+  return {
+    name,
+    topics,
+    mode,
+    lane,
+    drop,
+    capacity,
+    creditLimit: creditLimit ?? undefined,
+    balance,
+    detachAfterMs: detachAfterMs ?? undefined,
+    delivery,
+    access,
+    viewMax,
+  };
 }
 
 /** Writes the record; its epoch last, so that whoever reads it sees it whole or not at all. */
@@ -114,7 +180,8 @@ export function writeSubscription(
   writeText(bytes, from + SubscriptionRecord.patterns, patternsBytes, subscription.topics.join('\n'));
   const next = ((epoch + 1) | 0) === 0 ? 1 : (epoch + 1) | 0;
   Atomics.store(words, from + SubscriptionRecord.epoch, next);
-  return { record, epoch: next, subscription };
+  // As it is read by others, in one order of keys.
+  return readSubscription(region, layout, record) ?? { record, epoch: next, subscription };
 }
 
 /** Takes the record out. Its epoch is kept in the record's last free word, so that a later one has another. */

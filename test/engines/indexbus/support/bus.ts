@@ -34,7 +34,7 @@ export interface TestBusOptions {
   /** Bugs that are planted. */
   readonly mutants?: readonly string[];
   /** Fault points that are live, at every visit. */
-  readonly faults?: readonly string[];
+  readonly faults?: { includes(name: string): boolean };
   readonly observer?: RouterObserver;
   readonly events?: RouterEvents;
   /** Told of each step before it happens; may throw, to end whoever takes it. */
@@ -96,6 +96,8 @@ export interface TestConsumer {
   /** Takes what there is, up to `most`; what was taken before is done. */
   receive(most?: number): readonly Received[];
   ack(): void;
+  /** Says that it knows of the fence. */
+  acknowledge(): void;
   setSeat(to: SeatStateName): void;
 }
 
@@ -111,6 +113,8 @@ export class TestBus {
   now = 0;
   /** Told of each step; a test may change it. */
   step: (point: number) => void;
+  /** Where all cursors began. */
+  readonly startCursor: number;
   readonly woken: number[] = [];
   readonly probes = new Set<string>();
   readonly #options: TestBusOptions;
@@ -123,7 +127,8 @@ export class TestBus {
     this.region = regionOf(layout.bytes, this);
     writeHeader(this.region.words, this.region.bytes, layout, 1, [1, 2, 3, 4]);
     this.segment = segmentOver('test', this.region);
-    if (options.startAt !== undefined) this.#startAt(options.startAt);
+    this.startCursor = options.startAt ?? 0;
+    this.#startAt(this.startCursor);
     this.mutants = plantedIn(this.#telemetry);
     this.router = this.newRouter();
   }
@@ -232,7 +237,7 @@ export class TestBus {
   /** A producer whose seat is live. */
   producer(options: Partial<PublisherOptions> = {}, prefer?: number): TestProducer {
     const { place, epoch } = this.request('producer', 0, prefer);
-    this.router.poll();
+    for (let polls = 0; polls < 64 && this.stateOf(place) === 'ready'; polls += 1) this.router.poll();
     if (this.stateOf(place) !== 'live') throw new Error(`producer ${place.number} is ${this.stateOf(place)}`);
     const publisher = new Publisher(
       this.region,
@@ -289,6 +294,7 @@ export class TestBus {
         return received(into);
       },
       ack: () => head.ack(),
+      acknowledge: () => this.#acknowledge(place),
       setSeat: (to) => this.#setSeat(place, to),
     };
   }
