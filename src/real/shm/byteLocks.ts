@@ -1,7 +1,7 @@
 import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
+import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { codeOfError } from './errors.ts';
-import type { Access } from './rendezvous.ts';
 
 /** The lock file of a name, as one participant of the machine holds it. */
 export interface LockFile {

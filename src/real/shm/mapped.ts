@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   checkRegionBytes,
@@ -8,6 +8,7 @@ import {
   type SharedMemory,
   SharedMemoryError,
 } from '../../host/sharedMemory.ts';
+import { type Access, accessFor, accessOf } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
 import { hugetlbfsMount, resolveDirectory } from './directory.ts';
@@ -16,8 +17,6 @@ import { bootId, ownIdentity } from './identity.ts';
 import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
 import { createMappedRegion } from './region.ts';
 import {
-  type Access,
-  accessOf,
   bootText,
   inodeOf,
   linkMemory,
@@ -114,20 +113,6 @@ async function failing<T>(operation: string, name: string, run: () => Promise<T>
   } catch (error) {
     throw asSharedMemoryError(error, operation, name);
   }
-}
-
-/** The group's number; EINVAL if there is none of this name. */
-function groupNumber(name: string, region: string): number {
-  for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
-    const [group, , gid] = line.split(':');
-    if (group === name) return Number(gid);
-  }
-  throw new SharedMemoryError('EINVAL', 'open', region, `there is no group ${name} in /etc/group`);
-}
-
-function accessFor(options: RegionOptions, region: string): Access {
-  if (options.group === undefined) return { mode: 0o600, gid: undefined };
-  return { mode: 0o660, gid: groupNumber(options.group, region) };
 }
 
 /** Runs `change`, which waits for nothing, while nobody else changes what these names mean. */

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fchownSync, openSync, rmSync } from 'node:fs';
 import { type RegionBacking, type RegionOptions, SharedMemoryError } from '../../host/sharedMemory.ts';
+import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
-import { type Access, placeOf } from './rendezvous.ts';
+import { placeOf } from './rendezvous.ts';
 
 /** Backings that the addon gives. */
 export type MappedBacking = Extract<RegionBacking, 'hugetlbfs' | 'memfd' | 'tmpfs'>;

@@ -5,7 +5,6 @@ import {
   constants,
   fstatSync,
   linkSync,
-  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,6 +15,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
+import type { Access } from './access.ts';
 import { codeOfError } from './errors.ts';
 import { bootId, ownIdentity, processOf } from './identity.ts';
 
@@ -39,12 +39,6 @@ const shape = z.strictObject({
 
 /** What `<name>.json` says: where the memory of a name is. */
 export type Rendezvous = z.infer<typeof shape>;
-
-/** Who may open the files of a region. */
-export interface Access {
-  readonly mode: number;
-  readonly gid: number | undefined;
-}
 
 /** The boot's number as it is written down. */
 export function bootText(): string {
@@ -124,12 +118,6 @@ export function writeRendezvous(directory: string, name: string, says: Rendezvou
     rmSync(fresh, { force: true });
     throw error;
   }
-}
-
-/** Who may open a region's files, as its rendezvous file shows it. */
-export function accessOf(directory: string, name: string): Access {
-  const { mode, gid } = lstatSync(join(directory, `${name}.json`));
-  return { mode: mode & 0o660, gid: (mode & 0o060) === 0 ? undefined : gid };
 }
 
 /** Opens the memory that a rendezvous file tells of; undefined if it is gone. */
