@@ -58,7 +58,7 @@ export class Producer implements Follower {
   }
 
   #of(topic: TopicId): Publisher {
-    const publisher = this.#publishers[topic >>> 16];
+    const publisher = topic >>> 0 === topic ? this.#publishers[topic >>> 16] : undefined;
     if (publisher !== undefined) return publisher;
     throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
       expected: `a topic of one of ${this.#lines.length} segments`,

@@ -20,6 +20,23 @@ export interface PeerOptions {
   readonly faults?: readonly string[];
   /** Told of each step of this participant; may throw, to end it there. */
   readonly step?: (point: number) => void;
+  /** Gets the regions that it opens. */
+  readonly regions?: Region[];
+}
+
+/** The participant ended where its test wanted it to. */
+export class Killed extends Error {
+  override readonly name = 'Killed';
+}
+
+/** A participant that can die: at a step, or when it is told to. */
+export interface Mortal {
+  readonly host: Host;
+  /** The next visits of a step that it survives; at the one after them it dies. */
+  dieAt(point: number, visits?: number): void;
+  readonly isDead: boolean;
+  /** What the kernel does when a process ends: its locks are free, its pid is nobody's. */
+  bury(): void;
 }
 
 /** A machine in one process: memory, a router as a task, and participants that come and go. */
@@ -51,11 +68,43 @@ export class Peers {
       pid: this.#pid,
       clock: createRealClock(),
       random: createRealRandom(),
-      shm: options.step === undefined ? shm : stepped(shm, options.step),
+      shm: options.step === undefined ? shm : stepped(shm, options.step, options.regions),
       telemetry,
     };
     // The bus uses neither disk nor network, and of telemetry what stands here.
     return host as unknown as Host;
+  }
+
+  /** A participant that a test ends. */
+  mortal(): Mortal {
+    let deadlyPoint = -1;
+    let visitsLeft = 0;
+    let dead = false;
+    const regions: Region[] = [];
+    const step = (point: number): void => {
+      if (!dead && point === deadlyPoint) {
+        if (visitsLeft === 0) dead = true;
+        visitsLeft -= 1;
+      }
+      // Who is dead takes no further step, wherever its code was.
+      if (dead) throw new Killed(`at step ${point}`);
+    };
+    const host = this.host({ step, regions });
+    return {
+      host,
+      dieAt(point, visits = 0) {
+        deadlyPoint = point;
+        visitsLeft = visits;
+      },
+      get isDead() {
+        return dead;
+      },
+      bury: () => {
+        dead = true;
+        for (const region of regions) region.close();
+        this.memory.participants.delete(host.pid);
+      },
+    };
   }
 
   /** Makes a segment and runs a router in it. */
@@ -90,7 +139,7 @@ export class Peers {
   }
 
   async bus(options: Partial<BusOptions> & PeerOptions = {}): Promise<Bus> {
-    const { mutants: _, faults: __, step: ___, ...rest } = options;
+    const { mutants: _, faults: __, step: ___, regions: ____, ...rest } = options;
     const bus = await openBus({
       host: this.host(options),
       ...(rest.segments === undefined ? { segment: 'bus' } : {}),
@@ -107,12 +156,14 @@ export class Peers {
   }
 }
 
-function stepped(shm: SharedMemory, step: (point: number) => void): SharedMemory {
+function stepped(shm: SharedMemory, step: (point: number) => void, regions: Region[] = []): SharedMemory {
   return {
     ...shm,
     async open(...args) {
       const region: Region = await shm.open(...args);
-      return { ...region, step };
+      const own = { ...region, step };
+      regions.push(own);
+      return own;
     },
   };
 }
