@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { supportOf, uringSupport } from '../../../src/real/uring/support.ts';
 
 const canFilter = spawnSync('python3', ['--version']).status === 0 && process.platform === 'linux';
@@ -45,6 +45,12 @@ describe.runIf(canFilter && support.ok)('a seccomp filter that refuses io_uring 
 });
 
 describe('what an operator is told', () => {
+  it('should be that the environment keeps it out', () => {
+    vi.stubEnv('HOTFIRE_URING', 'off');
+    expect(uringSupport()).toEqual({ ok: false, reason: 'HOTFIRE_URING=off' });
+    vi.unstubAllEnvs();
+  });
+
   const trial = (code: string) => ({ uringSupport: () => ({ ok: false as const, call: 'io_uring_setup', code }) });
 
   it('should name the switch of the kernel where that is the cause', () => {
