@@ -141,7 +141,7 @@ export class Endings {
     }
     this.#stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
     this.#next[lane] = head;
-    lanes.life[lane] = LaneLife.ending;
+    lanes.setLife(lane, LaneLife.ending);
     lanes.refusesSince[lane] = -1;
     this.#underWay.unshift(lane);
     routing.rebuild();
@@ -309,7 +309,7 @@ export class Endings {
     const reclaimed = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
     if (this.#next[lane] !== tail || reclaimed !== tail) return;
     if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
-    this.#lanes.life[lane] = LaneLife.none;
+    this.#lanes.setLife(lane, LaneLife.none);
     this.#lanes.stopped[lane] = 0;
     this.#dead[lane] = 0;
     this.#parts.routing.rebuild();

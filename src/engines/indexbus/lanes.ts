@@ -44,7 +44,13 @@ export interface LaneParts {
  * every message touches several.
  */
 export class Lanes {
+  /** Changed by `setLife` alone. */
   readonly life: Uint8Array;
+  /** Lanes that live or end: the first `activeCount`. */
+  readonly active: Int32Array;
+  activeCount = 0;
+  /** Whether a lane may have refused: stalls are looked for then. */
+  refusing = false;
   readonly blocking: Uint8Array;
   readonly dropOldest: Uint8Array;
   readonly view: Uint8Array;
@@ -89,6 +95,8 @@ export class Lanes {
   readonly #observer: RouterObserver | undefined;
   readonly #ringMask: number;
   readonly #slotMask: number;
+  /** Lanes whose tail the plan has moved. */
+  readonly #touched: Uint8Array;
 
   constructor({ region, layout, commit, counts, mutants, observer }: LaneParts) {
     const { lanes } = layout.sizes;
@@ -102,6 +110,8 @@ export class Lanes {
     this.#ringMask = layout.sizes.laneRing - 1;
     this.#slotMask = layout.sizes.slots - 1;
     this.life = new Uint8Array(lanes);
+    this.active = new Int32Array(lanes);
+    this.#touched = new Uint8Array(lanes);
     this.blocking = new Uint8Array(lanes);
     this.dropOldest = new Uint8Array(lanes);
     this.view = new Uint8Array(lanes);
@@ -121,6 +131,16 @@ export class Lanes {
 
   get count(): number {
     return this.life.length;
+  }
+
+  setLife(lane: number, life: (typeof LaneLife)[keyof typeof LaneLife]): void {
+    this.life[lane] = life;
+    this.activeCount = 0;
+    for (let index = 0; index < this.life.length; index += 1) {
+      if (this.life[index] === LaneLife.none) continue;
+      this.active[this.activeCount] = index;
+      this.activeCount += 1;
+    }
   }
 
   /** Reads what the seat says of the lane: at a join, a recovery, a change. */
@@ -277,7 +297,10 @@ export class Lanes {
         held,
         share,
       );
-      if ((this.refusesSince[lane] ?? 0) < 0) this.refusesSince[lane] = this.now;
+      if ((this.refusesSince[lane] ?? 0) < 0) {
+        this.refusesSince[lane] = this.now;
+        this.refusing = true;
+      }
       if (verdict !== Admission.evict) {
         if (verdict === Admission.dropPool) this.sharesRefused += 1;
         return verdict;
@@ -301,7 +324,7 @@ export class Lanes {
     words[at + 2] = word2;
     words[at + 3] = word3;
     this.tail[lane] = advanced(tail, 1);
-    this.#commit.stage(this.#commit.lane(lane, StagedLane.tail), advanced(tail, 1));
+    this.#touched[lane] = 1;
     const producer = ownerOf(word0);
     this.#counts.take(producer, slotOf(word0));
     this.#counts.hold(lane, producer);
@@ -407,6 +430,16 @@ export class Lanes {
   release(lane: number, to: number): void {
     this.#passTo(lane, to);
     this.takeBack(lane, to);
+  }
+
+  /** Before a commit is sealed: stages the tails that the plan has moved, once each. */
+  stageTails(): void {
+    for (let index = 0; index < this.activeCount; index += 1) {
+      const lane = this.active[index] ?? 0;
+      if (this.#touched[lane] !== 1) continue;
+      this.#touched[lane] = 0;
+      this.#commit.stage(this.#commit.lane(lane, StagedLane.tail), this.tail[lane] ?? 0);
+    }
   }
 
   /** After a commit: its heads are thawed. */

@@ -159,7 +159,7 @@ export class Router {
       this.lanes.readSeat(lane);
       this.lanes.reload(lane);
       if (state === undefined || state === 'free' || state === 'claimed' || state === 'ready') continue;
-      this.lanes.life[lane] = state === 'live' || state === 'leaving' ? LaneLife.live : LaneLife.ending;
+      this.lanes.setLife(lane, state === 'live' || state === 'leaving' ? LaneLife.live : LaneLife.ending);
       this.lanes.recount(lane);
     }
   }
@@ -179,8 +179,8 @@ export class Router {
       const at = this.#producerSeat(producer);
       const state = stateOf(this.#words[at] ?? 0);
       if (state === undefined || state === 'free' || state === 'claimed' || state === 'ready') continue;
-      this.sources.life[producer] = SourceLife.live;
-      this.sources.rate[producer] = this.#words[at + Seat.capacityOrRate] ?? 0;
+      this.sources.setLife(producer, SourceLife.live);
+      this.sources.setRate(producer, this.#words[at + Seat.capacityOrRate] ?? 0);
       if (state !== 'live' && state !== 'leaving') this.#sourceEndings.resume(producer);
     }
   }
@@ -226,6 +226,7 @@ export class Router {
 
   #finishPoll(taken: number): number {
     this.#held = false;
+    this.lanes.stageTails();
     if (!this.#commit.empty || this.#telemetry.buggify('commit-empty')) this.#commitNow(taken);
     this.#checkCorrupt();
     this.#fenceStalled();
@@ -257,7 +258,8 @@ export class Router {
 
   #observe(): void {
     const { lanes } = this;
-    for (let lane = 0; lane < lanes.count; lane += 1) {
+    for (let index = 0; index < lanes.activeCount; index += 1) {
+      const lane = lanes.active[index] ?? 0;
       if (lanes.life[lane] === LaneLife.live || this.#endings.watches(lane)) lanes.observe(lane);
     }
   }
@@ -285,24 +287,29 @@ export class Router {
   }
 
   #commitPending(): void {
+    this.lanes.stageTails();
     if (!this.#commit.empty) this.#commitNow(0);
   }
 
   /** Fences lanes that have refused for too long without moving. */
   #fenceStalled(): void {
     const { lanes } = this;
+    if (!lanes.refusing) return;
+    lanes.refusing = false;
     for (let lane = 0; lane < lanes.count; lane += 1) {
       const since = lanes.refusesSince[lane] ?? -1;
       const limit = lanes.detachAfterMs[lane] ?? 0;
-      if (since < 0 || limit === 0 || lanes.now - since < limit || lanes.life[lane] !== LaneLife.live) continue;
-      this.#endings.fence(lane, DetachReason.stalled);
+      if (since < 0 || limit === 0 || lanes.life[lane] !== LaneLife.live) continue;
+      if (lanes.now - since < limit) lanes.refusing = true;
+      else this.#endings.fence(lane, DetachReason.stalled);
     }
   }
 
   /** Wakes consumers whose lane has got something, and producers whose slots came home, if they sleep. */
   #wake(): void {
     const { layout, region } = this.segment;
-    for (let lane = 0; lane < this.lanes.count; lane += 1) {
+    for (let index = 0; index < this.lanes.activeCount; index += 1) {
+      const lane = this.lanes.active[index] ?? 0;
       const tail = this.lanes.tail[lane] ?? 0;
       if (tail === this.#wokenLanes[lane]) continue;
       this.#wokenLanes[lane] = tail;
@@ -312,7 +319,8 @@ export class Router {
       wake(region, at + LaneCursor.wake);
       this.wakes[0] = (this.wakes[0] ?? 0) + 1;
     }
-    for (let producer = 0; producer < this.sources.count; producer += 1) {
+    for (let index = 0; index < this.sources.activeCount; index += 1) {
+      const producer = this.sources.active[index] ?? 0;
       const at = layout.producerCursors + producer * cursorWords;
       const tail = this.#words[at + ProducerCursor.returnTail] ?? 0;
       if (tail === this.#wokenProducers[producer]) continue;
@@ -342,7 +350,8 @@ export class Router {
     if (Atomics.load(this.#words, Header.doorbell) !== 0 || Atomics.load(this.#words, Header.doorbell + 1) !== 0) {
       return true;
     }
-    for (let lane = 0; lane < this.lanes.count; lane += 1) {
+    for (let index = 0; index < this.lanes.activeCount; index += 1) {
+      const lane = this.lanes.active[index] ?? 0;
       if (this.lanes.life[lane] === LaneLife.live && this.lanes.hasMoved(lane)) return true;
     }
     return this.sources.hasWork();
@@ -509,7 +518,7 @@ export class Router {
     if (creditLimit !== undefined) Atomics.store(this.#words, at + Seat.creditLimit, creditLimit);
     if (rateLimit !== undefined) {
       Atomics.store(this.#words, at + Seat.capacityOrRate, rateLimit);
-      this.sources.rate[seat] = rateLimit;
+      this.sources.setRate(seat, rateLimit);
     }
     this.sources.suspect(seat);
   }

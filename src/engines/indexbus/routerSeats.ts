@@ -118,9 +118,9 @@ export class RouterSeats {
     this.#words[at + Seat.capacityOrRate] = 0;
     this.#words[at + Seat.reason] = DetachReason.none;
     if (!changeSeat(region, at, word, 'live', Point.seatLive)) return;
-    sources.life[producer] = SourceLife.live;
+    sources.setLife(producer, SourceLife.live);
     sources.ends[producer] = 0;
-    sources.rate[producer] = 0;
+    sources.setRate(producer, 0);
     sources.suspect(producer);
     events.producerLive?.(producer);
     wake(region, cursors + ProducerCursor.wake);
@@ -161,7 +161,7 @@ export class RouterSeats {
     }
     this.#setCursors(lane);
     if (!changeSeat(region, at, word, 'live', Point.seatLive)) return true;
-    lanes.life[lane] = LaneLife.live;
+    lanes.setLife(lane, LaneLife.live);
     this.#host.shareOut();
     routing.rebuild();
     events.laneLive?.(lane);

@@ -13,6 +13,8 @@ import { SourceLife } from './sources.ts';
 export class SourceEndings {
   readonly #parts: RouterParts;
   readonly #words: Int32Array;
+  /** Producers that end. */
+  #underWay = 0;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
@@ -87,7 +89,8 @@ export class SourceEndings {
 
   #begin(producer: number, reason: number): void {
     const { sources, events, region } = this.#parts;
-    sources.life[producer] = SourceLife.ending;
+    sources.setLife(producer, SourceLife.ending);
+    this.#underWay += 1;
     sources.ends[producer] = 1;
     sources.endsAt[producer] = Atomics.load(this.#words, this.#seat(producer) + Seat.fenceTail);
     sources.suspect(producer);
@@ -97,6 +100,7 @@ export class SourceEndings {
 
   /** After a commit: frees the seats of which nothing is left. */
   finish(): void {
+    if (this.#underWay === 0) return;
     const { sources } = this.#parts;
     for (let producer = 0; producer < sources.count; producer += 1) {
       if (sources.life[producer] === SourceLife.ending) this.#advanceSeat(producer);
@@ -116,7 +120,8 @@ export class SourceEndings {
     const head = commit.value(commit.producer(producer, StagedProducer.sourceHead));
     if (head !== sources.tail(producer) || counts.away(producer) !== 0) return;
     if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
-    sources.life[producer] = SourceLife.none;
+    sources.setLife(producer, SourceLife.none);
+    this.#underWay -= 1;
     sources.ends[producer] = 0;
     events.producerFreed?.(producer);
     wake(region, this.#cursor(producer, ProducerCursor.wake));

@@ -24,12 +24,17 @@ const fullScanEvery = 64;
 
 /** The sources, one a producer: which have something, whose turn it is, what may be taken. */
 export class Sources {
+  /** Changed by `setLife` alone. */
   readonly life: Uint8Array;
+  /** Producers that live or end: the first `activeCount`. */
+  readonly active: Int32Array;
+  activeCount = 0;
   /** Where the source ends for a fenced producer. */
   readonly endsAt: Int32Array;
   readonly ends: Uint8Array;
-  /** Messages a second that a producer may send; 0 for no limit. */
-  readonly rate: Float64Array;
+  readonly #rate: Float64Array;
+  /** Whether a producer has a rate. */
+  #limited = false;
   /** How often a source was left waiting: for a blocking lane, for a subscriber. */
   readonly parks: Float64Array;
   /** A source whose cursor or descriptor no producer can have written; -1 for none. Its seat has to be fenced, and the plan ends. */
@@ -69,9 +74,10 @@ export class Sources {
     this.#observer = observer;
     const { producers, slots } = layout.sizes;
     this.life = new Uint8Array(producers);
+    this.active = new Int32Array(producers);
     this.ends = new Uint8Array(producers);
     this.endsAt = new Int32Array(producers);
-    this.rate = new Float64Array(producers);
+    this.#rate = new Float64Array(producers);
     this.#allowance = new Float64Array(producers);
     this.parks = new Float64Array(2);
     this.#pending = new Uint8Array(producers);
@@ -82,6 +88,22 @@ export class Sources {
 
   get count(): number {
     return this.life.length;
+  }
+
+  setLife(producer: number, life: (typeof SourceLife)[keyof typeof SourceLife]): void {
+    this.life[producer] = life;
+    this.activeCount = 0;
+    for (let index = 0; index < this.life.length; index += 1) {
+      if (this.life[index] === SourceLife.none) continue;
+      this.active[this.activeCount] = index;
+      this.activeCount += 1;
+    }
+  }
+
+  /** Messages a second that a producer may send; 0 for no limit. */
+  setRate(producer: number, rate: number): void {
+    this.#rate[producer] = rate;
+    this.#limited = this.#rate.some((it) => it > 0);
   }
 
   /** All are looked at in the next poll. */
@@ -104,7 +126,8 @@ export class Sources {
   listen(): void {
     this.#sinceScan += 1;
     if (this.#sinceScan >= fullScanEvery && !this.#mutants.noFullScan) this.suspectAll();
-    for (let half = 0; half < 2; half += 1) {
+    const halves = this.count > 32 ? 2 : 1;
+    for (let half = 0; half < halves; half += 1) {
       this.#region.step(Point.readDoorbell);
       const word = Header.doorbell + half;
       const bits = Atomics.load(this.#words, word);
@@ -117,9 +140,9 @@ export class Sources {
   }
 
   #mark(half: number, bits: number): void {
-    for (let bit = 0; bit < 32; bit += 1) {
-      const producer = half * 32 + bit;
-      if ((bits >>> bit) & 1 && producer < this.#pending.length) this.#pending[producer] = 1;
+    for (let left = bits; left !== 0; left &= left - 1) {
+      const producer = half * 32 + 31 - Math.clz32(left & -left);
+      if (producer < this.#pending.length) this.#pending[producer] = 1;
     }
   }
 
@@ -137,10 +160,9 @@ export class Sources {
 
   /** Whether a source has something and was not left waiting by the last plan. */
   hasWork(): boolean {
-    for (let producer = 0; producer < this.count; producer += 1) {
-      if (this.#pending[producer] === 1 && this.#waits[producer] === 0 && this.life[producer] !== SourceLife.none) {
-        return true;
-      }
+    for (let index = 0; index < this.activeCount; index += 1) {
+      const producer = this.active[index] ?? 0;
+      if (this.#pending[producer] === 1 && this.#waits[producer] === 0) return true;
     }
     return false;
   }
@@ -149,8 +171,9 @@ export class Sources {
   refill(now: number): void {
     const seconds = Math.max(0, now - this.#refilledAt) / 1000;
     this.#refilledAt = now;
+    if (!this.#limited) return;
     for (let producer = 0; producer < this.count; producer += 1) {
-      const rate = this.rate[producer] ?? 0;
+      const rate = this.#rate[producer] ?? 0;
       if (rate === 0) continue;
       const most = Math.max(1, rate / 10);
       this.#allowance[producer] = Math.min(most, (this.#allowance[producer] ?? 0) + rate * seconds);
@@ -166,15 +189,16 @@ export class Sources {
    * @param routes by topic; a topic beyond them is nobody's
    */
   take(budget: number, routes: readonly Route[], holdUnwanted: boolean): number {
-    const { count } = this;
     this.planEnded = false;
     let left = budget;
-    const first = this.#next;
+    const count = this.activeCount;
+    const first = this.#next < count ? this.#next : 0;
     for (let turn = 0; turn < count && left > 0 && !this.planEnded; turn += 1) {
-      const producer = first + turn < count ? first + turn : first + turn - count;
-      if (this.#pending[producer] !== 1 || this.life[producer] === SourceLife.none) continue;
+      const index = first + turn < count ? first + turn : first + turn - count;
+      const producer = this.active[index] ?? 0;
+      if (this.#pending[producer] !== 1) continue;
       left -= this.#takeFrom(producer, left, routes, holdUnwanted);
-      this.#next = this.planEnded ? producer : (producer + 1) % count;
+      this.#next = this.planEnded ? index : index + 1;
     }
     return budget - left;
   }
@@ -192,7 +216,8 @@ export class Sources {
     }
     if (this.#mutants.signedCompare && tail <= from) return 0;
     let most = Math.min(waiting, budget);
-    if ((this.rate[producer] ?? 0) > 0) most = Math.min(most, Math.floor(this.#allowance[producer] ?? 0));
+    const limited = this.#limited && (this.#rate[producer] ?? 0) > 0;
+    if (limited) most = Math.min(most, Math.floor(this.#allowance[producer] ?? 0));
     let head = from;
     for (let taken = 0; taken < most; taken += 1) {
       if (this.#commit.full) {
@@ -205,7 +230,7 @@ export class Sources {
     const taken = distance(head, from);
     if (taken > 0) {
       this.#commit.stage(number, head);
-      if ((this.rate[producer] ?? 0) > 0) this.#allowance[producer] = (this.#allowance[producer] ?? 0) - taken;
+      if (limited) this.#allowance[producer] = (this.#allowance[producer] ?? 0) - taken;
     }
     if (head === tail) this.#pending[producer] = 0;
     else if (taken === most && most < budget) this.#waits[producer] = 1;
