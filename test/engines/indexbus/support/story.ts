@@ -1,8 +1,15 @@
 import type { Subscription } from '../../../../src/engines/indexbus/commands.ts';
 import { distance, frozen, isFrozen } from '../../../../src/engines/indexbus/cursor.ts';
+import { ownerOf } from '../../../../src/engines/indexbus/descriptor.ts';
 import { BusError } from '../../../../src/engines/indexbus/errors.ts';
-import { LaneCursor, ProducerCursor } from '../../../../src/engines/indexbus/layout.ts';
+import {
+  LaneCursor,
+  ProducerCursor,
+  SubscriptionRecord,
+  subscriptionWords,
+} from '../../../../src/engines/indexbus/layout.ts';
 import type { RouterObserver } from '../../../../src/engines/indexbus/observer.ts';
+import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { seatPlace } from '../../../../src/engines/indexbus/seatPlaces.ts';
 import { Killed, type Received, TestBus, type TestConsumer, type TestProducer } from './bus.ts';
 
@@ -23,6 +30,8 @@ interface Reader {
   readonly record: number;
   readonly received: Received[];
   alive: boolean;
+  /** Taken and not seen, of one that died over it. */
+  unseen: number;
 }
 
 interface Writer {
@@ -31,6 +40,20 @@ interface Writer {
   alive: boolean;
   next: number;
 }
+
+/** Where two sides meet. */
+const contended: ReadonlySet<number> = new Set([
+  Point.claimHead,
+  Point.loadTail,
+  Point.storeDone,
+  Point.freezeHead,
+  Point.applyHead,
+  Point.seal,
+  Point.commitDone,
+  Point.fenceSeat,
+  Point.storeTail,
+  Point.clearDoorbell,
+]);
 
 const faultPoints = [
   'commit-one-message',
@@ -52,8 +75,8 @@ export class Story {
   readonly #records: number[] = [];
   readonly #readers: Reader[] = [];
   readonly #writers: Writer[] = [];
-  /** Heads that consumers moved, by lane. */
-  readonly #claimed = new Map<number, number>();
+  /** Messages that consumers have seen, by lane. */
+  readonly #seen = new Map<number, number>();
   /** Of what was committed. */
   readonly #counted = { wanted: 0, delivered: 0, refused: 0 };
   #staged = { wanted: 0, delivered: 0, refused: 0 };
@@ -63,6 +86,7 @@ export class Story {
   #topics: number[] = [];
   crashes = 0;
   #life = 0;
+  #taking: Reader | undefined;
   readonly #lives = new Map<number, number>();
 
   constructor(seed: number, mutants: readonly string[] = [], mode?: Subscription['mode']) {
@@ -89,7 +113,7 @@ export class Story {
         this.#staged.delivered += delivered;
       },
       parked: () => {},
-      placed: () => {},
+      placed: (lane, word0) => this.#checkLimits(lane, ownerOf(word0)),
       refused: () => {
         this.#staged.refused += 1;
       },
@@ -98,6 +122,17 @@ export class Story {
       laneEnded: () => {},
       committed: () => this.#committed(),
     };
+  }
+
+  #checkLimits(lane: number, producer: number): void {
+    const { lanes, counts } = this.bus.router;
+    const depth = distance(lanes.tail[lane] ?? 0, lanes.head[lane] ?? 0);
+    const limit = Math.min(lanes.capacity[lane] ?? 0, lanes.creditLimit[lane] || 1 << 30);
+    if (depth > limit) this.problems.push(`C1 lane ${lane} has ${depth} messages, its limit is ${limit}`);
+    if (lanes.blocking[lane] || lanes.view[lane]) return;
+    const { slots } = this.bus.segment.layout.sizes;
+    const most = slots - 2 * this.bus.router.options.batchSize;
+    if (counts.held(lane, producer) > most) this.problems.push(`C1 lane ${lane} has more than ${most} slots`);
   }
 
   #committed(): void {
@@ -133,11 +168,21 @@ export class Story {
   }
 
   /** Runs what may be killed at one of its next steps. Returns undefined if it was. */
-  #mayDie<T>(run: () => T, chance: number): T | undefined {
+  #mayDie<T>(run: () => T, chance: number, between?: () => void): T | undefined {
     let left = this.#draw(chance) === 0 ? this.#draw(60) : -1;
-    this.bus.step = () => {
+    let aside = between !== undefined && this.#draw(3) === 0 ? this.#draw(24) : -1;
+    this.bus.step = (point) => {
       if (left === 0) throw new Killed();
       left -= 1;
+      // Somebody else runs between two steps, most of all where one has to be faster than the other.
+      if (aside < 0 || (aside > 0 && !contended.has(point))) return;
+      if (this.#draw(2) === 0) aside -= 1;
+      if (aside > 0) return;
+      aside = -1;
+      const { step } = this.bus;
+      this.bus.step = () => {};
+      between?.();
+      this.bus.step = step;
     };
     try {
       return run();
@@ -152,10 +197,17 @@ export class Story {
   /** The router does something, and a successor takes over where it dies. */
   #router(run: () => void): void {
     let done = false;
-    this.#mayDie(() => {
-      run();
-      done = true;
-    }, 12);
+    this.#mayDie(
+      () => {
+        run();
+        done = true;
+      },
+      12,
+      () => {
+        const reader = this.#one(this.#readers);
+        if (reader !== undefined && reader !== this.#taking) this.#takeNow(reader);
+      },
+    );
     while (!done) {
       this.crashes += 1;
       // What was sealed is finished by the successor, and so has happened; what was not has not.
@@ -227,7 +279,7 @@ export class Story {
     }
     if (this.bus.stateOf(place) !== 'live') return;
     const consumer = this.bus.attach(place, epoch, 1 + this.#draw(8));
-    this.#readers.push({ consumer, record, received: [], alive: true });
+    this.#readers.push({ consumer, record, received: [], alive: true, unseen: 0 });
   }
 
   #one<T extends { alive: boolean }>(all: readonly T[]): T | undefined {
@@ -274,27 +326,50 @@ export class Story {
 
   #take(reader: Reader, chance: number): number {
     const { lane } = reader.consumer;
-    const before = this.#headOf(lane);
+    this.#taking = reader;
+    const finished = this.#mayDie(
+      () => this.#takeNow(reader),
+      chance,
+      () => {
+        this.bus.router.poll();
+      },
+    );
+    this.#taking = undefined;
+    if (finished !== undefined) return finished;
+    reader.alive = false;
+    this.#dead('consumer', lane);
+    return 0;
+  }
+
+  /** Receives; what its head says it took, evictions and all that the router moved aside. */
+  #takeNow(reader: Reader): number {
+    const { lane } = reader.consumer;
+    const before = this.#position(lane);
     let messages: readonly Received[] = [];
-    const finished = this.#mayDie(() => {
-      try {
-        messages = reader.consumer.receive();
-      } catch (error) {
-        if (!(error instanceof BusError)) throw error;
-        reader.alive = false;
-      }
-      return true;
-    }, chance);
-    const moved = distance(this.#headOf(lane), before);
-    this.#claimed.set(lane, (this.#claimed.get(lane) ?? 0) + moved);
-    if (finished === undefined) {
+    let died = true;
+    try {
+      messages = reader.consumer.receive();
+      died = false;
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+      died = false;
       reader.alive = false;
-      this.#dead('consumer', lane);
-      return 0;
+    } finally {
+      const moved = this.#position(lane) - before;
+      if (died) reader.unseen += moved;
+      else if (moved !== messages.length) {
+        this.problems.push(`O2 lane ${lane} moved by ${moved} for ${messages.length} messages`);
+      }
     }
-    if (moved !== messages.length) this.problems.push(`lane ${lane} moved by ${moved} for ${messages.length} messages`);
     for (const message of messages) this.#receipt(reader, message);
     return messages.length;
+  }
+
+  /** Messages that consumers have taken from a lane, by its words. */
+  #position(lane: number): number {
+    const word = (field: number): number => this.bus.lane(lane, field);
+    const moved = distance(this.#headOf(lane), this.bus.startCursor);
+    return moved - word(LaneCursor.droppedOldest) - word(LaneCursor.requeuedOut) - word(LaneCursor.droppedDetached);
   }
 
   #receipt(reader: Reader, message: Received): void {
@@ -312,6 +387,8 @@ export class Story {
       this.problems.push(`O1 reader ${number} got ${message.number} after ${last.number}`);
     }
     reader.received.push(message);
+    const { lane } = reader.consumer;
+    this.#seen.set(lane, (this.#seen.get(lane) ?? 0) + 1);
     if (mode === 'keyed') {
       const writer = this.#writers.find(
         (it) => Math.floor(it.next / 1_000_000) === Math.floor(message.number / 1_000_000),
@@ -417,7 +494,7 @@ export class Story {
     const { place, epoch } = this.bus.request('consumer', record);
     for (let polls = 0; polls < 64 && this.bus.stateOf(place) === 'ready'; polls += 1) this.bus.router.poll();
     if (this.bus.stateOf(place) !== 'live') return;
-    this.#readers.push({ consumer: this.bus.attach(place, epoch, 8), record, received: [], alive: true });
+    this.#readers.push({ consumer: this.bus.attach(place, epoch, 8), record, received: [], alive: true, unseen: 0 });
   }
 
   #quietly(run: () => void): void {
@@ -448,17 +525,32 @@ export class Story {
       this.problems.push(`A3 ${wanted} wanted, ${delivered} delivered, ${refused} refused`);
     }
     let placed = 0;
+    let drops = 0;
     for (let lane = 0; lane < bus.segment.layout.sizes.lanes; lane += 1) {
       const word = (field: number): number => bus.lane(lane, field);
       const first = bus.startCursor;
-      const head = distance(this.#headOf(lane), first);
       const tail = distance(word(LaneCursor.tail), first);
       placed += tail - word(LaneCursor.requeuedIn) - word(LaneCursor.redelivered);
-      const recv =
-        head - word(LaneCursor.droppedOldest) - word(LaneCursor.requeuedOut) - word(LaneCursor.droppedDetached);
-      const claimed = this.#claimed.get(lane) ?? 0;
-      if (recv !== claimed) this.problems.push(`A4 lane ${lane}: ${recv} received by its words, ${claimed} in fact`);
+      drops += [
+        LaneCursor.droppedNewest,
+        LaneCursor.droppedPool,
+        LaneCursor.droppedNoCredit,
+        LaneCursor.droppedAllFull,
+      ].reduce((sum, field) => sum + word(field), 0);
+      const recv = this.#position(lane);
+      const claimed = this.#seen.get(lane) ?? 0;
+      const unseen = this.#readers.reduce((sum, it) => sum + (it.consumer.lane === lane ? it.unseen : 0), 0);
+      if (recv !== claimed + unseen) {
+        this.problems.push(`A4 lane ${lane}: ${recv} received by its words, ${claimed} in fact and ${unseen} unseen`);
+      }
     }
+    const { layout, words } = bus.segment;
+    for (const record of this.#records) {
+      const at = layout.subscriptions + record * subscriptionWords;
+      drops += words[at + SubscriptionRecord.droppedNoCredit] ?? 0;
+      drops += words[at + SubscriptionRecord.droppedAllFull] ?? 0;
+    }
+    if (drops !== refused) this.problems.push(`A5 ${drops} drops by the words, ${refused} refused in fact`);
     if (placed !== delivered) this.problems.push(`A3 ${placed} delivered by the words, ${delivered} in fact`);
   }
 
