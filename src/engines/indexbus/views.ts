@@ -1,7 +1,7 @@
 import type { DaemonServices } from '../engine.ts';
 import type { Serving } from './busNode.ts';
 import { distance, frozen, isFrozen } from './cursor.ts';
-import { ownerOf, slotOf } from './descriptor.ts';
+import { ownerOf, slotOf, topicOf } from './descriptor.ts';
 import {
   Access,
   cursorWords,
@@ -19,6 +19,7 @@ import { holderOf, type SeatPlace, seatPlace, seatPlaces } from './seatPlaces.ts
 import type { Segment } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
 import { readText } from './texts.ts';
+import { readTopics } from './topics.ts';
 
 /** Who has a seat, and what the kernel says of it. */
 export interface SeatView {
@@ -206,6 +207,7 @@ const stateNames = {
   [SegmentState.open]: 'open',
   [SegmentState.draining]: 'draining',
   [SegmentState.retired]: 'retired',
+  [SegmentState.waiting]: 'waiting',
 };
 
 /** A segment, with its sizes and epochs. */
@@ -239,4 +241,23 @@ export function segmentView(serving: Serving) {
     },
     seats: { producers: seats('producer'), lanes: seats('consumer') },
   };
+}
+
+/** Descriptors of a source that are looked at for its topics. */
+const recentMost = 256;
+
+/** Topics of the last messages that a producer published, each with its share: what is left of them in the source's ring. */
+export function recentTopics({ segment }: Serving, producer: number): Readonly<Record<string, number>> {
+  const { words, layout, region } = segment;
+  const { slots } = layout.sizes;
+  const tail = Atomics.load(words, layout.producerCursors + producer * cursorWords + ProducerCursor.sourceTail);
+  const looked = Math.min(recentMost, slots, tail >>> 0);
+  const names = [...readTopics(region, layout).keys()];
+  const shares: Record<string, number> = {};
+  for (let back = 1; back <= looked; back += 1) {
+    const at = layout.sources + producer * layout.sourceStep + ((tail - back) & (slots - 1)) * 4;
+    const name = names[topicOf(words[at + 2] ?? 0)];
+    if (name !== undefined) shares[name] = (shares[name] ?? 0) + 1 / looked;
+  }
+  return shares;
 }

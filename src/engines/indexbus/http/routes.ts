@@ -20,7 +20,7 @@ import { isTopicName } from '../patterns.ts';
 import { seatPlace } from '../seatPlaces.ts';
 import { readSubscription } from '../subscriptions.ts';
 import { readTopics } from '../topics.ts';
-import { laneView, producerView, seatState, segmentView } from '../views.ts';
+import { laneView, producerView, recentTopics, seatState, segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';
 import { answering, bodyOf, ok, Refusal, unknown } from './answer.ts';
 import { bottleneckOf } from './bottleneck.ts';
@@ -168,7 +168,11 @@ function seatRoutes(node: BusNode): readonly Route[] {
       role: 'read',
       handler: async ({ parameters }) => {
         const serving = segmentOf(node, parameters.segment);
-        return ok(taken(serving, 'producer').map((seat) => producerView(serving, seat, node.services)));
+        const view = (seat: number) => ({
+          ...producerView(serving, seat, node.services),
+          recent_topics: recentTopics(serving, seat),
+        });
+        return ok(taken(serving, 'producer').map(view));
       },
     },
     {
