@@ -46,7 +46,8 @@ function refusalOf(host: Host, segment: Segment, after: number | undefined): Bus
     return new BusError('IB_NO_SEGMENT', `${name} is of an earlier boot; start its router: hotfire serve indexbus`);
   }
   if (generation === after) return new BusError('IB_RETIRED', `${name} has no later generation than ${generation}`);
-  if (Atomics.load(words, Header.state) !== SegmentState.open) {
+  const state = Atomics.load(words, Header.state);
+  if (state !== SegmentState.open && state !== SegmentState.waiting) {
     return new BusError('IB_RETIRED', `generation ${generation} of ${name} takes nobody any more`);
   }
   return undefined;

@@ -4,6 +4,7 @@ import { Consumer, type OpenConsumerLine } from './busConsumer.ts';
 import { type OpenProducerLine, Producer } from './busProducer.ts';
 import type { Subscription } from './commands.ts';
 import { closeConsumerLine, openConsumerLine } from './consumerLine.ts';
+import { describeSegment, type SegmentDescription } from './describeSegment.ts';
 import { BusError } from './errors.ts';
 import { type Attachment, type HeldSeat, join } from './join.ts';
 import { payloadBytesMax, subscriptionsMax, topicNameBytes } from './layout.ts';
@@ -252,6 +253,16 @@ export class Bus {
     const answer = (this.#asking[segment] ?? Promise.resolve()).then(run, run);
     this.#asking[segment] = answer;
     return answer;
+  }
+
+  /**
+   * What the words of a segment say, read without taking part.
+   *
+   * @param segment which of the bus's segments; default the first
+   */
+  inspect(segment = 0): SegmentDescription {
+    this.#check();
+    return describeSegment(this.#watch.attachment(segment).segment);
   }
 
   #check(): void {

@@ -54,7 +54,15 @@ export const Header = {
   seatsBell: 98,
 } as const;
 
-export const SegmentState = { open: 0, draining: 1, retired: 2 } as const;
+export const SegmentState = {
+  open: 0,
+  /** It is rolled: producers go to its successor. */
+  draining: 1,
+  /** Nothing is routed any more: consumers go when they have taken everything. */
+  retired: 2,
+  /** A successor: takes seats and messages, and routes nothing before those of its predecessor have left. */
+  waiting: 3,
+} as const;
 
 /** Words of a seat, from its first. Word 0 is `epoch << 4 | state`, see `seat.ts`. */
 export const Seat = {

@@ -72,7 +72,9 @@ export class RollWatch {
     this.#looking = true;
     for (const [segment, place] of this.#places.entries()) {
       const { words, generation } = this.attachment(segment).segment;
-      if (Atomics.load(words, Header.state) !== SegmentState.open) await this.#advance(segment, place, generation);
+      const state = Atomics.load(words, Header.state);
+      const goes = state === SegmentState.draining || state === SegmentState.retired;
+      if (goes) await this.#advance(segment, place, generation);
       this.#moveFollowers(segment);
     }
     this.#forgetFormer();

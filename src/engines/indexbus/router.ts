@@ -204,7 +204,8 @@ export class Router {
     lanes.now = this.#clock.now();
     if (this.#held) return this.#finishPoll(this.#taken);
     this.#lookAtSeats();
-    if (!this.#telemetry.buggify('return-late')) this.#observe();
+    lanes.late = this.#telemetry.buggify('return-late');
+    if (!lanes.late) this.#observe();
     this.#checkCorrupt();
     if (this.#telemetry.buggify('bucket-move-storm')) this.routing.storm();
     const mayTake = this.mutants.requeueLast || !this.#endings.any || this.#endings.giveBack();
@@ -213,7 +214,9 @@ export class Router {
     if (!this.#telemetry.buggify('skip-doorbell-scan')) sources.listen();
     const budget = this.#telemetry.buggify('commit-one-message') ? 1 : this.#options.batchSize;
     const { noSubscriber } = this.#options;
-    const taken = mayTake ? sources.take(budget, this.routing.routes, noSubscriber === 'hold') : 0;
+    // A successor routes nothing before its predecessor is empty.
+    const mayRoute = mayTake && Atomics.load(this.#words, Header.state) !== SegmentState.waiting;
+    const taken = mayRoute ? sources.take(budget, this.routing.routes, noSubscriber === 'hold') : 0;
     sources.clearLate();
     if (this.mutants.requeueLast && this.#endings.any) this.#endings.giveBack();
     this.#taken = taken;

@@ -51,8 +51,15 @@ export async function openSegment(place: SegmentPlace): Promise<Segment> {
 /**
  * Makes the segment under a name of its own and gives it the asked one when it is whole: nobody ever sees half of it. What stood under the name
  * stays with those attached. The caller holds lock `Lock.router`.
+ *
+ * @param fill writes what the segment shall have from the beginning
  */
-export async function createSegment(place: SegmentPlace, sizes: SegmentSizes, generation: number): Promise<Segment> {
+export async function createSegment(
+  place: SegmentPlace,
+  sizes: SegmentSizes,
+  generation: number,
+  fill: (segment: Segment) => void = () => {},
+): Promise<Segment> {
   const layout = layoutOf(sizes);
   const building = `${place.name}.building`;
   // What a builder that died has left. Only the holder of the router's lock builds.
@@ -64,6 +71,7 @@ export async function createSegment(place: SegmentPlace, sizes: SegmentSizes, ge
   );
   region.step(Point.buildSegment);
   writeHeader(region.words, region.bytes, layout, generation, place.shm.bootId());
+  fill(segmentOver(place.name, region));
   region.step(Point.publishSegment);
   await attempt(place, () => place.shm.rename(building, place.name, place));
   return segmentOver(place.name, region);

@@ -28,6 +28,8 @@ describe('a producer and a consumer', () => {
       [topic, 0, 0],
       [topic, 1, 0],
     ]);
+    expect(sender.inspect()).toMatchObject({ state: 'open', topics: ['orders.new'], problems: [] });
+    expect(sender.inspect().producers.find((seat) => seat.name === 'market')).toMatchObject({ seat: 0, state: 'live' });
     await producer.close();
     await consumer.close();
     expect(consumerSeats(peers)).toEqual([0, 0, 0, 0]);
