@@ -4,6 +4,7 @@ import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
 import { FencedError } from '../../../src/engines/indexbus/errors.ts';
 import { Header, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { Point } from '../../../src/engines/indexbus/points.ts';
 import type { RouterRunner } from '../../../src/engines/indexbus/routerRunner.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { createSegment, openSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -197,6 +198,23 @@ describe('a seat', () => {
       code: 'IB_NO_SEAT',
       got: expect.stringMatching(/^0 p0 pid \d+ live, alive; 1 p1 .*; 3 p3 pid \d+ live, alive$/),
     });
+  });
+
+  it('whose claim is lost is left with its lock free', async () => {
+    const { segment } = await peers.router();
+    const at = segment.layout.producerSeats;
+    let times = 0;
+    const step = (point: number): void => {
+      // Somebody else changes the seat between the look and the claim.
+      if (point === Point.claimSeat && times++ === 0) Atomics.add(segment.words, at, 16);
+    };
+    const bus = await peers.bus({ step });
+    await bus.producer({ name: 'second' });
+    const names = () => bus.inspect().producers.map(({ seat, name }) => `${seat} ${name}`);
+    expect(names()).toEqual(['1 second']);
+    const other = await peers.bus();
+    await other.producer({ name: 'first' });
+    expect(names()).toEqual(['0 first', '1 second']);
   });
 
   it('is waited for while its holder is going', async () => {
