@@ -70,6 +70,8 @@ export class Lanes {
   readonly stopped: Uint8Array;
   /** The poll's time, in milliseconds. */
   now = 0;
+  /** A fault point: slots that this poll could send home go with a later one. */
+  late = false;
   /** A lane whose cursor or ring has what no participant can have written; -1 for none. It has to be fenced, and the plan ends. */
   corrupt = -1;
   corruption = '';
@@ -350,7 +352,7 @@ export class Lanes {
     this.#observer?.evicted(lane, head);
     this.#commit.add(this.#commit.lane(lane, StagedLane.droppedOldest), 1);
     this.moveHead(lane, advanced(head, 1));
-    this.takeBack(lane, advanced(head, 1));
+    if (!this.late) this.takeBack(lane, advanced(head, 1));
     return true;
   }
 
@@ -407,7 +409,7 @@ export class Lanes {
     for (;;) {
       const head = Atomics.load(this.#words, word);
       if (isFrozen(head, tail)) return this.#stoppedAt(lane, frozen(head), tail);
-      if (this.#mutants.fenceReadsHead) return this.#stoppedAt(lane, head, tail);
+      if (this.#mutants.fenceReadsHead) return head;
       this.#region.step(Point.freezeHead);
       if (Atomics.compareExchange(this.#words, word, head, frozen(head)) === head) {
         return this.#stoppedAt(lane, head, tail);

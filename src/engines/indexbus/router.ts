@@ -178,7 +178,12 @@ export class Router {
     for (let producer = 0; producer < this.sources.count; producer += 1) {
       const at = this.#producerSeat(producer);
       const state = stateOf(this.#words[at] ?? 0);
-      if (state === undefined || state === 'free' || state === 'claimed' || state === 'ready') continue;
+      if (state === undefined || state === 'free' || state === 'claimed' || state === 'ready') {
+        // What a former holder flushed after it was fenced counts for nothing.
+        this.sources.ends[producer] = 1;
+        this.sources.endsAt[producer] = this.#sourceHead(producer);
+        continue;
+      }
       this.sources.setLife(producer, SourceLife.live);
       this.sources.setRate(producer, this.#words[at + Seat.capacityOrRate] ?? 0);
       if (state !== 'live' && state !== 'leaving') this.#sourceEndings.resume(producer);

@@ -122,7 +122,6 @@ export class SourceEndings {
     if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
     sources.setLife(producer, SourceLife.none);
     this.#underWay -= 1;
-    sources.ends[producer] = 0;
     events.producerFreed?.(producer);
     wake(region, this.#cursor(producer, ProducerCursor.wake));
   }

@@ -214,7 +214,7 @@ export class Sources {
       this.#damaged(producer, `its tail is ${tail >>> 0}, expected up to ${this.#slotMask + 1} above ${from >>> 0}`);
       return 0;
     }
-    if (this.#mutants.signedCompare && tail <= from) return 0;
+    if (this.#mutants.signedCompare && tail >>> 0 <= from >>> 0) return 0;
     let most = Math.min(waiting, budget);
     const limited = this.#limited && (this.#rate[producer] ?? 0) > 0;
     if (limited) most = Math.min(most, Math.floor(this.#allowance[producer] ?? 0));
