@@ -70,7 +70,7 @@ export const keysKeepOrder: IndexBusCheck = {
       if (event.event === 'published') keyOf.set(nameOf(event), event.key);
       else if (event.event === 'lane-opened' && event.keyed && event.group !== undefined)
         keyed.set(event.lane, event.group);
-      else if (event.event === 'lane-over') over.add(event.lane);
+      else if (event.event === 'lane-over' || event.event === 'lane-fenced') over.add(event.lane);
       else if (event.event === 'through') open.get(event.lane)?.clear();
       else if (event.event === 'received') {
         const group = keyed.get(event.lane);

@@ -1,4 +1,4 @@
-import { Control, type ControlMemory, decisionsMax, packDecision, State, writeError } from './control.ts';
+import { Control, type ControlMemory, decisionsMax, Phase, packDecision, State, writeError } from './control.ts';
 import { type BatonHooks, Killed, Runaway } from './scene.ts';
 
 /** The point that stands in the trace for an end or a sleep. */
@@ -24,6 +24,7 @@ export class Baton implements BatonHooks {
 
   step(point: number): void {
     const words = this.#words;
+    if (words[Control.phase] !== Phase.run) return;
     const me = this.#me;
     const mine = words[Control.steps + me] ?? 0;
     words[Control.steps + me] = mine + 1;

@@ -1,7 +1,7 @@
 /** Most participants of a scene. */
 export const participantsMax = 8;
 /** Most decisions of a run. */
-export const decisionsMax = 20_000;
+export const decisionsMax = 2000;
 const departuresMax = 64;
 const errorBytes = 1024;
 

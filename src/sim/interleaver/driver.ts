@@ -46,7 +46,7 @@ export class SceneDriver {
   static async open(module: string, argument: string): Promise<SceneDriver> {
     // What the module's contract says.
     const { scene } = (await import(module)) as SceneModule;
-    return new SceneDriver(scene(argument), module, argument);
+    return new SceneDriver(await scene(argument), module, argument);
   }
 
   private constructor(scene: Scene, module: string, argument: string) {

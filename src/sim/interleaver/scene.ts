@@ -27,7 +27,7 @@ export interface Scene {
 
 /** A module of scenes exports `scene`: the driver and its threads each make their own from the same argument. */
 export interface SceneModule {
-  scene(argument: string): Scene;
+  scene(argument: string): Scene | Promise<Scene>;
 }
 
 /** What came of one run. */

@@ -16,7 +16,7 @@ export interface ThreadData {
 const { module, argument, who, control: buffer, memory } = workerData as ThreadData;
 // The driver has imported the same module and called the same function.
 const { scene: make } = (await import(module)) as SceneModule;
-const scene = make(argument);
+const scene = await make(argument);
 const control = controlOver(buffer);
 const baton = new Baton(control, who);
 let run = (): void => {};

@@ -78,6 +78,6 @@ describe('the interleaver', () => {
     const it = await open('faulty');
     const { violations } = it.play({ departures: [] });
     expect(violations[0]).toContain('a is broken');
-    expect(violations[1]).toContain('more than 20000 decisions');
+    expect(violations[1]).toContain('more than 2000 decisions');
   });
 });
