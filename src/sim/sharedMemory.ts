@@ -1,5 +1,6 @@
 import type { Millis } from '../host/clock.ts';
 import { LockTable } from '../host/lockTable.ts';
+import type { RandomStream } from '../host/random.ts';
 import {
   checkRegionBytes,
   checkRegionName,
@@ -40,11 +41,29 @@ interface Segment {
   readonly waiters: Set<Waiter>;
 }
 
-/** A process that has taken part, and who it was to the others. */
+/** A process that the kernel knows by its pid, and who it is to the others. */
 interface Participant {
-  readonly process: SimProcess;
+  readonly process: { readonly alive: boolean };
   readonly identity: ProcessIdentity;
 }
+
+/** What is wrong with a machine's shared memory: faults set it. */
+export interface MemoryTroubles {
+  /** Share of wakes that reach nobody, 0 to 1. */
+  wakesLost: number;
+  /** Share of waits that end for nothing, 0 to 1. */
+  waitsSpurious: number;
+  /** No huge page is free. */
+  noHugePages: boolean;
+  /** The kernel locks no pages. */
+  noMemoryLock: boolean;
+}
+
+/** A region of this size or more takes huge pages by itself. */
+const HUGE_PAGE_BYTES = 2 * 2 ** 20;
+
+/** Longest time after which a wait ends for nothing. */
+const SPURIOUS_MS: Millis = 1;
 
 /** Regions of one machine. They outlive processes; a power loss clears them. */
 export class MachineSharedMemory {
@@ -54,6 +73,10 @@ export class MachineSharedMemory {
   #locks = new LockTable<SimProcess>();
   #participants = new Map<number, Participant>();
   #boots = 1;
+  /** What is wrong now. */
+  readonly troubles: MemoryTroubles = { wakesLost: 0, waitsSpurious: 0, noHugePages: false, noMemoryLock: false };
+  /** Machines and containers whose processes' locks outlive them, with what lets go of those that did. */
+  readonly #inherited = new Map<string, (() => void)[]>();
 
   constructor(world: World, machine: string) {
     this.#world = world;
@@ -66,6 +89,69 @@ export class MachineSharedMemory {
     this.#locks = new LockTable();
     this.#participants = new Map();
     this.#boots++;
+  }
+
+  /** Names of the regions that are there. */
+  get names(): readonly string[] {
+    return [...this.#segments.keys()];
+  }
+
+  /** The memory under a name as it stands, for the stand and for faults; undefined if there is none. */
+  memoryOf(name: string): SharedArrayBuffer | undefined {
+    return this.#segments.get(name)?.memory;
+  }
+
+  /** Puts other memory under a name; whoever has the former one attached keeps it. Returns how to put back what was there. */
+  replace(name: string, bytes: Uint8Array): () => void {
+    const before = this.#segments.get(name);
+    const memory = new SharedArrayBuffer(bytes.byteLength);
+    new Uint8Array(memory).set(bytes);
+    const planted: Segment = { memory, waiters: new Set() };
+    this.#segments.set(name, planted);
+    return () => {
+      // Whoever has replaced it meanwhile has put it right.
+      if (this.#segments.get(name) !== planted) return;
+      if (before === undefined) this.#segments.delete(name);
+      else this.#segments.set(name, before);
+    };
+  }
+
+  /** The boot has another number from now on, as after one that memory has survived: every region is of an earlier one. */
+  age(): void {
+    this.#boots++;
+  }
+
+  /** From now on the locks of a machine's or a container's processes outlive them, in a child that has their descriptors, until this is undone. */
+  inheritLocks(machine: string): () => void {
+    const kept: (() => void)[] = this.#inherited.get(machine) ?? [];
+    this.#inherited.set(machine, kept);
+    return () => {
+      this.#inherited.delete(machine);
+      for (const release of kept.splice(0)) release();
+    };
+  }
+
+  /** Where the releases of the locks of a process that dies are kept; undefined: they are released. */
+  #inheritorOf(process: SimProcess): (() => void)[] | undefined {
+    return this.#inherited.get(process.machine.name);
+  }
+
+  /** A process has all its locks no more, and goes on: somebody has closed its descriptor. */
+  loseLocks(process: SimProcess): void {
+    for (const lose of this.#losers.get(process) ?? []) lose();
+  }
+
+  readonly #losers = new WeakMap<SimProcess, Set<() => void>>();
+
+  /** A process that has nothing to do with this memory starts under a pid that nobody has. Returns what ends it; false if somebody has the pid. */
+  occupyPid(pid: number): (() => void) | false {
+    if (this.#participants.get(pid)?.process.alive === true) return false;
+    const stranger = { alive: true };
+    const identity = { pid, startTicks: Math.floor(this.#world.now * TICKS_PER_MS), pidSpace: PID_SPACE };
+    this.#participants.set(pid, { process: stranger, identity });
+    return () => {
+      stranger.alive = false;
+    };
   }
 
   /** Shared memory as one process sees it. */
@@ -128,6 +214,12 @@ export class MachineSharedMemory {
       options,
       locks: this.#locks,
       processOf: (holder) => this.#processOf(holder),
+      troubles: this.troubles,
+      inheritor: () => this.#inheritorOf(process),
+      onLoss: (lose) => {
+        const losers = this.#losers.get(process) ?? new Set();
+        this.#losers.set(process, losers.add(lose));
+      },
     });
   }
 
@@ -157,10 +249,15 @@ interface RegionParts {
   readonly options: RegionOptions;
   readonly locks: LockTable<SimProcess>;
   readonly processOf: (holder: ProcessIdentity) => LivenessEvidence['process'];
+  readonly troubles: MemoryTroubles;
+  /** Where the release of the locks is kept when the process dies; undefined: they are released. */
+  readonly inheritor: () => (() => void)[] | undefined;
+  /** Told how to take the locks away. */
+  readonly onLoss: (lose: () => void) => void;
 }
 
 function createRegion(parts: RegionParts): Region {
-  const { world, machine, process, name, segment, size, options, locks } = parts;
+  const { world, machine, process, name, segment, size, options, locks, troubles } = parts;
   const words = new Int32Array(segment.memory, 0, size / 4);
   const lockName = options.lockName ?? name;
   const user = {};
@@ -168,7 +265,9 @@ function createRegion(parts: RegionParts): Region {
   const release = (): void => {
     open = false;
     forget();
-    locks.release(lockName, user);
+    const kept = process.alive ? undefined : parts.inheritor();
+    if (kept === undefined) locks.release(lockName, user);
+    else kept.push(() => locks.release(lockName, user));
     for (const waiter of segment.waiters) {
       if (waiter.process !== process) continue;
       segment.waiters.delete(waiter);
@@ -176,6 +275,8 @@ function createRegion(parts: RegionParts): Region {
     }
   };
   const forget = process.onDeath(release);
+  parts.onLoss(() => locks.release(lockName, user));
+  const luck = (): RandomStream => world.random.stream(`shm/${machine}`);
   const checkLock = (operation: string, index: number): void => {
     if (!Number.isInteger(index) || index < 0 || index >= regionLocks) {
       throw new SharedMemoryError('EINVAL', operation, name, `expected a lock of 0..${regionLocks - 1}, got ${index}`);
@@ -188,12 +289,14 @@ function createRegion(parts: RegionParts): Region {
     }
   };
 
+  // What came of it is decided when the memory is made or opened, as by a kernel.
+  const tuning = tuningOf(machine, size, options, troubles);
   return {
     name,
     backing: 'sim',
     bytes: new Uint8Array(segment.memory, 0, size),
     words,
-    step: () => {},
+    step: (point) => process.step(point),
     wait(word, expected) {
       checkWord(word);
       if (Atomics.load(words, word) !== expected) return 'changed';
@@ -216,11 +319,22 @@ function createRegion(parts: RegionParts): Region {
             : undefined,
         };
         segment.waiters.add(waiter);
+        if (troubles.waitsSpurious === 0 || !luck().chance(troubles.waitsSpurious)) return;
+        world.scheduler.after(luck().float() * Math.min(SPURIOUS_MS, timeoutMs), 'shm spurious wake', process, () => {
+          if (!segment.waiters.delete(waiter)) return;
+          if (waiter.timeout !== undefined) world.scheduler.cancel(waiter.timeout);
+          resolve('woken');
+        });
       });
     },
     wake(word, count) {
       checkWord(word);
+      if (!process.alive) return 0;
       let woken = 0;
+      if (troubles.wakesLost > 0 && luck().chance(troubles.wakesLost)) {
+        world.trace.fault('shm wake lost', process.traceName, String(word));
+        return 0;
+      }
       for (const waiter of segment.waiters) {
         if (woken >= count) break;
         if (waiter.word !== word) continue;
@@ -245,26 +359,45 @@ function createRegion(parts: RegionParts): Region {
       const held = locks.holder(lockName, index) !== undefined;
       return { lock: held ? 'held' : 'free', process: parts.processOf(holder) };
     },
-    tuning: () => tuningOf(machine, options),
+    tuning: () => tuning,
     close() {
       if (open) release();
     },
   };
 }
 
-function tuningOf(machine: string, options: RegionOptions): readonly TuningRow[] {
-  const row = (name: string, requested: string, given: boolean): TuningRow => ({
+function tuningOf(
+  machine: string,
+  size: number,
+  options: RegionOptions,
+  troubles: MemoryTroubles,
+): readonly TuningRow[] {
+  const row = (name: string, requested: string, wanted: boolean, refusal: string): TuningRow => ({
     name,
     requested,
-    applied: 'no',
-    reason: given ? '' : `${machine} is simulated`,
+    applied: wanted && refusal === '' ? 'yes' : 'no',
+    reason: wanted ? refusal : '',
   });
   const huge = options.hugePages;
+  const wantsHuge = huge ?? size >= HUGE_PAGE_BYTES;
+  const pages = Math.ceil(size / HUGE_PAGE_BYTES);
+  const noPages = `${pages} huge pages of 2 MiB are needed and 0 are free: sysctl vm.nr_hugepages=${pages}`;
+  const noLock = `ENOMEM: ${size} bytes are above the limit of locked memory (RLIMIT_MEMLOCK): raise it`;
   const node = options.numaNode;
   return [
     { name: 'backing', requested: options.backing ?? 'auto', applied: 'sim', reason: '' },
-    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', huge !== true),
-    row('lockMemory', options.lockMemory === true ? 'yes' : 'no', options.lockMemory !== true),
-    { ...row('numaNode', node === undefined ? 'none' : String(node), node === undefined), applied: 'none' },
+    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', wantsHuge, troubles.noHugePages ? noPages : ''),
+    row(
+      'lockMemory',
+      options.lockMemory === true ? 'yes' : 'no',
+      options.lockMemory === true,
+      troubles.noMemoryLock ? noLock : '',
+    ),
+    {
+      name: 'numaNode',
+      requested: node === undefined ? 'none' : String(node),
+      applied: 'none',
+      reason: node === undefined ? '' : `${machine} is simulated`,
+    },
   ];
 }
