@@ -75,10 +75,9 @@ export class Lanes {
   /** A lane whose cursor or ring has what no participant can have written; -1 for none. It has to be fenced, and the plan ends. */
   corrupt = -1;
   corruption = '';
-  /** An eviction, and what became of it: probes read and clear them. */
+  /** Entries evicted, and receives that were faster than an eviction: a probe reads and clears them. */
   evictions = 0;
   evictionsLost = 0;
-  sharesRefused = 0;
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
   #anyFrozen = false;
@@ -303,10 +302,7 @@ export class Lanes {
         this.refusesSince[lane] = this.now;
         this.refusing = true;
       }
-      if (verdict !== Admission.evict) {
-        if (verdict === Admission.dropPool) this.sharesRefused += 1;
-        return verdict;
-      }
+      if (verdict !== Admission.evict) return verdict;
     }
     // A successor counts the slots from the sealed cursor on: what stands there may not be written over before the commit.
     const reclaimed = this.#mutants.roomFromObserved

@@ -46,6 +46,8 @@ export const Header = {
   routingEpoch: 34,
   /** Polls of the router, wrapping. */
   loops: 35,
+  /** Router epoch whose recovery has ended. */
+  recoveredEpoch: 36,
   routerSleeping: 64,
   routerWake: 65,
   /** Two words, a bit a producer. */

@@ -25,6 +25,8 @@ export interface RecoveryReport {
   readonly redo: 'none' | 'finished';
   /** Heads that its predecessor had frozen and not moved. */
   readonly thawed: number;
+  /** Whether a predecessor died while it recovered. */
+  readonly again: boolean;
 }
 
 /**
@@ -41,20 +43,48 @@ export function recover(segment: Segment, commit: Commit, mutants: IndexbusMutan
     throw new BusError('IB_RETIRED', `segment ${segment.name} is retired: build its next generation`);
   }
   region.step(Point.raiseEpoch);
-  const epoch = Atomics.add(words, Header.routerEpoch, 1) + 1;
+  const before = Atomics.add(words, Header.routerEpoch, 1);
+  const epoch = (before + 1) | 0;
+  const again = Atomics.load(words, Header.recoveredEpoch) !== before;
   try {
     const finished = mutants.redoSkipped ? false : commit.finishPredecessors(mutants.redoUnsealed);
     const thawed = thaw(segment);
     region.step(Point.recount);
     new Inspection(segment).all();
     commit.reload();
-    return { epoch, redo: finished ? 'finished' : 'none', thawed };
+    return { epoch, redo: finished ? 'finished' : 'none', thawed, again };
   } catch (error) {
     if (error instanceof BusError && error.code === 'IB_CORRUPT') {
       region.step(Point.retireSegment);
       Atomics.store(words, Header.state, SegmentState.retired);
     }
     throw error;
+  }
+}
+
+/** A recovery has ended: whoever routes next does not find it half done. */
+export function recovered({ words }: Segment, epoch: number): void {
+  Atomics.store(words, Header.recoveredEpoch, epoch);
+}
+
+/**
+ * A fault point: all cursors of a segment that nobody has used stand just below 2^32, so that they wrap early. To be called before anybody joins.
+ */
+export function startNearWrap({ words, layout }: Segment): void {
+  const start = -5;
+  for (let producer = 0; producer < layout.sizes.producers; producer += 1) {
+    const at = layout.producerCursors + producer * cursorWords;
+    words[at + ProducerCursor.sourceTail] = start;
+    words[at + ProducerCursor.sourceHead] = start;
+    words[at + ProducerCursor.returnHead] = start;
+    words[at + ProducerCursor.returnTail] = start;
+  }
+  for (let lane = 0; lane < layout.sizes.lanes; lane += 1) {
+    const at = layout.laneCursors + lane * cursorWords;
+    words[at + LaneCursor.head] = start;
+    words[at + LaneCursor.done] = start;
+    words[at + LaneCursor.tail] = start;
+    words[at + LaneCursor.reclaimed] = start;
   }
 }
 

@@ -21,7 +21,7 @@ import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
 import type { RouterObserver } from './observer.ts';
 import { Placing } from './placing.ts';
 import { Point } from './points.ts';
-import { type RecoveryReport, recover } from './recovery.ts';
+import { type RecoveryReport, recover, recovered, startNearWrap } from './recovery.ts';
 import { defaultRouterOptions, type RouterEvents, type RouterOptions, type RouterParts } from './routerParts.ts';
 import { RouterSeats } from './routerSeats.ts';
 import { Routing } from './routing.ts';
@@ -95,6 +95,7 @@ export class Router {
     const { producers, lanes, slots } = layout.sizes;
     this.#checkBatch(this.#options.batchSize, slots);
     this.counts = new SlotCounts(producers, lanes, slots);
+    if (Atomics.load(words, Header.routerEpoch) === 0 && telemetry.buggify('start-near-wrap')) startNearWrap(segment);
     this.#commit = new Commit(region, layout, this.mutants);
     this.recovery = recover(segment, this.#commit, this.mutants);
     const laneParts: LaneParts = {
@@ -150,6 +151,10 @@ export class Router {
     this.#seatsBell = Atomics.load(words, Header.seatsBell);
     this.sources.suspectAll();
     this.#wakeAll();
+    recovered(segment, this.recovery.epoch);
+    telemetry.sometimes('redo finished by a successor', this.recovery.redo === 'finished');
+    telemetry.sometimes('frozen head thawed', this.recovery.thawed > 0);
+    telemetry.sometimes('recovery crashed and recovered', this.recovery.again);
   }
 
   /** Lanes as the seats tell them. */
@@ -237,6 +242,7 @@ export class Router {
     this.lanes.stageTails();
     if (!this.#commit.empty || this.#telemetry.buggify('commit-empty')) this.#commitNow(taken);
     this.#checkCorrupt();
+    if (this.lanes.evictions > 0 || this.lanes.evictionsLost > 0) this.#tellEvictions();
     this.#fenceStalled();
     this.#endings.finish();
     this.#sourceEndings.finish();
@@ -247,6 +253,13 @@ export class Router {
       this.#sampler.cut();
     }
     return taken;
+  }
+
+  #tellEvictions(): void {
+    this.#telemetry.sometimes('eviction beat a receive', this.lanes.evictions > 0);
+    this.#telemetry.sometimes('eviction lost to a receive', this.lanes.evictionsLost > 0);
+    this.lanes.evictions = 0;
+    this.lanes.evictionsLost = 0;
   }
 
   #commitNow(taken: number): void {
