@@ -16,19 +16,29 @@ import {
 } from './config.ts';
 import { Counters } from './counters.ts';
 import { BusError } from './errors.ts';
-import { DetachReason, Header, Seat, SegmentState, seatNameBytes, subscriptionsMax } from './layout.ts';
+import {
+  DetachReason,
+  Header,
+  Seat,
+  type SegmentSizes,
+  SegmentState,
+  seatNameBytes,
+  subscriptionsMax,
+} from './layout.ts';
 import { type SeatFinding, SeatProber } from './liveness.ts';
 import { LoopStat, loopStats } from './loopStats.ts';
 import { Recent } from './recent.ts';
 import { type ControlPlaneState, type ReportClient, startReports } from './report.ts';
+import { inherit, seeThrough } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
 import { serveRouterHere } from './routerServe.ts';
 import { startRouterThread, type TuningNote } from './routerThread.ts';
 import { holderOf, type SeatPlace, seatPlace } from './seatPlaces.ts';
-import type { Segment } from './segment.ts';
+import { createSegment, type Segment } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
 import { readText } from './texts.ts';
+import { readTopics } from './topics.ts';
 
 /** How often a standby asks for the lock: the kernel tells nobody that it is free. */
 const standbyLookMs: Millis = 4;
@@ -46,6 +56,7 @@ export interface Serving {
   readonly runner: RouterRunner;
   readonly counters: Counters;
   readonly recent: Recent;
+  readonly prober: SeatProber;
   /** What was last found of each seat that somebody holds, by its number among all. */
   findings: ReadonlyMap<number, SeatFinding>;
   readonly tuning: readonly TuningNote[];
@@ -83,6 +94,7 @@ export class BusNode {
   readonly #incarnation: string;
   #lock: RouterLock | undefined;
   #draining = false;
+  #rolling = false;
   #lastBusy = { at: 0, polls: 0, busy: 0 };
 
   constructor(host: Host, config: IndexbusConfig, services: DaemonServices) {
@@ -200,21 +212,9 @@ export class BusNode {
     const { redoFinished, recoveryMs } = LoopStat;
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
-    const counters = new Counters(segment, host.clock);
-    const recent = new Recent(counters, segment.layout.sizes);
-    recent.tick(host.clock.now());
-    this.#serving = {
-      segment,
-      runner,
-      origin,
-      counters,
-      recent,
-      findings: new Map(),
-      tuning: [...segment.region.tuning(), ...tuning],
-      busyRatio: 0,
-    };
+    const serving = this.#adopt(segment, runner, origin, tuning);
     for (const given of otherSizes(segment, sizesOf(config))) logger.warn('segment differs, roll it', { given });
-    const refused = this.#serving.tuning.filter(({ reason }) => reason !== '');
+    const refused = serving.tuning.filter(({ reason }) => reason !== '');
     for (const row of refused) logger.warn('machine', { ...row });
     if (config.strict && refused.length > 0) {
       const names = refused.map(
@@ -222,10 +222,6 @@ export class BusNode {
       );
       throw new EngineError('IB_NOT_PERMITTED', 77, `the machine refuses what is asked of it: ${names.join('; ')}`);
     }
-    void runner.ended.then(
-      () => undefined,
-      (error: unknown) => this.#stopped.reject(asEngineError(error)),
-    );
     await this.#declare();
     logger.info('routing', {
       segment: segment.name,
@@ -238,8 +234,32 @@ export class BusNode {
       thread: runner.isDedicated ? 'dedicated' : 'shared',
     });
     this.#every(config.counter_sample_ms, () => this.#sample());
-    const prober = new SeatProber(segment, host.clock, host.telemetry);
-    this.#every(config.liveness_check_ms, () => this.#probe(prober));
+    this.#every(config.liveness_check_ms, () => this.#probe());
+  }
+
+  /** From here on this is the segment that is served. */
+  #adopt(segment: Segment, runner: RouterRunner, origin: Serving['origin'], tuning: readonly TuningNote[]): Serving {
+    const { host } = this;
+    const counters = new Counters(segment, host.clock);
+    const recent = new Recent(counters, segment.layout.sizes);
+    recent.tick(host.clock.now());
+    void runner.ended.then(
+      () => undefined,
+      (error: unknown) => this.#stopped.reject(asEngineError(error)),
+    );
+    this.#lastBusy = { at: host.clock.now(), polls: 0, busy: 0 };
+    this.#serving = {
+      segment,
+      runner,
+      origin,
+      counters,
+      recent,
+      prober: new SeatProber(segment, host.clock, host.telemetry),
+      findings: new Map(),
+      tuning: [...segment.region.tuning(), ...tuning],
+      busyRatio: 0,
+    };
+    return this.#serving;
   }
 
   /** The segment with a router on it. What is too damaged to go on with is replaced by its next generation. */
@@ -247,8 +267,10 @@ export class BusNode {
     for (let tries = 0; ; tries += 1) {
       const { segment, origin } = await claimSegment(this.host, this.config);
       // A drain was its former router's; a new one takes participants.
-      const { draining, open } = SegmentState;
+      // And nobody is left who could wait for the generation before.
+      const { draining, open, waiting } = SegmentState;
       Atomics.compareExchange(segment.words, Header.state, draining, open);
+      Atomics.compareExchange(segment.words, Header.state, waiting, open);
       try {
         const { runner, tuning } = await this.#startRouter(segment);
         return { segment, runner, origin, tuning };
@@ -335,12 +357,12 @@ export class BusNode {
     this.#lastBusy = { at: now, polls, busy };
   }
 
-  #probe(prober: SeatProber): void {
+  #probe(): void {
     const serving = this.#serving;
     if (serving === undefined) return;
     const { logger } = this.host.telemetry;
     const findings = new Map<number, SeatFinding>();
-    for (const finding of prober.probe()) {
+    for (const finding of serving.prober.probe()) {
       findings.set(finding.seat.index, finding);
       const { verdict, proof } = finding.judgement;
       if (verdict === 'alive') continue;
@@ -424,8 +446,56 @@ export class BusNode {
 
   /** Builds the next generation of the segment with new sizes. */
   async roll(body: SizesBody): Promise<{ readonly segment: string; readonly generation: number }> {
-    const { segment } = this.bus;
-    throw new BusError('IB_UNSAFE_CHANGE', `${segment.name} cannot be rolled ${JSON.stringify(body)}`);
+    const old = this.bus;
+    const { host, config } = this;
+    const { segment: former } = old;
+    if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
+    const given = former.layout.sizes;
+    const sizes: SegmentSizes = {
+      producers: body.producers_max ?? given.producers,
+      lanes: body.lanes_max ?? given.lanes,
+      slots: body.slots_per_producer ?? given.slots,
+      laneRing: body.lane_ring ?? given.laneRing,
+      slotBytes: body.slot_bytes ?? given.slotBytes,
+      topics: body.topics_max ?? given.topics,
+    };
+    if (sizes.slots <= 2 * config.router_batch_size) {
+      throw new BusError('IB_BAD_CONFIG', `slots_per_producer: expected more than two batches, got ${sizes.slots}`);
+    }
+    const topics = readTopics(former.region, former.layout).size;
+    if (sizes.topics < topics)
+      throw new BusError('IB_BAD_CONFIG', `topics_max: there are ${topics}, got ${sizes.topics}`);
+    this.#rolling = true;
+    try {
+      const segment = await createSegment(placeOf(host, config), sizes, former.generation + 1, (next) =>
+        inherit(former, next),
+      );
+      const { runner, tuning } = await this.#startRouter(segment);
+      void this.#finishRoll(old, { segment, runner, tuning });
+      return { segment: segment.name, generation: segment.generation };
+    } catch (error) {
+      this.#rolling = false;
+      throw error;
+    }
+  }
+
+  async #finishRoll(old: Serving, next: Pick<Serving, 'segment' | 'runner' | 'tuning'>): Promise<void> {
+    try {
+      await seeThrough(this.host, old, next, this.#closing.signal);
+      if (this.#closing.signal.aborted) {
+        await next.runner.stop();
+        return;
+      }
+      this.#adopt(next.segment, next.runner, 'made', next.tuning);
+      this.tallies.retired.rolled += 1;
+      this.host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation });
+      await old.runner.stop();
+      old.segment.region.close();
+    } catch (error) {
+      this.#stopped.reject(asEngineError(error));
+    } finally {
+      this.#rolling = false;
+    }
   }
 
   /** Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. */
