@@ -11,6 +11,9 @@ import { produce } from './producerProgram.ts';
 import type { Waits } from './waits.ts';
 import type { Books } from './witness/watchedMemory.ts';
 
+/** Time between the starts of two participants. */
+const startEveryMs = 20;
+
 export interface WorkloadOptions {
   readonly world: World;
   readonly history: History;
@@ -112,7 +115,8 @@ export class IndexBusWorkload implements Workload, LoadControl {
     });
     this.participants.set(name, participant);
     made(participant);
-    participant.start();
+    // One after the other, so that seats have the order of the file.
+    world.scheduler.after(startEveryMs * this.participants.size, `start ${name}`, undefined, () => participant.start());
   }
 
   #producerOrders(name: string) {
