@@ -231,7 +231,11 @@ function laneCommand(): Command {
       ['<changes...>', 'key=value'],
     ],
   );
-  return new Command('lane').summary('change a lane').description('Changes a lane.').addCommand(set);
+  return new Command('lane')
+    .summary('change a lane')
+    .description('Changes a lane.')
+    .addCommand(set)
+    .addHelpText('after', '\nExamples:\n  $ hotfire indexbus lane set 3 capacity=8192');
 }
 
 function producerCommand(): Command {
@@ -251,7 +255,11 @@ function producerCommand(): Command {
       ['<changes...>', 'key=value'],
     ],
   );
-  return new Command('producer').summary('limit a producer').description('Limits a producer.').addCommand(set);
+  return new Command('producer')
+    .summary('limit a producer')
+    .description('Limits a producer.')
+    .addCommand(set)
+    .addHelpText('after', '\nExamples:\n  $ hotfire indexbus producer set 0 rate_limit=50000');
 }
 
 function detachCommand(): Command {

@@ -199,7 +199,10 @@ export class BusNode {
 
   async #standBy(): Promise<void> {
     const { signal } = this.#closing;
+    const before = this.#lock?.holder().since;
     while (!signal.aborted && this.#lock?.take() === false) {
+      // The one that had it is gone, and another standby was faster.
+      this.host.telemetry.sometimes('two standbys raced', this.#lock.holder().since !== before);
       await this.host.clock.sleep(standbyLookMs, signal).catch(() => undefined);
     }
     if (!signal.aborted) await this.#serve();

@@ -64,6 +64,7 @@ async function until(
     fenced = true;
     for (const { number, at } of seatPlaces(segment.layout, kind)) {
       if (stateOf(Atomics.load(segment.words, at)) !== 'live') continue;
+      host.telemetry.sometimes('roll with a stopped consumer', kind === 'consumer');
       host.telemetry.logger.warn('roll fences', { segment: segment.name, kind, seat: number });
       const command =
         kind === 'producer'

@@ -42,6 +42,7 @@ export class RouterLoop {
   readonly #router: LoopRouter;
   readonly #segment: Segment;
   readonly #clock: Host['clock'];
+  readonly #telemetry: Host['telemetry'];
   readonly #stats: LoopStats;
   readonly #waiting: Waiting;
   /** Commands that wait, or an end: a sleep ends for them. */
@@ -58,6 +59,7 @@ export class RouterLoop {
     this.#router = router;
     this.#segment = segment;
     this.#clock = host.clock;
+    this.#telemetry = host.telemetry;
     this.#stats = stats;
     this.settings = settings;
     this.#isCalled = options.isCalled;
@@ -98,7 +100,9 @@ export class RouterLoop {
   #slept(began: number): void {
     const { values } = this.#stats;
     addTo(values, LoopStat.sleeps, 1);
-    values[LoopStat.lastFullSleepMs] = this.#clock.now() - began;
+    const now = this.#clock.now();
+    values[LoopStat.lastFullSleepMs] = now - began;
+    this.#telemetry.sometimes('everyone asleep with work for one step', this.#oldestWait(now) >= 0);
   }
 
   /** Looks for `spinUs`; true if there is something to do. */
