@@ -3,8 +3,8 @@ import { Admission, type AdmissionVerdict, admit } from './admission.ts';
 import { type Commit, StagedLane, StagedProducer } from './commit.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
 import { ownerOf, slotOf } from './descriptor.ts';
-import { Access, cursorWords, LaneCursor, LaneMode, type Layout, ProducerCursor, Seat, seatWords } from './layout.ts';
-import type { IndexbusMutantFlags } from './mutants.ts';
+import { LaneTable, type LaneTableParts } from './laneTable.ts';
+import { cursorWords, LaneCursor, ProducerCursor } from './layout.ts';
 import type { RouterObserver } from './observer.ts';
 import { Point } from './points.ts';
 import { Release, type SlotCounts } from './slotCounts.ts';
@@ -13,59 +13,23 @@ import { Release, type SlotCounts } from './slotCounts.ts';
 export const planEnds = 6;
 export type PlaceVerdict = AdmissionVerdict | typeof planEnds;
 
-/** What a lane is to the router. */
-export const LaneLife = {
-  none: 0,
-  /** Gets messages. */
-  live: 1,
-  /** Gets none; what it has goes home, or to others. */
-  ending: 2,
-} as const;
-
-/** Of a lane without a share or a limit of its own. */
-const unlimited = 0x7fff_ffff;
 /** How often a head that its consumer moves at the same time is frozen anew, before the plan ends instead. */
 const freezeTries = 8;
 /** A head that the router moved so far, without its consumer, could come round to where the consumer expects it. */
 const movesMax = 1 << 30;
 
 /** What the lanes of a router are made of. */
-export interface LaneParts {
-  readonly region: Region;
-  readonly layout: Layout;
+export interface LaneParts extends LaneTableParts {
   readonly commit: Commit;
   readonly counts: SlotCounts;
-  readonly mutants: IndexbusMutantFlags;
   readonly observer: RouterObserver | undefined;
 }
 
 /**
- * The lanes as the router knows them, between what is committed and what the commit under way will make of them. Numbers in typed arrays, since
- * every message touches several.
+ * What the router does with lanes: looks how far their consumers have come, places, evicts and stops, between what is committed and what the commit
+ * under way will make of it.
  */
-export class Lanes {
-  /** Changed by `setLife` alone. */
-  readonly life: Uint8Array;
-  /** Lanes that live or end: the first `activeCount`. */
-  readonly active: Int32Array;
-  activeCount = 0;
-  /** Whether a lane may have refused: stalls are looked for then. */
-  refusing = false;
-  readonly blocking: Uint8Array;
-  readonly dropOldest: Uint8Array;
-  readonly view: Uint8Array;
-  readonly capacity: Int32Array;
-  /** 0 for none. */
-  readonly creditLimit: Int32Array;
-  /** In milliseconds; 0 for never. */
-  readonly detachAfterMs: Int32Array;
-  readonly subscription: Int32Array;
-  /** When the lane last refused without moving since, in milliseconds; -1 while it does not refuse. */
-  readonly refusesSince: Float64Array;
-  /** Where the consumer was last seen, or where an eviction has put it: everything before is no longer in the lane. Of a view lane: done. */
-  readonly head: Int32Array;
-  /** Tail with what is staged. */
-  readonly tail: Int32Array;
+export class Lanes extends LaneTable {
   /** Heads that stay frozen: the lane ends. */
   readonly stopped: Uint8Array;
   /** The poll's time, in milliseconds. */
@@ -81,130 +45,37 @@ export class Lanes {
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
   #anyFrozen = false;
-  /** The stricter of capacity and credit limit. */
-  readonly #limit: Int32Array;
-  /** Slots of each producer that the lane may have. */
-  readonly #share: Int32Array;
   /** Moves of the head by the router since its consumer last moved it. */
   readonly #moves: Int32Array;
   readonly #region: Region;
-  readonly #words: Int32Array;
-  readonly #layout: Layout;
   readonly #commit: Commit;
   readonly #counts: SlotCounts;
-  readonly #mutants: IndexbusMutantFlags;
   readonly #observer: RouterObserver | undefined;
-  readonly #ringMask: number;
   readonly #slotMask: number;
   /** Lanes whose tail the plan has moved. */
   readonly #touched: Uint8Array;
 
-  constructor({ region, layout, commit, counts, mutants, observer }: LaneParts) {
-    const { lanes } = layout.sizes;
-    this.#region = region;
-    this.#words = region.words;
-    this.#layout = layout;
-    this.#commit = commit;
-    this.#counts = counts;
-    this.#mutants = mutants;
-    this.#observer = observer;
-    this.#ringMask = layout.sizes.laneRing - 1;
-    this.#slotMask = layout.sizes.slots - 1;
-    this.life = new Uint8Array(lanes);
-    this.active = new Int32Array(lanes);
-    this.#touched = new Uint8Array(lanes);
-    this.blocking = new Uint8Array(lanes);
-    this.dropOldest = new Uint8Array(lanes);
-    this.view = new Uint8Array(lanes);
-    this.capacity = new Int32Array(lanes);
-    this.creditLimit = new Int32Array(lanes);
-    this.detachAfterMs = new Int32Array(lanes);
-    this.subscription = new Int32Array(lanes);
-    this.refusesSince = new Float64Array(lanes).fill(-1);
-    this.head = new Int32Array(lanes);
-    this.tail = new Int32Array(lanes);
-    this.stopped = new Uint8Array(lanes);
-    this.#frozenNow = new Uint8Array(lanes);
-    this.#limit = new Int32Array(lanes);
-    this.#share = new Int32Array(lanes).fill(unlimited);
-    this.#moves = new Int32Array(lanes);
-  }
-
-  get count(): number {
-    return this.life.length;
-  }
-
-  setLife(lane: number, life: (typeof LaneLife)[keyof typeof LaneLife]): void {
-    this.life[lane] = life;
-    this.activeCount = 0;
-    for (let index = 0; index < this.life.length; index += 1) {
-      if (this.life[index] === LaneLife.none) continue;
-      this.active[this.activeCount] = index;
-      this.activeCount += 1;
-    }
-  }
-
-  /** Reads what the seat says of the lane: at a join, a recovery, a change. */
-  readSeat(lane: number): void {
-    const at = this.#layout.laneSeats + lane * seatWords;
-    const mode = this.#words[at + Seat.mode] ?? 0;
-    this.blocking[lane] = mode & LaneMode.blocking ? 1 : 0;
-    this.dropOldest[lane] = mode & LaneMode.dropOldest ? 1 : 0;
-    this.view[lane] = this.#words[at + Seat.access] === Access.view ? 1 : 0;
-    const capacity = this.#words[at + Seat.capacityOrRate] ?? 0;
-    const creditLimit = this.#words[at + Seat.creditLimit] ?? 0;
-    this.capacity[lane] = capacity;
-    this.creditLimit[lane] = creditLimit;
-    this.detachAfterMs[lane] = this.#words[at + Seat.detachAfterMs] ?? 0;
-    this.subscription[lane] = this.#words[at + Seat.subscription] ?? 0;
-    this.#limit[lane] = creditLimit > 0 ? Math.min(capacity, creditLimit) : capacity;
-  }
-
-  /** Gives each lane its share of every pool: only those that copy and do not block have one. */
-  setShare(share: number): void {
-    for (let lane = 0; lane < this.count; lane += 1) {
-      const shares = !this.blocking[lane] && !this.view[lane] && !this.#mutants.shareOff;
-      this.#share[lane] = shares ? share : unlimited;
-    }
-  }
-
-  /** The lane's share of each pool; as good as no limit where it has none. */
-  share(lane: number): number {
-    return this.#share[lane] ?? 0;
+  constructor(parts: LaneParts) {
+    super(parts);
+    this.#region = parts.region;
+    this.#commit = parts.commit;
+    this.#counts = parts.counts;
+    this.#observer = parts.observer;
+    this.#slotMask = parts.layout.sizes.slots - 1;
+    this.stopped = new Uint8Array(this.count);
+    this.#touched = new Uint8Array(this.count);
+    this.#frozenNow = new Uint8Array(this.count);
+    this.#moves = new Int32Array(this.count);
   }
 
   depth(lane: number): number {
-    const tail = this.#mutants.creditFromOldTail ? this.committedTail(lane) : (this.tail[lane] ?? 0);
+    const tail = this.mutants.creditFromOldTail ? this.committedTail(lane) : (this.tail[lane] ?? 0);
     return distance(tail, this.head[lane] ?? 0);
-  }
-
-  committedTail(lane: number): number {
-    return this.#words[this.#cursor(lane, LaneCursor.tail)] ?? 0;
-  }
-
-  /** Up to where the consumer is through with its messages. */
-  done(lane: number): number {
-    return Atomics.load(this.#words, this.#cursor(lane, LaneCursor.done));
-  }
-
-  /** The head as it stands in the segment, thawed. */
-  claimed(lane: number): number {
-    const head = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.head));
-    return isFrozen(head, this.committedTail(lane)) ? frozen(head) : head;
-  }
-
-  #cursor(lane: number, word: number): number {
-    return this.#layout.laneCursors + lane * cursorWords + word;
-  }
-
-  /** First word of an entry in the ring. */
-  entry(lane: number, cursor: number): number {
-    return this.#layout.laneRings + lane * this.#layout.laneRingStep + (cursor & this.#ringMask) * 4;
   }
 
   /** Whether the consumer has moved since the last look. */
   hasMoved(lane: number): boolean {
-    const byDone = this.view[lane] === 1 && !this.#mutants.viewFreedAtHead;
+    const byDone = this.view[lane] === 1 && !this.mutants.viewFreedAtHead;
     const seen = byDone ? this.done(lane) : this.claimed(lane);
     return seen !== this.head[lane];
   }
@@ -214,9 +85,9 @@ export class Lanes {
    * its head, a view lane where its messages are done.
    */
   observe(lane: number): void {
-    const byDone = this.view[lane] === 1 && !this.#mutants.viewFreedAtHead;
+    const byDone = this.view[lane] === 1 && !this.mutants.viewFreedAtHead;
     this.#region.step(Point.observeHead);
-    let seen = Atomics.load(this.#words, this.#cursor(lane, byDone ? LaneCursor.done : LaneCursor.head));
+    let seen = Atomics.load(this.words, this.cursor(lane, byDone ? LaneCursor.done : LaneCursor.head));
     const tail = this.committedTail(lane);
     if (!byDone && isFrozen(seen, tail)) seen = frozen(seen);
     if (!this.#see(lane, seen, tail)) return;
@@ -246,7 +117,7 @@ export class Lanes {
   /** Everything before `to` is out of the lane: it counts against nobody's share any more. */
   #passTo(lane: number, to: number): void {
     for (let cursor = this.head[lane] ?? 0; cursor !== to; cursor = advanced(cursor, 1)) {
-      this.#counts.letGo(lane, ownerOf(this.#words[this.entry(lane, cursor)] ?? 0));
+      this.#counts.letGo(lane, ownerOf(this.words[this.entry(lane, cursor)] ?? 0));
     }
     this.head[lane] = to;
   }
@@ -257,7 +128,7 @@ export class Lanes {
     const from = this.#commit.value(number);
     let cursor = from;
     while (cursor !== to && !this.#commit.full) {
-      const word0 = this.#words[this.entry(lane, cursor)] ?? 0;
+      const word0 = this.words[this.entry(lane, cursor)] ?? 0;
       const released = this.#counts.release(ownerOf(word0), slotOf(word0));
       if (released === Release.freed) this.sendHome(ownerOf(word0), slotOf(word0));
       else if (released === Release.stray) {
@@ -272,13 +143,13 @@ export class Lanes {
   sendHome(producer: number, slot: number): void {
     const number = this.#commit.producer(producer, StagedProducer.returnTail);
     const tail = this.#commit.value(number);
-    const at = this.#layout.returns + producer * this.#layout.returnStep + (tail & this.#slotMask);
+    const at = this.layout.returns + producer * this.layout.returnStep + (tail & this.#slotMask);
     this.#region.step(Point.writeReturnEntry);
-    this.#words[at] = slot;
+    this.words[at] = slot;
     this.#commit.stage(number, advanced(tail, 1));
-    if (this.#mutants.returnBeforeSeal) {
-      const word = this.#layout.producerCursors + producer * cursorWords + ProducerCursor.returnTail;
-      Atomics.store(this.#words, word, advanced(tail, 1));
+    if (this.mutants.returnBeforeSeal) {
+      const word = this.layout.producerCursors + producer * cursorWords + ProducerCursor.returnTail;
+      Atomics.store(this.words, word, advanced(tail, 1));
     }
   }
 
@@ -286,9 +157,9 @@ export class Lanes {
   verdict(lane: number, producer: number): PlaceVerdict {
     const depth = this.depth(lane);
     const held = this.#counts.held(lane, producer);
-    const share = this.#share[lane] ?? 0;
+    const share = this.shares[lane] ?? 0;
     let verdict: AdmissionVerdict = Admission.place;
-    if (depth >= (this.#limit[lane] ?? 0) || held >= share) {
+    if (depth >= (this.limits[lane] ?? 0) || held >= share) {
       verdict = admit(
         this.blocking[lane] === 1,
         this.dropOldest[lane] === 1,
@@ -305,15 +176,15 @@ export class Lanes {
       if (verdict !== Admission.evict) return verdict;
     }
     // A successor counts the slots from the sealed cursor on: what stands there may not be written over before the commit.
-    const reclaimed = this.#mutants.roomFromObserved
+    const reclaimed = this.mutants.roomFromObserved
       ? this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed))
-      : (this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0);
-    return distance(this.tail[lane] ?? 0, reclaimed) > this.#ringMask ? planEnds : verdict;
+      : (this.words[this.cursor(lane, LaneCursor.reclaimed)] ?? 0);
+    return distance(this.tail[lane] ?? 0, reclaimed) > this.ringMask ? planEnds : verdict;
   }
 
   /** Writes the entry behind the staged tail. */
   place(lane: number, word0: number, word1: number, word2: number, word3: number): void {
-    const words = this.#words;
+    const words = this.words;
     const tail = this.tail[lane] ?? 0;
     const at = this.entry(lane, tail);
     this.#region.step(Point.writeLaneEntry);
@@ -383,15 +254,15 @@ export class Lanes {
 
   /** The head where it was frozen; undefined if its consumer moved it at the same time, or it is damaged. */
   #tryFreeze(lane: number): number | undefined {
-    const word = this.#cursor(lane, LaneCursor.head);
-    const head = Atomics.load(this.#words, word);
+    const word = this.cursor(lane, LaneCursor.head);
+    const head = Atomics.load(this.words, word);
     if (this.view[lane] !== 1) {
       if (head !== this.head[lane]) this.evictionsLost += 1;
       if (!this.#see(lane, head, this.committedTail(lane))) return undefined;
     }
     this.#region.step(Point.freezeHead);
-    if (this.#mutants.freezeSkipped) return head;
-    return Atomics.compareExchange(this.#words, word, head, frozen(head)) === head ? head : undefined;
+    if (this.mutants.freezeSkipped) return head;
+    return Atomics.compareExchange(this.words, word, head, frozen(head)) === head ? head : undefined;
   }
 
   /**
@@ -399,15 +270,15 @@ export class Lanes {
    * consumer's is put back to where it was last seen.
    */
   stop(lane: number): number {
-    const word = this.#cursor(lane, LaneCursor.head);
+    const word = this.cursor(lane, LaneCursor.head);
     this.stopped[lane] = 1;
     const tail = this.committedTail(lane);
     for (;;) {
-      const head = Atomics.load(this.#words, word);
+      const head = Atomics.load(this.words, word);
       if (isFrozen(head, tail)) return this.#stoppedAt(lane, frozen(head), tail);
-      if (this.#mutants.fenceReadsHead) return head;
+      if (this.mutants.fenceReadsHead) return head;
       this.#region.step(Point.freezeHead);
-      if (Atomics.compareExchange(this.#words, word, head, frozen(head)) === head) {
+      if (Atomics.compareExchange(this.words, word, head, frozen(head)) === head) {
         return this.#stoppedAt(lane, head, tail);
       }
     }
@@ -462,11 +333,11 @@ export class Lanes {
     const tail = this.tail[lane] ?? 0;
     const head = this.head[lane] ?? 0;
     for (
-      let cursor = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
+      let cursor = this.words[this.cursor(lane, LaneCursor.reclaimed)] ?? 0;
       cursor !== tail;
       cursor = advanced(cursor, 1)
     ) {
-      const word0 = this.#words[this.entry(lane, cursor)] ?? 0;
+      const word0 = this.words[this.entry(lane, cursor)] ?? 0;
       this.#counts.take(ownerOf(word0), slotOf(word0));
       if (distance(cursor, head) >= 0) this.#counts.hold(lane, ownerOf(word0));
     }

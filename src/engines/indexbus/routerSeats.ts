@@ -2,7 +2,7 @@ import { shareMin } from './admission.ts';
 import { StagedLane, StagedProducer } from './commit.ts';
 import type { Endings } from './endings.ts';
 import { BusError } from './errors.ts';
-import { LaneLife } from './lanes.ts';
+import { LaneLife } from './laneTable.ts';
 import {
   Access,
   cursorWords,

@@ -1,5 +1,6 @@
 import { poolShare } from './admission.ts';
-import { LaneLife, type Lanes } from './lanes.ts';
+import type { Lanes } from './lanes.ts';
+import { LaneLife } from './laneTable.ts';
 
 /**
  * The share of each producer's pool that every non-blocking copy lane has: a pure function of the seats. Lanes that end count until they are gone.
