@@ -20,6 +20,7 @@ const benches: Readonly<Record<string, string>> = {
   guidance: 'coverage of chaos, guided and blind',
   stand: 'seeds a minute, and where their time goes',
   streambus: 'the broker beside Redis streams, JetStream, quorum queues; client libraries; idle cost',
+  indexbus: 'the bus beside rings in C, MessagePort, process.send, ZeroMQ, POSIX queues, ringbuf.js; latency; heap',
   soak: 'ten minutes of load: does the memory stay flat?',
 };
 

@@ -62,7 +62,13 @@ export function busHost(addon: ShmAddon, directory: string): Host {
     clock: createRealClock(),
     random: createRealRandom(),
     shm: createMappedSharedMemory(addon, { directory }),
-    telemetry: { sometimes: quiet, buggify: () => false, mutant: () => false, logger },
+    // A bug can be planted by hand, to see that the accounts tell of it.
+    telemetry: {
+      sometimes: quiet,
+      buggify: () => false,
+      mutant: (name: string) => name === process.env.HOTFIRE_MUTANT,
+      logger,
+    },
   };
   // The bus uses neither disk nor network, and of telemetry what stands here.
   return host as unknown as Host;
