@@ -131,6 +131,11 @@ export class MachineSharedMemory {
     };
   }
 
+  /** Whether locks of processes outlive them now. */
+  get locksOutlive(): boolean {
+    return this.#inherited.size > 0;
+  }
+
   /** Where the releases of the locks of a process that dies are kept; undefined: they are released. */
   #inheritorOf(process: SimProcess): (() => void)[] | undefined {
     return this.#inherited.get(process.machine.name);

@@ -14,6 +14,8 @@ export interface ConsumerOrders {
   readonly batch: number;
   /** Time that it needs for a message. */
   readonly serviceMs: number;
+  /** Time that it needs each time it takes messages. */
+  readonly perBatchMs: number;
 }
 
 const readyMs = 1_000;
@@ -54,7 +56,8 @@ export async function consume(
       }
       tell(lines, into);
       // Its work: as much slower as its processor is.
-      await host.clock.sleep(count * orders().serviceMs * participant.machine.slowFactor);
+      const { serviceMs, perBatchMs } = orders();
+      await host.clock.sleep((count * serviceMs + perBatchMs) * participant.machine.slowFactor);
       if (participant.process === undefined) return;
       lookAgain(lines, into);
     }

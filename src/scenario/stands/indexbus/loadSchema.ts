@@ -57,6 +57,7 @@ export const indexBusLoadSchema = z
     keys: z.int().min(1).max(100_000).default(16).describe('number of keys'),
     'hot key': percent.default(0).describe('share of the messages that have key 0'),
     service: durationMs.default(0.02).describe('time that a consumer needs for a message'),
+    'per batch': durationMs.default(0).describe('time that a consumer needs each time it takes messages, however many'),
   })
   .describe('what producers and consumers of indexbus do');
 

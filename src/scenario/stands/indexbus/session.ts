@@ -20,6 +20,7 @@ import { merge, routerDocument } from './configuration.ts';
 import type { IndexBusDevices } from './devices.ts';
 import type { IndexBusLoad } from './loadSchema.ts';
 import { slotPlaces } from './slotPlaces.ts';
+import { Takeovers } from './takeovers.ts';
 import { createVerbs } from './verbs.ts';
 import { Waits } from './waits.ts';
 import { watchStart } from './watchedEngine.ts';
@@ -30,6 +31,8 @@ import { IndexBusWorkload } from './workload.ts';
 
 /** How often what the bus tells of itself is compared with what happened. */
 const tellEveryMs = 1_000;
+/** How long the others may be held up by a death, beside what it takes to see it. */
+const afterKillMs = 10;
 /** How long nothing may move before a bus counts as quiet: those who sleep over a lost wake look again by then. */
 const quietMs = 2_000;
 
@@ -53,7 +56,16 @@ export function openSession(context: StandContext): StandSession {
     documents.set(node, routerDocument(node, context.config, devices.config[node] ?? {}));
   }
   books.onBook = (book) => {
-    book.onEvent = (event) => waits.saw(book, event);
+    const takeovers = new Takeovers(world, book, {
+      standsBy: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'standby'),
+      isRouted: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
+      locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
+      deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
+    });
+    book.onEvent = (event) => {
+      waits.saw(book, event);
+      takeovers.saw(event);
+    };
   };
   tellAgain();
   registerParticipants(world, {
@@ -86,6 +98,24 @@ export function openSession(context: StandContext): StandSession {
   /** The longest sleep of a router. */
   function pollMs(): number {
     return Math.max(...[...documents.values()].map((document) => Number(document.router_poll_interval_us))) / 1_000;
+  }
+
+  /** How long a dead holder of a seat may go unseen by the router that looks at it least often. */
+  function livenessMs(): number {
+    return Math.max(...[...documents.values()].map((document) => Number(document.liveness_check_ms ?? 500)));
+  }
+
+  /** Whether nothing but its own work decides how fast a router is. */
+  function isUndisturbed(node: string): boolean {
+    const machine = machines.get(node);
+    return machine?.slowFactor === 1 && machine.process?.paused === false;
+  }
+
+  function stateOf(node: string): string {
+    const started = running.get(node);
+    if (started === undefined) return 'starting';
+    if (started.node === undefined) return 'control';
+    return started.node.serving === undefined ? 'standby' : 'routing';
   }
 
   function participantNamed(name: string) {
@@ -128,12 +158,7 @@ export function openSession(context: StandContext): StandSession {
       watchStart(watched.host, (started) => running.set(node, started));
       return watched.host;
     },
-    engineState(node) {
-      const started = running.get(node);
-      if (started === undefined) return 'starting';
-      if (started.node === undefined) return 'control';
-      return started.node.serving === undefined ? 'standby' : 'routing';
-    },
+    engineState: stateOf,
     nodeChanged(node, state) {
       waits.disturb();
       if (state === 'crashed' || state === 'stopped' || state === 'exited') running.delete(node);

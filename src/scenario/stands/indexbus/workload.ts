@@ -76,8 +76,9 @@ export class IndexBusWorkload implements Workload, LoadControl {
   }
 
   #grow(): void {
-    for (const [name, { node }] of Object.entries(this.#load.producers)) this.#add(name, node, 'producer');
+    // Consumers first, or what is published meanwhile is nobody's.
     for (const [name, { node }] of Object.entries(this.#load.consumers)) this.#add(name, node, 'consumer');
+    for (const [name, { node }] of Object.entries(this.#load.producers)) this.#add(name, node, 'producer');
   }
 
   #add(name: string, node: string, role: 'producer' | 'consumer'): void {
@@ -142,6 +143,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
       subscription: own?.subscription ?? '',
       batch: own?.batch ?? 256,
       serviceMs: own?.service ?? load.service,
+      perBatchMs: load['per batch'],
     };
   }
 }

@@ -79,7 +79,11 @@ export function watchMemory({ books, process, host, batch, atStep }: WatchOption
     return witness;
   }
 
+  /** Before which access it is: what dies there has not made it. */
+  let isAtStep = false;
+
   function settle(): void {
+    if (!process.alive && isAtStep) return;
     for (const witness of witnesses.values()) witness.settle();
   }
 
@@ -94,11 +98,15 @@ export function watchMemory({ books, process, host, batch, atStep }: WatchOption
     return {
       ...region,
       step(point) {
+        // Throws where it is dead already.
+        if (!process.alive) region.step(point);
         const witness = isLocks ? undefined : witnessOf(region);
         if (witness instanceof RouterWitness) isRouting = true;
         witness?.step(point);
         atStep?.(point);
+        isAtStep = true;
         region.step(point);
+        isAtStep = false;
       },
       waitAsync(word, expected, timeoutMs) {
         settle();
@@ -119,6 +127,7 @@ export function watchMemory({ books, process, host, batch, atStep }: WatchOption
 
   process.onDeath(() => {
     settle();
+    isAtStep = true;
     routerEnds();
     for (const book of books.all) book.processDied(process.pid);
   });
