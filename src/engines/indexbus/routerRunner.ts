@@ -35,6 +35,8 @@ export interface RouterRunner {
   apply(command: RouterCommand): Promise<void>;
   /** Resolves once it was stopped; rejects with what it ended of. */
   readonly ended: Promise<void>;
+  /** One round at once, of a router that shares a thread: what a processor of its own would do meanwhile. */
+  turn?(): void;
   /** Ends it between two polls. */
   stop(): Promise<void>;
 }

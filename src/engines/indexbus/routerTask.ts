@@ -57,6 +57,9 @@ export function startRouterTask(
     async apply(command) {
       options.change(command);
     },
+    turn() {
+      if (!stopping) loop.turn();
+    },
     async stop() {
       stopping = true;
       wakeRouter(segment.region);

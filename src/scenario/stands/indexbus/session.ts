@@ -100,6 +100,13 @@ export function openSession(context: StandContext): StandSession {
     return Math.max(...[...documents.values()].map((document) => Number(document.router_poll_interval_us))) / 1_000;
   }
 
+  /** The routers of a machine take a turn, as on a processor of their own. */
+  function goOn(machine: Machine): void {
+    for (const node of context.nodes) {
+      if (machineOf(node) === machine && isUndisturbed(node)) running.get(node)?.node?.serving?.runner.turn?.();
+    }
+  }
+
   /** How long a dead holder of a seat may go unseen by the router that looks at it least often. */
   function livenessMs(): number {
     return Math.max(...[...documents.values()].map((document) => Number(document.liveness_check_ms ?? 500)));
@@ -170,9 +177,8 @@ export function openSession(context: StandContext): StandSession {
         books,
         waits,
         machineOf,
-        goOn: () => {},
+        goOn,
         note: context.note,
-        made: () => {},
       });
       return load;
     },

@@ -23,8 +23,6 @@ export interface WorkloadOptions {
   readonly machineOf: (node: string) => Machine;
   readonly goOn: (machine: Machine) => void;
   readonly note: (text: string, node: string) => void;
-  /** Told of every participant when it is made. */
-  readonly made: (participant: Participant) => void;
 }
 
 /** Producers and consumers, each in a container of its own on the machine of its node. */
@@ -83,7 +81,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
 
   #add(name: string, node: string, role: 'producer' | 'consumer'): void {
     if (this.participants.has(name)) return;
-    const { world, history, books, machineOf, goOn, note, waits, made } = this.#options;
+    const { world, history, books, machineOf, goOn, note, waits } = this.#options;
     const within = machineOf(node);
     const participant: Participant = new Participant({
       name,
@@ -115,7 +113,6 @@ export class IndexBusWorkload implements Workload, LoadControl {
             ),
     });
     this.participants.set(name, participant);
-    made(participant);
     // One after the other, so that seats have the order of the file.
     world.scheduler.after(startEveryMs * this.participants.size, `start ${name}`, undefined, () => participant.start());
   }
