@@ -42,6 +42,8 @@ export class Lanes extends LaneTable {
   /** Entries evicted, and receives that were faster than an eviction: a probe reads and clears them. */
   evictions = 0;
   evictionsLost = 0;
+  /** Heads that a commit has thawed: a consumer that met one frozen may sleep although it has messages. Who wakes it clears this. */
+  readonly thawed: Uint8Array;
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
   #anyFrozen = false;
@@ -64,6 +66,7 @@ export class Lanes extends LaneTable {
     this.#slotMask = parts.layout.sizes.slots - 1;
     this.stopped = new Uint8Array(this.count);
     this.#touched = new Uint8Array(this.count);
+    this.thawed = new Uint8Array(this.count);
     this.#frozenNow = new Uint8Array(this.count);
     this.#moves = new Int32Array(this.count);
   }
@@ -314,7 +317,11 @@ export class Lanes extends LaneTable {
   /** After a commit: its heads are thawed. */
   committed(): void {
     if (!this.#anyFrozen) return;
-    this.#frozenNow.fill(0);
+    for (let lane = 0; lane < this.count; lane += 1) {
+      if (this.#frozenNow[lane] !== 1) continue;
+      this.#frozenNow[lane] = 0;
+      this.thawed[lane] = 1;
+    }
     this.#anyFrozen = false;
   }
 

@@ -20,14 +20,15 @@ export class PeerWakes {
     this.#producers = new Int32Array(parts.sources.count);
   }
 
-  /** Wakes consumers whose lane has got something, and producers whose slots came home, if they sleep. */
+  /** Wakes consumers whose lane has got something, or whose head was frozen and is not any more, and producers whose slots came home, if they sleep. */
   wake(): void {
     const { layout, region, lanes, sources } = this.#parts;
     for (let index = 0; index < lanes.activeCount; index += 1) {
       const lane = lanes.active[index] ?? 0;
       const tail = lanes.tail[lane] ?? 0;
-      if (tail === this.#lanes[lane]) continue;
+      if (tail === this.#lanes[lane] && lanes.thawed[lane] !== 1) continue;
       this.#lanes[lane] = tail;
+      lanes.thawed[lane] = 0;
       const at = layout.laneCursors + lane * cursorWords;
       region.step(Point.wakePeers);
       if (Atomics.load(this.#words, at + LaneCursor.sleeping) === 0) continue;

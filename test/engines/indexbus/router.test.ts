@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LaneCursor, ProducerCursor, Seat } from '../../../src/engines/indexbus/layout.ts';
+import { Point } from '../../../src/engines/indexbus/points.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { subscriptionOf, TestBus } from './support/bus.ts';
 
@@ -194,5 +195,31 @@ describe('a router', () => {
     expect(bus.router.lanes.capacity[lane]).toBe(8);
     const bad = subscriptionOf('bad', { delivery: 'at_least_once' });
     expect(() => bus.router.apply({ do: 'put-subscription', subscription: bad })).toThrow(/workqueue or keyed/);
+  });
+
+  it('wakes a consumer that met its head frozen and slept, also where its lane got nothing', () => {
+    const bus = new TestBus({ sizes: { laneRing: 64 } });
+    const topic = bus.topic('t');
+    bus.subscribe('all', { capacity: 32 });
+    const consumer = bus.consumer('all');
+    const producer = bus.producer();
+    for (let number = 0; number < 32; number += 1) producer.publish(topic, number);
+    producer.flush();
+    bus.settle();
+    const { cursors, wake } = seatPlace(bus.segment.layout, 'consumer', consumer.lane);
+    let met = 0;
+    bus.step = (point) => {
+      if (point !== Point.seal || met > 0) return;
+      met += 1;
+      expect(consumer.receive()).toEqual([]);
+      expect(consumer.head.hasNews()).toBe(false);
+      bus.segment.words[cursors + LaneCursor.sleeping] = 1;
+    };
+    bus.woken.length = 0;
+    // The share of the second lane pushes half of what the first has out of it.
+    bus.consumer('all');
+    expect(met).toBe(1);
+    expect(bus.woken).toContain(wake);
+    expect(consumer.receive().map((it) => it.number)).toEqual(Array.from({ length: 16 }, (_, at) => 16 + at));
   });
 });
