@@ -13,10 +13,13 @@ const post = (message: unknown): void => {
   if (isThread) parentPort?.postMessage(message);
   else process.send?.(message);
 };
-const hear = (fn: (message: never) => void): void => {
+type Told = { readonly start?: Start; readonly order?: Order };
+const hear = (fn: (message: Told) => void): void => {
+  // What comes is what `crew.ts` sends, or a peer's message, which `own` looks at itself.
   if (isThread) parentPort?.on('message', fn);
-  else process.on('message', fn);
+  else process.on('message', (message) => fn(message as Told));
 };
+const messageBytes = messageWords * 4;
 const forever = Number.MAX_SAFE_INTEGER;
 
 /** Whether a message is whole and the one that is due. */
@@ -137,13 +140,19 @@ async function prepare(start: Start): Promise<Run> {
     const producers = new Map<number, Producer>();
     const topic = await bus.topic('there');
     for (const flushEvery of [1, 64, 256]) producers.set(flushEvery, await bus.producer({ flushEvery }));
-    const words = new Int32Array(messageWords);
     return (order) => {
       const producer = producers.get(order.batch);
       if (producer === undefined) throw new Error(`no producer has batches of ${order.batch}`);
+      // In place, as the program in C does it.
+      const { words } = producer;
       const answer = sending(order, (sequence) => {
-        for (let word = 0; word < messageWords; word += 1) words[word] = sequence + word;
-        while (!producer.publishWords(topic, words, 0, messageWords)) producer.readySync(1000);
+        let at = producer.reserve(messageBytes);
+        while (at < 0) {
+          producer.readySync(1000);
+          at = producer.reserve(messageBytes);
+        }
+        for (let word = 0; word < messageWords; word += 1) words[at + word] = sequence + word;
+        producer.commit(topic, messageBytes);
       });
       producer.flush();
       return answer;
@@ -243,7 +252,6 @@ async function hopRole(start: Start, spins: number): Promise<Run> {
   const segment = await openSegment({ shm: host.shm, name: start.segment });
   const { role } = start;
   const isThere = role === 'hop-send' || role === 'hop-trip';
-  const words = new Int32Array(messageWords);
   const { publisher, waiting } = hopPublisher(segment, host, isThere ? 0 : 1, 256, spins);
   const reader = new SourceReader(segment, isThere ? 1 : 0);
   const hasMail = hopWaiting(segment, host, () => reader.has(), spins);
@@ -255,9 +263,15 @@ async function hopRole(start: Start, spins: number): Promise<Run> {
     return count;
   };
   const rest = (): void => void hasMail.untilSync(1);
+  const { words } = publisher;
   const send = (sequence: number): void => {
-    for (let word = 0; word < messageWords; word += 1) words[word] = sequence + word;
-    while (!publisher.publishWords(0, words, 0, messageWords)) waiting.untilSync(1000);
+    let at = publisher.reserve(messageBytes);
+    while (at < 0) {
+      waiting.untilSync(1000);
+      at = publisher.reserve(messageBytes);
+    }
+    for (let word = 0; word < messageWords; word += 1) words[at + word] = sequence + word;
+    publisher.commit(0, messageBytes);
   };
   return (order) => {
     expected = 0;
@@ -382,7 +396,7 @@ const start = async (given: Start): Promise<void> => {
   if (!isOwn) run = await prepare(given);
   post({ ready: true });
 };
-hear((message: { start?: Start; order?: Order }) => {
+hear((message) => {
   if (owner !== undefined) owner(message);
   else if (message.start !== undefined) void start(message.start);
   else if (message.order !== undefined) {
