@@ -57,7 +57,11 @@ export function openSession(context: StandContext): StandSession {
   }
   books.onBook = (book) => {
     const takeovers = new Takeovers(world, book, {
-      standsBy: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'standby'),
+      standbys: () =>
+        context.nodes.flatMap((node) => {
+          const process = machines.get(node)?.process;
+          return process !== undefined && isUndisturbed(node) && stateOf(node) === 'standby' ? [process] : [];
+        }),
       isRouted: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
       locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
       deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
@@ -141,9 +145,15 @@ export function openSession(context: StandContext): StandSession {
     return machine.within ?? machine;
   }
 
-  /** Books of buses that routers serve; of a segment that was replaced only the last. */
+  /** Books of buses that are there and served: memory goes with the power, and a segment that was replaced is nobody's. */
   function inService(): readonly BusBook[] {
-    return books.all.filter(({ segment }) => Atomics.load(segment.words, Header.state) !== SegmentState.retired);
+    const there = new Set<unknown>();
+    for (const { sharedMemory } of machines.values()) {
+      for (const name of sharedMemory.names) there.add(sharedMemory.memoryOf(name));
+    }
+    return books.all.filter(
+      ({ segment: { words } }) => there.has(words.buffer) && Atomics.load(words, Header.state) !== SegmentState.retired,
+    );
   }
 
   const checks: Record<string, Check> = {};

@@ -1,6 +1,7 @@
 import type { BusEvent } from '../../../checkers/indexbus/events.ts';
 import { SeatState } from '../../../engines/indexbus/seat.ts';
 import { seatPlace } from '../../../engines/indexbus/seatPlaces.ts';
+import type { SimProcess } from '../../../sim/process.ts';
 import type { World } from '../../../sim/world.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { seatOf } from './witness/reader.ts';
@@ -11,8 +12,8 @@ const standbyMs = 10;
 const looksMax = 8;
 
 export interface TakeoverOptions {
-  /** Whether a router waits to take over, undisturbed. */
-  readonly standsBy: () => boolean;
+  /** Processes of routers that wait to take over, undisturbed. */
+  readonly standbys: () => readonly SimProcess[];
   /** Whether a router is at work, undisturbed. */
   readonly isRouted: () => boolean;
   /** Whether locks outlive processes. */
@@ -26,7 +27,7 @@ export class Takeovers {
   readonly #world: World;
   readonly #book: BusBook;
   readonly #options: TakeoverOptions;
-  #routerOverAt: number | undefined;
+  #over: { readonly atMs: number; readonly standbys: readonly SimProcess[] } | undefined;
 
   constructor(world: World, book: BusBook, options: TakeoverOptions) {
     this.#world = world;
@@ -36,10 +37,15 @@ export class Takeovers {
 
   /** To be called with each event of the book. */
   saw(event: BusEvent): void {
-    if (event.event === 'router-over') this.#routerOverAt = this.#options.standsBy() ? this.#world.now : undefined;
-    else if (event.event === 'router-began' && this.#routerOverAt !== undefined) {
-      this.#took(event.router, this.#world.now - this.#routerOverAt, standbyMs);
-      this.#routerOverAt = undefined;
+    if (event.event === 'router-over') {
+      const standbys = this.#options.standbys();
+      this.#over = standbys.length === 0 ? undefined : { atMs: this.#world.now, standbys };
+    } else if (event.event === 'router-began') {
+      const over = this.#over;
+      this.#over = undefined;
+      // Where the standby has ended too it is another that comes, in its own time.
+      if (over?.standbys.every(({ alive, paused }) => alive && !paused) !== true) return;
+      this.#took(event.router, this.#world.now - over.atMs, standbyMs);
     } else if (event.event === 'lane-over' && event.proven) this.#died('consumer', event.lane);
   }
 

@@ -47,6 +47,9 @@ const laneCounters = [
 
 const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
+/** Events that come also where nothing moves: a commit may be empty. */
+const still: readonly BusEvent['event'][] = ['told', 'waited', 'committed', 'router-wrote'];
+
 /** States in which a seat has a holder that the router knows. */
 const heldStates: readonly number[] = [
   SeatState.live,
@@ -82,7 +85,7 @@ export class BusBook {
 
   put(event: BusEvent): void {
     this.events.push(event);
-    if (event.event !== 'told' && event.event !== 'waited') this.moves += 1;
+    if (!still.includes(event.event)) this.moves += 1;
     this.onEvent?.(event);
   }
 
