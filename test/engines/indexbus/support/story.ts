@@ -11,6 +11,7 @@ import {
 import type { RouterObserver } from '../../../../src/engines/indexbus/observer.ts';
 import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { seatPlace } from '../../../../src/engines/indexbus/seatPlaces.ts';
+import { ArrayBus } from './arrayBus.ts';
 import { Killed, type Received, TestBus, type TestConsumer, type TestProducer } from './bus.ts';
 
 /** Numbers drawn from a seed (mulberry32, Ettinger). */
@@ -69,6 +70,8 @@ const faultPoints = [
 /** A run drawn from a seed: participants come, work, stop, leave and die, and routers die within a poll. Says what was wrong, in words. */
 export class Story {
   readonly bus: TestBus;
+  /** Decides for itself what the router should do. */
+  readonly twin: ArrayBus;
   readonly problems: string[] = [];
   readonly #draw: (below: number) => number;
   readonly #subscriptions: { readonly name: string; readonly subscription: Partial<Subscription> }[] = [];
@@ -93,34 +96,58 @@ export class Story {
     this.#draw = drawer(seed);
     const draw = this.#draw;
     const faults = new Set(faultPoints.filter(() => draw(4) === 0));
+    this.twin = this.#twin();
     this.bus = new TestBus({
       sizes: { producers: 3, lanes: 5, slots: 64, laneRing: [8, 16, 32][draw(3)] ?? 8 },
       router: { batchSize: [2, 5, 12][draw(3)] ?? 2, noSubscriber: draw(4) === 0 ? 'hold' : 'drop' },
       mutants,
       faults: { includes: (name: string) => faults.has(name) && draw(4) === 0 },
       observer: this.#observer(),
+      events: { laneLive: (lane) => this.twin.laneLive(lane) },
       ...(draw(2) === 0 ? {} : { startAt: -draw(20) }),
     });
     this.#topics = ['a.x', 'a.y', 'b.x'].map((name) => this.bus.topic(name));
     for (let number = 0; number <= draw(3); number += 1) this.#subscribe(number, mode);
   }
 
+  #twin(): ArrayBus {
+    return new ArrayBus({
+      lanes: () => this.bus.router.lanes,
+      subscription: (record) => this.bus.router.routing.subscription(record)?.subscription,
+      topicName: (topic) => this.bus.router.routing.topicNames[topic] ?? '',
+      word: (lane, field) => this.bus.lane(lane, field),
+      entry: (lane, cursor) => {
+        const at = this.bus.router.lanes.entry(lane, cursor);
+        return [...this.bus.segment.words.subarray(at, at + 4)];
+      },
+    });
+  }
+
   #observer(): RouterObserver {
+    const { twin } = this;
     return {
-      headSeen: () => {},
-      taken: (_producer, _sequence, _topic, wanted, delivered) => {
+      headSeen: (lane, head) => twin.headSeen(lane, head),
+      taken: (producer, sequence, topic, wanted, delivered) => {
+        twin.taken(producer, sequence, topic, wanted, delivered);
         this.#staged.wanted += wanted;
         this.#staged.delivered += delivered;
       },
-      parked: () => {},
-      placed: (lane, word0) => this.#checkLimits(lane, ownerOf(word0)),
-      refused: () => {
+      parked: () => twin.parked(),
+      placed: (lane, ...entry) => {
+        twin.placed(lane, ...entry);
+        this.#checkLimits(lane, ownerOf(entry[0]));
+      },
+      refused: (lane, record, cause) => {
+        twin.refused(lane, record, cause);
         this.#staged.refused += 1;
       },
-      evicted: () => {},
-      takenBack: () => {},
-      laneEnded: () => {},
-      committed: () => this.#committed(),
+      evicted: (lane, cursor) => twin.evicted(lane, cursor),
+      takenBack: (lane, cursor, to, again) => twin.takenBack(lane, cursor, to, again),
+      laneEnded: (lane) => twin.laneEnded(lane),
+      committed: () => {
+        twin.committed();
+        this.#committed();
+      },
     };
   }
 
@@ -218,10 +245,13 @@ export class Story {
       // Between two routers the others go on.
       if (reader !== undefined && reader !== this.#taking && this.#draw(2) === 0) this.#takeNow(reader);
       // What was sealed is finished by the successor, and so has happened; what was not has not.
-      if (this.#sealed()) this.#committed();
+      const sealed = this.#sealed();
+      if (sealed) this.#committed();
+      this.twin.routerDied(sealed);
       this.#staged = { wanted: 0, delivered: 0, refused: 0 };
       this.#mayDie(() => {
         this.bus.newRouter();
+        this.twin.routerFollowed();
         done = true;
       }, 3);
     }
@@ -245,6 +275,7 @@ export class Story {
       this.bus.now += this.#draw(30);
     }
     this.#end();
+    this.problems.push(...this.twin.problems);
   }
 
   #act(): void {
