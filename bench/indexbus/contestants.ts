@@ -7,6 +7,7 @@ import { type Mate, startMate } from './crew.ts';
 import {
   type Answer,
   answers,
+  backOf,
   benchHost,
   benchSizes,
   everything,
@@ -67,6 +68,8 @@ async function crewOf(bench: Bench, name: string, where: Where, roles: readonly 
   if (bench.huge && segment.region.tuning().every((row) => row.name !== 'hugePages' || row.applied !== 'yes')) {
     throw new Error('the memory is not of huge pages');
   }
+  // The way back has a segment of its own: in one both sides would sleep on the router's word.
+  const back = isHop ? await hopSegment({ shm: host.shm, name: backOf(segment.name), backing: 'tmpfs' }) : undefined;
   if (!isHop) await declare(segment, host);
   const base = { directory: bench.directory, segment: segment.name, spins: bench.spins };
   const mates: Mate[] = [];
@@ -92,6 +95,8 @@ async function crewOf(bench: Bench, name: string, where: Where, roles: readonly 
       for (const mate of mates) mate.end();
       segment.region.close();
       await host.shm.remove(segment.name);
+      back?.region.close();
+      if (back !== undefined) await host.shm.remove(back.name);
     },
   };
 }

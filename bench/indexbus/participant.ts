@@ -6,7 +6,7 @@ import { loopStats } from '../../src/engines/indexbus/loopStats.ts';
 import { RouterLoop } from '../../src/engines/indexbus/routerLoop.ts';
 import { Waiting } from '../../src/engines/indexbus/waiting.ts';
 import { hopPublisher, hopWaiting, SourceReader } from './hop.ts';
-import { type Answer, batchMost, benchHost, messageWords, type Order, type Start } from './stage.ts';
+import { type Answer, backOf, batchMost, benchHost, messageWords, type Order, type Start } from './stage.ts';
 
 const isThread = parentPort !== null;
 const post = (message: unknown): void => {
@@ -249,12 +249,14 @@ async function routeAnd(start: Start, spins: number): Promise<Run> {
 
 async function hopRole(start: Start, spins: number): Promise<Run> {
   const host = benchHost(start.directory);
-  const segment = await openSegment({ shm: host.shm, name: start.segment });
+  const there = await openSegment({ shm: host.shm, name: start.segment });
+  const back = await openSegment({ shm: host.shm, name: backOf(start.segment) });
   const { role } = start;
   const isThere = role === 'hop-send' || role === 'hop-trip';
-  const { publisher, waiting } = hopPublisher(segment, host, isThere ? 0 : 1, 256, spins);
-  const reader = new SourceReader(segment, isThere ? 1 : 0);
-  const hasMail = hopWaiting(segment, host, () => reader.has(), spins);
+  const { publisher, waiting } = hopPublisher(isThere ? there : back, host, 0, 256, spins);
+  const from = isThere ? back : there;
+  const reader = new SourceReader(from, 0);
+  const hasMail = hopWaiting(from, host, () => reader.has(), spins);
   let expected = 0;
   const take = (): number => {
     const count = reader.take();
@@ -287,12 +289,12 @@ async function hopRole(start: Start, spins: number): Promise<Run> {
     if (role === 'hop-receive') return receiving(take, rest, order.messages);
     if (role === 'hop-trip') {
       let sequence = 0;
-      const there = (): void => {
+      const sendOne = (): void => {
         send(sequence);
         publisher.flush();
         sequence += 1;
       };
-      return tripping(order, there, take, rest);
+      return tripping(order, sendOne, take, rest);
     }
     const spent = cpuOfThread();
     const began = performance.now();

@@ -61,15 +61,17 @@ export function benchHost(directory: string): Host {
   return host as unknown as Host;
 }
 
-/** A segment without a router, of which producers 0 and 1 are live: for hops. */
+/** A segment without a router, of which producer 0 is live: for hops. */
 export async function hopSegment(place: SegmentPlace): Promise<Segment> {
   const segment = await createSegment(place, benchSizes, 1);
   const { words, layout } = segment;
-  for (const number of [0, 1]) words[seatPlace(layout, 'producer', number).at] = seatWord(hopEpoch, SeatState.live);
+  words[seatPlace(layout, 'producer', 0).at] = seatWord(hopEpoch, SeatState.live);
   words[layout.topicNames] = 0x70_6f68;
   return segment;
 }
 export const hopEpoch = 1;
+/** Segment of a hop's way back. */
+export const backOf = (name: string): string => `${name}-back`;
 
 /** What a participant does: its rounds, or round trips. */
 export type Role =
