@@ -119,6 +119,8 @@ export class SourceEndings {
     if (state !== SeatState.draining) return;
     const head = commit.value(commit.producer(producer, StagedProducer.sourceHead));
     if (head !== sources.tail(producer) || counts.away(producer) !== 0) return;
+    // What was flushed after a fence never was. Its holder knows, or is dead: nobody else writes the word now, and no successor counts it.
+    Atomics.store(this.#words, this.#cursor(producer, ProducerCursor.sourceTail), head);
     if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
     sources.setLife(producer, SourceLife.none);
     this.#underWay -= 1;

@@ -1,5 +1,5 @@
 import type { SlotPlaces } from '../../../checkers/indexbus/events.ts';
-import { LaneCursor, ProducerCursor } from '../../../engines/indexbus/layout.ts';
+import { LaneCursor, ProducerCursor, Seat } from '../../../engines/indexbus/layout.ts';
 import { SeatState } from '../../../engines/indexbus/seat.ts';
 import type { BusBook } from './witness/busBook.ts';
 
@@ -25,7 +25,9 @@ export function slotPlaces({ reader }: BusBook, creditOf: (producer: number) => 
       }
     }
     const producer = reader.producer(seat);
-    const credit = reader.producerState(seat) === SeatState.live ? creditOf(producer) : undefined;
+    // Below a limit of the operator's a producer's credit does not tell how many slots it has.
+    const tells = reader.producerState(seat) === SeatState.live && reader.producerSeat(seat, Seat.creditLimit) === 0;
+    const credit = tells ? creditOf(producer) : undefined;
     const returning =
       credit === undefined
         ? []

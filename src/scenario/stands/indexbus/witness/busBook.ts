@@ -1,5 +1,6 @@
 import type { BusEvent, ExportedLane } from '../../../../checkers/indexbus/events.ts';
 import {
+  DetachReason,
   Header,
   LaneCursor,
   LaneMode,
@@ -58,6 +59,8 @@ const heldStates: readonly number[] = [
   SeatState.fenced,
   SeatState.acked,
 ];
+/** Reasons of ends by force. */
+const fenceReasons: readonly number[] = [DetachReason.stalled, DetachReason.operator, DetachReason.corrupt];
 /** States that only the holder brings about: it writes no more. */
 const leftStates: readonly number[] = [SeatState.leaving, SeatState.acked];
 
@@ -141,8 +144,22 @@ export class BusBook {
 
   #counters(kind: Kind, seat: number): number[] {
     return kind === 'producer'
-      ? producerCounters.map((field) => this.reader.producerCursor(seat, field))
+      ? producerCounters.map((field) =>
+          field === ProducerCursor.sourceTail ? this.#sentBy(seat) : this.reader.producerCursor(seat, field),
+        )
       : laneCounters.map((field) => this.reader.laneCursor(seat, field));
+  }
+
+  /** Where the source of a seat ends: of one that was taken from its holder, where the fence found it. */
+  #sentBy(seat: number): number {
+    return this.isProducerFenced(seat)
+      ? this.reader.producerSeat(seat, Seat.fenceTail)
+      : this.reader.producerCursor(seat, ProducerCursor.sourceTail);
+  }
+
+  /** Whether a seat was taken from the producer that has, or had, it. */
+  isProducerFenced(seat: number): boolean {
+    return fenceReasons.includes(this.reader.producerSeat(seat, Seat.reason));
   }
 
   /** Seats that were in use and are free now. */

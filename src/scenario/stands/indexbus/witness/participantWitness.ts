@@ -77,6 +77,8 @@ export class ParticipantWitness {
   #flushed(): void {
     const { producer } = this;
     if (producer === undefined) return;
+    // What is flushed after the fence never was.
+    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) return;
     this.book.put({ event: 'flushed', producer, through: this.published });
     this.book.noteWriter('producer', producer);
   }
