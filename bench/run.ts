@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, string>> = {
   gathering: 'group commit on the stand',
   raft: 'the raft core: idle groups, heartbeats, entries',
   journal: 'the journal beside the raw disk, classic-level, sqlite, lmdb',
+  native: 'the journal on io_uring and on node:fs, beside a loop in C',
   stemedb: 'the store beside the same, HTTP, queries, index',
   growth: 'what may grow with the number of records, and what may not',
   linearizability: "the checker beside Porcupine on Jepsen's logs",
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, string>> = {
   stand: 'seeds a minute, and where their time goes',
   load: 'how many times faster than real time the stand plays a cluster, idle and under load',
   streambus: 'the broker beside Redis streams, JetStream, quorum queues; client libraries; idle cost',
+  indexbus: 'the bus beside rings in C, MessagePort, process.send, ZeroMQ, POSIX queues, ringbuf.js; latency; heap',
   soak: 'ten minutes of load: does the memory stay flat?',
 };
 

@@ -1,5 +1,6 @@
 /**
- * The whole test run: types, lint, vitest (unit, conformance, scenarios, real processes and clients), then a chaos campaign.
+ * The whole test run: types, lint, vitest (unit, conformance, scenarios, real processes and clients), the adapters again without the
+ * native addon, then a chaos campaign.
  * Ends with the names of what was skipped, and a plain line `N passed, N failed[, N skipped]`. Arguments are handed to vitest;
  * with any the rest is left out.
  */
@@ -24,6 +25,9 @@ interface VitestReport {
 /** Seeds of each engine's chaos campaign in every test run; more on demand with `hotfire chaos`. */
 const chaosSeeds = { stemedb: 200, streambus: 60 } as const;
 
+/** What is run again without the native addon: the adapters that then stand in for it, and those who tell which are in force. */
+const portable = ['test/host', 'test/real', 'test/cli/doctor.test.ts', '--exclude=test/real/{shm,streambus,uring}/**'];
+
 const root = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'hotfire-test-'));
 const chosen = process.argv.slice(2);
@@ -34,8 +38,10 @@ try {
     runTool('types', 'typescript/bin/tsc', '--noEmit');
     runTool('lint', '@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.');
   }
-  runVitest();
+  runVitest(chosen);
   if (chosen.length === 0) {
+    console.log('\n== without the native addon');
+    runVitest(portable, { HOTFIRE_NATIVE: 'off' });
     for (const [engine, seeds] of Object.entries(chaosSeeds)) {
       runTool(`chaos ${engine}`, join(root, 'src/cli/main.ts'), 'chaos', engine, '--seeds', `${seeds}`, '--jobs', '2');
     }
@@ -48,7 +54,7 @@ const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;
 console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
 process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 
-function runVitest(): void {
+function runVitest(words: readonly string[], environment: NodeJS.ProcessEnv = {}): void {
   const outputFile = join(scratch, 'vitest.json');
   const { status } = spawnSync(
     process.execPath,
@@ -58,9 +64,9 @@ function runVitest(): void {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${outputFile}`,
-      ...chosen,
+      ...words,
     ],
-    { cwd: root, stdio: 'inherit' },
+    { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment } },
   );
   // The shape is vitest's own JSON reporter's (Jest's format).
   const report = JSON.parse(readFileSync(outputFile, 'utf8')) as VitestReport;

@@ -8,6 +8,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   chaos: async () => (await import('./chaos.ts')).chaosCommand(),
   check: async () => (await import('./check.ts')).checkCommand(),
   diff: async () => (await import('./diff.ts')).diffCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+  indexbus: async () => (await import('./indexbus/command.ts')).indexbusCommand(),
   mutants: async () => (await import('./mutants.ts')).mutantsCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   scenarios: async () => (await import('./scenarios.ts')).scenariosCommand(),

@@ -1,21 +1,28 @@
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { Command } from 'commander';
 import { countBuffersAsHeap } from '../daemon/collector.ts';
 import { loadConfig } from '../daemon/config/load.ts';
+import { startDedicatedThread } from '../daemon/dedicatedThread.ts';
 import { prepareSettings } from '../daemon/http/settings.ts';
 import { createNotify } from '../daemon/notify.ts';
+import { processUsage } from '../daemon/processUsage.ts';
 import { type DaemonSignals, serve } from '../daemon/serve.ts';
 import { packageCommit, packageVersion } from '../daemon/version.ts';
-import type { EngineDefinition } from '../engines/engine.ts';
+import type { EngineDefinition, ServeSwitch } from '../engines/engine.ts';
+import { adaptersInForce } from '../real/adapters.ts';
 import { createRealHost } from '../real/host.ts';
 import { createLogDestination } from '../real/logDestination.ts';
 import { engineNamed } from './engineNamed.ts';
+import { UsageError } from './exit.ts';
 
 interface ServeFlags {
   readonly config?: string;
   readonly init?: boolean;
   readonly validateConfig?: boolean;
   readonly name?: string;
+  readonly role?: string;
+  readonly standby?: boolean;
+  readonly strict?: boolean;
 }
 
 /** `hotfire serve`. */
@@ -29,6 +36,9 @@ export function serveCommand(): Command {
     .option('--config <file>', 'configuration in YAML (.yaml, .yml, .json) or TOML (.toml); without it the defaults')
     .option('--init', 'let the engine make its state where there is none, also if the configuration forbids it')
     .option('--validate-config', 'check configuration, certificates and tokens, and end')
+    .option('--role <role>', 'indexbus: router, or control for a control plane')
+    .option('--standby', 'indexbus: wait while another router has the segment, and go on when it is gone')
+    .option('--strict', 'indexbus: do not start where the machine refuses what the configuration asks of it')
     .option(
       '--name <name>',
       "identity of this machine, the same after every restart (default: the machine's host name)",
@@ -39,11 +49,13 @@ export function serveCommand(): Command {
 The environment wins over the file: STEMEDB_<SECTION>_<KEY>, so STEMEDB_WAL_SEGMENT_BYTES sets wal.segment_bytes.
 
 Exit codes: 0 stopped when told to, 64 usage, 65 data are damaged, 70 a defect, 73 another process has the directory,
-74 disk or network failed, 78 configuration.
+74 disk or network failed, 75 another router has the segment (indexbus), 78 configuration.
 
 Examples:
   $ hotfire serve stemedb --config /etc/stemedb/api.toml
   $ hotfire serve stemedb --config /etc/stemedb/api.toml --validate-config
+  $ hotfire serve indexbus --config /etc/indexbus/router.yaml --standby
+  $ hotfire serve indexbus --config /etc/indexbus/control.yaml --role control
   $ STEMEDB_WAL_DIR=/tmp/s/wal STEMEDB_DB_DIR=/tmp/s/db hotfire serve stemedb`,
     )
     .action(async (name: string, flags: ServeFlags) => {
@@ -53,11 +65,20 @@ Examples:
     });
 }
 
+/** What the switches set that only some engines have. @throws UsageError where this one does not have them */
+function switchesOf(definition: EngineDefinition, flags: ServeFlags): Readonly<Record<string, unknown>> {
+  const names: readonly ServeSwitch[] = ['role', 'standby', 'strict'];
+  const given = names.filter((name) => flags[name] !== undefined);
+  const foreign = given.find((name) => definition.switches?.includes(name) !== true);
+  if (foreign !== undefined) throw new UsageError(`--${foreign} means nothing to ${definition.name}`);
+  return Object.fromEntries(given.map((name) => [name, flags[name]]));
+}
+
 function validate(definition: EngineDefinition, flags: ServeFlags): void {
   const { config, warnings } = loadConfig(definition, {
     ...(flags.config === undefined ? {} : { file: flags.config }),
     environment: process.env,
-    overrides: flags.init === true ? (definition.initOverrides ?? {}) : {},
+    overrides: { ...(flags.init === true ? (definition.initOverrides ?? {}) : {}), ...switchesOf(definition, flags) },
   });
   const settings = prepareSettings(definition.server(config));
   definition.validate?.(config);
@@ -79,6 +100,8 @@ async function run(definition: EngineDefinition, flags: ServeFlags): Promise<num
       ...(flags.config === undefined ? {} : { configFile: flags.config }),
       environment: process.env,
       init: flags.init === true,
+      overrides: switchesOf(definition, flags),
+      services: { startThread: startDedicatedThread, cores: availableParallelism(), processUsage },
       createHost: ({ incarnation }) =>
         createRealHost({
           name: flags.name ?? hostname(),
@@ -87,6 +110,7 @@ async function run(definition: EngineDefinition, flags: ServeFlags): Promise<num
         }),
       logLinesDropped: () => logs.dropped,
       notify: createNotify(process.env),
+      adapters: adaptersInForce,
       version: packageVersion(),
       commit: packageCommit(),
     },

@@ -22,7 +22,9 @@ export interface Incarnation {
  *
  * @throws EngineError with exit code 65 if the file holds no number
  */
-export function nextIncarnation(stateDirectory: string): Incarnation {
+export function nextIncarnation(stateDirectory: string | undefined): Incarnation {
+  // Nothing of an earlier start is left, so nobody can mistake this one for it.
+  if (stateDirectory === undefined) return { number: 1, record: () => undefined };
   const path = join(stateDirectory, INCARNATION_FILE);
   const number = lastIncarnation(path) + 1;
   return { number, record: () => record(path, number) };

@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
-import { type EngineDefinition, EngineError, ExitCode, type RunningEngine } from '../engines/engine.ts';
+import {
+  type DaemonServices,
+  type EngineDefinition,
+  EngineError,
+  ExitCode,
+  type RunningEngine,
+} from '../engines/engine.ts';
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
 import { describeError } from './describeError.ts';
@@ -18,6 +24,10 @@ export interface ServeOptions<Config> {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Lets the engine make its state where there is none. */
   readonly init: boolean;
+  /** What switches of the command line set, in the shape of the configuration file. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+  /** What the engine is given beside its host. */
+  readonly services?: DaemonServices;
   readonly createHost: (options: { readonly incarnation: number }) => Host;
   readonly notify: Notify;
   readonly version: string;
@@ -25,6 +35,8 @@ export interface ServeOptions<Config> {
   readonly commit: string;
   /** How many log lines could not be written so far; without it none is ever dropped. */
   readonly logLinesDropped?: () => number;
+  /** Which adapters are in force on this machine and why, for the line that tells of the start. */
+  readonly adapters?: () => Readonly<Record<string, string>>;
   /** Told once, when requests are answered. */
   readonly onServing?: (server: HttpServer) => void;
 }
@@ -50,7 +62,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     loadConfig(definition, {
       ...(options.configFile === undefined ? {} : { file: options.configFile }),
       environment: options.environment,
-      overrides: options.init ? (definition.initOverrides ?? {}) : {},
+      overrides: { ...(options.init ? (definition.initOverrides ?? {}) : {}), ...options.overrides },
     });
   const loaded = load();
   const settings = prepareSettings(definition.server(loaded.config));
@@ -87,8 +99,9 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   let engine: RunningEngine;
   try {
     // Where there is state the engine's own lock speaks first: it knows who has it.
-    if (!existsSync(definition.stateDirectory(loaded.config))) await probeAddress(settings);
-    engine = await definition.start(host, loaded.config);
+    const state = definition.stateDirectory(loaded.config);
+    if (state !== undefined && !existsSync(state)) await probeAddress(settings);
+    engine = await definition.start(host, loaded.config, { ...options.services, version: options.version });
   } catch (error) {
     return lastWords(host, 'cannot start', error);
   }
@@ -141,7 +154,13 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     (error: unknown) => lastWords(host, 'engine stopped', error),
   );
 
-  logger.info('serving', { engine: definition.name, url: server.url, pid: host.pid, incarnation: host.incarnation });
+  logger.info('serving', {
+    engine: definition.name,
+    url: server.url,
+    pid: host.pid,
+    incarnation: host.incarnation,
+    ...(options.adapters === undefined ? {} : { adapters: options.adapters() }),
+  });
   options.onServing?.(server);
   await tell('READY=1', `STATUS=serving on ${server.url}`);
   serving.resolve();

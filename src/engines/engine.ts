@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../host/host.ts';
+import type { MachineWishes } from '../host/machineWishes.ts';
 import type { DeclaredPoints } from '../host/telemetry.ts';
 import type { Route } from './route.ts';
 
@@ -63,6 +64,46 @@ export interface RunningEngine {
   close(): Promise<void>;
 }
 
+/** A thread that belongs to one piece of an engine's code, which may block it. */
+export interface DedicatedThread {
+  /** Sends a message (structured clone); shared buffers stay shared. */
+  post(message: unknown): void;
+  /** Told of each message that comes back. Set once, before anything is posted. */
+  onMessage(fn: (message: unknown) => void): void;
+  /** Resolves when the thread has ended by itself or was told to; rejects with what it died of. */
+  readonly ended: Promise<void>;
+  /** Ends it, wherever it is. */
+  terminate(): Promise<void>;
+}
+
+/** What a daemon can give an engine beside its host; the simulator has none of it. */
+export interface DaemonServices {
+  /** Starts a body of this name on a thread of its own; undefined where there are no threads. */
+  readonly startThread?: (body: 'indexbus-router', data: unknown) => DedicatedThread;
+  /** What runs here. */
+  readonly version?: string;
+  /** Processors that this process may use. */
+  readonly cores?: number;
+  /** NUMA node of a processor; undefined where the machine does not tell. */
+  readonly nodeOfCpu?: (cpu: number) => number | undefined;
+  /** What the machine says of a process; undefined where it is not there, or not to be seen. */
+  readonly processUsage?: (pid: number) => ProcessUsage | undefined;
+}
+
+/** A process as its machine sees it. */
+export interface ProcessUsage {
+  /** Processor time since it began. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  /** Stopped by a signal or a debugger. */
+  readonly isStopped: boolean;
+  /** Processor it ran on last. */
+  readonly cpu: number;
+}
+
+/** Switches of `hotfire serve` that only some engines have. */
+export type ServeSwitch = 'role' | 'standby' | 'strict';
+
 /** What an engine declares of itself: all that daemon, stand and chaos need to run it. */
 export interface EngineDefinition<Config = unknown> {
   readonly name: string;
@@ -75,18 +116,22 @@ export interface EngineDefinition<Config = unknown> {
   readonly environmentAliases?: Readonly<Record<string, string>>;
   /** Names with the prefix that set no key and mean something elsewhere, such as to the engine's own commands: nobody is warned of them. */
   readonly environmentElsewhere?: readonly string[];
-  /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. */
-  readonly stateDirectory: (config: Config) => string;
+  /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. Undefined: it keeps none. */
+  readonly stateDirectory: (config: Config) => string | undefined;
+  /** Keys of the configuration's top that `hotfire serve` has switches for: `--standby` sets `standby`. Default none. */
+  readonly switches?: readonly ServeSwitch[];
   /** What `hotfire serve --init` sets, in the shape of the configuration file: it lets the engine make its state where there is none. */
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
   /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
   readonly validate?: (config: Config) => void;
+  /** What a configuration asks of the machine, for `hotfire doctor`; an engine without asks nothing. */
+  readonly machine?: (config: Config) => MachineWishes;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */
   readonly points: DeclaredPoints;
   /** Starts the engine; throws `EngineError`. */
-  readonly start: (host: Host, config: Config) => Promise<RunningEngine>;
+  readonly start: (host: Host, config: Config, services?: DaemonServices) => Promise<RunningEngine>;
 }
 
 export interface ServerSettings {

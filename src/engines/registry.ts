@@ -1,10 +1,11 @@
 import type { EngineDefinition } from './engine.ts';
+import { indexbus } from './indexbus/engine.ts';
 import { stemedb } from './stemedb/engine.ts';
 import { streambus } from './streambus/engine.ts';
 
 /** Every engine, by name. */
 export const engines: ReadonlyMap<string, EngineDefinition> = new Map(
-  [erase(stemedb), erase(streambus)].map((engine) => [engine.name, engine]),
+  [erase(stemedb), erase(streambus), erase(indexbus)].map((engine) => [engine.name, engine]),
 );
 
 /**

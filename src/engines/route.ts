@@ -25,7 +25,7 @@ export interface RouteResponse {
   readonly body?: unknown;
 }
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Who may call a route where tokens are in force. */
 export type Role = 'read' | 'write' | 'admin' | 'none';

@@ -145,7 +145,7 @@ function fits(candidate: CompiledRoute, segments: readonly string[]): boolean {
 }
 
 function allowedMethods(fitting: readonly CompiledRoute[]): Method[] {
-  const order: readonly Method[] = ['GET', 'POST', 'PUT', 'DELETE'];
+  const order: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
   return order.filter((method) => fitting.some((candidate) => candidate.route.method === method));
 }
 

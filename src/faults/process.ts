@@ -4,16 +4,19 @@ import { defineFault, healAll, machinesOf } from './define.ts';
 import type { FaultContext, FaultDefinition, Heal } from './fault.ts';
 import { bytes, durationMs, formatBytes, formatDuration } from './units.ts';
 
-const restart = {
+/** Parameter of faults that end a process. */
+export const restart = {
   restart: z
     .union([z.literal('never'), durationMs])
     .optional()
     .describe('when the node starts again: a time from now, or never; default: when the fault is healed'),
 };
 
-type Restart = number | 'never' | undefined;
+/** When a process comes back; undefined: with the healing. */
+export type Restart = number | 'never' | undefined;
 
-function restartText(when: Restart): string {
+/** For the timeline. */
+export function restartText(when: Restart): string {
   if (when === 'never') return ', and stays down';
   return when === undefined ? '' : `, back after ${formatDuration(when)}`;
 }
@@ -24,7 +27,7 @@ function lastsMs({ restart: when }: { readonly restart?: Restart | undefined }):
 }
 
 /** Ends the process of each target in some way, and brings it back as asked. */
-function crash(context: FaultContext, when: Restart, end: (machine: Machine) => void): Heal | undefined {
+export function crash(context: FaultContext, when: Restart, end: (machine: Machine) => void): Heal | undefined {
   const { scheduler } = context.world;
   const heals = machinesOf(context).map((machine) => {
     end(machine);

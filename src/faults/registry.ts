@@ -7,13 +7,19 @@ import { loadFaults } from './load.ts';
 import { networkFaults } from './network.ts';
 import { operatorFaults } from './operator.ts';
 import { processFaults } from './process.ts';
+import { sharedMemoryFaults } from './sharedMemory.ts';
 
 /** Every fault by name. What is added here is there for scenarios, chaos and reports. */
 export const faults: ReadonlyMap<string, FaultDefinition> = new Map(
-  [...networkFaults, ...diskFaults, ...processFaults, ...clockFaults, ...loadFaults, ...operatorFaults].map((fault) => [
-    fault.name,
-    fault,
-  ]),
+  [
+    ...networkFaults,
+    ...diskFaults,
+    ...processFaults,
+    ...clockFaults,
+    ...sharedMemoryFaults,
+    ...loadFaults,
+    ...operatorFaults,
+  ].map((fault) => [fault.name, fault]),
 );
 
 /** A fault with parameters that its schema has parsed. */

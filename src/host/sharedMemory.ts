@@ -1,24 +1,58 @@
 /** What opening a region can fail with. */
-export type SharedMemoryErrorCode = 'ENOSPC' | 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'ENOTSUP';
+export type SharedMemoryErrorCode = 'ENOSPC' | 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'ENOTSUP' | 'ENOTMEMORY';
 
 /** A shared-memory operation failed. */
 export class SharedMemoryError extends Error {
   override readonly name = 'SharedMemoryError';
   readonly code: SharedMemoryErrorCode;
+  readonly region: string;
+  /** What was expected and what came, in words. */
+  readonly detail: string;
 
-  constructor(code: SharedMemoryErrorCode, operation: string, region: string, detail?: string) {
-    super(`${operation} ${region}: ${code}${detail === undefined ? '' : ` (${detail})`}`);
+  constructor(code: SharedMemoryErrorCode, operation: string, region: string, detail = '') {
+    super(`${operation} ${region}: ${code}${detail === '' ? '' : ` (${detail})`}`);
     this.code = code;
+    this.region = region;
+    this.detail = detail;
   }
+}
+
+/** A region's name is part of file names: letters, digits, `.`, `_` and `-`, the first a letter or digit, 128 at most. */
+const regionNames = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Throws EINVAL unless the name is one that a region may have. */
+export function checkRegionName(operation: string, name: string): void {
+  if (regionNames.test(name)) return;
+  const detail = 'expected 1..128 letters, digits, ".", "_" or "-", the first a letter or digit';
+  throw new SharedMemoryError('EINVAL', operation, name, detail);
+}
+
+/** Throws EINVAL unless a region can have this size. */
+export function checkRegionBytes(operation: string, name: string, bytes: number): void {
+  if (Number.isSafeInteger(bytes) && bytes > 0 && bytes % 4 === 0) return;
+  throw new SharedMemoryError('EINVAL', operation, name, `expected a positive multiple of 4 bytes, got ${bytes}`);
 }
 
 export interface RegionOptions {
   /** `create`: made if missing, else opened; `create-new`: EEXIST if it is there; `open`: ENOENT if it is missing. */
   readonly mode: 'create' | 'create-new' | 'open';
-  /** Use huge pages where the machine has them. Default false; `tuning()` tells what came of it. */
+  /** Where the memory shall come from when it is made. Default `auto`: the first that works; ENOTSUP where the machine has it not. */
+  readonly backing?: 'auto' | RegionBacking;
+  /** Directory of the region's files, on tmpfs. Default `auto`: the machine's own. ENOTMEMORY where it is on a disk. */
+  readonly directory?: string;
+  /** Group that may open it too; default only this user. */
+  readonly group?: string;
+  /** Regions that name the same one share their liveness locks. Default the region's own name. */
+  readonly lockName?: string;
+  /**
+   * Use huge pages where the machine has free ones. Default: a region of at least one huge page does if the backing can; `tuning()`
+   * tells what came of it.
+   */
   readonly hugePages?: boolean;
   /** Lock the pages in memory. Default false; `tuning()` tells what came of it. */
   readonly lockMemory?: boolean;
+  /** Bind the pages to this NUMA node when they are made. Default where the kernel puts them. */
+  readonly numaNode?: number;
 }
 
 /** One thing that was asked of the machine and what was applied. */
@@ -29,6 +63,31 @@ export interface TuningRow {
   /** Why they differ; empty when they do not. */
   readonly reason: string;
 }
+
+/**
+ * Which process it is. A pid alone does not tell, since pids come back; the time of its start does, on one boot of one machine and
+ * within one pid namespace.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks from the boot to the start of the process. */
+  readonly startTicks: number;
+  /** Number of the pid namespace in which `pid` counts. */
+  readonly pidSpace: number;
+}
+
+/** What the kernel says of a process and of the lock that it should hold. What follows from it is the caller's to judge. */
+export interface LivenessEvidence {
+  readonly lock: 'held' | 'free';
+  /**
+   * `running`: it is there, stopped or not. `zombie`: it has ended, its parent has not looked. `gone`: nobody has the pid. `other`: the
+   * pid belongs to a process that started at another time. `unknown`: another pid namespace, of which nothing can be known.
+   */
+  readonly process: 'running' | 'zombie' | 'gone' | 'other' | 'unknown';
+}
+
+/** Number of liveness locks of a region. */
+export const regionLocks = 4096;
 
 /** Where a region's memory comes from. */
 export type RegionBacking = 'hugetlbfs' | 'memfd' | 'tmpfs' | 'sab' | 'sim';
@@ -47,23 +106,37 @@ export interface Region {
   step(point: number): void;
   /** Blocks the thread until `words[word]` is woken or differs from `expected`. Dedicated threads only. */
   wait(word: number, expected: number, timeoutMs: number): 'woken' | 'changed' | 'timeout';
-  /** As `wait`, without blocking. May wake spuriously. */
+  /** As `wait`, without blocking. May wake spuriously; change the word before you wake it, or the wake may be missed. */
   waitAsync(word: number, expected: number, timeoutMs: number): Promise<'woken' | 'changed' | 'timeout'>;
   /** Wakes up to `count` waiters of the word; returns how many. */
   wake(word: number, count: number): number;
-  /** Takes liveness lock `index` (0..1023) for this process; false if another living process has it. */
+  /**
+   * Takes liveness lock `index` (0..4095) for this participant; false if another has it. Ends with the process, however it ends. Regions of
+   * one participant with the same lock name may take the same lock: it is free when each that took it has unlocked it or closed.
+   */
   lock(index: number): boolean;
   unlock(index: number): void;
-  /** Whether the holder of lock `index`, known under `identity`, lives. `doubtful`: nobody may act on it yet. */
-  probe(index: number, identity: number): 'alive' | 'dead' | 'doubtful';
+  /** What is known of the process that should hold lock `index`. */
+  evidence(index: number, holder: ProcessIdentity): LivenessEvidence;
   tuning(): readonly TuningRow[];
-  /** Detaches; locks of this process on the region are released. The memory stays for others. */
+  /** Detaches; locks that were taken through the region are released, its asynchronous waits end. The memory stays for others. */
   close(): void;
 }
 
 export interface SharedMemory {
   /** Opens a region of `bytes` (a multiple of 4). New memory is zero. Rejects with `SharedMemoryError`. */
   open(name: string, bytes: number, options: RegionOptions): Promise<Region>;
+  /** Gives a region another name in one step; what stood there loses its name and stays with those attached. ENOENT if it is missing. */
+  rename(from: string, to: string, options?: { readonly directory?: string }): Promise<void>;
   /** Removes the name; those attached keep the memory. ENOENT if it is missing. */
-  remove(name: string): Promise<void>;
+  remove(name: string, options?: { readonly directory?: string }): Promise<void>;
+  /** Size and backing of the region of this name; undefined if there is none. A size that is no multiple of 4 is told as it is. */
+  stat(
+    name: string,
+    options?: { readonly directory?: string },
+  ): Promise<{ readonly bytes: number; readonly backing: RegionBacking } | undefined>;
+  /** Who this participant is to the others. */
+  identity(): ProcessIdentity;
+  /** Number of this boot of the machine, four 32-bit words: memory of an earlier one is gone, files that tell of it may not be. */
+  bootId(): readonly [number, number, number, number];
 }

@@ -11,6 +11,7 @@ import {
 } from '../host/disk.ts';
 import { diskError, isInterrupted } from './diskErrors.ts';
 import { createRealFile } from './diskFile.ts';
+import { type FileCalls, nodeFileCalls } from './fileCalls.ts';
 
 const openFlags: Readonly<Record<OpenOptions['mode'], number>> = {
   read: fs.constants.O_RDONLY,
@@ -24,11 +25,21 @@ const fileMode = 0o640;
 const directoryMode = 0o750;
 
 /**
- * The machine's own disk. Paths are absolute. `uncached` is ignored: node:fs can neither open with O_DIRECT (its buffers
- * are not aligned) nor drop cached pages, so a read may come from the page cache.
+ * The machine's own disk. Paths are absolute. What an open file does goes by `calls` (default node:fs), everything else by node:fs.
+ * With node:fs `uncached` is ignored: it can neither open with O_DIRECT (its buffers are not aligned) nor drop cached pages, so
+ * a read may come from the page cache.
  */
-export function createRealDisk(): Disk {
-  return { open, rename, remove, list, stat, makeDirectory, syncDirectory, usage };
+export function createRealDisk(calls: FileCalls = nodeFileCalls): Disk {
+  return {
+    open: (path, options) => open(path, options, calls),
+    rename,
+    remove,
+    list,
+    stat,
+    makeDirectory,
+    syncDirectory,
+    usage,
+  };
 }
 
 /** Calls one function of node:fs and gives its error a type. */
@@ -56,7 +67,7 @@ function call<T>(
   });
 }
 
-async function open(path: string, options: OpenOptions): Promise<DiskFile> {
+async function open(path: string, options: OpenOptions, calls: FileCalls): Promise<DiskFile> {
   const fd = await call<number>('open', path, (done) => fs.open(path, openFlags[options.mode], fileMode, done));
   try {
     const information = await call<fs.Stats>('open', path, (done) => fs.fstat(fd, done));
@@ -66,7 +77,7 @@ async function open(path: string, options: OpenOptions): Promise<DiskFile> {
     await closeDescriptor(fd, 'open', path);
     throw error;
   }
-  return createRealFile(fd, path);
+  return createRealFile(fd, path, calls, options.uncached === true);
 }
 
 function closeDescriptor(fd: number, operation: DiskOperation, path: string): Promise<void> {

@@ -61,3 +61,8 @@ export function isInterrupted(error: unknown): boolean {
   const code = codeOf(error);
   return code === 'EINTR' || code === 'EAGAIN';
 }
+
+/** Whether the kernel does not take the call as it is: of a write with O_DIRECT, that the file system has it otherwise. */
+export function isRefusal(error: unknown): boolean {
+  return codeOf(error) === 'EINVAL';
+}

@@ -1,67 +1,77 @@
 import fs from 'node:fs';
-import process from 'node:process';
 import { DiskError, type DiskFile, type DiskOperation, type WriteOptions } from '../host/disk.ts';
-import { diskError, isInterrupted } from './diskErrors.ts';
-import { type FileLock, formatHolder, parseHolder, takeFileLock } from './diskLock.ts';
+import { diskError, isRefusal } from './diskErrors.ts';
+import type { FileLock } from './diskLock.ts';
+import type { FileCalls, Settle } from './fileCalls.ts';
+import { acquireFileLock } from './fileHolder.ts';
+import { bytesOf, directAlignBytes, growWithZeros, readAll, syncData, writeAll, writeAllAndSync } from './fileLoops.ts';
 
-/** Most buffers that one writev takes (IOV_MAX of Linux). */
-const buffersPerWrite = 1024;
-/** Most bytes asked of one read: the kernel stops at 2 GiB anyway. */
-const bytesPerRead = 1 << 30;
-/** `allocate` writes zeros in pieces of this many bytes. */
-const allocateChunkBytes = 1 << 20;
-/** A lock file longer than this is somebody's data, not a pid. */
-const holderBytes = 16;
-
-type Settle = (error?: unknown) => void;
-
-let zeros: Uint8Array | undefined;
+/** One more descriptor of the file; `none` where it cannot be had, `untried` before the first write that would use it. */
+type SecondDescriptor = number | 'none' | 'untried';
 
 /**
- * A file of the machine's own disk: a raw descriptor and the callback API of node:fs, whose calls run in libuv's thread
- * pool. A durable write is the hot path of a group commit: it makes no promise on its way, and from the second one on it
- * is a single call, a writev through a descriptor with O_DSYNC, where writev and fdatasync would go to the pool and back
- * twice. `close` waits for the calls in flight, as the kernel would give their descriptor to somebody else.
+ * A file of the machine's own disk: a raw descriptor, and the calls of an adapter. A durable write is the hot path of a group
+ * commit: it makes no promise on its way, and from the second one on it is a single call, through a descriptor with O_DSYNC, where
+ * write and fdatasync would be two. Where the adapter can, whole pages over what the file has already go through one with O_DIRECT
+ * besides, past the page cache. `close` waits for the calls in flight, as the kernel would give their descriptor to somebody else.
  */
-export function createRealFile(fd: number, path: string): DiskFile {
+export function createRealFile(fd: number, path: string, calls: FileCalls, isUncached: boolean): DiskFile {
   let closed = false;
   let inFlight = 0;
   let onIdle: (() => void) | undefined;
   let lock: FileLock | undefined;
-  /** The same file with O_DSYNC; `none` where it cannot be opened so, `untried` before the first durable write. */
-  let synced: number | 'none' | 'untried' = 'untried';
+  const second: { synced: SecondDescriptor; direct: SecondDescriptor } = {
+    synced: 'untried',
+    direct: calls.isDirect ? 'untried' : 'none',
+  };
+  /** Descriptors that are used no more; other calls may still be under way through them, so they are closed with the file. */
+  const retired: number[] = [];
+  /** The file is at least as long, as far as is known here: a direct write beyond would change its metadata, and so go slowly. */
+  let knownBytes = 0;
   /** Changes that were not durable, begun and ended, and how many of them a sync has covered: a write with O_DSYNC covers itself alone. */
   let changes = 0;
   let covered = -1;
 
-  /** One writev, one fdatasync: everything of the file is durable afterwards. */
-  function writeAndSync(position: number, buffers: readonly Uint8Array[], done: Settle): void {
-    writeAll(fd, position, buffers, (error) => {
-      if (error !== undefined) done(error);
-      // Named as a sync: after one that failed nothing of the file may be trusted, whatever its code.
-      else syncData(fd, (failed) => done(failed === undefined ? undefined : diskError(failed, 'sync', path)));
-    });
-  }
-
   function writeDurably(position: number, buffers: readonly Uint8Array[], done: Settle): void {
-    if (typeof synced === 'number' && changes === covered) {
-      writeAll(synced, position, buffers, (error) => {
+    const bytes = bytesOf(buffers);
+    const isAligned = position % directAlignBytes === 0 && bytes % directAlignBytes === 0 && bytes > 0;
+    const isOver = position + bytes <= knownBytes || second.direct === 'untried';
+    const kind = second.direct !== 'none' && isAligned && isOver ? 'direct' : 'synced';
+    const descriptor = second[kind];
+    if (typeof descriptor === 'number' && changes === covered && bytes <= calls.durableMostBytes) {
+      writeAll(kind === 'direct' ? calls.writeDirect : calls.writeSynced, descriptor, position, buffers, (error) => {
         if (error === undefined) done();
-        else nameFailure(fd, path, error, done);
+        else if (kind === 'direct' && isRefusal(error)) {
+          // The file system opens files with O_DIRECT and then does not write so.
+          if (second.direct === descriptor) {
+            second.direct = 'none';
+            retired.push(descriptor);
+          }
+          writeDurably(position, buffers, done);
+        } else nameFailure(calls, fd, path, error, done);
       });
       return;
     }
     const covers = changes;
-    writeAndSync(position, buffers, (error) => {
+    writeAllAndSync(calls, fd, path, position, buffers, (error) => {
       if (error === undefined) covered = covers;
-      if (error !== undefined || synced !== 'untried') {
-        done(error);
+      if (error !== undefined || second[kind] !== 'untried') done(error);
+      else openSecond(kind, done);
+    });
+  }
+
+  function openSecond(kind: 'synced' | 'direct', done: Settle): void {
+    second[kind] = 'none';
+    const { O_RDWR, O_DSYNC, O_DIRECT } = fs.constants;
+    // The link leads to the file itself, whatever its name is by now.
+    fs.open(`/proc/self/fd/${fd}`, O_RDWR | O_DSYNC | (kind === 'direct' ? O_DIRECT : 0), (failed, opened) => {
+      if (failed === null) second[kind] = opened;
+      if (kind === 'synced') {
+        done();
         return;
       }
-      synced = 'none';
-      // The link leads to the file itself, whatever its name is by now.
-      fs.open(`/proc/self/fd/${fd}`, fs.constants.O_RDWR | fs.constants.O_DSYNC, (failed, opened) => {
-        if (failed === null) synced = opened;
+      fs.fstat(fd, (unknown, information) => {
+        if (unknown === null) knownBytes = information.size;
         done();
       });
     });
@@ -101,7 +111,7 @@ export function createRealFile(fd: number, path: string): DiskFile {
           resolve(value);
         }, fail);
       } catch (error) {
-        // node:fs throws at once on arguments that it does not take.
+        // Arguments that no kernel takes are refused at once.
         fail(error);
       }
     });
@@ -109,25 +119,34 @@ export function createRealFile(fd: number, path: string): DiskFile {
 
   return {
     path,
-    read: (position, into) => operate<number>('read', (resolve, fail) => readAll(fd, position, into, resolve, fail)),
+    read: (position, into) =>
+      operate<number>('read', (resolve, fail) => {
+        const read = (): void => readAll(calls, fd, position, into, resolve, fail);
+        if (isUncached && into.byteLength > 0) calls.forget(fd, position, into.byteLength, read);
+        else read();
+      }),
 
     write: (position: number, buffers: readonly Uint8Array[], options: WriteOptions) =>
       options.durable
         ? operate<void>('write', (resolve, fail) =>
             writeDurably(position, buffers, (error) => (error === undefined ? resolve() : fail(error))),
           )
-        : change('write', (done) => writeAll(fd, position, buffers, done)),
+        : change('write', (done) => writeAll(calls.write, fd, position, buffers, done)),
 
     sync: () =>
       operate<void>('sync', (resolve, fail) => {
-        syncData(fd, (error) => (error === undefined ? resolve() : fail(error)));
+        syncData(calls, fd, (error) => (error === undefined ? resolve() : fail(error)));
       }),
 
     truncate: (bytes) =>
       change('truncate', (done) => {
         // node:fs reads a negative length as 0; the kernel, and the caller's mistake, say otherwise.
         if (!Number.isSafeInteger(bytes) || bytes < 0) throw new DiskError('EINVAL', 'truncate', path);
-        fs.ftruncate(fd, bytes, (error) => done(error ?? undefined));
+        knownBytes = Math.min(knownBytes, bytes);
+        fs.ftruncate(fd, bytes, (error) => {
+          if (error === null) knownBytes = bytes;
+          done(error ?? undefined);
+        });
       }),
 
     allocate: (bytes) =>
@@ -136,7 +155,12 @@ export function createRealFile(fd: number, path: string): DiskFile {
         fs.fstat(fd, (error, before) => {
           if (error !== null) done(error);
           else if (before.size >= bytes) done();
-          else growWithZeros(fd, before.size, bytes, done);
+          else {
+            growWithZeros(calls, fd, before.size, bytes, (failed) => {
+              if (failed === undefined) knownBytes = Math.max(knownBytes, bytes);
+              done(failed);
+            });
+          }
         });
       }),
 
@@ -151,7 +175,7 @@ export function createRealFile(fd: number, path: string): DiskFile {
           resolve();
           return;
         }
-        acquire(fd, path).then((taken) => {
+        acquireFileLock(fd, path).then((taken) => {
           lock = taken;
           resolve();
         }, fail);
@@ -163,7 +187,8 @@ export function createRealFile(fd: number, path: string): DiskFile {
       if (inFlight > 0) await new Promise<void>((resolve) => (onIdle = resolve));
       // The name in the file goes before the lock: the next holder writes its own.
       await lock?.release();
-      await Promise.all([fd, ...(typeof synced === 'number' ? [synced] : [])].map((it) => closeDescriptor(it, path)));
+      const descriptors = [fd, second.synced, second.direct, ...retired].filter((it) => typeof it === 'number');
+      await Promise.all(descriptors.map((it) => closeDescriptor(it, path)));
     },
   };
 }
@@ -179,122 +204,8 @@ function closeDescriptor(fd: number, path: string): Promise<void> {
  * plain descriptor, to which the kernel tells by itself what it could not write back, has nothing to tell. Any other error counts
  * as one of the sync.
  */
-function nameFailure(fd: number, path: string, error: unknown, done: Settle): void {
+function nameFailure(calls: FileCalls, fd: number, path: string, error: unknown, done: Settle): void {
   const asSync = diskError(error, 'sync', path);
   if (asSync.code !== 'ENOSPC' && asSync.code !== 'EDQUOT') done(asSync);
-  else syncData(fd, (failed) => done(failed === undefined ? diskError(error, 'write', path) : asSync));
-}
-
-function readAll(fd: number, position: number, into: Uint8Array, resolve: (read: number) => void, fail: Settle): void {
-  let filled = 0;
-  const next = (): void => {
-    const want = Math.min(into.byteLength - filled, bytesPerRead);
-    fs.read(fd, into, filled, want, position + filled, (error, count) => {
-      if (error !== null) {
-        if (isInterrupted(error)) next();
-        else fail(error);
-        return;
-      }
-      filled += count;
-      if (count === 0 || filled === into.byteLength) resolve(filled);
-      else next();
-    });
-  };
-  if (into.byteLength === 0) resolve(0);
-  else next();
-}
-
-function writeAll(fd: number, position: number, buffers: readonly Uint8Array[], done: Settle): void {
-  let total = 0;
-  for (const buffer of buffers) total += buffer.byteLength;
-  if (total === 0) {
-    done();
-    return;
-  }
-  const batch = buffers.length <= buffersPerWrite ? buffers : buffers.slice(0, buffersPerWrite);
-  fs.writev(fd, batch, position, (error, written) => {
-    if (error !== null) {
-      if (isInterrupted(error)) writeAll(fd, position, buffers, done);
-      else done(error);
-    } else if (written === total) done();
-    // A regular file takes at least one byte or says why not: zero would make this loop for ever.
-    else if (written === 0) done(new Error('writev took no byte and gave no error'));
-    else writeAll(fd, position + written, dropBytes(buffers, written), done);
-  });
-}
-
-/** The buffers without their first `count` bytes. */
-function dropBytes(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
-  let left = count;
-  let first = 0;
-  for (const buffer of buffers) {
-    if (left < buffer.byteLength) break;
-    left -= buffer.byteLength;
-    first += 1;
-  }
-  return buffers.slice(first).map((buffer, index) => (index === 0 ? buffer.subarray(left) : buffer));
-}
-
-function syncData(fd: number, done: Settle): void {
-  fs.fdatasync(fd, (error) => {
-    if (error == null) done();
-    else if (isInterrupted(error)) syncData(fd, done);
-    else done(error);
-  });
-}
-
-/** Writes zeros from `from` to `to`; on an error the file gets its old length back, and the disk its space. */
-function growWithZeros(fd: number, from: number, to: number, done: Settle): void {
-  zeros ??= new Uint8Array(allocateChunkBytes);
-  const chunk = zeros;
-  const next = (position: number): void => {
-    if (position === to) {
-      done();
-      return;
-    }
-    const count = Math.min(allocateChunkBytes, to - position);
-    writeAll(fd, position, [count === chunk.byteLength ? chunk : chunk.subarray(0, count)], (error) => {
-      if (error === undefined) next(position + count);
-      else fs.ftruncate(fd, from, () => done(error));
-    });
-  };
-  next(from);
-}
-
-async function acquire(fd: number, path: string): Promise<FileLock> {
-  const information = await new Promise<fs.Stats>((resolve, reject) => {
-    fs.fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)));
-  });
-  const content = await new Promise<Uint8Array>((resolve, reject) => {
-    const into = new Uint8Array(Math.min(information.size, holderBytes));
-    readAll(fd, 0, into, (count) => resolve(into.subarray(0, count)), reject);
-  });
-  const taken = await takeFileLock(information.dev, information.ino);
-  const holder = information.size <= holderBytes ? parseHolder(content) : undefined;
-  if (taken === undefined) {
-    throw new DiskError('ELOCKED', 'lock', path, {
-      detail: holder === undefined ? 'another process holds it' : `process ${holder} holds it`,
-      ...(holder === undefined ? {} : { holderPid: holder }),
-    });
-  }
-  // Only an empty file or an older pid is written over: a file with data can be locked too, then nobody is named.
-  if (information.size === 0 || holder !== undefined) {
-    try {
-      await writeHolder(fd, process.pid);
-    } catch (error) {
-      await taken.release();
-      throw error;
-    }
-  }
-  return taken;
-}
-
-function writeHolder(fd: number, pid: number): Promise<void> {
-  const line = formatHolder(pid);
-  return new Promise((resolve, reject) => {
-    writeAll(fd, 0, [line], (error) => {
-      if (error !== undefined) reject(error);
-      else fs.ftruncate(fd, line.byteLength, (failed) => (failed === null ? resolve() : reject(failed)));
-    });
-  });
+  else syncData(calls, fd, (failed) => done(failed === undefined ? diskError(error, 'write', path) : asSync));
 }

@@ -1,71 +1,128 @@
-import { type Region, type SharedMemory, SharedMemoryError, type TuningRow } from '../host/sharedMemory.ts';
+import { LockTable } from '../host/lockTable.ts';
+import {
+  checkRegionBytes,
+  checkRegionName,
+  type LivenessEvidence,
+  type ProcessIdentity,
+  type Region,
+  type RegionOptions,
+  regionLocks,
+  type SharedMemory,
+  SharedMemoryError,
+  type TuningRow,
+} from '../host/sharedMemory.ts';
+import { bootId } from './shm/identity.ts';
 
-const LOCKS = 1024;
-
-/** The memory of a region and who holds its locks. */
-interface Segment {
-  readonly memory: SharedArrayBuffer;
-  /** Holder of each lock: who opened the shared memory, and under which identity. */
-  readonly locks: Map<number, { readonly participant: object; readonly identity: number }>;
+/** What the participants of one process share: regions by name, liveness locks, and who takes part. */
+export interface SabSegments {
+  readonly regions: Map<string, SharedArrayBuffer>;
+  readonly locks: LockTable<object>;
+  readonly participants: Map<number, ProcessIdentity>;
 }
 
-/** Regions of this process by name: what its participants share. */
-export type SabSegments = Map<string, Segment>;
+/** Nothing yet, for participants to share. */
+export function createSabSegments(): SabSegments {
+  return { regions: new Map(), locks: new LockTable(), participants: new Map() };
+}
+
+/** Why this backing gives nothing that is asked of the machine. */
+const heapReason = 'memory of a SharedArrayBuffer comes from the heap';
 
 /**
- * Shared memory within one operating-system process, over SharedArrayBuffer: for one daemon with several participants
- * and for tests. Regions that other processes can see need the native addon.
+ * Shared memory within one operating-system process, over SharedArrayBuffer: for one daemon with several participants, for tests, and where
+ * the native addon is not there, which regions that other processes can see need.
  *
- * @param segments the names that the participants share; each participant makes its own `SharedMemory` over them
- * @param identity under which `probe` knows this participant; its pid
+ * @param segments what the participants share; each participant makes its own `SharedMemory` over them
+ * @param identity who this participant is to the others; it counts as running as long as the process does
+ * @param unmapped why there is nothing better, told by whoever asks for memory of several processes
  */
-export function createSabSharedMemory(segments: SabSegments, identity: number): SharedMemory {
+export function createSabSharedMemory(
+  segments: SabSegments,
+  identity: ProcessIdentity,
+  unmapped = 'regions of several processes need the native addon',
+): SharedMemory {
   const participant = {};
+  segments.participants.set(identity.pid, identity);
+  const { regions } = segments;
   return {
     open: async (name, bytes, options) => {
-      if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
-        throw new SharedMemoryError('EINVAL', 'open', name, `expected a positive multiple of 4 bytes, got ${bytes}`);
+      checkRegionName('open', name);
+      checkRegionBytes('open', name, bytes);
+      const backing = options.backing ?? 'auto';
+      if (backing !== 'auto' && backing !== 'sab') {
+        throw new SharedMemoryError('ENOTSUP', 'open', name, `backing ${backing}: ${unmapped}`);
       }
-      let segment = segments.get(name);
-      if (segment === undefined) {
+      let memory = regions.get(name);
+      if (memory === undefined) {
         if (options.mode === 'open') throw new SharedMemoryError('ENOENT', 'open', name);
-        segment = { memory: new SharedArrayBuffer(bytes), locks: new Map() };
-        segments.set(name, segment);
+        memory = new SharedArrayBuffer(bytes);
+        regions.set(name, memory);
       } else if (options.mode === 'create-new') {
         throw new SharedMemoryError('EEXIST', 'open', name);
-      } else if (segment.memory.byteLength < bytes) {
-        const detail = `the region has ${segment.memory.byteLength} bytes, ${bytes} were asked for`;
+      } else if (memory.byteLength < bytes) {
+        const detail = `the region has ${memory.byteLength} bytes, ${bytes} were asked for`;
         throw new SharedMemoryError('EINVAL', 'open', name, detail);
       }
-      return createRegion(name, segment, bytes, participant, identity, options);
+      return createRegion({ name, memory, size: bytes, segments, participant, identity, options, unmapped });
+    },
+    rename: async (from, to) => {
+      checkRegionName('rename', to);
+      const memory = regions.get(from);
+      if (memory === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
+      regions.delete(from);
+      regions.set(to, memory);
     },
     remove: async (name) => {
-      if (!segments.delete(name)) throw new SharedMemoryError('ENOENT', 'remove', name);
+      if (!regions.delete(name)) throw new SharedMemoryError('ENOENT', 'remove', name);
     },
+    stat: async (name) => {
+      const memory = regions.get(name);
+      return memory === undefined ? undefined : { bytes: memory.byteLength, backing: 'sab' };
+    },
+    identity: () => identity,
+    bootId,
   };
 }
 
-function createRegion(
-  name: string,
-  segment: Segment,
-  size: number,
-  participant: object,
-  identity: number,
-  options: { readonly hugePages?: boolean; readonly lockMemory?: boolean },
-): Region {
-  const words = new Int32Array(segment.memory, 0, size / 4);
-  const mine = new Set<number>();
+interface RegionParts {
+  readonly name: string;
+  readonly memory: SharedArrayBuffer;
+  readonly size: number;
+  readonly segments: SabSegments;
+  readonly participant: object;
+  readonly identity: ProcessIdentity;
+  readonly options: RegionOptions;
+  readonly unmapped: string;
+}
+
+const verdicts = { ok: 'woken', 'not-equal': 'changed', 'timed-out': 'timeout' } as const;
+
+function createRegion({ name, memory, size, segments, participant, identity, options, unmapped }: RegionParts): Region {
+  const words = new Int32Array(memory, 0, size / 4);
+  const { locks, participants } = segments;
+  const lockName = options.lockName ?? name;
+  const user = {};
+  let open = true;
   const check = (what: string, value: number, limit: number): void => {
-    if (!Number.isInteger(value) || value < 0 || value >= limit) {
-      throw new SharedMemoryError('EINVAL', what, name, `expected an index of 0..${limit - 1}, got ${value}`);
-    }
+    if (Number.isInteger(value) && value >= 0 && value < limit) return;
+    throw new SharedMemoryError('EINVAL', what, name, `expected an index of 0..${limit - 1}, got ${value}`);
   };
-  const verdicts = { ok: 'woken', 'not-equal': 'changed', 'timed-out': 'timeout' } as const;
+  const checkLock = (what: string, index: number): void => {
+    check(what, index, regionLocks);
+    if (!open) throw new SharedMemoryError('EINVAL', what, name, 'the region is closed');
+  };
+
+  const processOf = (holder: ProcessIdentity): LivenessEvidence['process'] => {
+    if (holder.pidSpace !== identity.pidSpace) return 'unknown';
+    const known = participants.get(holder.pid);
+    if (known === undefined) return 'gone';
+    return known.startTicks === holder.startTicks ? 'running' : 'other';
+  };
 
   return {
     name,
     backing: 'sab',
-    bytes: new Uint8Array(segment.memory, 0, size),
+    bytes: new Uint8Array(memory, 0, size),
     words,
     step: () => {},
     wait(word, expected, timeoutMs) {
@@ -81,33 +138,42 @@ function createRegion(
       return Atomics.notify(words, word, count);
     },
     lock(index) {
-      check('lock', index, LOCKS);
-      const holder = segment.locks.get(index);
-      if (holder !== undefined && holder.participant !== participant) return false;
-      segment.locks.set(index, { participant, identity });
-      mine.add(index);
-      return true;
+      checkLock('lock', index);
+      return locks.lock(lockName, index, participant, user);
     },
     unlock(index) {
-      check('unlock', index, LOCKS);
-      if (mine.delete(index)) segment.locks.delete(index);
+      checkLock('unlock', index);
+      locks.unlock(lockName, index, user);
     },
-    probe(index, asked) {
-      check('probe', index, LOCKS);
-      return segment.locks.get(index)?.identity === asked ? 'alive' : 'dead';
+    evidence(index, holder) {
+      checkLock('evidence', index);
+      return {
+        lock: locks.holder(lockName, index) === undefined ? 'free' : 'held',
+        process: processOf(holder),
+      };
     },
-    tuning(): readonly TuningRow[] {
-      const row = (what: string, asked: boolean | undefined): TuningRow => ({
-        name: what,
-        requested: asked === true ? 'yes' : 'no',
-        applied: 'no',
-        reason: asked === true ? 'memory of a SharedArrayBuffer comes from the heap' : '',
-      });
-      return [row('hugePages', options.hugePages), row('lockMemory', options.lockMemory)];
-    },
+    tuning: () => tuningOf(options, unmapped),
     close() {
-      for (const index of mine) segment.locks.delete(index);
-      mine.clear();
+      open = false;
+      locks.release(lockName, user);
     },
   };
+}
+
+function tuningOf(options: RegionOptions, unmapped: string): readonly TuningRow[] {
+  const row = (name: string, requested: string, given: boolean): TuningRow => ({
+    name,
+    requested,
+    applied: 'no',
+    reason: given ? '' : heapReason,
+  });
+  const asked = options.backing ?? 'auto';
+  const huge = options.hugePages;
+  const node = options.numaNode;
+  return [
+    { name: 'backing', requested: asked, applied: 'sab', reason: asked === 'sab' ? '' : unmapped },
+    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', huge === false),
+    row('lockMemory', options.lockMemory === true ? 'yes' : 'no', options.lockMemory !== true),
+    { ...row('numaNode', node === undefined ? 'none' : String(node), node === undefined), applied: 'none' },
+  ];
 }

@@ -1,6 +1,6 @@
 import type { Command } from './scenario.ts';
 
-const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /**
  * Reads what an operator types: `POST NODE PATH [BODY]` for the engine's routes, anything else as a command line whose
@@ -19,7 +19,8 @@ export function parseCommand(text: string): Command | string {
       ...(http[4] === undefined ? {} : { body: http[4] }),
     };
   }
-  if (/^(GET|POST|PUT|DELETE)\b/.test(text)) return `expected 'METHOD NODE /path [BODY]', got ${JSON.stringify(text)}`;
+  if (/^(GET|POST|PUT|PATCH|DELETE)\b/.test(text))
+    return `expected 'METHOD NODE /path [BODY]', got ${JSON.stringify(text)}`;
   const words = splitWords(text);
   if (words === undefined) return `a quotation mark is not closed in ${JSON.stringify(text)}`;
   const [verb, ...args] = words;

@@ -10,10 +10,17 @@ export interface NodeSpecContext {
   readonly random: RandomStream;
 }
 
-/** Why a spec cannot name nodes of this cluster; undefined if it can. Client machines may be named too. */
-export function unknownNode(spec: NodeSpec, nodes: readonly string[]): string | undefined {
+/**
+ * Why a spec cannot name nodes of this cluster; undefined if it can. Client machines may be named too.
+ *
+ * @param others names of further machines that the stand makes
+ */
+export function unknownNode(spec: NodeSpec, nodes: readonly string[], others?: RegExp): string | undefined {
   const known = (word: string) =>
-    nodes.includes(word) || nodeWords.some((each) => each === word) || /^client-\d+$/.test(word);
+    nodes.includes(word) ||
+    nodeWords.some((each) => each === word) ||
+    /^client-\d+$/.test(word) ||
+    others?.test(word) === true;
   return (typeof spec === 'string' ? [spec] : spec).find((word) => !known(word));
 }
 

@@ -109,6 +109,8 @@ export function createNodes(options: NodesOptions): NodeControl {
       if (node.ending === undefined)
         end(node, process, { code: ExitCode.ok, name: 'stopped', message: 'drained and stopped' });
     } catch (error) {
+      // It was ended in the middle of what it did.
+      if (!process.alive) return;
       if (node.ending === 'stop') return process.exit(0);
       end(node, process, exitOf(error));
       if (!(error instanceof EngineError) && !isSchemaError(error)) {
@@ -194,7 +196,7 @@ export function createNodes(options: NodesOptions): NodeControl {
       }
       await running?.close();
     } catch (error) {
-      if (!(error instanceof EngineError))
+      if (process.alive && !(error instanceof EngineError))
         asStand(() => options.onDefect(`drain: ${textOf(error)}`, process.machine.name));
     }
     process.exit(0, 'SIGTERM');

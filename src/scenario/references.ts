@@ -42,7 +42,7 @@ function oneStep(source: SourceDocument, scenario: Scenario, step: Step): Mistak
   const ids = scenario.timeline.map((each) => each.id);
   const mistakes: Mistake[] = [];
   const node = (key: string, spec: NodeSpec | undefined) => {
-    const word = spec === undefined ? undefined : unknownNode(spec, scenario.nodes);
+    const word = spec === undefined ? undefined : unknownNode(spec, scenario.nodes, scenario.stand.participants);
     if (word !== undefined)
       mistakes.push(unknownWord(source, at(key), 'a node', word, [...scenario.nodes, ...nodeWords]));
   };

@@ -35,7 +35,7 @@ export type Command =
   | {
       readonly kind: 'http';
       readonly text: string;
-      readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+      readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
       readonly node: string;
       readonly path: string;
       readonly body?: string;

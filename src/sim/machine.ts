@@ -11,15 +11,29 @@ export type { PowerLossMode } from './devices.ts';
 export interface MachineOptions {
   /** Memory of the machine in bytes: what a process may use before the kernel kills it. Default 16 GiB. */
   readonly memoryBytes?: number;
+  /**
+   * The machine whose container this is: it has a name, a process, disks and a network of its own; clock, shared memory and power are
+   * those of the machine. Default none: it is a machine itself.
+   */
+  readonly within?: Machine;
 }
 
-/** A machine: a name, a clock, disks, memory that outlives processes, and at most one process at a time. */
+/** Pids of a machine's own processes are above this, and those of each of its containers above the next multiple. */
+const PIDS_EACH = 1_000;
+
+/** A machine, or a container of one: a name, a clock, disks, memory that outlives processes, and at most one process at a time. */
 export class Machine {
   readonly name: string;
   readonly clock: MachineClock;
   readonly devices: DeviceTable;
   readonly sharedMemory: MachineSharedMemory;
   readonly memoryBytes: number;
+  /** The machine whose container this is; undefined for a machine itself. */
+  readonly within: Machine | undefined;
+  /** Its containers, in the order in which they were added. */
+  readonly containers: Machine[] = [];
+  /** Pids of its processes are above this. */
+  readonly #pidsFrom: number;
   /** The process that runs now. */
   process: SimProcess | undefined;
   /** How many processes were started. */
@@ -39,8 +53,10 @@ export class Machine {
     this.#world = world;
     this.name = name;
     this.memoryBytes = options.memoryBytes ?? 16 * 2 ** 30;
-    this.clock = new MachineClock(world.scheduler, world.wallStart);
-    this.sharedMemory = new MachineSharedMemory(world, name);
+    this.within = options.within;
+    this.clock = options.within?.clock ?? new MachineClock(world.scheduler, world.wallStart);
+    this.sharedMemory = options.within?.sharedMemory ?? new MachineSharedMemory(world, name);
+    this.#pidsFrom = PIDS_EACH * ((options.within?.containers.push(this) ?? 0) + 1);
     this.devices = createDeviceTable({
       scheduler: world.scheduler,
       random: world.random,
@@ -52,6 +68,11 @@ export class Machine {
 
   get slowFactor(): number {
     return this.#slowFactor;
+  }
+
+  /** Pid of its n-th process. */
+  pidOf(incarnation: number): number {
+    return this.#pidsFrom + incarnation;
   }
 
   /**
@@ -90,22 +111,32 @@ export class Machine {
     this.process?.end({ atMs: this.#world.now, code: 137, signal: 'SIGKILL', reason });
   }
 
-  /** The power goes: process, shared memory and page cache are lost, the disks keep what the mode leaves. */
+  /** The power goes, of a container its machine's: processes, shared memory and page cache are lost, the disks keep what the mode leaves. */
   powerLoss(mode: PowerLossMode): void {
-    this.powered = false;
+    if (this.within !== undefined) {
+      this.within.powerLoss(mode);
+      return;
+    }
     this.#world.trace.fault('power loss', this.name, mode);
-    this.process?.end({ atMs: this.#world.now, code: 137, signal: undefined, reason: 'power loss' });
+    for (const one of [this, ...this.containers]) one.#dies('power loss', () => one.devices.powerLoss(mode));
     this.sharedMemory.clear();
-    this.devices.powerLoss(mode);
   }
 
-  /** A new, empty machine under the same name. */
+  /** A new, empty machine under the same name; its containers are gone with it. */
   wipe(): void {
-    this.powered = false;
+    if (this.within !== undefined) {
+      this.within.wipe();
+      return;
+    }
     this.#world.trace.fault('wipe', this.name, '');
-    this.process?.end({ atMs: this.#world.now, code: 137, signal: undefined, reason: 'wiped' });
+    for (const one of [this, ...this.containers]) one.#dies('wiped', () => one.devices.wipe());
     this.sharedMemory.clear();
-    this.devices.wipe();
+  }
+
+  #dies(reason: string, disks: () => void): void {
+    this.powered = false;
+    this.process?.end({ atMs: this.#world.now, code: 137, signal: undefined, reason });
+    disks();
   }
 
   /** SIGSTOP: nothing of the process runs, the clock goes on, sockets buffer. */

@@ -23,6 +23,11 @@ export const TURN_MS: Millis = 2 ** -9;
 /** What a Node process uses before it has done anything. */
 const PROCESS_BASE_BYTES = 64 * 2 ** 20;
 
+/** Unwinds the code of a process that has ended while it ran. */
+export class ProcessEnded extends Error {
+  override readonly name = 'ProcessEnded';
+}
+
 /** A promise of something that will never be told: what a dead process is given. */
 function never<T>(): Promise<T> {
   return new Promise<T>(() => {});
@@ -42,6 +47,8 @@ export class SimProcess implements EventOwner {
   /** Memory that the program uses, in bytes, as the stand models it: what a memory limit is compared with. */
   memoryBytes: () => number = () => PROCESS_BASE_BYTES;
   nextFreeMs: Millis = 0;
+  /** Told before each access of shared memory, with the number of its place in the code: where a fault may strike. */
+  onStep: ((point: number) => void) | undefined;
   readonly #world: World;
   readonly #enter: (fn: () => void) => void;
   readonly #settleExited: (info: ExitInfo) => void;
@@ -53,7 +60,7 @@ export class SimProcess implements EventOwner {
     this.#world = world;
     this.machine = machine;
     this.incarnation = incarnation;
-    this.pid = 1000 + incarnation;
+    this.pid = machine.pidOf(incarnation);
     this.traceName = `${machine.name}#${incarnation}`;
     this.#enter = entrance(this);
     const exited = asStand(() => Promise.withResolvers<ExitInfo>());
@@ -122,6 +129,15 @@ export class SimProcess implements EventOwner {
   /** Runs `fn` as the next event of this process, or never when it is dead: how devices and kernels call back. */
   deliver(label: string, fn: () => void): void {
     if (this.alive) this.#world.scheduler.after(0, label, this, fn);
+  }
+
+  /**
+   * Before an access of shared memory: whoever watches may end the process here, and then nothing of it goes on. Throws `ProcessEnded` where the
+   * process is dead; what it throws after its end is nobody's.
+   */
+  step(point: number): void {
+    if (this.alive) this.onStep?.(point);
+    if (!this.alive) throw new ProcessEnded(`${this.traceName} has ended`);
   }
 
   /** Ends the process, as `process.exit` would; sockets and locks are released by the machine. Idempotent. */

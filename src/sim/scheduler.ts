@@ -260,6 +260,8 @@ export class Scheduler {
       if (owner === undefined) fn();
       else owner.enter(fn);
     } catch (error) {
+      // It ended in the middle of this event: what its code throws on the way out is garbage.
+      if (owner?.alive === false) return;
       this.fail(`event "${event.label}" of ${owner?.traceName ?? 'the world'} threw`, error);
       owner?.crashed(`uncaught error in "${event.label}"`);
     }

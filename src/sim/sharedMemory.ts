@@ -1,6 +1,14 @@
+import type { Millis } from '../host/clock.ts';
+import { LockTable } from '../host/lockTable.ts';
+import type { RandomStream } from '../host/random.ts';
 import {
+  checkRegionBytes,
+  checkRegionName,
+  type LivenessEvidence,
+  type ProcessIdentity,
   type Region,
   type RegionOptions,
+  regionLocks,
   type SharedMemory,
   SharedMemoryError,
   type TuningRow,
@@ -9,8 +17,14 @@ import type { ScheduledEvent } from './eventHeap.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-/** Liveness locks of a region. */
-const LOCKS = 1024;
+/** Time that a call on names takes. */
+const CALL_MS: Millis = 0.01;
+
+/** The one pid namespace of a simulated machine. */
+const PID_SPACE = 1;
+
+/** Clock ticks of a second, as Linux counts a process's start. */
+const TICKS_PER_MS = 0.1;
 
 type WaitResult = 'woken' | 'changed' | 'timeout';
 
@@ -25,43 +39,168 @@ interface Waiter {
 interface Segment {
   readonly memory: SharedArrayBuffer;
   readonly waiters: Set<Waiter>;
-  readonly locks: Map<number, SimProcess>;
 }
+
+/** A process that the kernel knows by its pid, and who it is to the others. */
+interface Participant {
+  readonly process: { readonly alive: boolean };
+  readonly identity: ProcessIdentity;
+}
+
+/** What is wrong with a machine's shared memory: faults set it. */
+export interface MemoryTroubles {
+  /** Share of wakes that reach nobody, 0 to 1. */
+  wakesLost: number;
+  /** Share of waits that end for nothing, 0 to 1. */
+  waitsSpurious: number;
+  /** No huge page is free. */
+  noHugePages: boolean;
+  /** The kernel locks no pages. */
+  noMemoryLock: boolean;
+}
+
+/** A region of this size or more takes huge pages by itself. */
+const HUGE_PAGE_BYTES = 2 * 2 ** 20;
+
+/** Longest time after which a wait ends for nothing. */
+const SPURIOUS_MS: Millis = 1;
 
 /** Regions of one machine. They outlive processes; a power loss clears them. */
 export class MachineSharedMemory {
   readonly #world: World;
   readonly #machine: string;
   #segments = new Map<string, Segment>();
+  #locks = new LockTable<SimProcess>();
+  #participants = new Map<number, Participant>();
+  #boots = 1;
+  /** What is wrong now. */
+  readonly troubles: MemoryTroubles = { wakesLost: 0, waitsSpurious: 0, noHugePages: false, noMemoryLock: false };
+  /** Machines and containers whose processes' locks outlive them, with what lets go of those that did. */
+  readonly #inherited = new Map<string, (() => void)[]>();
 
   constructor(world: World, machine: string) {
     this.#world = world;
     this.#machine = machine;
   }
 
+  /** The power goes: nothing stays, and the next boot has another number. */
   clear(): void {
     this.#segments = new Map();
+    this.#locks = new LockTable();
+    this.#participants = new Map();
+    this.#boots++;
+  }
+
+  /** Names of the regions that are there. */
+  get names(): readonly string[] {
+    return [...this.#segments.keys()];
+  }
+
+  /** The memory under a name as it stands, for the stand and for faults; undefined if there is none. */
+  memoryOf(name: string): SharedArrayBuffer | undefined {
+    return this.#segments.get(name)?.memory;
+  }
+
+  /** Puts other memory under a name; whoever has the former one attached keeps it. Returns how to put back what was there. */
+  replace(name: string, bytes: Uint8Array): () => void {
+    const before = this.#segments.get(name);
+    const memory = new SharedArrayBuffer(bytes.byteLength);
+    new Uint8Array(memory).set(bytes);
+    const planted: Segment = { memory, waiters: new Set() };
+    this.#segments.set(name, planted);
+    return () => {
+      // Whoever has replaced it meanwhile has put it right.
+      if (this.#segments.get(name) !== planted) return;
+      if (before === undefined) this.#segments.delete(name);
+      else this.#segments.set(name, before);
+    };
+  }
+
+  /** The boot has another number from now on, as after one that memory has survived: every region is of an earlier one. */
+  age(): void {
+    this.#boots++;
+  }
+
+  /** From now on the locks of a machine's or a container's processes outlive them, in a child that has their descriptors, until this is undone. */
+  inheritLocks(machine: string): () => void {
+    const kept: (() => void)[] = this.#inherited.get(machine) ?? [];
+    this.#inherited.set(machine, kept);
+    return () => {
+      this.#inherited.delete(machine);
+      for (const release of kept.splice(0)) release();
+    };
+  }
+
+  /** Whether locks of processes outlive them now. */
+  get locksOutlive(): boolean {
+    return this.#inherited.size > 0;
+  }
+
+  /** Where the releases of the locks of a process that dies are kept; undefined: they are released. */
+  #inheritorOf(process: SimProcess): (() => void)[] | undefined {
+    return this.#inherited.get(process.machine.name);
+  }
+
+  /** A process has all its locks no more, and goes on: somebody has closed its descriptor. */
+  loseLocks(process: SimProcess): void {
+    for (const lose of this.#losers.get(process) ?? []) lose();
+  }
+
+  readonly #losers = new WeakMap<SimProcess, Set<() => void>>();
+
+  /** A process that has nothing to do with this memory starts under a pid that nobody has. Returns what ends it; false if somebody has the pid. */
+  occupyPid(pid: number): (() => void) | false {
+    if (this.#participants.get(pid)?.process.alive === true) return false;
+    const stranger = { alive: true };
+    const identity = { pid, startTicks: Math.floor(this.#world.now * TICKS_PER_MS), pidSpace: PID_SPACE };
+    this.#participants.set(pid, { process: stranger, identity });
+    return () => {
+      stranger.alive = false;
+    };
   }
 
   /** Shared memory as one process sees it. */
   of(process: SimProcess): SharedMemory {
+    const startTicks = Math.floor(this.#world.now * TICKS_PER_MS);
+    const identity: ProcessIdentity = { pid: process.pid, startTicks, pidSpace: PID_SPACE };
+    // Of two processes with one pid the later is the one that has it.
+    this.#participants.set(process.pid, { process, identity });
     return {
-      open: (name, bytes, options) => process.io('shm open', 0.01, () => this.#open(process, name, bytes, options)),
+      open: (name, bytes, options) => process.io('shm open', CALL_MS, () => this.#open(process, name, bytes, options)),
+      rename: (from, to) => process.io('shm rename', CALL_MS, () => this.#rename(from, to)),
       remove: (name) =>
-        process.io('shm remove', 0.01, () => {
+        process.io('shm remove', CALL_MS, () => {
           if (!this.#segments.delete(name)) throw new SharedMemoryError('ENOENT', 'remove', name);
         }),
+      stat: (name) =>
+        process.io('shm stat', CALL_MS, () => {
+          const segment = this.#segments.get(name);
+          return segment === undefined ? undefined : { bytes: segment.memory.byteLength, backing: 'sim' };
+        }),
+      identity: () => identity,
+      bootId: () => [this.#boots, ...machineNumbers(this.#machine)],
     };
   }
 
+  #rename(from: string, to: string): void {
+    checkRegionName('rename', to);
+    const segment = this.#segments.get(from);
+    if (segment === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
+    this.#segments.delete(from);
+    this.#segments.set(to, segment);
+  }
+
   #open(process: SimProcess, name: string, bytes: number, options: RegionOptions): Region {
-    if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
-      throw new SharedMemoryError('EINVAL', 'open', name, `expected a positive multiple of 4 bytes, got ${bytes}`);
+    checkRegionName('open', name);
+    checkRegionBytes('open', name, bytes);
+    const backing = options.backing ?? 'auto';
+    if (backing !== 'auto' && backing !== 'sim') {
+      throw new SharedMemoryError('ENOTSUP', 'open', name, `backing ${backing}: ${this.#machine} is simulated`);
     }
     let segment = this.#segments.get(name);
     if (segment === undefined) {
       if (options.mode === 'open') throw new SharedMemoryError('ENOENT', 'open', name);
-      segment = { memory: new SharedArrayBuffer(bytes), waiters: new Set(), locks: new Map() };
+      segment = { memory: new SharedArrayBuffer(bytes), waiters: new Set() };
       this.#segments.set(name, segment);
     } else if (options.mode === 'create-new') {
       throw new SharedMemoryError('EEXIST', 'open', name);
@@ -70,27 +209,70 @@ export class MachineSharedMemory {
       throw new SharedMemoryError('EINVAL', 'open', name, detail);
     }
     this.#world.trace.io('shm open', process.traceName, bytes);
-    return createRegion(this.#world, this.#machine, process, name, segment, bytes, options);
+    return createRegion({
+      world: this.#world,
+      machine: this.#machine,
+      process,
+      name,
+      segment,
+      size: bytes,
+      options,
+      locks: this.#locks,
+      processOf: (holder) => this.#processOf(holder),
+      troubles: this.troubles,
+      inheritor: () => this.#inheritorOf(process),
+      onLoss: (lose) => {
+        const losers = this.#losers.get(process) ?? new Set();
+        this.#losers.set(process, losers.add(lose));
+      },
+    });
+  }
+
+  /** What the kernel of this machine knows of a process. */
+  #processOf(holder: ProcessIdentity): LivenessEvidence['process'] {
+    if (holder.pidSpace !== PID_SPACE) return 'unknown';
+    const known = this.#participants.get(holder.pid);
+    if (known === undefined || !known.process.alive) return 'gone';
+    return known.identity.startTicks === holder.startTicks ? 'running' : 'other';
   }
 }
 
-function createRegion(
-  world: World,
-  machine: string,
-  process: SimProcess,
-  name: string,
-  segment: Segment,
-  size: number,
-  options: RegionOptions,
-): Region {
+/** Three words that tell this machine from the others (FNV-1a over its name). */
+function machineNumbers(machine: string): [number, number, number] {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < machine.length; i++) hash = Math.imul(hash ^ machine.charCodeAt(i), 0x01000193) >>> 0;
+  return [hash, machine.length, 0];
+}
+
+interface RegionParts {
+  readonly world: World;
+  readonly machine: string;
+  readonly process: SimProcess;
+  readonly name: string;
+  readonly segment: Segment;
+  readonly size: number;
+  readonly options: RegionOptions;
+  readonly locks: LockTable<SimProcess>;
+  readonly processOf: (holder: ProcessIdentity) => LivenessEvidence['process'];
+  readonly troubles: MemoryTroubles;
+  /** Where the release of the locks is kept when the process dies; undefined: they are released. */
+  readonly inheritor: () => (() => void)[] | undefined;
+  /** Told how to take the locks away. */
+  readonly onLoss: (lose: () => void) => void;
+}
+
+function createRegion(parts: RegionParts): Region {
+  const { world, machine, process, name, segment, size, options, locks, troubles } = parts;
   const words = new Int32Array(segment.memory, 0, size / 4);
-  const mine = new Set<number>();
+  const lockName = options.lockName ?? name;
+  const user = {};
   let open = true;
   const release = (): void => {
     open = false;
     forget();
-    for (const index of mine) segment.locks.delete(index);
-    mine.clear();
+    const kept = process.alive ? undefined : parts.inheritor();
+    if (kept === undefined) locks.release(lockName, user);
+    else kept.push(() => locks.release(lockName, user));
     for (const waiter of segment.waiters) {
       if (waiter.process !== process) continue;
       segment.waiters.delete(waiter);
@@ -98,10 +280,13 @@ function createRegion(
     }
   };
   const forget = process.onDeath(release);
-  const checkLock = (index: number): void => {
-    if (!Number.isInteger(index) || index < 0 || index >= LOCKS) {
-      throw new SharedMemoryError('EINVAL', 'lock', name, `expected an index of 0..${LOCKS - 1}, got ${index}`);
+  parts.onLoss(() => locks.release(lockName, user));
+  const luck = (): RandomStream => world.random.stream(`shm/${machine}`);
+  const checkLock = (operation: string, index: number): void => {
+    if (!Number.isInteger(index) || index < 0 || index >= regionLocks) {
+      throw new SharedMemoryError('EINVAL', operation, name, `expected a lock of 0..${regionLocks - 1}, got ${index}`);
     }
+    if (!open) throw new SharedMemoryError('EINVAL', operation, name, 'the region is closed');
   };
   const checkWord = (word: number): void => {
     if (!Number.isInteger(word) || word < 0 || word >= words.length) {
@@ -109,12 +294,14 @@ function createRegion(
     }
   };
 
+  // What came of it is decided when the memory is made or opened, as by a kernel.
+  const tuning = tuningOf(machine, size, options, troubles);
   return {
     name,
     backing: 'sim',
     bytes: new Uint8Array(segment.memory, 0, size),
     words,
-    step: () => {},
+    step: (point) => process.step(point),
     wait(word, expected) {
       checkWord(word);
       if (Atomics.load(words, word) !== expected) return 'changed';
@@ -137,11 +324,22 @@ function createRegion(
             : undefined,
         };
         segment.waiters.add(waiter);
+        if (troubles.waitsSpurious === 0 || !luck().chance(troubles.waitsSpurious)) return;
+        world.scheduler.after(luck().float() * Math.min(SPURIOUS_MS, timeoutMs), 'shm spurious wake', process, () => {
+          if (!segment.waiters.delete(waiter)) return;
+          if (waiter.timeout !== undefined) world.scheduler.cancel(waiter.timeout);
+          resolve('woken');
+        });
       });
     },
     wake(word, count) {
       checkWord(word);
+      if (!process.alive) return 0;
       let woken = 0;
+      if (troubles.wakesLost > 0 && luck().chance(troubles.wakesLost)) {
+        world.trace.fault('shm wake lost', process.traceName, String(word));
+        return 0;
+      }
       for (const waiter of segment.waiters) {
         if (woken >= count) break;
         if (waiter.word !== word) continue;
@@ -154,37 +352,57 @@ function createRegion(
       return woken;
     },
     lock(index) {
-      checkLock(index);
-      const holder = segment.locks.get(index);
-      if (holder !== undefined && holder !== process) return false;
-      segment.locks.set(index, process);
-      mine.add(index);
-      return true;
+      checkLock('lock', index);
+      return locks.lock(lockName, index, process, user);
     },
     unlock(index) {
-      checkLock(index);
-      if (!mine.delete(index)) return;
-      segment.locks.delete(index);
+      checkLock('unlock', index);
+      locks.unlock(lockName, index, user);
     },
-    probe(index, identity) {
-      checkLock(index);
-      const holder = segment.locks.get(index);
-      if (holder === undefined) return 'dead';
-      // Somebody else lives under the lock: whoever had this identity is gone.
-      return holder.pid === identity ? 'alive' : 'dead';
+    evidence(index, holder) {
+      checkLock('evidence', index);
+      const held = locks.holder(lockName, index) !== undefined;
+      return { lock: held ? 'held' : 'free', process: parts.processOf(holder) };
     },
-    tuning(): readonly TuningRow[] {
-      const reason = `${machine} is simulated`;
-      const row = (what: string, asked: boolean | undefined): TuningRow => ({
-        name: what,
-        requested: asked === true ? 'yes' : 'no',
-        applied: 'no',
-        reason: asked === true ? reason : '',
-      });
-      return [row('hugePages', options.hugePages), row('lockMemory', options.lockMemory)];
-    },
+    tuning: () => tuning,
     close() {
       if (open) release();
     },
   };
+}
+
+function tuningOf(
+  machine: string,
+  size: number,
+  options: RegionOptions,
+  troubles: MemoryTroubles,
+): readonly TuningRow[] {
+  const row = (name: string, requested: string, wanted: boolean, refusal: string): TuningRow => ({
+    name,
+    requested,
+    applied: wanted && refusal === '' ? 'yes' : 'no',
+    reason: wanted ? refusal : '',
+  });
+  const huge = options.hugePages;
+  const wantsHuge = huge ?? size >= HUGE_PAGE_BYTES;
+  const pages = Math.ceil(size / HUGE_PAGE_BYTES);
+  const noPages = `${pages} huge pages of 2 MiB are needed and 0 are free: sysctl vm.nr_hugepages=${pages}`;
+  const noLock = `ENOMEM: ${size} bytes are above the limit of locked memory (RLIMIT_MEMLOCK): raise it`;
+  const node = options.numaNode;
+  return [
+    { name: 'backing', requested: options.backing ?? 'auto', applied: 'sim', reason: '' },
+    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', wantsHuge, troubles.noHugePages ? noPages : ''),
+    row(
+      'lockMemory',
+      options.lockMemory === true ? 'yes' : 'no',
+      options.lockMemory === true,
+      troubles.noMemoryLock ? noLock : '',
+    ),
+    {
+      name: 'numaNode',
+      requested: node === undefined ? 'none' : String(node),
+      applied: 'none',
+      reason: node === undefined ? '' : `${machine} is simulated`,
+    },
+  ];
 }

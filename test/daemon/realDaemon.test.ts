@@ -38,7 +38,13 @@ describe('a real daemon', () => {
     expect(first.logs.find((line) => line.msg === 'log state')).toMatchObject({ level: 30, state: 'closed' });
 
     const second = await startDaemon({ directory });
-    expect(second.logs.find((line) => line.msg === 'serving')).toMatchObject({ incarnation: 2 });
+    expect(second.logs.find((line) => line.msg === 'serving')).toMatchObject({
+      incarnation: 2,
+      adapters: {
+        disk: expect.stringMatching(/^(io_uring$|node:fs \()/),
+        sharedMemory: expect.stringMatching(/^(mapped$|within the process \()/),
+      },
+    });
     const found = await call(second.url, `/v1/assertions/${created.json().hash}`);
     expect(found.json()).toMatchObject({ lsn: 1, content: assertionOf(0, 1) });
     second.signal('SIGINT');

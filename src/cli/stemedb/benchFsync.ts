@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
 import type { Disk } from '../../host/disk.ts';
-import { createRealDisk } from '../../real/disk.ts';
+import { createBestDisk } from '../../real/uring/disk.ts';
 import { positiveInteger } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { formatBytes, formatMillis, formatTable, significant } from '../format.ts';
@@ -86,7 +86,7 @@ async function runBench(flags: BenchFlags): Promise<void> {
 async function measure(flags: BenchFlags): Promise<void> {
   // Before anything is measured: a baseline that cannot be read would lose the measurement.
   const before = flags.baseline === undefined ? undefined : readBaseline(flags.baseline);
-  const disk = createRealDisk();
+  const disk = createBestDisk();
   const directory = resolve(flags.dir);
   const tag = String(process.pid);
   const options = { directory, durationMs: flags.seconds * 1000, now: () => performance.now(), tag };

@@ -14,7 +14,7 @@ const WITH_BOUND: FunctionSignature = { parameters: ['vector', 'scalar'], return
 /** Every function of the evaluated subset. */
 export const FUNCTIONS: ReadonlyMap<string, FunctionSignature> = new Map([
   ...[
-    ...['rate', 'increase', 'irate', 'delta', 'changes', 'resets', 'absent_over_time'],
+    ...['rate', 'increase', 'irate', 'delta', 'deriv', 'changes', 'resets', 'absent_over_time'],
     ...['avg', 'min', 'max', 'sum', 'count', 'last'].map((name) => `${name}_over_time`),
   ].map((name) => [name, OVER_RANGE] as const),
   ...['absent', 'abs', 'ceil', 'floor'].map((name) => [name, OVER_VECTOR] as const),

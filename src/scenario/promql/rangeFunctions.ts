@@ -23,6 +23,7 @@ export const RANGE_FUNCTIONS: ReadonlyMap<string, RangeFunction> = new Map<strin
     (matrix, v3) =>
       perSeries(matrix, (series) => extrapolated(series, matrix, { counter: false, perSecond: false, v3 })),
   ],
+  ['deriv', (matrix) => perSeries(matrix, slope)],
   ['irate', (matrix) => perSeries(matrix, instantRate)],
   [
     'changes',
@@ -66,6 +67,24 @@ function countSteps({ values }: RangeSeries, differs: (before: number, now: numb
     before = now;
   }
   return count;
+}
+
+/**
+ * `deriv` (Prometheus: promql.linearRegression): slope of the line that fits all samples best, a second; 0 for a constant. Undefined with fewer
+ * than two samples.
+ */
+function slope({ times, values }: RangeSeries): number | undefined {
+  const first = values[0];
+  const firstMs = times[0];
+  if (values.length < 2 || first === undefined || firstMs === undefined) return undefined;
+  if (values.every((value) => value === first)) return Number.isFinite(first) ? 0 : Number.NaN;
+  const seconds = times.map((ms) => (ms - firstMs) / 1_000);
+  const count = values.length;
+  const sumX = kahanSum(seconds);
+  const sumY = kahanSum(values);
+  const sumXY = kahanSum(seconds.map((x, index) => x * (values[index] ?? 0)));
+  const sumX2 = kahanSum(seconds.map((x) => x * x));
+  return (sumXY - (sumX * sumY) / count) / (sumX2 - (sumX * sumX) / count);
 }
 
 /** `irate`: from the last two samples alone; a counter that fell was reset and counts from zero. */

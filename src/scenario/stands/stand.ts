@@ -30,6 +30,8 @@ export interface Stand {
   readonly defaultNodes: number;
   /** Name of the n-th node, from 1: `stemedb-1`. */
   readonly nodeName: (number: number) => string;
+  /** Names of machines that the stand makes beside the nodes: faults and command lines may name them. Undefined: none. */
+  readonly participants?: RegExp;
   /** `cluster.devices`: disks of each machine, their sizes, models and mounts. `parse({})` gives the defaults; unknown keys are errors. */
   readonly devicesSchema: ZodType;
   /** `load`, whole, as it stands in the file, and each `load:` change merged over it. Unknown keys are errors. */

@@ -1,0 +1,64 @@
+/** Growth of the heap over many messages from publish through the router to receive: nothing may be allocated per message. */
+import { createSegment, MessageBatch, openBus, Router } from '../../src/engines/indexbus/index.ts';
+import { batchMost, benchHost, benchSizes, everything, messageWords } from './stage.ts';
+
+/** Bytes by which the heap has grown: as it is, and what a collection leaves of that. */
+export interface Growth {
+  readonly grown: number;
+  readonly kept: number;
+}
+
+/** Moves so many messages on this thread through the whole of a bus. */
+export async function heapGrowth(messages: number, directory: string): Promise<Growth> {
+  const { gc } = globalThis;
+  if (gc === undefined) throw new Error('the growth of a heap is told with --expose-gc');
+  const host = benchHost(directory);
+  const segment = await createSegment({ shm: host.shm, name: 'heap' }, benchSizes, 1);
+  const router = new Router(segment, { clock: host.clock, telemetry: host.telemetry });
+  router.apply({ do: 'put-subscription', subscription: everything });
+  let joining = true;
+  const polls = (async () => {
+    while (joining) {
+      router.poll();
+      await host.clock.sleep(1);
+    }
+  })();
+  const bus = await openBus({ host, segment: 'heap', atEndOfTurn: () => undefined });
+  const topic = await bus.topic('there');
+  const producer = await bus.producer({ flushEvery: 64 });
+  const consumer = await bus.consumer({ subscription: 'all', batch: batchMost });
+  joining = false;
+  await polls;
+  const batch = new MessageBatch(batchMost, batchMost * messageWords * 4);
+  const words = new Int32Array(messageWords);
+  const payload = new Uint8Array(messageWords * 4);
+  const move = (count: number): void => {
+    for (let moved = 0; moved < count; ) {
+      for (let index = 0; index < 1024; index += 1) {
+        words[0] = index;
+        // Every way to publish has its share.
+        if ((index & 3) === 0) producer.publish(topic, payload);
+        else if ((index & 3) === 1) {
+          const at = producer.reserve(64);
+          if (at >= 0) {
+            producer.words[at] = index;
+            producer.commit(topic, 64);
+          }
+        } else producer.publishWords(topic, words, 0, messageWords);
+      }
+      producer.flush();
+      while (router.poll() > 0) {
+        for (let got = consumer.receive(batch); got > 0; got = consumer.receive(batch)) moved += got;
+      }
+    }
+  };
+  move(1_000_000);
+  gc();
+  const before = process.memoryUsage().heapUsed;
+  move(messages);
+  const grown = process.memoryUsage().heapUsed - before;
+  gc();
+  const kept = process.memoryUsage().heapUsed - before;
+  segment.region.close();
+  return { grown, kept };
+}

@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { type FaultCounts, type FaultDraw, namedFaults, namelessFaults } from '../faultDraw.ts';
+import { families } from './menu/entry.ts';
+import { faultMenu } from './menu/menu.ts';
+
+/** A subscription, and how many consumers it has. */
+export type SubscriptionDraw = {
+  readonly mode: 'broadcast' | 'workqueue' | 'keyed';
+  readonly blocking: boolean;
+  readonly oldest: boolean;
+  readonly capacity: number;
+  /** Part of the capacity that may be under way, in tenths; 0: all. */
+  readonly credit: number;
+  readonly view: boolean;
+  readonly atLeastOnce: boolean;
+  readonly leastDepth: boolean;
+  readonly detachMs: number;
+  readonly consumers: number;
+  /** Microseconds that its consumers need for a message. */
+  readonly serviceUs: number;
+  readonly topics: readonly ('a' | 'b')[];
+};
+
+/** One drawn run before it becomes a scenario. */
+export type IndexBusDraw = {
+  readonly seed: number;
+  readonly faults: readonly FaultDraw[];
+  readonly sizes: {
+    readonly batch: number;
+    readonly slotsLog2: number;
+    readonly ringLog2: number;
+    readonly pollUs: number;
+  };
+  readonly noSubscriber: 'drop' | 'hold';
+  readonly subscriptions: readonly SubscriptionDraw[];
+  readonly load: {
+    readonly producers: number;
+    readonly rate: number;
+    readonly everyMs: number;
+    readonly burstMs: number;
+    readonly burst: number;
+    readonly keys: number;
+    readonly hotKey: number;
+    readonly bytes: number;
+    readonly nobody: boolean;
+  };
+};
+
+/** How many faults these runs have. */
+export const faultCounts: FaultCounts = { most: 6, bigRunMost: 20, runsPerBigRun: 20 };
+
+const subscription: fc.Arbitrary<SubscriptionDraw> = fc.record({
+  mode: fc.constantFrom('broadcast', 'workqueue', 'keyed'),
+  blocking: fc.boolean(),
+  oldest: fc.boolean(),
+  capacity: fc.constantFrom(4, 1, 2, 8, 32, 128),
+  credit: fc.constantFrom(0, 0, 5),
+  view: fc.constantFrom(false, false, true),
+  atLeastOnce: fc.boolean(),
+  leastDepth: fc.boolean(),
+  detachMs: fc.constantFrom(1_000, 300, 0),
+  consumers: fc.integer({ min: 1, max: 3 }),
+  serviceUs: fc.constantFrom(20, 500, 5_000, 20_000),
+  topics: fc.constantFrom<('a' | 'b')[][]>(['a'], ['b'], ['a', 'b']),
+});
+
+/** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
+export const draws: fc.Arbitrary<IndexBusDraw> = fc
+  .record({
+    seed: fc.nat({ max: 2 ** 31 - 1 }),
+    // Swarm testing (Groce et al., 2012): each run has a random subset of the families, so that some are absent.
+    families: fc.subarray([...families], { minLength: 1 }),
+    faults: namelessFaults(faultCounts),
+    sizes: fc.record({
+      batch: fc.constantFrom(16, 1, 4, 64),
+      slotsLog2: fc.constantFrom(8, 9, 10),
+      ringLog2: fc.constantFrom(8, 9),
+      pollUs: fc.constantFrom(5_000, 1_000, 20_000),
+    }),
+    noSubscriber: fc.constantFrom<('drop' | 'hold')[]>('drop', 'drop', 'hold'),
+    subscriptions: fc.array(subscription, { minLength: 1, maxLength: 4 }),
+    load: fc.record({
+      producers: fc.integer({ min: 1, max: 4 }),
+      rate: fc.constantFrom(50, 20, 200),
+      everyMs: fc.constantFrom(10, 3, 40),
+      burstMs: fc.constantFrom(0, 700, 2_000),
+      burst: fc.constantFrom(20, 200),
+      keys: fc.constantFrom(16, 1, 200),
+      hotKey: fc.constantFrom(0, 50),
+      bytes: fc.constantFrom(24, 8, 48),
+      nobody: fc.boolean(),
+    }),
+  })
+  .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -1,0 +1,40 @@
+import type { FaultDraw } from '../../faultDraw.ts';
+import { choose, faultStep, type LaterStep, type MenuEntry, type Step, scale } from '../../faultMenu.ts';
+
+export const families = ['kill', 'crash', 'pause', 'slow', 'wake', 'proof', 'load', 'operator', 'outside'] as const;
+export type Family = (typeof families)[number];
+
+/** Who takes part in a run, as its faults see them. */
+export interface Cast {
+  readonly nodes: readonly string[];
+  readonly producers: readonly string[];
+  readonly consumers: readonly string[];
+}
+
+/** One entry of the menu. */
+export interface FaultEntry extends MenuEntry<Family> {
+  /** What happens. */
+  readonly steps: (draw: FaultDraw, cast: Cast) => readonly LaterStep[];
+}
+
+/** How long a lasting fault lasts, in milliseconds. */
+export function lasting(draw: FaultDraw, highMs = 3_000): number {
+  return scale(draw.length, 10, highMs);
+}
+
+/** A fault step on `nodes`: `more` are the step's own keys, `parameters` the fault's. */
+export function fault(name: string, nodes: string | readonly string[], more: Step, parameters: Step = {}): Step {
+  return faultStep(name, { nodes, ...more }, parameters);
+}
+
+export function consumer({ where }: FaultDraw, { consumers }: Cast): string {
+  return choose(where, consumers);
+}
+
+export function producer({ where }: FaultDraw, { producers }: Cast): string {
+  return choose(where, producers);
+}
+
+export function participant({ where }: FaultDraw, { producers, consumers }: Cast): string {
+  return choose(where, [...consumers, ...producers]);
+}

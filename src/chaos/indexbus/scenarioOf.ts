@@ -1,0 +1,109 @@
+import type { ScenarioDocument } from '../definition.ts';
+import type { FaultDraw } from '../faultDraw.ts';
+import type { Step } from '../faultMenu.ts';
+import { complete } from './complete.ts';
+import type { IndexBusDraw, SubscriptionDraw } from './draw.ts';
+import type { Cast } from './menu/entry.ts';
+import { entryNamed } from './menu/menu.ts';
+
+/** Times of a run, in virtual milliseconds: everybody attaches, it is turbulent, the last faults end. */
+const turbulentFromMs = 1_000;
+const turbulentToMs = 7_000;
+const endMs = 9_000;
+
+const nodes = ['indexbus-1', 'indexbus-2'];
+
+/** The scenario of a draw, completed. */
+export function scenarioOf(draw: IndexBusDraw): ScenarioDocument {
+  const completed = complete({
+    engine: 'indexbus',
+    seed: draw.seed,
+    cluster: { nodes: nodes.length, devices: { machines: [nodes] }, config: configOf(draw) },
+    duration: `${endMs}ms`,
+    buggify: true,
+    load: loadOf(draw),
+    timeline: timelineOf(draw),
+  });
+  if (completed === undefined) throw new Error('a drawn run of which nothing can be demanded');
+  return completed;
+}
+
+function timelineOf(draw: IndexBusDraw): readonly Step[] {
+  const load = loadOf(draw);
+  const cast: Cast = { nodes, producers: Object.keys(load.producers), consumers: Object.keys(load.consumers) };
+  return draw.faults
+    .flatMap((fault) => stepsOf(fault, cast))
+    .sort((a, b) => a.atMs - b.atMs)
+    .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
+}
+
+function stepsOf(fault: FaultDraw, cast: Cast): { readonly atMs: number; readonly step: Step }[] {
+  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+  return entryNamed(fault.entry)
+    .steps(fault, cast)
+    .map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));
+}
+
+function configOf({ sizes, noSubscriber, subscriptions }: IndexBusDraw): Record<string, unknown> {
+  return {
+    // Whichever comes first routes, the other waits.
+    standby: true,
+    slots_per_producer: 2 ** sizes.slotsLog2,
+    lane_ring: 2 ** sizes.ringLog2,
+    router_batch_size: sizes.batch,
+    router_poll_interval_us: sizes.pollUs,
+    liveness_check_ms: 200,
+    producers_max: 8,
+    no_subscriber: noSubscriber,
+    subscriptions: subscriptions.map((drawn, index) => subscriptionOf(drawn, index)),
+  };
+}
+
+function subscriptionOf(drawn: SubscriptionDraw, index: number): Record<string, unknown> {
+  const isGroup = drawn.mode !== 'broadcast';
+  const atLeastOnce = drawn.atLeastOnce && isGroup && drawn.view;
+  const blocks = drawn.blocking || atLeastOnce;
+  return {
+    name: `s${index + 1}`,
+    topics: drawn.topics,
+    mode: drawn.mode,
+    lane: blocks ? 'blocking' : 'nonblocking',
+    drop: drawn.oldest && !drawn.view ? 'oldest' : 'newest',
+    capacity: drawn.capacity,
+    credit_limit: drawn.credit === 0 ? 'none' : Math.max(1, Math.floor((drawn.capacity * drawn.credit) / 10)),
+    balance: drawn.leastDepth ? 'least_depth' : 'round_robin',
+    detach_after_ms: drawn.detachMs === 0 ? 'none' : drawn.detachMs,
+    delivery: atLeastOnce ? 'at_least_once' : 'at_most_once',
+    access: drawn.view ? 'view' : 'copy',
+  };
+}
+
+function loadOf({ load, subscriptions, noSubscriber }: IndexBusDraw) {
+  const consumers: Record<string, { subscription: string; service: number }> = {};
+  subscriptions.forEach(({ consumers: count, serviceUs }, index) => {
+    for (let number = 0; number < count; number += 1) {
+      consumers[`c${Object.keys(consumers).length + 1}`] = {
+        subscription: `s${index + 1}`,
+        service: serviceUs / 1_000,
+      };
+    }
+  });
+  const producers = Object.fromEntries(
+    Array.from({ length: load.producers }, (_, index) => [`p${index + 1}`, {}] as const),
+  );
+  return {
+    consumers,
+    producers,
+    rate: load.rate,
+    every: load.everyMs,
+    ...(load.burstMs === 0 ? {} : { burst: { every: load.burstMs, messages: load.burst } }),
+    // Where messages that nobody wants are held, each topic has to have somebody.
+    topics: [
+      ...new Set(subscriptions.flatMap(({ topics }) => topics)),
+      ...(load.nobody && noSubscriber === 'drop' ? ['nobody'] : []),
+    ],
+    keys: load.keys,
+    'hot key': load.hotKey,
+    bytes: load.bytes,
+  };
+}

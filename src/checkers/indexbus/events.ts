@@ -1,0 +1,177 @@
+/**
+ * What happened on a bus, as a witness wrote it down, in the order in which it happened. A producer, a lane and a router are known by the number
+ * of their incarnation: who takes a seat that another had is another.
+ */
+
+/** A message: its producer's incarnation, and the number that this one gave it. */
+export interface MessageName {
+  readonly producer: number;
+  readonly sequence: number;
+}
+
+/** Deliveries that were refused, as the bus tells them, by cause. */
+export interface ExportedDrops {
+  readonly newest: number;
+  readonly oldest: number;
+  readonly pool: number;
+  readonly noCredit: number;
+  readonly allFull: number;
+  readonly detached: number;
+}
+
+export interface ExportedLane extends ExportedDrops {
+  readonly lane: number;
+  readonly depth: number;
+  readonly requeuedIn: number;
+  readonly requeuedOut: number;
+  readonly redelivered: number;
+}
+
+export interface ExportedProducer {
+  readonly producer: number;
+  /** Messages accepted and flushed. */
+  readonly sent: number;
+  /** Messages that the router took out of its source. */
+  readonly taken: number;
+  readonly noRoute: number;
+}
+
+export interface ExportedGroup {
+  readonly group: number;
+  readonly noCredit: number;
+  readonly allFull: number;
+  readonly detached: number;
+}
+
+/** Where the slots of one producer are. */
+export interface SlotPlaces {
+  readonly producer: number;
+  /** How many it has. */
+  readonly slots: number;
+  /** With the producer, as far as it has fetched them. */
+  readonly home: readonly number[];
+  readonly reserved: readonly number[];
+  /** In its source, also what it has not flushed. */
+  readonly source: readonly number[];
+  /** In lanes, each once however many have it. */
+  readonly lanes: readonly number[];
+  /** On its way home. */
+  readonly returning: readonly number[];
+}
+
+export type BusEvent =
+  | {
+      readonly event: 'producer-opened';
+      readonly producer: number;
+      readonly seat: number;
+      /** Epoch of the seat. */
+      readonly epoch: number;
+    }
+  /** It will never write again: it was closed, killed, or has said that it knows of its fence. */
+  | { readonly event: 'producer-over'; readonly producer: number }
+  | {
+      readonly event: 'lane-opened';
+      readonly lane: number;
+      readonly seat: number;
+      readonly epoch: number;
+      /** The group that it belongs to; undefined for a lane of its own. */
+      readonly group: number | undefined;
+      readonly keyed: boolean;
+      readonly blocking: boolean;
+    }
+  /** Its consumer will never write again. `proven`: the kernel says that it is dead. */
+  | { readonly event: 'lane-over'; readonly lane: number; readonly proven: boolean }
+  /** The lane was taken from its consumer, which may not know yet: from here on it has no right to act on what it received. */
+  | { readonly event: 'lane-fenced'; readonly lane: number }
+  /** The seat may be taken by another from now on. */
+  | { readonly event: 'seat-freed'; readonly kind: 'producer' | 'lane'; readonly seat: number; readonly epoch: number }
+  /** Somebody who holds, or held, a seat has written a word that belongs to it. */
+  | {
+      readonly event: 'seat-written';
+      readonly kind: 'producer' | 'lane';
+      readonly seat: number;
+      readonly epoch: number;
+    }
+  | { readonly event: 'router-began'; readonly router: number }
+  | { readonly event: 'router-over'; readonly router: number }
+  /** A router has changed a word that only the router changes. */
+  | { readonly event: 'router-wrote'; readonly router: number }
+  | ({
+      readonly event: 'published';
+      readonly topic: number;
+      readonly key: number;
+      readonly byteLength: number;
+      /** Of the payload. */
+      readonly checksum: number;
+    } & MessageName)
+  | { readonly event: 'publish-refused'; readonly producer: number }
+  /** The producer has told the router of its messages before `through`. */
+  | { readonly event: 'flushed'; readonly producer: number; readonly through: number }
+  /** A commit has taken the message from its source; these lanes and groups should have it. */
+  | ({ readonly event: 'taken'; readonly lanes: readonly number[]; readonly groups: readonly number[] } & MessageName)
+  /** A commit has placed the message in a lane. */
+  | ({
+      readonly event: 'placed';
+      readonly lane: number;
+      readonly requeued: boolean;
+      readonly redelivered: boolean;
+    } & MessageName)
+  /** A commit has taken a message back out of a lane that lives. */
+  | ({ readonly event: 'evicted'; readonly lane: number } & MessageName)
+  /** A commit has taken a message out of a lane that ends: to another lane, or lost. */
+  | ({ readonly event: 'requeued-out' | 'detached'; readonly lane: number } & MessageName)
+  | {
+      readonly event: 'committed';
+      /** Of each live lane after the commit. */
+      readonly lanes: readonly {
+        readonly lane: number;
+        readonly depth: number;
+        readonly capacity: number;
+        /** 0 for none. */
+        readonly creditLimit: number;
+      }[];
+      /** Slots of each producer that no lane without blocking has, and twice the batch, which it shall never be less than; none without such lanes. */
+      readonly spare: readonly { readonly producer: number; readonly slots: number; readonly atLeast: number }[];
+    }
+  /** The consumer's claim of the message has succeeded: nobody else will have it. */
+  | ({ readonly event: 'claimed'; readonly lane: number } & MessageName)
+  /** The application has the message. */
+  | ({
+      readonly event: 'received';
+      readonly lane: number;
+      readonly requeued: boolean;
+      readonly redelivered: boolean;
+      readonly byteLength: number;
+      readonly checksum: number;
+    } & MessageName)
+  /** The application looked again at a message that it still has open. */
+  | ({ readonly event: 'looked-again'; readonly lane: number; readonly checksum: number } & MessageName)
+  /** The consumer has said that it is through with all that it claimed. */
+  | { readonly event: 'through'; readonly lane: number }
+  /** What the bus says of itself, at this point of the order. */
+  | {
+      readonly event: 'told';
+      readonly producers: readonly ExportedProducer[];
+      readonly lanes: readonly ExportedLane[];
+      readonly groups: readonly ExportedGroup[];
+    }
+  /** Where the slots are, at this point. `quiet`: everybody has fetched what came home and nothing is under way. */
+  | { readonly event: 'slots'; readonly quiet: boolean; readonly places: readonly SlotPlaces[] }
+  /** Two routers finished from the same memory; digests of what they left: counts and tails. */
+  | { readonly event: 'recovered'; readonly digest: string; readonly again: string; readonly twin: string | undefined }
+  /** Somebody waited until there was work for it (a lane, a source, a return), and how long it took. */
+  | {
+      readonly event: 'waited';
+      readonly what: 'receive' | 'others-after-kill' | 'source-behind-stalled-lane' | 'visit';
+      readonly who: number;
+      /** Milliseconds, or messages taken from others with `visit`. */
+      readonly took: number;
+      readonly bound: number;
+    }
+  /** Nobody can go on although there is work. */
+  | { readonly event: 'stuck'; readonly who: string };
+
+/** `3:17`: unique for a message. */
+export function nameOf(message: MessageName): string {
+  return `${message.producer}:${message.sequence}`;
+}

@@ -1,0 +1,27 @@
+/** The checks of indexbus, in the order in which they run and are reported. */
+import { limitsHold, slotsAreKept } from './bounds.ts';
+import type { IndexBusCheck } from './check.ts';
+import { dropsAreTold, lanesBalance, wantedIsDelivered } from './deliveries.ts';
+import { atMostOnce, payloadIsWhole } from './once.ts';
+import { keysKeepOrder, lanesKeepOrder } from './order.ts';
+import { progress } from './progress.ts';
+import { oneRouter, seatsAreFenced } from './seats.ts';
+import { sentIsTaken, takenIsRouted } from './sources.ts';
+
+/** Every check of the engine over what a witness saw. */
+export const indexBusChecks: readonly IndexBusCheck[] = [
+  sentIsTaken,
+  takenIsRouted,
+  wantedIsDelivered,
+  lanesBalance,
+  dropsAreTold,
+  lanesKeepOrder,
+  atMostOnce,
+  payloadIsWhole,
+  keysKeepOrder,
+  slotsAreKept,
+  limitsHold,
+  seatsAreFenced,
+  oneRouter,
+  ...progress,
+];

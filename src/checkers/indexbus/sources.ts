@@ -1,0 +1,70 @@
+import { Findings } from '../findings.ts';
+import type { IndexBusCheck } from './check.ts';
+import { type BusEvent, nameOf } from './events.ts';
+import { Tally } from './tally.ts';
+
+/** A1: nothing that a producer sent is lost on its way to the router, taken twice, or taken before it was sent. */
+export const sentIsTaken: IndexBusCheck = {
+  name: 'A1',
+  claim: 'per producer: sent = taken by the router + source depth; a refused publish appears nowhere else',
+  run(events) {
+    const findings = new Findings('A1');
+    const published = new Set<string>();
+    const taken = new Set<string>();
+    const flushed = new Tally();
+    const count = new Tally();
+    for (const event of events) {
+      if (event.event === 'published') published.add(nameOf(event));
+      else if (event.event === 'flushed') flushed.add(event.producer, event.through - flushed.of(event.producer));
+      else if (event.event === 'taken') {
+        const name = nameOf(event);
+        if (!published.has(name)) findings.add(`message ${name} was taken, and no publish of it was accepted`);
+        if (taken.has(name)) findings.add(`message ${name} was taken twice`);
+        if (event.sequence >= flushed.of(event.producer)) findings.add(`message ${name} was taken before its flush`);
+        if (event.sequence !== count.of(event.producer)) {
+          findings.add(
+            `producer ${event.producer}: message ${count.of(event.producer)} was to be taken, ${event.sequence} was`,
+          );
+        }
+        taken.add(name);
+        count.add(event.producer);
+      } else if (event.event === 'told') sourcesTold(findings, event, flushed, count);
+    }
+    return findings.result(`${taken.size} messages taken of ${published.size} published`);
+  },
+};
+
+function sourcesTold(findings: Findings, told: BusEvent & { event: 'told' }, flushed: Tally, taken: Tally): void {
+  for (const it of told.producers) {
+    if (it.sent !== flushed.of(it.producer)) {
+      findings.add(`producer ${it.producer} sent ${flushed.of(it.producer)}, the bus tells ${it.sent}`);
+    }
+    if (it.taken !== taken.of(it.producer)) {
+      findings.add(`of producer ${it.producer} ${taken.of(it.producer)} were taken, the bus tells ${it.taken}`);
+    }
+  }
+}
+
+/** A2: what nobody wanted is counted as that, and nothing else is. */
+export const takenIsRouted: IndexBusCheck = {
+  name: 'A2',
+  claim: 'taken = routed + drops_no_route',
+  run(events) {
+    const findings = new Findings('A2');
+    const unwanted = new Tally();
+    let looks = 0;
+    for (const event of events) {
+      if (event.event === 'taken' && event.lanes.length + event.groups.length === 0) unwanted.add(event.producer);
+      if (event.event !== 'told') continue;
+      looks += 1;
+      for (const it of event.producers) {
+        if (it.noRoute !== unwanted.of(it.producer)) {
+          findings.add(
+            `nobody wanted ${unwanted.of(it.producer)} messages of producer ${it.producer}, the bus tells ${it.noRoute}`,
+          );
+        }
+      }
+    }
+    return findings.result(`${unwanted.sum} unwanted messages, ${looks} looks`);
+  },
+};

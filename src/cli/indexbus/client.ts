@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { Agent, fetch } from 'undici';
+import type { Method } from '../../engines/route.ts';
+import { UsageError } from '../exit.ts';
+
+/** A router, or nobody, has refused or not answered; ends a command with 1 or 2. */
+export class RouterError extends Error {
+  override readonly name = 'RouterError';
+  readonly code: string;
+  /** Of HTTP; undefined where nobody answered. */
+  readonly status: number | undefined;
+  constructor(code: string, status: number | undefined, message: string) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** How the commands reach a router. */
+export interface RouterClient {
+  /** The body of a good answer. Rejects with `RouterError`. */
+  ask<T>(method: Method, path: string, body?: unknown): Promise<T>;
+}
+
+export interface ClientOptions {
+  /** `http://host:port`, or `host:port`. */
+  readonly url: string;
+  /** File whose first word is a token. */
+  readonly tokenFile: string | undefined;
+  /** File of authorities to trust, PEM. */
+  readonly caFile: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/** A router's HTTP. */
+export function createRouterClient({ url, tokenFile, caFile, timeoutMs }: ClientOptions): RouterClient {
+  const base = (/^https?:\/\//.test(url) ? url : `http://${url}`).replace(/\/+$/, '');
+  const token = tokenFile === undefined ? undefined : read(tokenFile, '--token-file').trim().split(/\s+/)[0];
+  const dispatcher = caFile === undefined ? undefined : new Agent({ connect: { ca: read(caFile, '--ca') } });
+  return {
+    async ask<T>(method: Method, path: string, body?: unknown): Promise<T> {
+      let status: number;
+      let text: string;
+      try {
+        const response = await fetch(`${base}${path}`, {
+          method,
+          headers: {
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          ...(dispatcher === undefined ? {} : { dispatcher }),
+          signal: AbortSignal.timeout(timeoutMs),
+        });
+        status = response.status;
+        text = await response.text();
+      } catch (error) {
+        throw new RouterError('NO_ANSWER', undefined, `${base} does not answer: ${reasonOf(error)}`);
+      }
+      const parsed = text === '' ? undefined : parse(text);
+      if (status < 400) return parsed as T; // the routes' own shapes
+      const { error } = (parsed ?? {}) as { readonly error?: { readonly code?: string; readonly message?: string } };
+      throw new RouterError(error?.code ?? `HTTP_${status}`, status, error?.message ?? `HTTP status ${status}`);
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function read(file: string, option: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option} ${file}: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (typeof cause === 'object' && cause !== null && 'code' in cause) return String(cause.code);
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,413 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import type { AgentView } from '../../engines/indexbus/agents.ts';
+import { busErrorStatus } from '../../engines/indexbus/errors.ts';
+import { explanations } from '../../engines/indexbus/explain.ts';
+import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
+import type { ControlPlaneState } from '../../engines/indexbus/report.ts';
+import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
+import { nearestWord } from '../../host/nearest.ts';
+import { positiveNumber } from '../arguments.ts';
+import { UsageError } from '../exit.ts';
+import { printSlowly } from '../output.ts';
+import { createRouterClient, type RouterClient, RouterError } from './client.ts';
+import { inspectTarget } from './inspectTarget.ts';
+import { tailTopic } from './tail.ts';
+import { agentsText, lanesText, producersText, segmentText, topText, triageText } from './text.ts';
+
+interface CommonFlags {
+  readonly url: string;
+  readonly segment?: string;
+  readonly tokenFile?: string;
+  readonly ca?: string;
+  readonly requestTimeout: number;
+  readonly json?: boolean;
+}
+
+/** Exit codes: done or good; bad or refused; nobody answered. */
+const Exit = { good: 0, bad: 1, undecided: 2 } as const;
+
+/** `hotfire indexbus`: tools of the engine. */
+export function indexbusCommand(): Command {
+  return new Command('indexbus')
+    .summary('tools of the indexbus engine: its lanes, producers, routers, segments')
+    .description(
+      'Tools of the indexbus engine. They ask a router over HTTP; inspect and tail attach to the segment itself.',
+    )
+    .addCommand(topCommand())
+    .addCommand(triageCommand())
+    .addCommand(lanesCommand())
+    .addCommand(producersCommand())
+    .addCommand(laneCommand())
+    .addCommand(producerCommand())
+    .addCommand(detachCommand())
+    .addCommand(agentsCommand())
+    .addCommand(pingCommand())
+    .addCommand(rollCommand())
+    .addCommand(tailCommand())
+    .addCommand(inspectCommand())
+    .addCommand(explainCommand())
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 good; 1 bad, or refused by the router; 2 nobody answered; 64 usage.
+The environment sets the defaults of --url (INDEXBUS_URL) and --token-file (INDEXBUS_TOKEN_FILE).
+
+Examples:
+  $ hotfire indexbus top
+  $ hotfire indexbus triage --url router-1:9109
+  $ hotfire indexbus lane set 3 capacity=8192 drop=oldest
+  $ hotfire indexbus agents --json`,
+    );
+}
+
+/** A command that asks a router; `run` gives the exit code. */
+function asking(
+  name: string,
+  summary: string,
+  examples: readonly string[],
+  run: (client: RouterClient, flags: CommonFlags, words: readonly string[], command: Command) => Promise<number>,
+  words: readonly (readonly [string, string])[] = [],
+): Command {
+  const command = new Command(name)
+    .summary(summary)
+    .description(`${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.`);
+  for (const [word, help] of words) command.argument(word, help);
+  command
+    .option('--url <url>', "the router's HTTP", process.env.INDEXBUS_URL ?? 'http://127.0.0.1:9109')
+    .option('--segment <name>', 'segment of that router (default: the one it has)')
+    .option('--token-file <file>', 'file whose first word is a token', process.env.INDEXBUS_TOKEN_FILE)
+    .option('--ca <file>', 'authorities to trust, PEM')
+    .option('--request-timeout <seconds>', 'how long one request may take', positiveNumber, 10)
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nExamples:${examples.map((words) => `\n  $ hotfire indexbus ${words}`).join('')}`);
+  return command.action(async (...given: unknown[]) => {
+    const flags = command.opts<CommonFlags>();
+    const client = createRouterClient({
+      url: flags.url,
+      tokenFile: flags.tokenFile,
+      caFile: flags.ca,
+      timeoutMs: flags.requestTimeout * 1_000,
+    });
+    // Commander calls with the arguments, the options and the command, in this order; a variadic argument is one list.
+    const texts = given.slice(0, words.length).flat() as readonly string[];
+    try {
+      process.exitCode = await run(client, flags, texts, command);
+    } catch (error) {
+      if (!(error instanceof RouterError)) throw error;
+      process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+      process.exitCode = error.status === undefined ? Exit.undecided : Exit.bad;
+    }
+  });
+}
+
+/** The path of the segment that is meant. */
+async function segmentPath(client: RouterClient, flags: CommonFlags): Promise<{ name: string; path: string }> {
+  const name = flags.segment ?? (await client.ask<readonly { segment: string }[]>('GET', '/v1/segments'))[0]?.segment;
+  if (name === undefined) throw new RouterError('UNKNOWN', 404, 'this process has no segment: is it a control plane?');
+  return { name, path: `/v1/segments/${encodeURIComponent(name)}` };
+}
+
+function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => string): void {
+  process.stdout.write(`${flags.json === true ? JSON.stringify(value, undefined, 2) : text()}\n`);
+}
+
+function topCommand(): Command {
+  const command = asking(
+    'top',
+    'show live lanes, producers, depths and rates',
+    ['top', 'top --every 1', 'top --by producer,topic', 'top --once --json'],
+    async (client, flags) => {
+      const { every, once, by } = command.opts<{ every: number; once?: boolean; by?: string }>();
+      const wanted = (by ?? '').split(',').filter((word) => word !== '');
+      const strange = wanted.find((word) => word !== 'producer' && word !== 'topic' && word !== 'lane');
+      if (strange !== undefined) throw new UsageError(`--by: expected lane, producer or topic, got ${strange}`);
+      const { name, path } = await segmentPath(client, flags);
+      const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
+      for (;;) {
+        const [counters, bottleneck, lanes, producers] = await Promise.all([
+          client.ask<Record<string, number>>('GET', `${path}/counters`),
+          client.ask<Bottleneck>('GET', `${path}/bottleneck`),
+          client.ask<readonly LaneView[]>('GET', `${path}/lanes`),
+          client.ask<readonly (ProducerView & { recent_topics: Record<string, number> })[]>('GET', `${path}/producers`),
+        ]);
+        const has = (word: string): boolean => wanted.length === 0 || wanted.includes(word);
+        const text =
+          flags.json === true
+            ? JSON.stringify({ segment: name, counters, bottleneck, lanes, producers })
+            : [
+                topText(name, counters, bottleneck, has('lane') ? lanes : [], has('producer') ? producers : []),
+                ...(wanted.includes('topic') ? [topicsText(producers)] : []),
+              ].join('\n');
+        await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
+        if (once === true || (!isLive && flags.json !== true)) return Exit.good;
+        await sleep(every * 1_000);
+      }
+    },
+  );
+  return command
+    .option('--every <seconds>', 'how often to look', positiveNumber, 2)
+    .option('--once', 'look once (as it does where nobody watches a terminal, unless --json streams)')
+    .option('--by <list>', 'what to show: lane, producer, topic');
+}
+
+/** Topics of the last messages of each producer. */
+function topicsText(
+  producers: readonly { readonly name: string; readonly recent_topics: Record<string, number> }[],
+): string {
+  const lines = producers.flatMap(({ name, recent_topics: topics }) =>
+    Object.entries(topics).map(([topic, share]) => `  ${name}  ${topic}  ${Math.round(share * 100)} %`),
+  );
+  return ['', 'topics of the last messages:', ...lines].join('\n');
+}
+
+function triageCommand(): Command {
+  return asking(
+    'triage',
+    'say which side is the bottleneck, by what evidence, and what to do next',
+    ['triage', 'triage --json'],
+    async (client, flags) => {
+      const { path } = await segmentPath(client, flags);
+      const verdict = await client.ask<Bottleneck>('GET', `${path}/bottleneck`);
+      print(flags, verdict, () => triageText(verdict));
+      return verdict.side === 'none' ? Exit.good : Exit.bad;
+    },
+  );
+}
+
+function lanesCommand(): Command {
+  return asking('lanes', 'list the lanes: process, depth, age, limits, verdict', ['lanes'], async (client, flags) => {
+    const { path } = await segmentPath(client, flags);
+    const lanes = await client.ask<readonly LaneView[]>('GET', `${path}/lanes`);
+    print(flags, lanes, () => lanesText(lanes));
+    return Exit.good;
+  });
+}
+
+function producersCommand(): Command {
+  return asking(
+    'producers',
+    'list the producers: process, depth, slots, limits',
+    ['producers'],
+    async (client, flags) => {
+      const { path } = await segmentPath(client, flags);
+      const producers = await client.ask<readonly ProducerView[]>('GET', `${path}/producers`);
+      print(flags, producers, () => producersText(producers));
+      return Exit.good;
+    },
+  );
+}
+
+/** `key=value` words as a body: numbers as numbers. */
+export function bodyOfWords(words: readonly string[]): Record<string, string | number> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf('=');
+      if (at < 1) throw new UsageError(`expected key=value, got ${JSON.stringify(word)}`);
+      const value = word.slice(at + 1);
+      return [word.slice(0, at), /^-?\d+$/.test(value) ? Number(value) : value];
+    }),
+  );
+}
+
+function laneCommand(): Command {
+  const set = asking(
+    'set',
+    'change a lane while it lives: lane, drop, capacity, credit_limit, detach_after_ms',
+    ['lane set 3 capacity=8192', 'lane set c1 lane=nonblocking drop=oldest', 'lane set 3 credit_limit=none'],
+    async (client, flags, [lane = '', ...changes]) => {
+      const { path } = await segmentPath(client, flags);
+      const view = await client.ask<LaneView>(
+        'PATCH',
+        `${path}/lanes/${encodeURIComponent(lane)}`,
+        bodyOfWords(changes),
+      );
+      print(flags, view, () => lanesText([view]));
+      return Exit.good;
+    },
+    [
+      ['<lane>', 'its number, or the name of its consumer'],
+      ['<changes...>', 'key=value'],
+    ],
+  );
+  return new Command('lane')
+    .summary('change a lane')
+    .description('Changes a lane.')
+    .addCommand(set)
+    .addHelpText('after', '\nExamples:\n  $ hotfire indexbus lane set 3 capacity=8192');
+}
+
+function producerCommand(): Command {
+  const set = asking(
+    'set',
+    'limit a producer: credit_limit in messages, rate_limit in messages a second',
+    ['producer set 0 rate_limit=50000', 'producer set feed credit_limit=none'],
+    async (client, flags, [seat = '', ...changes]) => {
+      const { path } = await segmentPath(client, flags);
+      const target = `${path}/producers/${encodeURIComponent(seat)}`;
+      const view = await client.ask<ProducerView>('PATCH', target, bodyOfWords(changes));
+      print(flags, view, () => producersText([view]));
+      return Exit.good;
+    },
+    [
+      ['<seat>', 'its number, or its name'],
+      ['<changes...>', 'key=value'],
+    ],
+  );
+  return new Command('producer')
+    .summary('limit a producer')
+    .description('Limits a producer.')
+    .addCommand(set)
+    .addHelpText('after', '\nExamples:\n  $ hotfire indexbus producer set 0 rate_limit=50000');
+}
+
+function detachCommand(): Command {
+  return asking(
+    'detach',
+    'take a lane from its consumer, which gets IB_FENCED',
+    ['detach 3', 'detach c1'],
+    async (client, flags, [lane = '']) => {
+      const { path } = await segmentPath(client, flags);
+      const view = await client.ask<LaneView>('POST', `${path}/lanes/${encodeURIComponent(lane)}/detach`, {});
+      print(flags, view, () => `lane ${view.lane_number}: ${view.state}`);
+      return Exit.good;
+    },
+    [['<lane>', 'its number, or the name of its consumer']],
+  );
+}
+
+function agentsCommand(): Command {
+  const command = asking(
+    'agents',
+    'list the routers of an environment',
+    ['agents', 'agents --environment production --url control-plane:9109', 'agents --json'],
+    async (client, flags) => {
+      const { environment } = command.opts<{ environment: string }>();
+      const agents = await client.ask<readonly AgentView[]>(
+        'GET',
+        `/v1/environments/${encodeURIComponent(environment)}/agents`,
+      );
+      print(flags, agents, () => agentsText(agents));
+      return agents.every(({ state }) => state === 'online') ? Exit.good : Exit.bad;
+    },
+  );
+  return command.option('--environment <name>', 'environment', 'default');
+}
+
+interface RegionHealth {
+  readonly region: string;
+  readonly status: string;
+  readonly routers: readonly AgentView[];
+  readonly control_plane: ControlPlaneState | null;
+}
+
+function pingCommand(): Command {
+  const command = asking(
+    'ping',
+    'say whether the control plane is reached from a region, and how its routers are',
+    ['ping --region eu --url router-1:9109', 'ping --region eu --url control-plane:9109 --json'],
+    async (client, flags) => {
+      const { region } = command.opts<{ region: string }>();
+      const health = await client.ask<RegionHealth>('GET', `/v1/regions/${encodeURIComponent(region)}/health`);
+      print(flags, health, () => pingText(health));
+      const reached = health.control_plane?.reachable !== false;
+      return health.status === 'ok' && reached ? Exit.good : Exit.bad;
+    },
+  );
+  return command.requiredOption('--region <name>', 'region');
+}
+
+function pingText({ region, status, routers, control_plane: plane }: RegionHealth): string {
+  const trip = plane?.round_trip_ms;
+  const contact =
+    plane === null
+      ? 'this router reports to no control plane'
+      : plane.reachable
+        ? `control plane ${plane.address} answers${trip === null || trip === undefined ? '' : ` in ${trip.toFixed(1)} ms`}`
+        : `control plane ${plane.address} is not reached: ${plane.failure}`;
+  return [`region ${region}: ${status}`, contact, '', agentsText(routers)].join('\n');
+}
+
+function rollCommand(): Command {
+  return asking(
+    'roll',
+    'build the next generation of the segment, with new sizes; participants move there',
+    ['roll slots_per_producer=16384', 'roll lane_ring=65536 slot_bytes=512'],
+    async (client, flags, sizes) => {
+      const { path } = await segmentPath(client, flags);
+      const rolled = await client.ask<{ segment: string; generation: number }>(
+        'POST',
+        `${path}/roll`,
+        bodyOfWords(sizes),
+      );
+      print(flags, rolled, () => `${rolled.segment}: generation ${rolled.generation} is being built`);
+      return Exit.good;
+    },
+    [['[sizes...]', 'key=value: producers_max, lanes_max, slots_per_producer, slot_bytes, lane_ring, topics_max']],
+  );
+}
+
+function tailCommand(): Command {
+  const command = new Command('tail')
+    .summary('print the messages of a topic as they come')
+    .description(
+      'Prints the messages of a topic, or of a pattern, as they come: takes a lane that does not block and loses what it cannot keep up with.',
+    )
+    .argument('<topic>', 'topic or pattern: orders.created, orders.>')
+    .option('--segment <name>', 'segment', 'bus')
+    .option('--directory <path>', "the segment's directory, where it is not the machine's own")
+    .option('--count <n>', 'end after so many messages', positiveNumber)
+    .option('--json', 'print a JSON line a message, its payload in base64')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  $ hotfire indexbus tail 'orders.>'\n  $ hotfire indexbus tail orders.created --count 10 --json`,
+    );
+  return command.action(async (topic: string) => {
+    const flags = command.opts<{ segment: string; directory?: string; count?: number; json?: boolean }>();
+    await tailTopic(topic, { ...flags, host: hostname() });
+  });
+}
+
+function inspectCommand(): Command {
+  const command = new Command('inspect')
+    .summary('read a segment, or a copy of one, without taking part')
+    .description('Reads a segment, or a file that is a copy of one, without taking part: also of a dead router.')
+    .argument('<segment>', 'name of a segment, or a file')
+    .option('--directory <path>', "the segment's directory, where it is not the machine's own")
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ hotfire indexbus inspect bus\n  $ hotfire indexbus inspect ./bus.copy --json',
+    );
+  return command.action(async (target: string) => {
+    const flags = command.opts<{ directory?: string; json?: boolean }>();
+    const description = await inspectTarget(target, flags.directory);
+    print(flags, description, () => segmentText(description));
+    if (description.problems.length > 0) process.exitCode = Exit.bad;
+  });
+}
+
+function explainCommand(): Command {
+  const command = new Command('explain')
+    .summary('say what an error code means, and what is done about it')
+    .description('Says what an error code means, and what is done about it.')
+    .argument('<code>', 'IB_FENCED, or FENCED')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ hotfire indexbus explain IB_NO_SEAT');
+  return command.action((given: string) => {
+    const wanted = given.toUpperCase().startsWith('IB_') ? given.toUpperCase() : `IB_${given.toUpperCase()}`;
+    const entry = Object.entries(explanations).find(([code]) => code === wanted);
+    if (entry === undefined) {
+      const nearest = nearestWord(wanted, Object.keys(busErrorStatus));
+      const hint =
+        nearest === undefined
+          ? `expected one of ${Object.keys(busErrorStatus).join(', ')}`
+          : `did you mean ${nearest}?`;
+      throw new UsageError(`no code ${given}; ${hint}`);
+    }
+    const [code, { means, do: todo }] = entry;
+    const flags = command.opts<{ json?: boolean }>();
+    print(flags, { code, means, do: todo }, () => `${code}\n  ${means}\n  ${todo}`);
+  });
+}

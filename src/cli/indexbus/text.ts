@@ -1,0 +1,176 @@
+import type { AgentView } from '../../engines/indexbus/agents.ts';
+import type { SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
+import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
+import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
+import { formatBytes, formatMillis, formatTable } from '../format.ts';
+
+/** What the commands print for people. Nothing in here prints. */
+
+type Rates = Readonly<Record<string, number>>;
+
+/** `1.2 M/s`. */
+export function perSecond(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M/s`;
+  if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k/s`;
+  return `${value.toFixed(value < 10 ? 1 : 0)} /s`;
+}
+
+const shownRates = ['sent', 'routed', 'delivered', 'recv', 'drops', 'credit_waits', 'detaches'] as const;
+
+/** One picture of a segment. */
+export function topText(
+  segment: string,
+  counters: Rates,
+  bottleneck: Bottleneck,
+  lanes: readonly LaneView[],
+  producers: readonly ProducerView[],
+): string {
+  const rates = shownRates.map((name) => `${name} ${perSecond(counters[`${name}/sec`] ?? 0)}`).join('  ');
+  const busy = Math.round((counters.router_busy_ratio ?? 0) * 100);
+  return [
+    `${segment}  qdepth ${counters.qdepth ?? 0}  router busy ${busy} %  bottleneck ${bottleneck.side}`,
+    rates,
+    '',
+    lanesText(lanes),
+    '',
+    producersText(producers),
+  ].join('\n');
+}
+
+const dash = (text: string): string => (text === '' ? '-' : text);
+const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
+const seconds = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} s`);
+
+export function lanesText(lanes: readonly LaneView[]): string {
+  if (lanes.length === 0) return 'no lanes';
+  return formatTable([
+    [
+      'lane',
+      'name',
+      'subscription',
+      'pid',
+      'verdict',
+      'depth',
+      'capacity',
+      'credit',
+      'mode',
+      'oldest',
+      'drops',
+      'cpu',
+      'rss',
+    ],
+    ...lanes.map((it) => [
+      String(it.lane_number),
+      dash(it.name),
+      dash(it.subscription),
+      String(it.pid ?? '-'),
+      it.state === 'live' ? it.verdict : it.state,
+      String(it.depth),
+      String(it.capacity),
+      String(it.credit_limit),
+      it.lane === 'blocking' ? 'blocking' : it.drop,
+      it.depth === 0 ? '-' : formatMillis(it.oldest_ms),
+      String(it.drops),
+      seconds(it.cpu_seconds),
+      bytes(it.rss_bytes),
+    ]),
+  ]);
+}
+
+export function producersText(producers: readonly ProducerView[]): string {
+  if (producers.length === 0) return 'no producers';
+  return formatTable([
+    [
+      'seat',
+      'name',
+      'pid',
+      'verdict',
+      'depth',
+      'free',
+      'sent',
+      'credit',
+      'rate',
+      'waits',
+      'refused',
+      'no route',
+      'cpu',
+      'rss',
+    ],
+    ...producers.map((it) => [
+      String(it.seat),
+      dash(it.name),
+      String(it.pid ?? '-'),
+      it.state === 'live' ? it.verdict : it.state,
+      String(it.depth),
+      String(it.free_slots),
+      String(it.sent),
+      String(it.credit_limit),
+      String(it.rate_limit),
+      String(it.credit_waits),
+      String(it.publish_refused),
+      String(it.no_route),
+      seconds(it.cpu_seconds),
+      bytes(it.rss_bytes),
+    ]),
+  ]);
+}
+
+export function triageText({ side, evidence, next }: Bottleneck): string {
+  const what = {
+    downstream: 'downstream: consumers do not keep up',
+    internal: 'internal: the router does not keep up',
+    upstream: 'upstream: producers wait',
+    none: 'no bottleneck',
+  }[side];
+  return [what, ...evidence.map((line) => `  ${line}`), ...next.map((line) => `next: ${line}`)].join('\n');
+}
+
+export function agentsText(
+  agents: readonly Pick<
+    AgentView,
+    'router_id' | 'region' | 'segment' | 'host' | 'version' | 'duty' | 'state' | 'last_report_ms'
+  >[],
+): string {
+  if (agents.length === 0) return 'no agents';
+  return formatTable([
+    ['router_id', 'state', 'region', 'segment', 'host', 'version', 'duty', 'last report'],
+    ...agents.map((it) => [
+      it.router_id,
+      it.state,
+      dash(it.region),
+      dash(it.segment),
+      dash(it.host),
+      dash(it.version),
+      it.duty,
+      it.last_report_ms === null ? 'never' : formatMillis(it.last_report_ms),
+    ]),
+  ]);
+}
+
+export function segmentText(it: SegmentDescription): string {
+  const seat = (kind: string) => (row: SegmentDescription['lanes'][number]) => [
+    kind,
+    String(row.seat),
+    row.state,
+    dash(row.name),
+    String(row.pid),
+    String(row.depth),
+    String(row.under_way),
+    row.frozen ? 'stopped' : '',
+  ];
+  return [
+    `${it.segment} generation ${it.generation}, ${it.state}, ${formatBytes(it.bytes)}, router epoch ${it.router_epoch}`,
+    it.commit_pending
+      ? 'a commit was sealed and not applied to its end: the next router finishes it'
+      : 'no commit is pending',
+    `${it.topics.length} topics; subscriptions: ${it.subscriptions.join(', ') || 'none'}`,
+    '',
+    formatTable([
+      ['kind', 'seat', 'state', 'name', 'pid', 'depth', 'under way', ''],
+      ...it.producers.map(seat('producer')),
+      ...it.lanes.map(seat('lane')),
+    ]),
+    '',
+    it.problems.length === 0 ? 'nothing that cannot be' : it.problems.join('\n'),
+  ].join('\n');
+}

@@ -1,0 +1,295 @@
+import type { Host } from '../../host/host.ts';
+import { attach } from './attachments.ts';
+import { Consumer, type OpenConsumerLine } from './busConsumer.ts';
+import { type OpenProducerLine, Producer } from './busProducer.ts';
+import type { Subscription } from './commands.ts';
+import { closeConsumerLine, openConsumerLine } from './consumerLine.ts';
+import { describeSegment, type SegmentDescription } from './describeSegment.ts';
+import { BusError } from './errors.ts';
+import { type Attachment, type HeldSeat, join } from './join.ts';
+import { payloadBytesMax, subscriptionsMax, topicNameBytes } from './layout.ts';
+import { leave } from './leave.ts';
+import { MessageBatch, topicsPerSegment } from './messageBatch.ts';
+import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
+import { isTopicName } from './patterns.ts';
+import type { TopicId } from './producer.ts';
+import { closeProducerLine, type LineOptions, openProducerLine } from './producerLine.ts';
+import { requestSubscription, requestTopic } from './requests.ts';
+import { RollWatch } from './roll.ts';
+import type { SegmentPlace } from './segment.ts';
+import { readSubscription } from './subscriptions.ts';
+import { readTopics } from './topics.ts';
+
+export interface BusOptions {
+  readonly host: Host;
+  /** Name of the segment; or `segments`. */
+  readonly segment?: string;
+  /** Names of several, each with a router of its own: topics are spread over them by hash. The same names in the same order everywhere. */
+  readonly segments?: readonly string[];
+  /** Directory of the segments' files. Default the machine's own. */
+  readonly directory?: string;
+  /** How long to wait for a segment, a router, a seat. Default 5000. */
+  readonly attachTimeoutMs?: number;
+  /** Looks without rest before a wait sleeps: worth it only where every spinning thread has a core of its own. Default 0. */
+  readonly spins?: number;
+  /** Runs a function when the current turn of the caller is over: unflushed messages are flushed there. Default `queueMicrotask`. */
+  readonly atEndOfTurn?: (run: () => void) => void;
+}
+
+export interface ProducerOptions {
+  /** Shown to operators. Default `producer`. */
+  readonly name?: string;
+  /** Messages under way, below the segment's slots. Default as many as there are slots. */
+  readonly creditLimit?: number;
+  /** Messages after which the router is told, 1 or more. Default 64. */
+  readonly flushEvery?: number;
+  /** Writes a check word over each payload. Default false. */
+  readonly checked?: boolean;
+}
+
+export interface ConsumerOptions {
+  readonly subscription: string;
+  /** Shown to operators. Default the subscription's name. */
+  readonly name?: string;
+  /** Most messages of one receive. Default 256. */
+  readonly batch?: number;
+  /** The subscription, made where there is none of the name. One that is there stays as it is. */
+  readonly declare?: Subscription;
+  /** Compares the check words of checked producers' payloads. Default false. */
+  readonly checked?: boolean;
+}
+
+/** Most bytes that an iteration's batch has room for, if that is more than one message. */
+const iteratedBytesMax = 4 * 1024 * 1024;
+const defaultAttachTimeoutMs = 5000;
+
+/** Attaches to a bus. Rejects with `BusError`: IB_NO_SEGMENT after `attachTimeoutMs`, or what is wrong with a segment. */
+export async function openBus(options: BusOptions): Promise<Bus> {
+  const names = options.segments ?? (options.segment === undefined ? [] : [options.segment]);
+  if (names.length === 0) throw new BusError('IB_BAD_CONFIG', 'name the segment of the bus, or its segments');
+  const places = names.map((name): SegmentPlace => {
+    const place = { shm: options.host.shm, name };
+    return options.directory === undefined ? place : { ...place, directory: options.directory };
+  });
+  const timeoutMs = options.attachTimeoutMs ?? defaultAttachTimeoutMs;
+  const attached: Attachment[] = [];
+  try {
+    for (const place of places) attached.push(await attach(options.host, place, timeoutMs));
+  } catch (error) {
+    for (const { segment } of attached) segment.region.close();
+    throw error;
+  }
+  return new Bus(options, places, attached);
+}
+
+/** A process's way onto the bus. */
+export class Bus {
+  readonly #host: Host;
+  readonly #options: BusOptions;
+  readonly #attachTimeoutMs: number;
+  readonly #mutants: IndexbusMutantFlags;
+  readonly #watch: RollWatch;
+  /** Numbers of topics by name, of each segment. */
+  readonly #topics: Map<string, number>[];
+  readonly #lines = new Set<Producer | Consumer>();
+  /** Requests to the router of each segment, one after the other. */
+  readonly #asking: Promise<unknown>[];
+  #closed = false;
+
+  /** Made by `openBus`. */
+  constructor(options: BusOptions, places: readonly SegmentPlace[], attached: readonly Attachment[]) {
+    this.#host = options.host;
+    this.#options = options;
+    this.#attachTimeoutMs = options.attachTimeoutMs ?? defaultAttachTimeoutMs;
+    this.#mutants = plantedIn(options.host.telemetry);
+    this.#topics = attached.map(() => new Map());
+    this.#asking = attached.map(() => Promise.resolve());
+    this.#watch = new RollWatch(options.host, places, attached, this.#lines);
+  }
+
+  /** Takes a producer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_BAD_CONFIG, IB_CLOSED. */
+  async producer(options: ProducerOptions = {}): Promise<Producer> {
+    this.#check();
+    const lineOptions = {
+      ...this.#lineOptions(options.name ?? 'producer'),
+      flushEvery: whole('flushEvery', options.flushEvery ?? 64, 1),
+      creditLimit: whole('creditLimit', options.creditLimit ?? 0, 0),
+      checked: options.checked ?? false,
+      atEndOfTurn: this.#options.atEndOfTurn ?? queueMicrotask,
+    };
+    const open: OpenProducerLine = (attachment, prefer) => openProducerLine(attachment, lineOptions, prefer);
+    const lines = await this.#inEach(
+      (attachment) => open(attachment),
+      (line) => closeProducerLine(line, 0),
+    );
+    const producer = new Producer(this.#host.clock, lines, open, (it) => this.#lines.delete(it));
+    this.#lines.add(producer);
+    return producer;
+  }
+
+  /** Takes a consumer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_UNKNOWN_TOPIC for a subscription that nobody declared. */
+  async consumer(options: ConsumerOptions): Promise<Consumer> {
+    this.#check();
+    const batch = whole('batch', options.batch ?? 256, 1);
+    const lineOptions = {
+      ...this.#lineOptions(options.name ?? options.subscription),
+      batch,
+      checked: options.checked ?? false,
+    };
+    const open: OpenConsumerLine = async (attachment, prefer) => {
+      const record = await this.#recordOf(attachment, options);
+      return openConsumerLine(attachment, { ...lineOptions, record }, prefer);
+    };
+    const lines = await this.#inEach(
+      (attachment) => open(attachment),
+      (line) => closeConsumerLine(line, 0),
+    );
+    const consumer = new Consumer(
+      this.#host,
+      lines,
+      batch,
+      () => this.#iterated(batch),
+      open,
+      (segment) => this.#watch.attachment(segment),
+      (it) => this.#lines.delete(it),
+    );
+    this.#lines.add(consumer);
+    return consumer;
+  }
+
+  /** Opens a line in each segment; where one cannot be, those before are closed. */
+  async #inEach<T>(open: (attachment: Attachment) => Promise<T>, close: (line: T) => Promise<unknown>): Promise<T[]> {
+    const lines: T[] = [];
+    try {
+      for (let segment = 0; segment < this.#watch.count; segment += 1) {
+        lines.push(await open(this.#watch.attachment(segment)));
+      }
+    } catch (error) {
+      await Promise.all(lines.map(close));
+      throw error;
+    }
+    return lines;
+  }
+
+  #lineOptions(name: string): LineOptions {
+    return {
+      name,
+      attachTimeoutMs: this.#attachTimeoutMs,
+      spins: this.#options.spins ?? 0,
+      mutants: this.#mutants,
+    };
+  }
+
+  #iterated(batch: number): MessageBatch {
+    const { sizes } = this.#watch.attachment(0).segment.layout;
+    const one = payloadBytesMax(sizes);
+    return new MessageBatch(batch, Math.max(one, Math.min(batch * one, iteratedBytesMax)));
+  }
+
+  /**
+   * The topic of this name, as messages carry it; made where the router makes topics by itself. Rejects with IB_UNKNOWN_TOPIC, IB_TOPICS_FULL,
+   * IB_BAD_CONFIG for a name that is none, IB_NO_ROUTER.
+   */
+  async topic(name: string): Promise<TopicId> {
+    this.#check();
+    if (!isTopicName(name)) {
+      throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
+        expected: `1 to ${topicNameBytes} characters: letters, digits, _ and -, in parts that dots join`,
+        got: JSON.stringify(name),
+      });
+    }
+    const segment = segmentOf(name, this.#watch.count);
+    return segment * topicsPerSegment + (this.#knownTopic(segment, name) ?? (await this.#newTopic(segment, name)));
+  }
+
+  #knownTopic(segment: number, name: string): number | undefined {
+    const cached = this.#topics[segment]?.get(name);
+    if (cached !== undefined) return cached;
+    const { region, layout } = this.#watch.attachment(segment).segment;
+    const topics = readTopics(region, layout);
+    this.#topics[segment] = topics;
+    return topics.get(name);
+  }
+
+  #newTopic(segment: number, name: string): Promise<number> {
+    const attachment = this.#watch.attachment(segment);
+    return this.#ask(attachment, (seat) => requestTopic(attachment, seat, name, this.#attachTimeoutMs));
+  }
+
+  /** Record of a consumer's subscription; declared where it can be and has to be. */
+  async #recordOf(attachment: Attachment, { subscription: name, declare }: ConsumerOptions): Promise<number> {
+    const { region, layout } = attachment.segment;
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      if (readSubscription(region, layout, record)?.subscription.name === name) return record;
+    }
+    if (declare === undefined) {
+      throw new BusError(
+        'IB_UNKNOWN_TOPIC',
+        `there is no subscription ${name}: declare it, or add it to the router's configuration`,
+      );
+    }
+    if (declare.name !== name) {
+      throw new BusError('IB_BAD_CONFIG', 'a consumer declares the subscription that it reads', {
+        expected: name,
+        got: declare.name,
+      });
+    }
+    return this.#ask(attachment, (seat) => requestSubscription(attachment, seat, declare, this.#attachTimeoutMs));
+  }
+
+  /** Asks the router through a seat of its own, taken for as long as the answer needs. Others that ask in the same segment wait. */
+  #ask(attachment: Attachment, ask: (seat: HeldSeat) => Promise<number>): Promise<number> {
+    const run = async (): Promise<number> => {
+      const name = 'asks';
+      const seat = await join(attachment, { kind: 'producer', name, attachTimeoutMs: this.#attachTimeoutMs });
+      try {
+        return await ask(seat);
+      } finally {
+        await leave(attachment, seat, this.#attachTimeoutMs);
+      }
+    };
+    const segment =
+      Array.from(this.#asking, (_, index) => index).find((index) => this.#watch.attachment(index) === attachment) ?? 0;
+    const answer = (this.#asking[segment] ?? Promise.resolve()).then(run, run);
+    this.#asking[segment] = answer;
+    return answer;
+  }
+
+  /**
+   * What the words of a segment say, read without taking part.
+   *
+   * @param segment which of the bus's segments; default the first
+   */
+  inspect(segment = 0): SegmentDescription {
+    this.#check();
+    return describeSegment(this.#watch.attachment(segment).segment);
+  }
+
+  #check(): void {
+    if (this.#closed) throw new BusError('IB_CLOSED', 'the bus is closed: open it again');
+  }
+
+  /** Closes producers and consumers, waiting for the routers up to five seconds, and detaches. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([...this.#lines].map((line) => line.close()));
+    await Promise.allSettled(this.#asking);
+    this.#watch.close();
+  }
+}
+
+/** Which segment has a topic: FNV-1a over its name. */
+function segmentOf(name: string, segments: number): number {
+  let hash = 0x811c_9dc5;
+  for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x0100_0193);
+  return (hash >>> 0) % segments;
+}
+
+function whole(key: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
+  throw new BusError('IB_BAD_CONFIG', `${key} is no such number`, {
+    expected: `a whole number from ${least}`,
+    got: String(value),
+  });
+}

@@ -1,0 +1,175 @@
+import type { Host } from '../../host/host.ts';
+import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
+import { BusError, FencedError } from './errors.ts';
+import type { Attachment } from './join.ts';
+import { Header, SegmentState } from './layout.ts';
+import type { MessageBatch } from './messageBatch.ts';
+import type { Follower } from './roll.ts';
+
+/** How long a close waits for the router, in milliseconds. */
+const drainTimeoutMs = 5000;
+/** Where a thread that blocks has several lanes to look at: how long it looks at none. */
+const severalBoundMs = 1;
+
+export type OpenConsumerLine = (attachment: Attachment, prefer?: number) => Promise<ConsumerLine>;
+
+/** A consumer of one subscription on a bus: a lane in each of its segments. */
+export class Consumer implements AsyncIterable<MessageBatch>, Follower {
+  readonly #host: Host;
+  readonly #lines: ConsumerLine[];
+  readonly #batch: number;
+  readonly #iterated: () => MessageBatch;
+  readonly #open: OpenConsumerLine;
+  readonly #current: (segment: number) => Attachment;
+  readonly #onClose: (consumer: Consumer) => void;
+  #closed = false;
+  /** Segment to ask first. */
+  #next = 0;
+
+  /**
+   * Made by `Bus.consumer`.
+   *
+   * @param iterated makes the batch of an iteration
+   * @param open takes a seat in an attached segment
+   * @param current where seats of a segment are taken now
+   */
+  constructor(
+    host: Host,
+    lines: readonly ConsumerLine[],
+    batch: number,
+    iterated: () => MessageBatch,
+    open: OpenConsumerLine,
+    current: (segment: number) => Attachment,
+    onClose: (consumer: Consumer) => void,
+  ) {
+    this.#host = host;
+    this.#lines = [...lines];
+    this.#batch = batch;
+    this.#iterated = iterated;
+    this.#open = open;
+    this.#current = current;
+    this.#onClose = onClose;
+  }
+
+  /** Epoch of its seat, in the first segment: grows with each holder of the seat. */
+  get epoch(): number {
+    return this.#lines[0]?.seat.epoch ?? 0;
+  }
+
+  /**
+   * Takes what there is, up to a batch, and ends what was received before. Returns how many, of one segment: 0 for nothing. Throws
+   * IB_FENCED, IB_CLOSED, IB_BATCH_TOO_SMALL, IB_CORRUPT.
+   */
+  receive(into: MessageBatch): number {
+    const most = this.#host.telemetry.buggify('short-receive') ? 1 : this.#batch;
+    const { length } = this.#lines;
+    let count = 0;
+    for (let turn = 0; turn < length && count === 0; turn += 1) {
+      const segment = this.#next;
+      this.#next = segment + 1 < length ? segment + 1 : 0;
+      const line = this.#lines[segment];
+      if (line === undefined) continue;
+      count = line.receiver.receive(into, most);
+      into.comeFrom(segment);
+    }
+    return count;
+  }
+
+  /** Says that the application is through with everything received. */
+  ack(): void {
+    for (const line of this.#lines) line.head.ack();
+  }
+
+  /** Waits until `receive` has something to say; false if not after `timeoutMs`, default for ever. */
+  async ready(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const deadline = this.#host.clock.now() + timeoutMs;
+    for (;;) {
+      const lines = [...this.#lines];
+      const left = deadline - this.#host.clock.now();
+      // Those that lose the race end at their bound, or with the next message.
+      const found = await Promise.race(lines.map((line) => line.waiting.until(left)));
+      if (!found) return false;
+      // The end of a line that a roll has put another one in the place of is no news.
+      if (lines.some((line, segment) => line === this.#lines[segment] && line.head.hasNews())) return true;
+    }
+  }
+
+  /** The same for a thread that may block. Several segments are looked at each millisecond. */
+  readySync(timeoutMs = Number.POSITIVE_INFINITY): boolean {
+    const [only, ...others] = this.#lines;
+    if (only === undefined) return false;
+    if (others.length === 0) return only.waiting.untilSync(timeoutMs);
+    const deadline = this.#host.clock.now() + timeoutMs;
+    for (;;) {
+      if (this.#lines.some((line) => line.head.hasNews())) return true;
+      const left = deadline - this.#host.clock.now();
+      if (!(left > 0)) return false;
+      if (only.waiting.untilSync(Math.min(left, severalBoundMs))) return true;
+    }
+  }
+
+  /**
+   * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
+   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted.
+   */
+  async reattach(): Promise<{ readonly missed: number }> {
+    let missed = 0;
+    for (const [segment, line] of this.#lines.entries()) {
+      if (!line.head.isFenced) continue;
+      const successor = await this.#open(this.#current(segment));
+      missed += line.head.missed;
+      this.#lines[segment] = successor;
+    }
+    return { missed };
+  }
+
+  /** Batches as they come, in one object that is filled again and again; ends with `close`. Throws as `receive` does. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<MessageBatch, void, undefined> {
+    const batch = this.#iterated();
+    for (;;) {
+      try {
+        if (this.receive(batch) > 0) yield batch;
+        else await this.ready();
+      } catch (error) {
+        if (error instanceof BusError && !(error instanceof FencedError) && error.code === 'IB_CLOSED') return;
+        throw error;
+      }
+    }
+  }
+
+  #line(segment: number): ConsumerLine {
+    const line = this.#lines[segment];
+    if (line === undefined) throw new Error(`a consumer has no segment ${segment}`);
+    return line;
+  }
+
+  attachmentOf(segment: number): Attachment {
+    return this.#line(segment).attachment;
+  }
+
+  /** A consumer goes when nothing is routed in its segment any more and it has taken everything. */
+  mayFollow(segment: number): boolean {
+    const { head, attachment } = this.#line(segment);
+    const state = Atomics.load(attachment.segment.words, Header.state);
+    return !this.#closed && !head.isFenced && state === SegmentState.retired && !head.hasNews();
+  }
+
+  async follow(segment: number, to: Attachment): Promise<void> {
+    const former = this.#line(segment);
+    const next = await this.#open(to, former.seat.place.number);
+    if (this.#closed) {
+      await closeConsumerLine(next, drainTimeoutMs);
+      return;
+    }
+    this.#lines[segment] = next;
+    await closeConsumerLine(former, drainTimeoutMs);
+  }
+
+  /** Ends what was received, gives the seats back and waits up to five seconds until the routers have taken back the rest. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose(this);
+    await Promise.all(this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)));
+  }
+}

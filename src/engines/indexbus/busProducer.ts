@@ -1,0 +1,189 @@
+import type { Clock } from '../../host/clock.ts';
+import { BusError } from './errors.ts';
+import type { Attachment } from './join.ts';
+import { topicsPerSegment } from './messageBatch.ts';
+import type { Publisher, TopicId } from './producer.ts';
+import { closeProducerLine, type ProducerLine } from './producerLine.ts';
+import type { Follower } from './roll.ts';
+
+export type OpenProducerLine = (attachment: Attachment, prefer?: number) => Promise<ProducerLine>;
+
+/** How long the end of a line waits for its router, where nothing else is said, in milliseconds. */
+const defaultDrainMs = 5000;
+/** Time between two looks at whether a reserved slot is committed. */
+const reservedLookMs = 1;
+
+/** A producer on a bus: one ordered stream in each of its segments. */
+export class Producer implements Follower {
+  readonly #clock: Clock;
+  readonly #lines: ProducerLine[];
+  /** Of the lines, for the hot path. */
+  readonly #publishers: Publisher[];
+  readonly #open: OpenProducerLine;
+  readonly #onClose: (producer: Producer) => void;
+  #closed = false;
+  /** Segment of the slot that is reserved. */
+  #reservedIn = 0;
+
+  /**
+   * Made by `Bus.producer`.
+   *
+   * @param open takes a seat in an attached segment
+   */
+  constructor(
+    clock: Clock,
+    lines: readonly ProducerLine[],
+    open: OpenProducerLine,
+    onClose: (producer: Producer) => void,
+  ) {
+    this.#clock = clock;
+    this.#open = open;
+    this.#lines = [...lines];
+    this.#publishers = lines.map((line) => line.publisher);
+    this.#onClose = onClose;
+  }
+
+  /**
+   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED.
+   *
+   * @param key of a keyed subscription, any 32-bit number; default 0
+   */
+  publish(topic: TopicId, payload: Uint8Array, key = 0): boolean {
+    return this.#of(topic).publish(topic & (topicsPerSegment - 1), payload, key);
+  }
+
+  /** Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. */
+  publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
+    return this.#of(topic).publishWords(topic & (topicsPerSegment - 1), words, from, count, key);
+  }
+
+  #of(topic: TopicId): Publisher {
+    const publisher = topic >>> 0 === topic ? this.#publishers[topic >>> 16] : undefined;
+    if (publisher !== undefined) return publisher;
+    throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
+      expected: `a topic of one of ${this.#lines.length} segments`,
+      got: String(topic),
+    });
+  }
+
+  /**
+   * Keeps a slot for a payload that is written in place: the number of its first word in `words`, -1 without credit. Throws IB_RESERVED while one
+   * is kept, IB_TOO_LARGE.
+   *
+   * @param topic needed where the bus has several segments: says in which of them
+   */
+  reserve(byteLength: number, topic?: TopicId): number {
+    if (topic === undefined && this.#lines.length > 1) {
+      throw new BusError('IB_BAD_CONFIG', 'the bus has several segments: say for which topic the slot is reserved');
+    }
+    const into = this.#of(topic ?? 0);
+    const open = this.#publishers[this.#reservedIn];
+    const word = open !== into && open?.isReserved === true ? open.reserve(byteLength) : into.reserve(byteLength);
+    this.#reservedIn = this.#publishers.indexOf(into);
+    return word;
+  }
+
+  /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
+  commit(topic: TopicId, byteLength: number, key = 0): void {
+    const into = this.#of(topic);
+    if (into !== this.#publishers[this.#reservedIn] && this.#publishers[this.#reservedIn]?.isReserved === true) {
+      throw new BusError('IB_RESERVED', 'the slot is reserved for a topic of another segment', {
+        expected: `a topic of segment ${this.#reservedIn}`,
+        got: String(topic),
+      });
+    }
+    into.commit(topic & (topicsPerSegment - 1), byteLength, key);
+  }
+
+  /** The words into which a reserved slot is written. Look them up after each reserve: a roll puts others in their place. */
+  get words(): Int32Array {
+    const publisher = this.#publishers[this.#reservedIn];
+    if (publisher === undefined) throw new Error('a producer has a segment at least');
+    return publisher.words;
+  }
+
+  /** Messages that can be published before one is refused, of the segment with the fewest. */
+  get credit(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const publisher of this.#publishers) least = Math.min(least, publisher.credit);
+    return least;
+  }
+
+  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile. */
+  flush(): void {
+    for (const publisher of this.#publishers) publisher.flush();
+  }
+
+  /** Waits until every segment takes a message, or `publish` would throw; false if not after `timeoutMs`, default for ever. */
+  async ready(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const deadline = this.#clock.now() + timeoutMs;
+    this.#flushQuietly();
+    for (let index = 0; index < this.#lines.length; ) {
+      const line = this.#line(index);
+      if (!line.publisher.hasNews()) {
+        line.publisher.countWait();
+        if (!(await line.waiting.until(deadline - this.#clock.now()))) return false;
+      }
+      // A roll may have put another line in its place.
+      if (line === this.#lines[index]) index += 1;
+    }
+    return true;
+  }
+
+  /** The same for a thread that may block. */
+  readySync(timeoutMs = Number.POSITIVE_INFINITY): boolean {
+    const deadline = this.#clock.now() + timeoutMs;
+    this.#flushQuietly();
+    for (const line of this.#lines) {
+      if (line.publisher.hasNews()) continue;
+      line.publisher.countWait();
+      if (!line.waiting.untilSync(deadline - this.#clock.now())) return false;
+    }
+    return true;
+  }
+
+  /** What is not flushed never comes back as credit. A fence that is met is told by the next `publish`. */
+  #flushQuietly(): void {
+    for (const publisher of this.#publishers) publisher.flushQuietly();
+  }
+
+  #line(index: number): ProducerLine {
+    const line = this.#lines[index];
+    if (line === undefined) throw new Error(`a producer has no segment ${index}`);
+    return line;
+  }
+
+  attachmentOf(segment: number): Attachment {
+    return this.#line(segment).attachment;
+  }
+
+  /** A producer goes as soon as its segment drains, unless it has lost its seat. */
+  mayFollow(segment: number): boolean {
+    return !this.#closed && !this.#line(segment).publisher.isEnded;
+  }
+
+  async follow(segment: number, to: Attachment): Promise<void> {
+    const former = this.#line(segment);
+    const next = await this.#open(to, former.seat.place.number);
+    while (former.publisher.isReserved && !this.#closed) await this.#clock.sleep(reservedLookMs);
+    if (this.#closed) {
+      await closeProducerLine(next, defaultDrainMs);
+      return;
+    }
+    this.#lines[segment] = next;
+    this.#publishers[segment] = next.publisher;
+    await closeProducerLine(former, defaultDrainMs);
+  }
+
+  /**
+   * Flushes, gives the seats back and waits until the routers have taken everything.
+   *
+   * @param options.drainTimeoutMs default 5000; after it the routers go on by themselves
+   */
+  async close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose(this);
+    await Promise.all(this.#lines.map((line) => closeProducerLine(line, options.drainTimeoutMs ?? defaultDrainMs)));
+  }
+}

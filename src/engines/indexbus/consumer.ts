@@ -1,0 +1,154 @@
+import type { Region } from '../../host/sharedMemory.ts';
+import { bytesOf, descriptorWords, ownerOf, slotOf } from './descriptor.ts';
+import { BusError } from './errors.ts';
+import type { LaneHead } from './laneHead.ts';
+import { type Layout, payloadBytesMax, Slot, slotHeaderWords } from './layout.ts';
+import type { MessageBatch } from './messageBatch.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
+import { payloadCheck } from './payloadCheck.ts';
+import { Point } from './points.ts';
+
+/** Bugs that can be planted here. */
+export type ReceiverMutants = Pick<IndexbusMutantFlags, 'receiveBeforeClaim'>;
+
+/** How often a claim that the router has beaten is tried again. */
+const claimTries = 8;
+
+/**
+ * Receives by copy: copies descriptors and payloads out first and claims them then. While it copies, an eviction may free the very entries and their
+ * slots may be written anew; such a copy fails its claim and is thrown away. Until the claim nothing of it is believed: lengths and slots
+ * are checked before they are followed, and a descriptor that makes no sense counts as damage only if the head has not moved meanwhile.
+ *
+ * Descriptors and payloads are read by plain loads, after an atomic load of the tail and before the compare-and-swap of the head: both are
+ * sequentially consistent, and JavaScript's memory model moves no access of one thread across them.
+ */
+export class Receiver {
+  readonly #region: Region;
+  readonly #words: Int32Array;
+  readonly #head: LaneHead;
+  readonly #ring: number;
+  readonly #ringMask: number;
+  readonly #pools: number;
+  readonly #poolStep: number;
+  readonly #slotWords: number;
+  readonly #producers: number;
+  readonly #slots: number;
+  readonly #payloadMax: number;
+  readonly #batch: number;
+  readonly #mutants: ReceiverMutants;
+  /** Check words of a batch, where they are compared. */
+  readonly #checks: Int32Array | undefined;
+
+  /** @param checked compares the check word of each payload whose producer wrote one */
+  constructor(
+    region: Region,
+    layout: Layout,
+    lane: number,
+    head: LaneHead,
+    batch: number,
+    checked: boolean,
+    mutants: ReceiverMutants,
+  ) {
+    this.#region = region;
+    this.#words = region.words;
+    this.#head = head;
+    this.#ring = layout.laneRings + lane * layout.laneRingStep;
+    this.#ringMask = layout.sizes.laneRing - 1;
+    this.#pools = layout.pools;
+    this.#poolStep = layout.poolStep;
+    this.#slotWords = layout.slotWords;
+    this.#producers = layout.sizes.producers;
+    this.#slots = layout.sizes.slots;
+    this.#payloadMax = payloadBytesMax(layout.sizes);
+    this.#batch = batch;
+    this.#mutants = mutants;
+    this.#checks = checked ? new Int32Array(batch) : undefined;
+  }
+
+  /**
+   * Takes what there is, up to a batch, into `into`, and ends what was received before. Returns how many. Throws IB_FENCED, IB_CLOSED;
+   * IB_BATCH_TOO_SMALL if not even the first message fits, which stays in the lane; IB_CORRUPT for damage.
+   *
+   * @param most takes no more than this; default the batch
+   */
+  receive(into: MessageBatch, most = this.#batch): number {
+    this.#head.ack();
+    into.useOwnRoom();
+    for (let tries = 0; tries < claimTries; tries += 1) {
+      const count = Math.min(this.#head.look(), this.#batch, most, into.capacity);
+      if (count === 0) return 0;
+      const copied = this.#copy(into, this.#head.position, count);
+      if (copied > 0 && (this.#head.claim(copied) || this.#mutants.receiveBeforeClaim)) {
+        into.length = copied;
+        if (this.#checks !== undefined) this.#compare(into, this.#checks);
+        return copied;
+      }
+    }
+    return 0;
+  }
+
+  /** Copies up to `count` messages; fewer where the batch has no more room, 0 if the first was written over while it was read. */
+  #copy(into: MessageBatch, head: number, count: number): number {
+    const words = this.#words;
+    const target = into.words;
+    this.#region.step(Point.copyOut);
+    let room = 0;
+    for (let index = 0; index < count; index += 1) {
+      const at = this.#ring + ((head + index) & this.#ringMask) * descriptorWords;
+      const word0 = words[at] ?? 0;
+      const word1 = words[at + 1] ?? 0;
+      const byteLength = bytesOf(word1);
+      const payloadWords = (byteLength + 3) >> 2;
+      const owner = ownerOf(word0);
+      const slot = slotOf(word0);
+      if (owner >= this.#producers || slot >= this.#slots || byteLength > this.#payloadMax) {
+        if (index === 0) this.#damaged(word0, word1);
+        return index;
+      }
+      if (room + payloadWords > target.length) {
+        if (index === 0) this.#tooSmall(byteLength, target.byteLength);
+        return index;
+      }
+      const from = this.#pools + owner * this.#poolStep + slot * this.#slotWords + slotHeaderWords;
+      for (let word = 0; word < payloadWords; word += 1) target[room + word] = words[from + word] ?? 0;
+      if (this.#checks !== undefined) this.#checks[index] = words[from - slotHeaderWords + Slot.check] ?? 0;
+      into.note(index, word0, word1, words[at + 2] ?? 0, words[at + 3] ?? 0, room);
+      room += payloadWords;
+    }
+    return count;
+  }
+
+  #damaged(word0: number, word1: number): void {
+    if (!this.#head.isStill()) return;
+    throw new BusError(
+      'IB_CORRUPT',
+      'the lane has a descriptor that no router writes: detach the lane, then look at it',
+      {
+        expected: `a producer below ${this.#producers}, a slot below ${this.#slots}, up to ${this.#payloadMax} bytes`,
+        got: `producer ${ownerOf(word0)}, slot ${slotOf(word0)}, ${bytesOf(word1)} bytes`,
+      },
+    );
+  }
+
+  #tooSmall(byteLength: number, room: number): void {
+    if (!this.#head.isStill()) return;
+    throw new BusError('IB_BATCH_TOO_SMALL', 'not even one message fits: receive into a batch with more room', {
+      expected: `${byteLength} bytes`,
+      got: `${room} bytes`,
+    });
+  }
+
+  #compare(into: MessageBatch, checks: Int32Array): void {
+    for (let index = 0; index < into.length; index += 1) {
+      const expected = checks[index] ?? 0;
+      if (expected === 0) continue;
+      const got = payloadCheck(into.words, into.wordOffset(index), into.byteLength(index));
+      if (got === expected) continue;
+      const which = `message ${into.sequence(index)} of producer ${into.producer(index)}`;
+      throw new BusError('IB_CORRUPT', `${which} is not what its producer wrote`, {
+        expected: String(expected),
+        got: String(got),
+      });
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { Receiver } from './consumer.ts';
+import { type Attachment, type HeldSeat, join } from './join.ts';
+import { LaneHead } from './laneHead.ts';
+import { Access, LaneCursor, Seat } from './layout.ts';
+import { acknowledgeFence, leave } from './leave.ts';
+import type { LineOptions } from './producerLine.ts';
+import { readSubscription } from './subscriptions.ts';
+import { ViewReceiver } from './viewConsumer.ts';
+import { Waiting } from './waiting.ts';
+
+export interface ConsumerLineOptions extends LineOptions {
+  /** Record of the subscription in this segment. */
+  readonly record: number;
+  /** Most messages of one receive. */
+  readonly batch: number;
+  /** Compares check words. */
+  readonly checked: boolean;
+}
+
+/** A consumer in one segment: its seat, its head, its way to receive, its waiting for messages. */
+export interface ConsumerLine {
+  readonly attachment: Attachment;
+  readonly seat: HeldSeat;
+  readonly head: LaneHead;
+  readonly receiver: Receiver | ViewReceiver;
+  readonly waiting: Waiting;
+}
+
+/** Takes a seat and receives on its lane. Rejects as `join` does. */
+export async function openConsumerLine(
+  attachment: Attachment,
+  options: ConsumerLineOptions,
+  prefer?: number,
+): Promise<ConsumerLine> {
+  const { segment, host } = attachment;
+  const { region, layout, words } = segment;
+  const stored = readSubscription(region, layout, options.record);
+  const seat = await join(attachment, {
+    kind: 'consumer',
+    name: options.name,
+    subscription: options.record,
+    access: stored?.subscription.access ?? 'copy',
+    attachTimeoutMs: options.attachTimeoutMs,
+    ...(prefer === undefined ? {} : { prefer }),
+  });
+  const { place, epoch } = seat;
+  const { mutants, batch } = options;
+  const head = new LaneHead(region, place, epoch, () => acknowledgeFence(attachment, seat), mutants);
+  // The router has written what the lane really is when it made the seat live.
+  const isView = Atomics.load(words, place.at + Seat.access) === Access.view;
+  const viewMax = Math.min(batch, stored?.subscription.viewMax ?? batch);
+  const receiver = isView
+    ? new ViewReceiver(region, layout, place.number, head, viewMax)
+    : new Receiver(region, layout, place.number, head, batch, options.checked, mutants);
+  const waiting = new Waiting(
+    region,
+    host,
+    place.cursors + LaneCursor.sleeping,
+    place.wake,
+    () => head.hasNews(),
+    options.spins,
+    mutants,
+  );
+  return { attachment, seat, head, receiver, waiting };
+}
+
+/** Ends a line: what was received is done; waits until the router has taken back the rest. */
+export function closeConsumerLine(line: ConsumerLine, drainTimeoutMs: number): Promise<boolean> {
+  line.head.close();
+  // Whoever waits for messages learns that none come any more.
+  line.waiting.wakeAll();
+  return leave(line.attachment, line.seat, drainTimeoutMs);
+}

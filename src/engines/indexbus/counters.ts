@@ -1,0 +1,325 @@
+import type { Clock, Millis } from '../../host/clock.ts';
+import { distance } from './cursor.ts';
+import {
+  Cut,
+  CutLane,
+  CutProducer,
+  cursorWords,
+  cutLaneWords,
+  cutProducerWords,
+  cutWords,
+  ProducerCursor,
+  SubscriptionRecord,
+  subscriptionsMax,
+  subscriptionWords,
+} from './layout.ts';
+import { readCut } from './sample.ts';
+import type { Segment } from './segment.ts';
+
+/** The counters of the IndexBus runbook that are rates there, in its order. */
+export const runbookCounters = [
+  'sent',
+  'routed',
+  'delivered',
+  'recv',
+  'drops',
+  'drops_full',
+  'drops_no_credit',
+  'drops_all_full',
+  'drops_no_route',
+  'drops_detached',
+  'credit_waits',
+  'detaches',
+] as const;
+export type RunbookCounter = (typeof runbookCounters)[number];
+export type CounterTotals = Readonly<Record<RunbookCounter, number>>;
+
+/** What a producer's seat has counted, all its holders together. */
+export interface ProducerCounts {
+  readonly sent: number;
+  /** Taken by the router. */
+  readonly taken: number;
+  readonly noRoute: number;
+  readonly creditWaits: number;
+  readonly refused: number;
+  /** Messages in its source. */
+  readonly depth: number;
+}
+
+/** What a lane has counted, all its consumers together. */
+export interface LaneCounts {
+  readonly delivered: number;
+  readonly recv: number;
+  readonly droppedNewest: number;
+  readonly droppedOldest: number;
+  readonly droppedPool: number;
+  readonly droppedNoCredit: number;
+  readonly droppedAllFull: number;
+  readonly droppedDetached: number;
+  readonly requeuedIn: number;
+  readonly requeuedOut: number;
+  readonly redelivered: number;
+  /** Messages in it. */
+  readonly depth: number;
+  /** Share of samples at depth 0, the last ten seconds weighing most. */
+  readonly idleRatio: number;
+}
+
+/** What a subscription has counted that no lane of it could. */
+export interface SubscriptionCounts {
+  readonly droppedNoCredit: number;
+  readonly droppedAllFull: number;
+  readonly droppedDetached: number;
+  readonly requeued: number;
+  readonly redelivered: number;
+}
+
+const producerFields = [ProducerCursor.creditWaits, ProducerCursor.refused] as const;
+const subscriptionFields = [
+  SubscriptionRecord.droppedNoCredit,
+  SubscriptionRecord.droppedAllFull,
+  SubscriptionRecord.droppedDetached,
+  SubscriptionRecord.requeued,
+  SubscriptionRecord.redelivered,
+] as const;
+
+/** How far back a rate looks, and how fast the idle ratio forgets. */
+const rateWindowMs: Millis = 1_000;
+const idleMemoryMs: Millis = 10_000;
+/** How often a cut that was being written is read anew before the next tick does it. */
+const readTries = 4;
+
+/**
+ * What the segment's words have counted, extended from 32 bits to 2^53: each tick adds by how much a word has grown. At most 2^32 messages may pass
+ * a word between two ticks, which takes minutes; ticks are `counter_sample_ms` apart. The router's words come from one cut, which it wrote between
+ * two commits.
+ */
+export class Counters {
+  readonly #segment: Segment;
+  readonly #clock: Clock;
+  readonly #cut = new Int32Array(cutWords);
+  readonly #last: Int32Array;
+  readonly #totals: Float64Array;
+  readonly #idle: Float64Array;
+  readonly #history: { readonly at: Millis; readonly totals: CounterTotals }[] = [];
+  /** Where words of producers that no cut has, and those of subscriptions, stand among the totals. */
+  readonly #producersAt: number;
+  readonly #subscriptionsAt: number;
+  #detaches = 0;
+  #tickedAt: Millis;
+  #hasCut = false;
+
+  constructor(segment: Segment, clock: Clock) {
+    this.#segment = segment;
+    this.#clock = clock;
+    const { producers, lanes } = segment.layout.sizes;
+    this.#producersAt = cutWords;
+    this.#subscriptionsAt = this.#producersAt + producers * producerFields.length;
+    const total = this.#subscriptionsAt + subscriptionsMax * subscriptionFields.length;
+    this.#last = new Int32Array(total);
+    this.#totals = new Float64Array(total);
+    this.#idle = new Float64Array(lanes).fill(1);
+    this.#tickedAt = clock.now();
+    this.tick();
+  }
+
+  /** Age of what is told, in milliseconds. */
+  get ageMs(): Millis {
+    return this.#clock.now() - this.#tickedAt;
+  }
+
+  /** A consumer has left. */
+  detached(): void {
+    this.#detaches += 1;
+  }
+
+  /** Looks how far all words have come. */
+  tick(): void {
+    const { words, layout } = this.#segment;
+    for (let tries = 0; tries < readTries; tries += 1) {
+      if (!readCut(words, layout, this.#cut)) continue;
+      this.#hasCut = true;
+      for (let word = Cut.body; word < cutWords; word += 1) this.#extend(word, this.#cut[word] ?? 0);
+      break;
+    }
+    let to = this.#producersAt;
+    for (let producer = 0; producer < layout.sizes.producers; producer += 1) {
+      for (const field of producerFields) {
+        this.#extend(to, words[layout.producerCursors + producer * cursorWords + field] ?? 0);
+        to += 1;
+      }
+    }
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      for (const field of subscriptionFields) {
+        this.#extend(to, words[layout.subscriptions + record * subscriptionWords + field] ?? 0);
+        to += 1;
+      }
+    }
+    this.#remember();
+  }
+
+  #extend(word: number, value: number): void {
+    this.#totals[word] = (this.#totals[word] ?? 0) + (distance(value, this.#last[word] ?? 0) >>> 0);
+    this.#last[word] = value;
+  }
+
+  #remember(): void {
+    const now = this.#clock.now();
+    const weight = Math.min(1, (now - this.#tickedAt) / idleMemoryMs);
+    for (let lane = 0; lane < this.#idle.length; lane += 1) {
+      const idle = this.#laneDepth(lane) === 0 ? 1 : 0;
+      this.#idle[lane] = (this.#idle[lane] ?? 1) + (idle - (this.#idle[lane] ?? 1)) * weight;
+    }
+    this.#tickedAt = now;
+    this.#history.push({ at: now, totals: this.totals() });
+    // One that is older than the window stays, so that a window is never empty.
+    while ((this.#history[1]?.at ?? now) <= now - rateWindowMs) this.#history.shift();
+  }
+
+  #producerWord(producer: number, field: number): number {
+    return this.#totals[Cut.body + producer * cutProducerWords + field] ?? 0;
+  }
+
+  #laneAt(lane: number): number {
+    return Cut.body + this.#segment.layout.sizes.producers * cutProducerWords + lane * cutLaneWords;
+  }
+
+  #laneDepth(lane: number): number {
+    const at = this.#laneAt(lane);
+    return Math.max(0, distance(this.#last[at + CutLane.tail] ?? 0, this.#last[at + CutLane.head] ?? 0));
+  }
+
+  producer(producer: number): ProducerCounts {
+    const at = Cut.body + producer * cutProducerWords;
+    const own = this.#producersAt + producer * producerFields.length;
+    return {
+      sent: this.#producerWord(producer, CutProducer.sourceTail),
+      taken: this.#producerWord(producer, CutProducer.sourceHead),
+      noRoute: this.#producerWord(producer, CutProducer.noRoute),
+      creditWaits: this.#totals[own] ?? 0,
+      refused: this.#totals[own + 1] ?? 0,
+      depth: Math.max(
+        0,
+        distance(this.#last[at + CutProducer.sourceTail] ?? 0, this.#last[at + CutProducer.sourceHead] ?? 0),
+      ),
+    };
+  }
+
+  lane(lane: number): LaneCounts {
+    const at = this.#laneAt(lane);
+    const word = (field: number): number => this.#totals[at + field] ?? 0;
+    const droppedOldest = word(CutLane.droppedOldest);
+    const droppedDetached = word(CutLane.droppedDetached);
+    const requeuedOut = word(CutLane.requeuedOut);
+    const requeuedIn = word(CutLane.requeuedIn);
+    const redelivered = word(CutLane.redelivered);
+    return {
+      delivered: word(CutLane.tail) - requeuedIn - redelivered,
+      // All that has left by the head, but for what the router took out there.
+      recv: Math.max(0, word(CutLane.head) - droppedOldest - droppedDetached - requeuedOut),
+      droppedNewest: word(CutLane.droppedNewest),
+      droppedOldest,
+      droppedPool: word(CutLane.droppedPool),
+      droppedNoCredit: word(CutLane.droppedNoCredit),
+      droppedAllFull: word(CutLane.droppedAllFull),
+      droppedDetached,
+      requeuedIn,
+      requeuedOut,
+      redelivered,
+      depth: this.#laneDepth(lane),
+      idleRatio: this.#idle[lane] ?? 1,
+    };
+  }
+
+  subscription(record: number): SubscriptionCounts {
+    const at = this.#subscriptionsAt + record * subscriptionFields.length;
+    const word = (field: number): number => this.#totals[at + field] ?? 0;
+    return {
+      droppedNoCredit: word(0),
+      droppedAllFull: word(1),
+      droppedDetached: word(2),
+      requeued: word(3),
+      redelivered: word(4),
+    };
+  }
+
+  /** Whether a router has ever written a cut. */
+  get hasCut(): boolean {
+    return this.#hasCut;
+  }
+
+  /** Messages in all sources and lanes. */
+  get queueDepth(): number {
+    const { producers, lanes } = this.#segment.layout.sizes;
+    let depth = 0;
+    for (let producer = 0; producer < producers; producer += 1) depth += this.producer(producer).depth;
+    for (let lane = 0; lane < lanes; lane += 1) depth += this.#laneDepth(lane);
+    return depth;
+  }
+
+  /** The runbook's counters, of the whole segment. */
+  totals(): CounterTotals {
+    const { producers, lanes } = this.#segment.layout.sizes;
+    const sum = {
+      sent: 0,
+      routed: 0,
+      delivered: 0,
+      recv: 0,
+      full: 0,
+      noCredit: 0,
+      allFull: 0,
+      noRoute: 0,
+      detached: 0,
+    };
+    let creditWaits = 0;
+    for (let producer = 0; producer < producers; producer += 1) {
+      const it = this.producer(producer);
+      sum.sent += it.sent;
+      sum.routed += it.taken - it.noRoute;
+      sum.noRoute += it.noRoute;
+      creditWaits += it.creditWaits;
+    }
+    for (let lane = 0; lane < lanes; lane += 1) {
+      const it = this.lane(lane);
+      sum.delivered += it.delivered;
+      sum.recv += it.recv;
+      sum.full += it.droppedNewest + it.droppedOldest + it.droppedPool;
+      sum.noCredit += it.droppedNoCredit;
+      sum.allFull += it.droppedAllFull;
+      sum.detached += it.droppedDetached;
+    }
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      const it = this.subscription(record);
+      sum.noCredit += it.droppedNoCredit;
+      sum.allFull += it.droppedAllFull;
+      sum.detached += it.droppedDetached;
+    }
+    return {
+      sent: sum.sent,
+      routed: sum.routed,
+      delivered: sum.delivered,
+      recv: sum.recv,
+      drops: sum.full + sum.noCredit + sum.allFull + sum.noRoute + sum.detached,
+      drops_full: sum.full,
+      drops_no_credit: sum.noCredit,
+      drops_all_full: sum.allFull,
+      drops_no_route: sum.noRoute,
+      drops_detached: sum.detached,
+      credit_waits: creditWaits,
+      detaches: this.#detaches,
+    };
+  }
+
+  /** The same a second, over the last second. */
+  rates(): CounterTotals {
+    const first = this.#history[0];
+    const last = this.#history.at(-1);
+    const seconds = first === undefined || last === undefined ? 0 : (last.at - first.at) / 1_000;
+    const rate = (name: RunbookCounter): [RunbookCounter, number] => [
+      name,
+      seconds <= 0 ? 0 : Math.max(0, ((last?.totals[name] ?? 0) - (first?.totals[name] ?? 0)) / seconds),
+    ];
+    // Object.fromEntries knows its keys only as strings.
+    return Object.fromEntries(runbookCounters.map(rate)) as unknown as CounterTotals;
+  }
+}

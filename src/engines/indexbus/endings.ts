@@ -1,0 +1,320 @@
+import { type Commit, StagedLane, StagedSubscription } from './commit.ts';
+import { advanced, distance } from './cursor.ts';
+import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './descriptor.ts';
+import { GroupRefusal } from './group.ts';
+import type { Lanes } from './lanes.ts';
+import { LaneLife } from './laneTable.ts';
+import { cursorWords, DetachReason, LaneCursor, Seat, seatWords } from './layout.ts';
+import { Point } from './points.ts';
+import type { RouterParts } from './routerParts.ts';
+import { SeatState, stateOf } from './seat.ts';
+import { changeSeat, wake } from './seatChange.ts';
+
+/** What came of giving back: all is given, the rest waits for a consumer, the rest goes on after the commit. */
+const Given = { all: 0, waits: 1, planEnds: 2 } as const;
+type Given = (typeof Given)[keyof typeof Given];
+
+/**
+ * Lanes that end. Their head is stopped for good first, so that what is behind it has one owner, the router; then it goes to other lanes of a
+ * group before anything newer, or is counted as lost; then the slots go home; then the seat is free. All of it in ordinary commits.
+ *
+ * A lane that ended later gives back first: what it was given by one that ended before is older than what that one still has.
+ */
+export class Endings {
+  readonly #parts: RouterParts;
+  readonly #words: Int32Array;
+  readonly #lanes: Lanes;
+  readonly #commit: Commit;
+  /** Those that end, the latest first. */
+  #underWay: number[] = [];
+  /** Whose holder has not let go: what it has open by view stays. */
+  readonly #held: Uint8Array;
+  /** Whose consumer is proven dead. */
+  readonly #dead: Uint8Array;
+  /** Next entry to give back. */
+  readonly #next: Int32Array;
+  /** Where the consumer was stopped. */
+  readonly #stoppedAt: Int32Array;
+  #order: number;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#words = parts.region.words;
+    this.#lanes = parts.lanes;
+    this.#commit = parts.commit;
+    this.#held = new Uint8Array(parts.lanes.count);
+    this.#dead = new Uint8Array(parts.lanes.count);
+    this.#next = new Int32Array(parts.lanes.count);
+    this.#stoppedAt = new Int32Array(parts.lanes.count);
+    this.#order = 0;
+    for (let lane = 0; lane < parts.lanes.count; lane += 1) {
+      this.#order = Math.max(this.#order, this.#words[this.#cursor(lane, LaneCursor.endingOrder)] ?? 0);
+    }
+  }
+
+  get any(): boolean {
+    return this.#underWay.length > 0;
+  }
+
+  #seat(lane: number): number {
+    return this.#parts.layout.laneSeats + lane * seatWords;
+  }
+
+  #cursor(lane: number, word: number): number {
+    return this.#parts.layout.laneCursors + lane * cursorWords + word;
+  }
+
+  /**
+   * Takes the lane from its consumer, between commits: it may be alive, so the seat stays with it until it has acknowledged or is proven dead.
+   *
+   * @returns false if the seat is not one to be fenced
+   */
+  fence(lane: number, reason: number): boolean {
+    const at = this.#seat(lane);
+    for (;;) {
+      const word = Atomics.load(this.#words, at);
+      const state = stateOf(word);
+      if (state !== 'live' && state !== 'leaving') return false;
+      this.#words[at + Seat.reason] = reason;
+      const inMemory = this.#parts.mutants.fenceInMemory;
+      if (!inMemory && !changeSeat(this.#parts.region, at, word, 'fenced', Point.fenceSeat)) continue;
+      this.#held[lane] = 1;
+      this.#begin(lane, reason);
+      return true;
+    }
+  }
+
+  /** The consumer has left, or is proven dead, whatever state the seat is in. False if nothing comes of it. */
+  drain(lane: number, reason: number): boolean {
+    const at = this.#seat(lane);
+    const word = Atomics.load(this.#words, at);
+    const state = stateOf(word);
+    if (state === 'claimed' || state === 'ready') {
+      return changeSeat(this.#parts.region, at, word, 'free', Point.freeSeat);
+    }
+    if (state === 'free' || state === 'draining' || state === undefined) return false;
+    this.#words[at + Seat.reason] = reason;
+    if (!changeSeat(this.#parts.region, at, word, 'draining', Point.fenceSeat)) return false;
+    if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, reason);
+    this.#letGo(lane);
+    return true;
+  }
+
+  /** The holder of a seat will not touch it any more. */
+  #letGo(lane: number): void {
+    if (this.#words[this.#seat(lane) + Seat.reason] === DetachReason.dead && this.#dead[lane] === 0) {
+      this.#dead[lane] = 1;
+      this.#countKeys(lane, this.#redeliverFrom(lane), this.#redeliverTo(lane));
+      const { telemetry } = this.#parts;
+      telemetry.sometimes(
+        'consumer died between claim and done',
+        distance(this.#stoppedAt[lane] ?? 0, this.#lanes.done(lane)) > 0,
+      );
+    }
+    this.#held[lane] = 0;
+  }
+
+  /** A successor goes on with a lane that its predecessor was ending. To be called in the order of the ends. */
+  resume(lane: number): void {
+    const state = stateOf(Atomics.load(this.#words, this.#seat(lane)));
+    this.#held[lane] = state === 'fenced' ? 1 : 0;
+    this.#begin(lane, this.#words[this.#seat(lane) + Seat.reason] ?? 0);
+    if (state === 'draining') this.#letGo(lane);
+  }
+
+  /** Number of the lane's end among all; 0 if its head was not stopped yet. */
+  order(lane: number): number {
+    return this.#words[this.#cursor(lane, LaneCursor.endingOrder)] ?? 0;
+  }
+
+  #begin(lane: number, reason: number): void {
+    const { routing, telemetry, events, region } = this.#parts;
+    const lanes = this.#lanes;
+    const seen = lanes.head[lane] ?? 0;
+    const head = lanes.stop(lane);
+    const tail = lanes.committedTail(lane);
+    telemetry.sometimes('fence lost to a receive', lanes.view[lane] === 0 && head !== seen);
+    telemetry.sometimes('fence beat a receive', head !== tail);
+    if (this.order(lane) === 0) {
+      this.#order += 1;
+      Atomics.store(this.#words, this.#cursor(lane, LaneCursor.stoppedAt), head);
+      Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), this.#order);
+    }
+    this.#stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
+    this.#next[lane] = head;
+    lanes.setLife(lane, LaneLife.ending);
+    lanes.refusesSince[lane] = -1;
+    this.#underWay.unshift(lane);
+    routing.rebuild();
+    this.#countKeys(lane, head, tail);
+    events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head) });
+    this.#parts.observer?.laneEnded(lane, reason);
+    wake(region, this.#cursor(lane, LaneCursor.wake));
+  }
+
+  #countKeys(lane: number, from: number, to: number): void {
+    const keys = this.#parts.routing.keys(this.#lanes.subscription[lane] ?? 0);
+    if (keys === undefined) return;
+    for (let cursor = from; cursor !== to; cursor = advanced(cursor, 1)) {
+      keys.giveBack(keyHashOf(this.#words[this.#lanes.entry(lane, cursor) + 2] ?? 0), 1);
+    }
+  }
+
+  /** What a consumer that is proven dead took and did not end, begins here. */
+  #redeliverFrom(lane: number): number {
+    if (!this.#redelivers(lane)) return this.#stoppedAt[lane] ?? 0;
+    const done = this.#lanes.done(lane);
+    const before = this.#commit.value(this.#commit.lane(lane, StagedLane.redelivery));
+    const from = distance(done, before) > 0 ? done : before;
+    const to = this.#stoppedAt[lane] ?? 0;
+    return distance(to, from) > 0 ? from : to;
+  }
+
+  #redeliverTo(lane: number): number {
+    return this.#stoppedAt[lane] ?? 0;
+  }
+
+  #redelivers(lane: number): boolean {
+    const stored = this.#parts.routing.subscription(this.#lanes.subscription[lane] ?? 0);
+    return stored?.subscription.delivery === 'at_least_once';
+  }
+
+  /**
+   * Gives back what there is to give, as far as the commit has room.
+   *
+   * @returns whether anything newer may be placed in this plan
+   */
+  giveBack(): boolean {
+    let on = true;
+    for (const lane of this.#underWay) {
+      if (!on) break;
+      on = this.#give(lane) !== Given.planEnds;
+    }
+    return on;
+  }
+
+  #give(lane: number): Given {
+    const record = this.#lanes.subscription[lane] ?? 0;
+    const stored = this.#parts.routing.subscription(record);
+    let given: Given = Given.all;
+    if (stored === undefined || stored.subscription.mode === 'broadcast') this.#lose(lane);
+    else {
+      if (this.#dead[lane] === 1) given = this.#redeliver(lane, record);
+      if (given === Given.all) given = this.#requeue(lane, record);
+    }
+    if (this.#lanes.view[lane] !== 1) this.#lanes.takeBack(lane, this.#lanes.head[lane] ?? 0);
+    // What is still to be given stays, with the slots before it.
+    else if (this.#held[lane] === 0 && given === Given.all) this.#lanes.release(lane, this.#next[lane] ?? 0);
+    return given;
+  }
+
+  /** Nobody shall have it. */
+  #lose(lane: number): void {
+    const tail = this.#lanes.tail[lane] ?? 0;
+    const lost = distance(tail, this.#next[lane] ?? 0);
+    if (lost === 0) return;
+    this.#commit.add(this.#commit.lane(lane, StagedLane.droppedDetached), lost);
+    const { observer } = this.#parts;
+    if (observer !== undefined) {
+      for (let cursor = this.#next[lane] ?? 0; cursor !== tail; cursor = advanced(cursor, 1)) {
+        observer.takenBack(lane, cursor, -1, false);
+      }
+    }
+    this.#next[lane] = tail;
+    this.#lanes.moveClaimed(lane, tail);
+  }
+
+  #requeue(lane: number, record: number): Given {
+    const tail = this.#lanes.tail[lane] ?? 0;
+    const commit = this.#commit;
+    let cursor = this.#next[lane] ?? 0;
+    let given: Given = Given.all;
+    while (cursor !== tail) {
+      const to = this.#again(lane, cursor, record, requeuedFlag);
+      if (to === GroupRefusal.planEnds || to === GroupRefusal.park) {
+        given = to === GroupRefusal.park ? Given.waits : Given.planEnds;
+        break;
+      }
+      if (to >= 0) {
+        commit.add(commit.lane(to, StagedLane.requeuedIn), 1);
+        commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
+        commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
+      } else commit.add(commit.lane(lane, StagedLane.droppedDetached), 1);
+      this.#parts.observer?.takenBack(lane, cursor, to < 0 ? -1 : to, false);
+      cursor = advanced(cursor, 1);
+      this.#lanes.moveClaimed(lane, cursor);
+    }
+    this.#next[lane] = cursor;
+    this.#parts.telemetry.sometimes('requeue waited for a blocking lane', given === Given.waits);
+    return given;
+  }
+
+  #redeliver(lane: number, record: number): Given {
+    const to = this.#redeliverTo(lane);
+    const commit = this.#commit;
+    for (let cursor = this.#redeliverFrom(lane); cursor !== to; cursor = advanced(cursor, 1)) {
+      const target = this.#again(lane, cursor, record, redeliveredFlag);
+      if (target === GroupRefusal.planEnds) return Given.planEnds;
+      if (target < 0) return Given.waits;
+      commit.add(commit.lane(target, StagedLane.redelivered), 1);
+      commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
+      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
+      this.#parts.telemetry.sometimes('redelivered', true);
+      this.#parts.observer?.takenBack(lane, cursor, target, true);
+    }
+    return Given.all;
+  }
+
+  /** Gives one entry to another lane of its group: that lane, or why there is none. */
+  #again(lane: number, cursor: number, record: number, flag: number): number {
+    if (this.#commit.full) return GroupRefusal.planEnds;
+    const { routing, placing, layout } = this.#parts;
+    const at = this.#lanes.entry(lane, cursor);
+    const word0 = this.#words[at] ?? 0;
+    const word2 = this.#words[at + 2] ?? 0;
+    const group = routing.group(record);
+    let to: number;
+    if (ownerOf(word0) >= layout.sizes.producers || slotOf(word0) >= layout.sizes.slots) to = GroupRefusal.laneRefused;
+    else if (group !== undefined) {
+      to = placing.again(group, word0, this.#words[at + 1] ?? 0, word2, this.#words[at + 3] ?? 0, flag);
+    } else to = this.#lanes.blocking[lane] ? GroupRefusal.park : GroupRefusal.allFull;
+    if (to !== GroupRefusal.planEnds && to !== GroupRefusal.park) routing.keys(record)?.giveBack(keyHashOf(word2), -1);
+    return to;
+  }
+
+  /** Whether the holder of a lane that ends may still let go of what it has open. */
+  watches(lane: number): boolean {
+    return this.#held[lane] === 1 && this.#lanes.view[lane] === 1;
+  }
+
+  /** After a commit: frees the seats of which nothing is left. */
+  finish(): void {
+    if (this.#underWay.length === 0) return;
+    for (const lane of this.#underWay) this.#advanceSeat(lane);
+    if (this.#underWay.some((lane) => this.#lanes.life[lane] === LaneLife.none)) {
+      this.#underWay = this.#underWay.filter((lane) => this.#lanes.life[lane] !== LaneLife.none);
+    }
+  }
+
+  #advanceSeat(lane: number): void {
+    const { region, mutants } = this.#parts;
+    const at = this.#seat(lane);
+    const word = Atomics.load(this.#words, at);
+    const state = word & 15;
+    if (state === SeatState.acked || (state === SeatState.fenced && mutants.seatReuseUnacked)) {
+      if (changeSeat(region, at, word, 'draining', Point.fenceSeat)) this.#letGo(lane);
+      return;
+    }
+    if (state !== SeatState.draining || this.#held[lane] === 1) return;
+    const tail = this.#lanes.committedTail(lane);
+    const reclaimed = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
+    if (this.#next[lane] !== tail || reclaimed !== tail) return;
+    if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
+    this.#lanes.setLife(lane, LaneLife.none);
+    this.#lanes.stopped[lane] = 0;
+    this.#dead[lane] = 0;
+    this.#parts.routing.rebuild();
+    this.#parts.events.laneFreed?.(lane);
+    wake(region, this.#cursor(lane, LaneCursor.wake));
+  }
+}

@@ -1,0 +1,96 @@
+import type { BusErrorCode } from './errors.ts';
+
+/** What a code means, and what is done about it. */
+export interface Explanation {
+  readonly means: string;
+  readonly do: string;
+}
+
+/** Every error code of the bus. */
+export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
+  IB_NO_SEGMENT: {
+    means: 'There is no segment of this name in this directory.',
+    do: 'Start its router (hotfire serve indexbus), or compare segment.name and segment.directory of both sides.',
+  },
+  IB_FOREIGN: {
+    means: 'What stands under this name is no bus: it begins with other bytes.',
+    do: 'Remove it, or take another segment.name. Nothing was written to it.',
+  },
+  IB_VERSION: {
+    means: 'The segment has a layout of another version.',
+    do: 'End all that uses it, router last, then start the router of the new version.',
+  },
+  IB_TRUNCATED: {
+    means: 'The segment is shorter than its header says.',
+    do: 'End all that uses it, remove it, start the router: it makes a new one. hotfire indexbus inspect tells what is left.',
+  },
+  IB_CORRUPT: {
+    means: 'Words of the segment say what no participant can have written.',
+    do: 'The router goes on with the next generation by itself. Keep a copy for hotfire indexbus inspect; look for a participant that writes past its slots.',
+  },
+  IB_RETIRED: {
+    means: 'The segment was replaced by its next generation, or is being drained.',
+    do: 'Attach again: the name leads to the next generation.',
+  },
+  IB_NO_SPACE: {
+    means: 'The memory for the segment is not there: a full tmpfs, a small limit, too few huge pages.',
+    do: 'The message names need and room. hotfire doctor --config FILE prints the sysctl line, or take smaller sizes.',
+  },
+  IB_NOT_MEMORY: {
+    means: 'The directory of the segment is on a disk.',
+    do: 'Set segment.directory to a directory on tmpfs, or leave it at auto.',
+  },
+  IB_NOT_PERMITTED: {
+    means: 'The segment belongs to another user, or the machine refuses what strict asks for.',
+    do: 'Set segment.group for participants of other users; hotfire doctor tells what is refused.',
+  },
+  IB_ROUTER_HELD: {
+    means: 'Another router has the segment; the message names its pid and since when.',
+    do: 'Start this one with --standby, or end the other one. One that is stopped is not replaced: kill it.',
+  },
+  IB_NO_ROUTER: {
+    means: 'No router answers in the segment, or this one stands by.',
+    do: 'Start one; if there is one, hotfire indexbus triage and its /health tell why it does not poll.',
+  },
+  IB_NO_SEAT: {
+    means: 'All seats are taken, or one more lane would leave every lane less than 16 slots of each pool.',
+    do: 'hotfire indexbus lanes and producers name the holders. End one, or hotfire indexbus roll lanes_max=N slots_per_producer=N.',
+  },
+  IB_FENCED: {
+    means: 'The seat was taken from its holder: it stalled, its lock is in doubt, or an operator asked for it.',
+    do: 'Take a new seat (reattach). With maybeRouted, messages of the batch under way may have been routed all the same.',
+  },
+  IB_CLOSED: { means: 'The producer, consumer or bus was closed before.', do: 'Open a new one.' },
+  IB_TOO_LARGE: {
+    means: 'The payload is longer than a slot has room for.',
+    do: 'Send less than slot_bytes - 16, or roll the segment with a greater slot_bytes.',
+  },
+  IB_TOPICS_FULL: {
+    means: 'The segment has no room for one more topic, or for one more subscription.',
+    do: 'hotfire indexbus roll topics_max=N; of subscriptions 64 are the most: delete one.',
+  },
+  IB_UNKNOWN_TOPIC: {
+    means: 'There is no topic or subscription of this name, and none is made.',
+    do: 'POST it to …/topics, declare the subscription, or set topics.auto_create.',
+  },
+  IB_BAD_CONFIG: {
+    means: 'A value is out of its range, or values do not go together.',
+    do: 'The message has the range.',
+  },
+  IB_UNSAFE_CHANGE: {
+    means: 'The change would break what was promised to messages or consumers that are there.',
+    do: 'The message names what stands in the way: detach it first, or make the change at the next start.',
+  },
+  IB_NEEDS_ROLL: {
+    means: 'The change needs other sizes than the segment has.',
+    do: 'hotfire indexbus roll lane_ring=N (or slots_per_producer, slot_bytes, topics_max).',
+  },
+  IB_RESERVED: {
+    means: 'A slot was reserved before the last one was committed.',
+    do: 'Commit it first; the first reservation is still open.',
+  },
+  IB_BATCH_TOO_SMALL: {
+    means: 'The room for payloads of a batch is smaller than one message.',
+    do: 'Make the batch with more room. The message stays in its lane.',
+  },
+};

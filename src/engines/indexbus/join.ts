@@ -1,0 +1,184 @@
+import type { Host } from '../../host/host.ts';
+import { ringSeatsBell } from './bells.ts';
+import { BusError } from './errors.ts';
+import { Access, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
+import { isJudged, judge } from './liveness.ts';
+import { refusalOf } from './mailbox.ts';
+import { Point } from './points.ts';
+import { changed, epochOf, type SeatStateName, stateOf } from './seat.ts';
+import type { SeatLocks } from './seatLocks.ts';
+import { holderOf, type SeatKindName, type SeatPlace, seatPlaces, writeHolder } from './seatPlaces.ts';
+import type { Segment } from './segment.ts';
+import { readText, writeText } from './texts.ts';
+import { sleepBoundMs } from './waiting.ts';
+
+/** A segment that this process is attached to, and the locks it holds there. */
+export interface Attachment {
+  readonly segment: Segment;
+  readonly host: Host;
+  readonly locks: SeatLocks;
+}
+
+/** A seat that is this process's own. */
+export interface HeldSeat {
+  readonly place: SeatPlace;
+  readonly epoch: number;
+  /** Lets go of the seat's lock; without effect the second time. */
+  readonly release: () => void;
+}
+
+export interface JoinRequest {
+  readonly kind: SeatKindName;
+  /** Shown to operators; its first 64 bytes. */
+  readonly name: string;
+  /** Of a consumer: record of its subscription, and how it reads. */
+  readonly subscription?: number;
+  readonly access?: 'copy' | 'view';
+  /** Seat to try first. */
+  readonly prefer?: number;
+  /** How long to wait for the router, and for a seat whose holder is going. */
+  readonly attachTimeoutMs: number;
+}
+
+/**
+ * Takes a free seat: its liveness lock first, so that whoever finds it claimed can ask the kernel who lives; then it claims it, writes who it is
+ * and waits until the router has made it live. A joiner that dies on the way is proven dead like any other, and the router frees
+ * the seat.
+ *
+ * Rejects with IB_NO_SEAT (who holds the seats is told), or what the router refuses with; IB_NO_ROUTER if nobody answers in time.
+ */
+export async function join(attachment: Attachment, request: JoinRequest): Promise<HeldSeat> {
+  const { clock } = attachment.host;
+  const deadline = clock.now() + request.attachTimeoutMs;
+  for (;;) {
+    const seat = claim(attachment, request);
+    if (seat !== undefined) {
+      introduce(attachment, seat, request);
+      return await becomeLive(attachment, seat, deadline);
+    }
+    const holders = seatPlaces(attachment.segment.layout, request.kind).map((place) => holderAt(attachment, place));
+    if (!holders.some((it) => it.goes) || clock.now() >= deadline) throw noSeat(request.kind, holders);
+    await clock.sleep(Math.min(sleepBoundMs, Math.max(1, deadline - clock.now())));
+  }
+}
+
+/** Claims the first seat that is free; undefined where none is. */
+function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat | undefined {
+  const { words, region } = segment;
+  const places = seatPlaces(segment.layout, request.kind);
+  const preferred = places.filter((place) => place.number === request.prefer);
+  for (const place of [...preferred, ...places]) {
+    const word = Atomics.load(words, place.at);
+    if (stateOf(word) !== 'free') continue;
+    const release = locks.take(place.index);
+    if (release === undefined) continue;
+    region.step(Point.claimSeat);
+    const claimed = changed(word, 'claimed');
+    if (Atomics.compareExchange(words, place.at, word, claimed) === word) {
+      return { place, epoch: epochOf(claimed), release };
+    }
+    release();
+  }
+  return undefined;
+}
+
+function introduce({ segment, host }: Attachment, { place }: HeldSeat, request: JoinRequest): void {
+  const { words, bytes, region } = segment;
+  const { at } = place;
+  region.step(Point.writeSeat);
+  words[at + Seat.kind] = SeatKind[request.kind];
+  writeHolder(words, at, host.shm.identity());
+  words[at + Seat.nonce] = host.random.stream('indexbus seats').uint32() | 0;
+  // What the last holder had of the operator is not the next one's.
+  words.fill(0, at + Seat.reason, at + Seat.name);
+  words.fill(0, at + Seat.operation, at + Seat.detachAfterMs + 1);
+  words[at + Seat.subscription] = request.subscription ?? 0;
+  words[at + Seat.access] = Access[request.access ?? 'copy'];
+  writeText(bytes, at + Seat.name, seatNameBytes, shortened(request.name));
+}
+
+/** As much of a name as fits, whole characters. */
+function shortened(name: string): string {
+  let short = name;
+  while (new TextEncoder().encode(short).byteLength > seatNameBytes) short = [...short].slice(0, -1).join('');
+  return short;
+}
+
+async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: number): Promise<HeldSeat> {
+  const { segment, host } = attachment;
+  const { region, words } = segment;
+  const { at, wake } = seat.place;
+  region.step(Point.seatReady);
+  const claimed = Atomics.load(words, at);
+  if (epochOf(claimed) !== seat.epoch || stateOf(claimed) !== 'claimed') throw lost(seat);
+  const ready = changed(claimed, 'ready');
+  if (Atomics.compareExchange(words, at, claimed, ready) !== claimed) throw lost(seat);
+  ringSeatsBell(region);
+  for (;;) {
+    const sequence = Atomics.load(words, wake);
+    region.step(Point.seatLive);
+    const word = Atomics.load(words, at);
+    if (word !== ready) return decided(attachment, seat, word);
+    const left = deadline - host.clock.now();
+    if (left > 0) {
+      await region.waitAsync(wake, sequence, Math.min(left, sleepBoundMs));
+      continue;
+    }
+    if (Atomics.compareExchange(words, at, ready, changed(ready, 'free')) !== ready) continue;
+    seat.release();
+    throw new BusError(
+      'IB_NO_ROUTER',
+      `no router answers in ${segment.name}: start one (hotfire serve indexbus), or look why it stands (hotfire indexbus triage)`,
+    );
+  }
+}
+
+/** What the router made of a seat that was ready. A seat that was fenced right after it went live is still this holder's to acknowledge. */
+function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat {
+  const { segment } = attachment;
+  const { at } = seat.place;
+  if (epochOf(word) !== seat.epoch) throw lost(seat);
+  if (stateOf(word) !== 'free') return seat;
+  const text = readText(segment.bytes, at + Seat.text, seatTextBytes);
+  seat.release();
+  throw text === ''
+    ? new BusError('IB_NO_SEAT', 'the seat was taken back before it was live: try again')
+    : refusalOf(text);
+}
+
+function lost(seat: HeldSeat): BusError {
+  seat.release();
+  return new BusError(
+    'IB_NO_SEAT',
+    `seat ${seat.place.index} was taken back while it was claimed: its lock was lost; try again`,
+  );
+}
+
+interface HolderText {
+  /** Whether the seat is about to be free. */
+  readonly goes: boolean;
+  readonly text: string;
+}
+
+const onTheWay: readonly (SeatStateName | undefined)[] = ['free', 'leaving', 'draining', 'acked'];
+
+function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
+  const { words, bytes, region } = segment;
+  const state = stateOf(Atomics.load(words, place.at));
+  const holder = holderOf(words, place.at);
+  const name = readText(bytes, place.at + Seat.name, seatNameBytes);
+  const text = `${place.number} ${name || '-'} pid ${holder.pid} ${state ?? 'damaged'}`;
+  if (state === undefined || !isJudged(state)) return { goes: onTheWay.includes(state), text };
+  const { verdict, proof } = judge(region.evidence(Lock.seat(place.index), holder), state);
+  return { goes: verdict === 'dead', text: `${text}, ${verdict}${verdict === 'alive' ? '' : ` (${proof})`}` };
+}
+
+function noSeat(kind: SeatKindName, holders: readonly HolderText[]): BusError {
+  const list = holders.map((it) => it.text).join('; ');
+  const key = kind === 'producer' ? 'producers_max' : 'lanes_max';
+  return new BusError(
+    'IB_NO_SEAT',
+    `all ${holders.length} seats of ${kind}s are taken (${list}): end one, or roll the segment with a greater ${key}`,
+    { expected: 'a free seat', got: list },
+  );
+}

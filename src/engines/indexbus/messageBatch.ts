@@ -1,0 +1,116 @@
+import { bytesOf, keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, topicOf } from './descriptor.ts';
+import { seatsMax } from './layout.ts';
+
+/** A topic's number in its segment has 16 bits. */
+export const topicsPerSegment = 1 << 16;
+
+/**
+ * Received messages, in room that is used again and again: descriptors as numbers, payloads in `words`, behind each other where they were copied,
+ * in the segment itself where they are viewed. Its getters make no objects, `bytes` excepted.
+ */
+export class MessageBatch {
+  /** Messages in it. */
+  length = 0;
+  /** Payloads, each from a word of its own. Look it up after each receive: it is the segment's where messages are viewed. */
+  words: Int32Array;
+  #bytes: Uint8Array;
+  readonly #ownWords: Int32Array;
+  readonly #ownBytes: Uint8Array;
+  readonly #descriptors: Int32Array;
+  readonly #offsets: Int32Array;
+  /** Added to topics and producers: where the bus has several segments, says which. */
+  #segment = 0;
+
+  /**
+   * @param messages most messages of one batch
+   * @param payloadBytes room for all their payloads, each rounded up to 4 bytes; 0 where messages are viewed
+   */
+  constructor(messages: number, payloadBytes: number) {
+    this.#ownWords = new Int32Array(Math.ceil(payloadBytes / 4));
+    this.#ownBytes = new Uint8Array(this.#ownWords.buffer);
+    this.words = this.#ownWords;
+    this.#bytes = this.#ownBytes;
+    this.#descriptors = new Int32Array(messages * 4);
+    this.#offsets = new Int32Array(messages);
+  }
+
+  /** Most messages. */
+  get capacity(): number {
+    return this.#offsets.length;
+  }
+
+  /** Topic of message `index`, as `Bus.topic` told it. */
+  topic(index: number): number {
+    return this.#segment * topicsPerSegment + topicOf(this.#descriptors[index * 4 + 2] ?? 0);
+  }
+
+  /** Sixteen-bit hash of its key. */
+  key(index: number): number {
+    return keyHashOf(this.#descriptors[index * 4 + 2] ?? 0);
+  }
+
+  /** Number of its producer: its seat, and 64 more for each segment before. */
+  producer(index: number): number {
+    return this.#segment * seatsMax + ownerOf(this.#descriptors[index * 4] ?? 0);
+  }
+
+  /** Number that its producer gave it, from 0, wrapping at 2^32. */
+  sequence(index: number): number {
+    return (this.#descriptors[index * 4 + 3] ?? 0) >>> 0;
+  }
+
+  /** First word of its payload in `words`. */
+  wordOffset(index: number): number {
+    return this.#offsets[index] ?? 0;
+  }
+
+  /** Length of its payload. */
+  byteLength(index: number): number {
+    return bytesOf(this.#descriptors[index * 4 + 1] ?? 0);
+  }
+
+  /** Its payload; valid until the batch is filled again, a viewed one until the next receive or ack. */
+  bytes(index: number): Uint8Array {
+    const from = this.wordOffset(index) * 4;
+    return this.#bytes.subarray(from, from + this.byteLength(index));
+  }
+
+  /** Whether it was in another lane before, whose consumer had not taken it. */
+  requeued(index: number): boolean {
+    return ((this.#descriptors[index * 4 + 1] ?? 0) & requeuedFlag) !== 0;
+  }
+
+  /** Whether a consumer that died had taken it already. */
+  redelivered(index: number): boolean {
+    return ((this.#descriptors[index * 4 + 1] ?? 0) & redeliveredFlag) !== 0;
+  }
+
+  /** For receivers: payloads go into the batch's own room. */
+  useOwnRoom(): void {
+    this.length = 0;
+    this.words = this.#ownWords;
+    this.#bytes = this.#ownBytes;
+  }
+
+  /** For receivers: payloads lie in a segment. */
+  useRoom(words: Int32Array, bytes: Uint8Array): void {
+    this.length = 0;
+    this.words = words;
+    this.#bytes = bytes;
+  }
+
+  /** For receivers: which segment of a bus the messages come from. */
+  comeFrom(segment: number): void {
+    this.#segment = segment;
+  }
+
+  /** For receivers: notes a message whose payload begins at `word` of `words`. */
+  note(index: number, word0: number, word1: number, word2: number, word3: number, word: number): void {
+    const at = index * 4;
+    this.#descriptors[at] = word0;
+    this.#descriptors[at + 1] = word1;
+    this.#descriptors[at + 2] = word2;
+    this.#descriptors[at + 3] = word3;
+    this.#offsets[index] = word;
+  }
+}

@@ -1,0 +1,387 @@
+import type { Host } from '../../host/host.ts';
+import type { Region } from '../../host/sharedMemory.ts';
+import { wakeRouter } from './bells.ts';
+import { descriptorWords, keyHash, topicAndKey } from './descriptor.ts';
+import { BusError, FencedError } from './errors.ts';
+import {
+  Header,
+  type Layout,
+  ProducerCursor,
+  payloadBytesMax,
+  Seat,
+  Slot,
+  slotHeaderWords,
+  topicNameBytes,
+} from './layout.ts';
+import type { IndexbusMutantFlags } from './mutants.ts';
+import { payloadCheck } from './payloadCheck.ts';
+import { Point } from './points.ts';
+import { SeatState, seatWord } from './seat.ts';
+import type { SeatPlace } from './seatPlaces.ts';
+import { SlotStack } from './slotStack.ts';
+
+/** A topic's number: what messages carry. */
+export type TopicId = number;
+
+/** Bugs that can be planted here. */
+export type ProducerMutants = Pick<IndexbusMutantFlags, 'tailBeforePayload'>;
+
+export interface PublisherOptions {
+  /** Messages after which the router is told; 1 to the slots. */
+  readonly flushEvery: number;
+  /** Of its own, below the slots; 0 for none. */
+  readonly creditLimit: number;
+  /** Writes a check word over each payload, which consumers that check compare. */
+  readonly checked: boolean;
+  /** Runs `flush` when the caller's turn is over; called at most once a turn. */
+  readonly atEndOfTurn: (flush: () => void) => void;
+}
+
+/** A payload of words up to this many is copied word by word, a longer one by the runtime where that needs no object. */
+const wordCopyMost = 128;
+
+/**
+ * The hot path of a producer on its seat: takes a slot, writes the payload into it and a descriptor behind the tail, and tells the router of a whole
+ * batch by one store of the tail. No call allocates, waits or enters the kernel, but for waking a router that sleeps.
+ *
+ * Slots and descriptors are written by plain stores: the store of the tail is sequentially consistent, and JavaScript's memory model
+ * moves no store of a thread behind it, so whoever sees the tail sees what stands before it.
+ */
+export class Publisher {
+  /** The segment's words, for payloads that are written in place. */
+  readonly words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #region: Region;
+  readonly #layout: Layout;
+  readonly #host: Host;
+  readonly #slots: SlotStack;
+  readonly #mutants: ProducerMutants;
+  readonly #place: SeatPlace;
+  readonly #ring: number;
+  readonly #pool: number;
+  readonly #slotWords: number;
+  readonly #mask: number;
+  readonly #payloadMax: number;
+  readonly #seatLive: number;
+  readonly #bellWord: number;
+  readonly #bellBit: number;
+  readonly #total: number;
+  readonly #ownLimit: number;
+  readonly #checked: boolean;
+  readonly #atEndOfTurn: (flush: () => void) => void;
+  readonly #endTurn: () => void;
+  readonly #fenced: () => void;
+  readonly #wantedFlush: number;
+  #flushEvery: number;
+  #tail: number;
+  #flushed: number;
+  #sequence = 0;
+  #stamp = 0;
+  /** Topics that are known to be there: all below. */
+  #topics = 0;
+  #reserved = -1;
+  #reservedBytes = 0;
+  #refused: number;
+  #turnEnds = false;
+  #end: 'no' | 'closed' | 'fenced' = 'no';
+  /** The fence that the end of a turn met, for the next call to tell. */
+  #untold: FencedError | undefined;
+
+  /** @param fenced called once, when this side learns that the seat was taken: acknowledges it */
+  constructor(
+    region: Region,
+    layout: Layout,
+    host: Host,
+    place: SeatPlace,
+    epoch: number,
+    options: PublisherOptions,
+    fenced: () => void,
+    mutants: ProducerMutants,
+  ) {
+    this.#region = region;
+    this.words = region.words;
+    this.#bytes = region.bytes;
+    this.#layout = layout;
+    this.#host = host;
+    this.#mutants = mutants;
+    this.#place = place;
+    this.#ring = layout.sources + place.number * layout.sourceStep;
+    this.#pool = layout.pools + place.number * layout.poolStep;
+    this.#slotWords = layout.slotWords;
+    this.#mask = layout.sizes.slots - 1;
+    this.#total = layout.sizes.slots;
+    this.#payloadMax = payloadBytesMax(layout.sizes);
+    this.#seatLive = seatWord(epoch, SeatState.live);
+    this.#bellWord = Header.doorbell + (place.number >> 5);
+    this.#bellBit = 1 << (place.number & 31);
+    this.#ownLimit = options.creditLimit;
+    this.#checked = options.checked;
+    this.#wantedFlush = options.flushEvery;
+    this.#flushEvery = options.flushEvery;
+    this.#atEndOfTurn = options.atEndOfTurn;
+    this.#endTurn = (): void => {
+      this.#turnEnds = false;
+      this.flushQuietly();
+    };
+    this.#fenced = fenced;
+    this.#slots = new SlotStack(region, layout, place.number, host.telemetry);
+    this.#tail = Atomics.load(this.words, place.cursors + ProducerCursor.sourceTail);
+    this.#flushed = this.#tail;
+    this.#refused = Atomics.load(this.words, place.cursors + ProducerCursor.refused);
+  }
+
+  /** Messages that can be published before one is refused, as far as is known without a look at what came back. */
+  get credit(): number {
+    const limit = this.#limit();
+    const away = this.#total - this.#slots.count;
+    return Math.max(0, Math.min(this.#slots.count, limit === 0 ? this.#total : limit - away));
+  }
+
+  /** The stricter of its own limit and the operator's; 0 for none. */
+  #limit(): number {
+    const told = this.words[this.#place.at + Seat.creditLimit] ?? 0;
+    const own = this.#ownLimit;
+    return told === 0 ? own : own === 0 ? told : Math.min(told, own);
+  }
+
+  /** Whether `publish` has something to say: it would take a message, or tell of an end. */
+  hasNews(): boolean {
+    return this.#end !== 'no' || !this.#isLive() || this.hasCredit();
+  }
+
+  /** Whether `publish` would take a message now. */
+  hasCredit(): boolean {
+    if (this.credit > 0) return true;
+    return this.#slots.fetch() && this.credit > 0;
+  }
+
+  #takeSlot(): number {
+    this.#region.step(Point.takeSlot);
+    const limit = this.#limit();
+    if (limit !== 0 && this.#total - this.#slots.count >= limit) {
+      if (!this.#slots.fetch() || this.#total - this.#slots.count >= limit) return -1;
+    }
+    return this.#slots.take();
+  }
+
+  /**
+   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED.
+   *
+   * @param key of a keyed subscription, any 32-bit number; default 0
+   */
+  publish(topic: TopicId, payload: Uint8Array, key = 0): boolean {
+    const { byteLength } = payload;
+    this.#check(topic, byteLength);
+    const slot = this.#takeSlot();
+    if (slot < 0) return this.#refuse();
+    const word = this.#pool + slot * this.#slotWords + slotHeaderWords;
+    if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
+    this.#region.step(Point.writePayload);
+    this.#bytes.set(payload, word * 4);
+    if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
+    return true;
+  }
+
+  /** Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. */
+  publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
+    const byteLength = count * 4;
+    this.#check(topic, byteLength);
+    const slot = this.#takeSlot();
+    if (slot < 0) return this.#refuse();
+    const at = this.#pool + slot * this.#slotWords + slotHeaderWords;
+    if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
+    this.#region.step(Point.writePayload);
+    if (count > wordCopyMost && from === 0 && count === words.length) this.words.set(words, at);
+    else {
+      const target = this.words;
+      for (let index = 0; index < count; index += 1) target[at + index] = words[from + index] ?? 0;
+    }
+    if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
+    return true;
+  }
+
+  /**
+   * Keeps a slot for a payload that is written in place: the number of its first word in `words`, -1 without credit. Throws IB_RESERVED while one
+   * is kept, IB_TOO_LARGE.
+   */
+  reserve(byteLength: number): number {
+    if (this.#end !== 'no') throw this.#endError();
+    this.#checkLength(byteLength);
+    if (this.#reserved >= 0) {
+      throw new BusError('IB_RESERVED', 'a slot is reserved already: commit it first', {
+        expected: 'no open reservation',
+        got: `one of ${this.#reservedBytes} bytes`,
+      });
+    }
+    const slot = this.#takeSlot();
+    if (slot < 0) {
+      this.#refuse();
+      return -1;
+    }
+    this.#reserved = slot;
+    this.#reservedBytes = byteLength;
+    return this.#pool + slot * this.#slotWords + slotHeaderWords;
+  }
+
+  /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
+  commit(topic: TopicId, byteLength: number, key = 0): void {
+    const slot = this.#reserved;
+    if (slot < 0) throw new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
+    this.#check(topic, byteLength);
+    if (byteLength > this.#reservedBytes) {
+      throw new BusError('IB_TOO_LARGE', 'the commit is longer than what was reserved', {
+        expected: `0 to ${this.#reservedBytes} bytes`,
+        got: `${byteLength} bytes`,
+      });
+    }
+    this.#reserved = -1;
+    this.#append(topic, slot, byteLength, key);
+  }
+
+  /** Whether a slot is reserved and not committed. */
+  get isReserved(): boolean {
+    return this.#reserved >= 0;
+  }
+
+  /** Whether it is closed or its seat was taken. */
+  get isEnded(): boolean {
+    return this.#end !== 'no';
+  }
+
+  #append(topic: TopicId, slot: number, byteLength: number, key: number): void {
+    const { words } = this;
+    const header = this.#pool + slot * this.#slotWords;
+    // One reading of the clock a batch: it costs more than a message. Wraps after 71 minutes; only differences of much less are taken.
+    if (this.#tail === this.#flushed) this.#stamp = (this.#host.clock.now() * 1000) | 0;
+    words[header + Slot.sequence] = this.#sequence;
+    words[header + Slot.byteLength] = byteLength;
+    words[header + Slot.publishedAt] = this.#stamp;
+    words[header + Slot.check] = this.#checked ? payloadCheck(words, header + slotHeaderWords, byteLength) : 0;
+    const at = this.#ring + (this.#tail & this.#mask) * descriptorWords;
+    this.#region.step(Point.writeDescriptor);
+    words[at] = slot;
+    words[at + 1] = byteLength;
+    words[at + 2] = topicAndKey(topic, keyHash(key));
+    words[at + 3] = this.#sequence;
+    this.#sequence = (this.#sequence + 1) | 0;
+    this.#tail = (this.#tail + 1) | 0;
+    if (((this.#tail - this.#flushed) | 0) >= this.#flushEvery) this.flush();
+    else if (!this.#turnEnds) {
+      this.#turnEnds = true;
+      this.#atEndOfTurn(this.#endTurn);
+    }
+  }
+
+  /** What a bug does that tells the router of a message before it is written. */
+  #appendEarly(topic: TopicId, slot: number, byteLength: number, key: number): void {
+    this.#append(topic, slot, byteLength, key);
+    this.flush();
+  }
+
+  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile. */
+  flush(): void {
+    const { words } = this;
+    if (this.#tail === this.#flushed) return;
+    if (this.#end !== 'no') throw this.#endError();
+    this.#region.step(Point.storeTail);
+    Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
+    this.#flushed = this.#tail;
+    this.#region.step(Point.ringDoorbell);
+    if ((Atomics.load(words, this.#bellWord) & this.#bellBit) === 0) {
+      Atomics.or(words, this.#bellWord, this.#bellBit);
+    }
+    this.#region.step(Point.wakeRouter);
+    wakeRouter(this.#region);
+    this.#flushEvery = this.#host.telemetry.buggify('flush-each') ? 1 : this.#wantedFlush;
+    if (!this.#isLive()) throw this.#learnFence(true);
+  }
+
+  /** Flushes where nobody is there to catch what it throws: a fence is told by the next call. */
+  flushQuietly(): void {
+    if (this.#end !== 'no') return;
+    try {
+      this.flush();
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      this.#untold = error;
+    }
+  }
+
+  #refuse(): boolean {
+    // What is not flushed would never come back, and a caller that tries until it succeeds never end its turn.
+    this.flush();
+    if (!this.#isLive()) throw this.#learnFence(false);
+    this.#refused = (this.#refused + 1) | 0;
+    Atomics.store(this.words, this.#place.cursors + ProducerCursor.refused, this.#refused);
+    return false;
+  }
+
+  /** Counts a wait for credit. */
+  countWait(): void {
+    const word = this.#place.cursors + ProducerCursor.creditWaits;
+    Atomics.store(this.words, word, (Atomics.load(this.words, word) + 1) | 0);
+  }
+
+  #check(topic: TopicId, byteLength: number): void {
+    if (this.#end !== 'no') throw this.#endError();
+    this.#checkLength(byteLength);
+    if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
+  }
+
+  #checkLength(byteLength: number): void {
+    if (byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax) return;
+    throw new BusError(
+      'IB_TOO_LARGE',
+      'the payload does not fit into a slot: roll the segment with a greater slot_bytes',
+      {
+        expected: `0 to ${this.#payloadMax} bytes`,
+        got: `${byteLength} bytes`,
+      },
+    );
+  }
+
+  /** Topics are numbered in the order in which they came and never go: the first without a name ends the list. */
+  #learnTopics(topic: TopicId): void {
+    const { topicNames, sizes } = this.#layout;
+    const step = topicNameBytes / 4;
+    while (this.#topics < sizes.topics && this.words[topicNames + this.#topics * step] !== 0) this.#topics += 1;
+    if (topic >>> 0 === topic && topic < this.#topics) return;
+    throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
+      expected: `0 to ${this.#topics - 1}`,
+      got: String(topic),
+    });
+  }
+
+  #isLive(): boolean {
+    return Atomics.load(this.words, this.#place.at) === this.#seatLive;
+  }
+
+  #learnFence(maybeRouted: boolean): FencedError {
+    this.#end = 'fenced';
+    this.#fenced();
+    return fencedError(maybeRouted);
+  }
+
+  #endError(): BusError {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    if (untold !== undefined) return untold;
+    return this.#end === 'fenced' ? fencedError(false) : new BusError('IB_CLOSED', 'the producer is closed');
+  }
+
+  /** No call publishes any more; what was published is flushed. A fence that is met here is acknowledged and not told. */
+  close(): void {
+    if (this.#end !== 'no') return;
+    this.flushQuietly();
+    if (this.#end === 'no') this.#end = 'closed';
+  }
+
+  /** Messages published since the seat was taken. */
+  get published(): number {
+    return this.#sequence;
+  }
+}
+
+function fencedError(maybeRouted: boolean): FencedError {
+  return new FencedError('the seat was taken from this producer: open another', maybeRouted);
+}

@@ -1,0 +1,93 @@
+import type { Millis } from '../../host/clock.ts';
+import type { Host } from '../../host/host.ts';
+import { wakeRouter } from './bells.ts';
+import { distance } from './cursor.ts';
+import { Header, ProducerCursor, SegmentState, subscriptionsMax } from './layout.ts';
+import type { RouterRunner } from './routerRunner.ts';
+import { stateOf } from './seat.ts';
+import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
+import type { Segment } from './segment.ts';
+import { readSubscription, writeSubscription } from './subscriptions.ts';
+import { addTopic, readTopics } from './topics.ts';
+
+/** How often it is looked whether participants have moved. */
+const lookMs: Millis = 20;
+/** Participants that have not moved by then are fenced: one that is stopped must not hold up the others. */
+const patienceMs: Millis = 5_000;
+
+/** A segment with its router. */
+export interface Routed {
+  readonly segment: Segment;
+  readonly runner: RouterRunner;
+}
+
+/**
+ * Writes what a segment knows of topics and subscriptions into its next generation, under the same numbers, before anybody can see a router there.
+ */
+export function inherit(from: Segment, to: Segment): void {
+  for (const [name, number] of readTopics(from.region, from.layout)) addTopic(to.region, to.layout, number, name);
+  for (let record = 0; record < subscriptionsMax; record += 1) {
+    const stored = readSubscription(from.region, from.layout, record);
+    if (stored !== undefined) writeSubscription(to.region, to.layout, record, stored.subscription);
+  }
+  Atomics.store(to.words, Header.state, SegmentState.waiting);
+}
+
+/**
+ * Sees a roll through: producers leave the old generation while it drains; when its sources are empty it is retired, and its consumers leave once
+ * they have taken everything; then the next generation begins to route. So nothing is lost, and no message overtakes an older one.
+ */
+export async function seeThrough(host: Host, old: Routed, next: Routed, signal: AbortSignal): Promise<void> {
+  await old.runner.apply({ do: 'roll', sizes: next.segment.layout.sizes });
+  await until(host, signal, old, 'producer', () => !hasSeats(old.segment, 'producer') && sourcesEmpty(old.segment));
+  if (signal.aborted) return;
+  Atomics.store(old.segment.words, Header.state, SegmentState.retired);
+  await until(host, signal, old, 'consumer', () => !hasSeats(old.segment, 'consumer'));
+  if (signal.aborted) return;
+  Atomics.compareExchange(next.segment.words, Header.state, SegmentState.waiting, SegmentState.open);
+  wakeRouter(next.segment.region);
+}
+
+/** Waits until it is so, and fences after a while who is still there. */
+async function until(
+  host: Host,
+  signal: AbortSignal,
+  { segment, runner }: Routed,
+  kind: SeatKindName,
+  isSo: () => boolean,
+): Promise<void> {
+  const fenceAt = host.clock.now() + patienceMs;
+  let fenced = false;
+  while (!signal.aborted && !isSo()) {
+    await host.clock.sleep(lookMs, signal).catch(() => undefined);
+    if (fenced || host.clock.now() < fenceAt) continue;
+    fenced = true;
+    for (const { number, at } of seatPlaces(segment.layout, kind)) {
+      if (stateOf(Atomics.load(segment.words, at)) !== 'live') continue;
+      host.telemetry.sometimes('roll with a stopped consumer', kind === 'consumer');
+      host.telemetry.logger.warn('roll fences', { segment: segment.name, kind, seat: number });
+      const command =
+        kind === 'producer'
+          ? ({ do: 'fence-producer', seat: number } as const)
+          : ({ do: 'detach-lane', lane: number, reason: 'stalled' } as const);
+      // It may have left in between.
+      await runner.apply(command).catch(() => undefined);
+    }
+  }
+}
+
+/** Whether somebody has a seat who may still do something there: one that was fenced waits for its holder alone. */
+function hasSeats({ words, layout }: Segment, kind: SeatKindName): boolean {
+  return seatPlaces(layout, kind).some(({ at }) => {
+    const state = stateOf(Atomics.load(words, at));
+    return state !== 'free' && state !== 'fenced' && state !== 'claimed' && state !== 'ready';
+  });
+}
+
+function sourcesEmpty({ words, layout }: Segment): boolean {
+  return seatPlaces(layout, 'producer').every(({ cursors, at }) => {
+    if (stateOf(Atomics.load(words, at)) === 'fenced') return true;
+    const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
+    return distance(Atomics.load(words, cursors + ProducerCursor.sourceTail), head) <= 0;
+  });
+}

@@ -1,0 +1,149 @@
+import { shareMin } from './admission.ts';
+import type { RouterCommand } from './commands.ts';
+import type { Endings } from './endings.ts';
+import { BusError } from './errors.ts';
+import { changeLane } from './laneChange.ts';
+import { LaneLife } from './laneTable.ts';
+import { DetachReason, Header, Seat, SegmentState, seatWords } from './layout.ts';
+import type { PoolShares } from './poolShares.ts';
+import type { RouterParts } from './routerParts.ts';
+import { epochOf, stateOf } from './seat.ts';
+import { shareOf } from './shares.ts';
+import type { SourceEndings } from './sourceEndings.ts';
+import { SourceLife } from './sources.ts';
+
+/** Carries out what operators and probes of liveness tell the router, between two polls and with nothing staged. */
+export class RouterCommands {
+  readonly #parts: RouterParts;
+  readonly #words: Int32Array;
+  readonly #endings: Endings;
+  readonly #sourceEndings: SourceEndings;
+  readonly #shares: PoolShares;
+  readonly #setBatch: (batchSize: number) => void;
+
+  constructor(
+    parts: RouterParts,
+    endings: Endings,
+    sourceEndings: SourceEndings,
+    shares: PoolShares,
+    setBatch: (batchSize: number) => void,
+  ) {
+    this.#parts = parts;
+    this.#words = parts.region.words;
+    this.#endings = endings;
+    this.#sourceEndings = sourceEndings;
+    this.#shares = shares;
+    this.#setBatch = setBatch;
+  }
+
+  /** Throws `BusError` where the segment does not allow it. */
+  apply(command: RouterCommand): void {
+    const { routing, sources, lanes } = this.#parts;
+    switch (command.do) {
+      case 'change-lane':
+        if (lanes.life[command.lane] !== LaneLife.live) this.#notLive('lane', command.lane);
+        changeLane(this.#parts, this.#shares, command.lane, command.change);
+        break;
+      case 'change-producer':
+        this.#changeProducer(command.seat, command.creditLimit, command.rateLimit);
+        break;
+      case 'detach-lane':
+        if (!this.#endings.fence(command.lane, DetachReason[command.reason])) this.#notLive('lane', command.lane);
+        break;
+      case 'fence-producer':
+        if (!this.#sourceEndings.fence(command.seat, DetachReason.operator)) this.#notLive('producer', command.seat);
+        break;
+      case 'peer-dead':
+        this.#peer(command.seat, command.epoch, true);
+        break;
+      case 'peer-doubtful':
+        this.#peer(command.seat, command.epoch, false);
+        break;
+      case 'put-subscription':
+        routing.put(command.subscription);
+        sources.suspectAll();
+        break;
+      case 'delete-subscription':
+        routing.delete(command.name);
+        break;
+      case 'create-topic':
+        routing.createTopic(command.name);
+        break;
+      case 'change-router':
+        if (command.batchSize !== undefined) this.#changeBatch(command.batchSize);
+        break;
+      case 'drain':
+        Atomics.store(this.#words, Header.state, SegmentState.draining);
+        break;
+      case 'roll':
+        // The daemon builds the next generation; this one takes no more joiners.
+        Atomics.store(this.#words, Header.state, SegmentState.draining);
+        break;
+    }
+  }
+
+  #notLive(kind: string, seat: number): never {
+    const index = kind === 'lane' ? this.#parts.sources.count + seat : seat;
+    throw new BusError('IB_UNSAFE_CHANGE', `${kind} ${seat} is not live`, {
+      expected: 'live',
+      got: seatStateOf(this.#parts, index),
+    });
+  }
+
+  #peer(seat: number, epoch: number, dead: boolean): void {
+    const { count } = this.#parts.sources;
+    const isProducer = seat < count;
+    const index = isProducer ? seat : seat - count;
+    if (epochOf(Atomics.load(this.#words, seatAt(this.#parts, seat))) !== epoch) return;
+    const endings = isProducer ? this.#sourceEndings : this.#endings;
+    if (dead) endings.drain(index, DetachReason.dead);
+    // Nothing is proven: its holder may come back, and must find that it has lost the seat.
+    else endings.fence(index, DetachReason.stalled);
+  }
+
+  #changeProducer(seat: number, creditLimit: number | undefined, rateLimit: number | undefined): void {
+    const { sources } = this.#parts;
+    if (sources.life[seat] !== SourceLife.live) this.#notLive('producer', seat);
+    const at = seatAt(this.#parts, seat);
+    if (creditLimit !== undefined) Atomics.store(this.#words, at + Seat.creditLimit, creditLimit);
+    if (rateLimit !== undefined) {
+      Atomics.store(this.#words, at + Seat.capacityOrRate, rateLimit);
+      sources.setRate(seat, rateLimit);
+    }
+    sources.suspect(seat);
+  }
+
+  #changeBatch(batchSize: number): void {
+    const { slots } = this.#parts.layout.sizes;
+    checkBatch(batchSize, slots);
+    const share = shareOf(this.#parts.lanes, slots, batchSize, -1, false);
+    if (share < shareMin && this.#shares.any()) {
+      throw new BusError('IB_UNSAFE_CHANGE', `router_batch_size ${batchSize} leaves each lane ${share} of a pool`, {
+        expected: `a pool share of ${shareMin} or more`,
+        got: String(share),
+      });
+    }
+    this.#setBatch(batchSize);
+    this.#shares.shareOutAndFit();
+  }
+}
+
+/** First word of a seat, producers first, then lanes. */
+function seatAt({ layout }: RouterParts, seat: number): number {
+  const { producers } = layout.sizes;
+  return seat < producers ? layout.producerSeats + seat * seatWords : layout.laneSeats + (seat - producers) * seatWords;
+}
+
+/** State of a seat, producers first, then lanes. */
+export function seatStateOf(parts: RouterParts, seat: number): string {
+  return stateOf(Atomics.load(parts.region.words, seatAt(parts, seat))) ?? 'damaged';
+}
+
+/** Throws `BusError` for a batch size that a segment with so many slots per producer cannot have. */
+export function checkBatch(batchSize: number, slots: number): void {
+  if (Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= 4096 && slots > 2 * batchSize) return;
+  throw new BusError('IB_BAD_CONFIG', `router_batch_size ${batchSize} does not fit`, {
+    expected: `1 to 4096, and below half of slots_per_producer, ${slots / 2}`,
+    got: String(batchSize),
+  });
+}

@@ -1,0 +1,215 @@
+import type { Region } from '../../host/sharedMemory.ts';
+import type { Subscription } from './commands.ts';
+import type { Commit } from './commit.ts';
+import { BusError } from './errors.ts';
+import { Group } from './group.ts';
+import { KeyBuckets, type KeyMutants, type LaneProgress } from './keyBuckets.ts';
+import type { Lanes } from './lanes.ts';
+import { LaneLife } from './laneTable.ts';
+import { Header, type Layout, subscriptionsMax } from './layout.ts';
+import { matches } from './patterns.ts';
+import { noRoute, type Route } from './routes.ts';
+import { readSubscription, removeSubscription, type StoredSubscription, writeSubscription } from './subscriptions.ts';
+import { addTopic, readTopics } from './topics.ts';
+
+/**
+ * Which topics there are, which subscriptions, and from both where the messages of each topic go. The segment has topics and subscriptions; the
+ * routes are worked out from it anew whenever one of them, or the set of live lanes, has changed.
+ */
+export class Routing {
+  readonly #region: Region;
+  readonly #layout: Layout;
+  readonly #commit: Commit;
+  readonly #lanes: Lanes;
+  readonly #progress: LaneProgress;
+  readonly #mutants: KeyMutants;
+  readonly #topics: Map<string, number>;
+  readonly #subscriptions: (StoredSubscription | undefined)[] = [];
+  readonly #keys = new Map<number, KeyBuckets>();
+  /** Each poll asks: most have none. */
+  #anyKeys = false;
+  #groups = new Map<number, Group>();
+  routes: readonly Route[] = [];
+
+  constructor(
+    region: Region,
+    layout: Layout,
+    commit: Commit,
+    lanes: Lanes,
+    progress: LaneProgress,
+    mutants: KeyMutants,
+  ) {
+    this.#region = region;
+    this.#layout = layout;
+    this.#commit = commit;
+    this.#lanes = lanes;
+    this.#progress = progress;
+    this.#mutants = mutants;
+    this.#topics = readTopics(region, layout);
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      this.#subscriptions.push(readSubscription(region, layout, record));
+    }
+    this.rebuild();
+  }
+
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
+  get topicNames(): readonly string[] {
+    return [...this.#topics.keys()];
+  }
+
+  topicNumber(name: string): number | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** Registers a topic; the number it has, also if it was there. Throws IB_TOPICS_FULL, IB_BAD_CONFIG for a name that is none. */
+  createTopic(name: string): number {
+    const there = this.#topics.get(name);
+    if (there !== undefined) return there;
+    const number = addTopic(this.#region, this.#layout, this.#topics.size, name);
+    this.#topics.set(name, number);
+    this.rebuild();
+    return number;
+  }
+
+  subscription(record: number): StoredSubscription | undefined {
+    return this.#subscriptions[record];
+  }
+
+  recordOf(name: string): number {
+    return this.#subscriptions.findIndex((it) => it?.subscription.name === name);
+  }
+
+  get subscriptions(): readonly StoredSubscription[] {
+    return this.#subscriptions.filter((it) => it !== undefined);
+  }
+
+  /** Makes a subscription or changes it; returns its record. Throws `BusError` where 64 are there or the change is unsafe. */
+  put(subscription: Subscription): number {
+    const there = this.recordOf(subscription.name);
+    const record = there >= 0 ? there : this.#subscriptions.indexOf(undefined);
+    if (record < 0) {
+      throw new BusError('IB_TOPICS_FULL', `there are ${subscriptionsMax} subscriptions; delete one first`);
+    }
+    const before = this.#subscriptions[record];
+    if (before !== undefined && before.subscription.mode !== subscription.mode && this.lanesOf(record).length > 0) {
+      throw new BusError(
+        'IB_UNSAFE_CHANGE',
+        `${subscription.name} has consumers: detach them before its mode changes`,
+        {
+          expected: before.subscription.mode,
+          got: subscription.mode,
+        },
+      );
+    }
+    this.#subscriptions[record] = writeSubscription(this.#region, this.#layout, record, subscription);
+    this.rebuild();
+    return record;
+  }
+
+  /** Deletes a subscription without consumers; what lanes that ended still keep for a later one is lost. Throws `BusError`. */
+  delete(name: string): void {
+    const record = this.recordOf(name);
+    if (record < 0) {
+      throw new BusError('IB_UNKNOWN_TOPIC', `there is no subscription ${name}`, {
+        expected: this.subscriptions.map((it) => it.subscription.name).join(', '),
+        got: name,
+      });
+    }
+    if (this.liveLanesOf(record).length > 0) {
+      throw new BusError('IB_UNSAFE_CHANGE', `${name} has consumers: detach them first`);
+    }
+    removeSubscription(this.#region, this.#layout, record);
+    this.#subscriptions[record] = undefined;
+    this.#keys.delete(record);
+    this.rebuild();
+  }
+
+  /** Lanes of the subscription that get messages. */
+  liveLanesOf(record: number): readonly number[] {
+    return this.lanesOf(record).filter((lane) => this.#lanes.life[lane] === LaneLife.live);
+  }
+
+  /** Lanes of the subscription that are not gone, live or ending. */
+  lanesOf(record: number): readonly number[] {
+    const lanes: number[] = [];
+    for (let lane = 0; lane < this.#lanes.count; lane += 1) {
+      if (this.#lanes.life[lane] !== LaneLife.none && this.#lanes.subscription[lane] === record) lanes.push(lane);
+    }
+    return lanes;
+  }
+
+  /** The group of a subscription that is none by broadcast; undefined without live lanes. */
+  group(record: number): Group | undefined {
+    return this.#groups.get(record);
+  }
+
+  get moving(): number {
+    let moving = 0;
+    for (const keys of this.#keys.values()) moving += keys.moving;
+    return moving;
+  }
+
+  /** Moves the buckets that can move; returns how many moved from a lane that lives. */
+  settle(): number {
+    let moved = 0;
+    if (!this.#anyKeys) return moved;
+    for (const keys of this.#keys.values()) if (keys.moving > 0) moved += keys.settle(this.#progress);
+    return moved;
+  }
+
+  /** The buckets of a keyed subscription, also of one without live lanes; undefined for others. */
+  keys(record: number): KeyBuckets | undefined {
+    return this.#keys.get(record);
+  }
+
+  /** A fault point: every bucket shall belong to another lane. */
+  storm(): void {
+    for (const [record, keys] of this.#keys) keys.storm(this.liveLanesOf(record), this.#progress);
+  }
+
+  /** Works the routes out anew. */
+  rebuild(): void {
+    this.#groups = new Map();
+    const broadcast = new Map<number, readonly number[]>();
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      const stored = this.#subscriptions[record];
+      if (stored === undefined) continue;
+      const live = this.liveLanesOf(record);
+      const { mode, balance } = stored.subscription;
+      if (mode === 'broadcast') broadcast.set(record, live);
+      else {
+        const keys = mode === 'keyed' ? this.#keysOf(record) : undefined;
+        keys?.aim(live, this.#progress);
+        if (live.length > 0) this.#groups.set(record, new Group(record, live, keys, balance === 'least_depth'));
+      }
+    }
+    this.routes = this.topicNames.map((name) => this.#routeOf(name, broadcast));
+    const { words } = this.#region;
+    Atomics.store(words, Header.routingEpoch, (Atomics.load(words, Header.routingEpoch) + 1) | 0);
+  }
+
+  #keysOf(record: number): KeyBuckets {
+    let keys = this.#keys.get(record);
+    if (keys === undefined) {
+      keys = new KeyBuckets(this.#commit, record, this.#progress, this.#mutants);
+      this.#keys.set(record, keys);
+      this.#anyKeys = true;
+    }
+    return keys;
+  }
+
+  #routeOf(topic: string, broadcast: ReadonlyMap<number, readonly number[]>): Route {
+    const lanes: number[] = [];
+    const groups: Group[] = [];
+    this.#subscriptions.forEach((stored, record) => {
+      if (stored === undefined || !stored.subscription.topics.some((pattern) => matches(pattern, topic))) return;
+      lanes.push(...(broadcast.get(record) ?? []));
+      const group = this.#groups.get(record);
+      if (group !== undefined) groups.push(group);
+    });
+    return lanes.length + groups.length === 0 ? noRoute : { broadcast: Int32Array.from(lanes), groups };
+  }
+}

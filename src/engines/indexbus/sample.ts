@@ -1,0 +1,113 @@
+import type { Lanes } from './lanes.ts';
+import {
+  Cut,
+  CutLane,
+  CutProducer,
+  CutTotals,
+  cursorWords,
+  cutLaneWords,
+  cutProducerWords,
+  cutWords,
+  Header,
+  LaneCursor,
+  type Layout,
+  ProducerCursor,
+  SubscriptionRecord,
+  subscriptionsMax,
+  subscriptionWords,
+} from './layout.ts';
+import { Point } from './points.ts';
+import type { Segment } from './segment.ts';
+import type { Sources } from './sources.ts';
+
+/** Words of a lane that a cut has, behind head and done, in the order of `CutLane`. */
+const laneWords = [
+  LaneCursor.tail,
+  LaneCursor.droppedNewest,
+  LaneCursor.droppedOldest,
+  LaneCursor.droppedPool,
+  LaneCursor.droppedNoCredit,
+  LaneCursor.droppedAllFull,
+  LaneCursor.droppedDetached,
+  LaneCursor.requeuedIn,
+  LaneCursor.requeuedOut,
+  LaneCursor.redelivered,
+] as const;
+
+const totals = [
+  [CutTotals.droppedNoCredit, SubscriptionRecord.droppedNoCredit],
+  [CutTotals.droppedAllFull, SubscriptionRecord.droppedAllFull],
+  [CutTotals.requeued, SubscriptionRecord.requeued],
+  [CutTotals.redelivered, SubscriptionRecord.redelivered],
+] as const;
+
+/**
+ * Writes cuts: all cursors and drop words as they are between two commits, into two places in turn. A cut's sequence is written before and after
+ * it (a seqlock, Lameter, "Effective synchronization on Linux/NUMA systems", 2005), so a reader on another thread knows whether it has it whole.
+ */
+export class Sampler {
+  readonly #segment: Segment;
+  readonly #lanes: Lanes;
+  readonly #sources: Sources;
+  #sequence: number;
+
+  constructor(segment: Segment, lanes: Lanes, sources: Sources) {
+    this.#segment = segment;
+    this.#lanes = lanes;
+    this.#sources = sources;
+    const { words, layout } = segment;
+    this.#sequence = Math.max(
+      words[layout.sample + Cut.after] ?? 0,
+      words[layout.sample + cutWords + Cut.after] ?? 0,
+      0,
+    );
+  }
+
+  /** Writes the next cut. Between two commits only. */
+  cut(): void {
+    const { region, words, layout } = this.#segment;
+    this.#sequence = (this.#sequence + 1) & 0x7fff_ffff;
+    const at = layout.sample + (this.#sequence & 1) * cutWords;
+    region.step(Point.writeCut);
+    Atomics.store(words, at + Cut.before, this.#sequence);
+    words[at + Cut.routerEpoch] = Atomics.load(words, Header.routerEpoch);
+    let to = at + Cut.body;
+    for (let producer = 0; producer < layout.sizes.producers; producer += 1) {
+      const cursors = layout.producerCursors + producer * cursorWords;
+      words[to + CutProducer.sourceTail] = this.#sources.tail(producer);
+      words[to + CutProducer.sourceHead] = words[cursors + ProducerCursor.sourceHead] ?? 0;
+      words[to + CutProducer.noRoute] = words[cursors + ProducerCursor.noRoute] ?? 0;
+      to += cutProducerWords;
+    }
+    for (let lane = 0; lane < layout.sizes.lanes; lane += 1) {
+      const cursors = layout.laneCursors + lane * cursorWords;
+      words[to + CutLane.head] = this.#lanes.claimed(lane);
+      words[to + CutLane.done] = this.#lanes.done(lane);
+      for (let index = 0; index < laneWords.length; index += 1) {
+        words[to + CutLane.tail + index] = words[cursors + (laneWords[index] ?? 0)] ?? 0;
+      }
+      to += cutLaneWords;
+    }
+    for (const [total, field] of totals) {
+      let sum = 0;
+      for (let record = 0; record < subscriptionsMax; record += 1) {
+        sum += words[layout.subscriptions + record * subscriptionWords + field] ?? 0;
+      }
+      words[at + total] = sum | 0;
+    }
+    Atomics.store(words, at + Cut.after, this.#sequence);
+  }
+}
+
+/** Copies the latest whole cut into `into`, of `cutWords` words; false if there is none, or the router wrote it meanwhile: read again. */
+export function readCut(words: Int32Array, layout: Layout, into: Int32Array): boolean {
+  const sequences = [0, 1].map((place) => Atomics.load(words, layout.sample + place * cutWords + Cut.after));
+  const [first = 0, second = 0] = sequences;
+  if (first === 0 && second === 0) return false;
+  // The numbers wrap within 31 bits, and one is the other's successor.
+  const place = ((second - first) & 0x7fff_ffff) < 1 << 30 ? 1 : 0;
+  const at = layout.sample + place * cutWords;
+  const after = Atomics.load(words, at + Cut.after);
+  into.set(words.subarray(at, at + cutWords));
+  return Atomics.load(words, at + Cut.before) === after && into[Cut.after] === after && into[Cut.before] === after;
+}

@@ -1,0 +1,68 @@
+/**
+ * A seat's life, pure: word 0 of a seat is `epoch << 4 | state`, and every change of it is one compare-and-swap of both, so that nobody acts on a
+ * seat that has become another's.
+ *
+ * FREE → CLAIMED → READY → LIVE → LEAVING → DRAINING → FREE, or from LIVE by force: FENCED → ACKED → DRAINING. A joiner that dies
+ * before LIVE leaves a FREE seat. The epoch grows when a FREE seat is claimed.
+ */
+export const SeatState = {
+  free: 0,
+  /** A joiner writes who it is. */
+  claimed: 1,
+  /** The joiner waits for the router. */
+  ready: 2,
+  live: 3,
+  /** Its holder wants to go: no message comes to it any more. */
+  leaving: 4,
+  /** The router takes back what is left. */
+  draining: 5,
+  /** Taken from its holder, which may not know yet. */
+  fenced: 6,
+  /** The former holder knows, or is proven dead: it will not write again. */
+  acked: 7,
+} as const;
+
+export type SeatStateName = keyof typeof SeatState;
+type SeatStateNumber = (typeof SeatState)[SeatStateName];
+
+const names: readonly SeatStateName[] = ['free', 'claimed', 'ready', 'live', 'leaving', 'draining', 'fenced', 'acked'];
+
+const followers: Readonly<Record<SeatStateName, readonly SeatStateName[]>> = {
+  free: ['claimed'],
+  claimed: ['ready', 'free'],
+  ready: ['live', 'free'],
+  live: ['leaving', 'fenced', 'draining'],
+  leaving: ['draining', 'fenced'],
+  draining: ['free'],
+  fenced: ['acked', 'draining'],
+  acked: ['draining'],
+};
+
+/** Epochs that fit above the state; they wrap. */
+const epochMask = 0x0fff_ffff;
+
+export function seatWord(epoch: number, state: SeatStateNumber): number {
+  return ((epoch & epochMask) << 4) | state;
+}
+
+export function epochOf(word: number): number {
+  return word >>> 4;
+}
+
+/** The state, or undefined for a number that stands for none: the word is damaged. */
+export function stateOf(word: number): SeatStateName | undefined {
+  return names[word & 15];
+}
+
+/** Whether a seat may go from one state to the other. */
+export function mayFollow(from: SeatStateName, to: SeatStateName): boolean {
+  return followers[from].includes(to);
+}
+
+/** The word after a change of state; claiming raises the epoch. Throws where the state may not follow. */
+export function changed(word: number, to: SeatStateName): number {
+  const from = stateOf(word);
+  if (from === undefined || !mayFollow(from, to))
+    throw new Error(`a seat cannot go from ${from ?? word & 15} to ${to}`);
+  return seatWord(epochOf(word) + (to === 'claimed' ? 1 : 0), SeatState[to]);
+}

@@ -1,0 +1,207 @@
+import { type Region, type RegionOptions, type SharedMemory, SharedMemoryError } from '../../host/sharedMemory.ts';
+import { crc32c } from '../../wire/crc32c.ts';
+import { BusError, type BusErrorCode } from './errors.ts';
+import {
+  Header,
+  type Layout,
+  Lock,
+  layoutOf,
+  layoutVersion,
+  magic,
+  type SegmentSizes,
+  SegmentState,
+} from './layout.ts';
+import { Point } from './points.ts';
+
+/** An attached segment: one mapping that holds one bus. */
+export interface Segment {
+  readonly name: string;
+  readonly region: Region;
+  readonly layout: Layout;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly generation: number;
+}
+
+/** Where segments are, and how they are made. */
+export interface SegmentPlace
+  extends Pick<RegionOptions, 'directory' | 'backing' | 'group' | 'numaNode' | 'lockMemory'> {
+  readonly shm: SharedMemory;
+  readonly name: string;
+}
+
+/** Opens the segment of this name and checks that it is one. Rejects with `BusError`; the memory is left as it is. */
+export async function openSegment(place: SegmentPlace): Promise<Segment> {
+  const found = await attempt(place, () => place.shm.stat(place.name, place));
+  if (found === undefined) throw missing(place.name);
+  const smallest = 4096;
+  if (found.bytes < smallest) throw truncated(place.name, smallest, found.bytes);
+  const bytes = found.bytes - (found.bytes % 4);
+  const region = await attempt(place, () =>
+    place.shm.open(place.name, bytes, { ...regionOptions(place), mode: 'open' }),
+  );
+  try {
+    return segmentOver(place.name, region);
+  } catch (error) {
+    region.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes the segment under a name of its own and gives it the asked one when it is whole: nobody ever sees half of it. What stood under the name
+ * stays with those attached. The caller holds lock `Lock.router`.
+ *
+ * @param fill writes what the segment shall have from the beginning
+ */
+export async function createSegment(
+  place: SegmentPlace,
+  sizes: SegmentSizes,
+  generation: number,
+  fill: (segment: Segment) => void = () => {},
+): Promise<Segment> {
+  const layout = layoutOf(sizes);
+  const building = `${place.name}.building`;
+  // What a builder that died has left. Only the holder of the router's lock builds.
+  if ((await attempt(place, () => place.shm.stat(building, place))) !== undefined) {
+    await attempt(place, () => place.shm.remove(building, place));
+  }
+  const region = await attempt(place, () =>
+    place.shm.open(building, layout.bytes, { ...regionOptions(place), mode: 'create-new' }),
+  );
+  region.step(Point.buildSegment);
+  writeHeader(region.words, region.bytes, layout, generation, place.shm.bootId());
+  fill(segmentOver(place.name, region));
+  region.step(Point.publishSegment);
+  await attempt(place, () => place.shm.rename(building, place.name, place));
+  return segmentOver(place.name, region);
+}
+
+/** Whether the segment was made in this boot: one of an earlier boot is nobody's any more. */
+export function isOfThisBoot(segment: Segment, shm: SharedMemory): boolean {
+  return shm.bootId().every((word, index) => segment.words[Header.bootId + index] === (word | 0));
+}
+
+/** Writes the header of a new segment into its zeroed memory. */
+export function writeHeader(
+  words: Int32Array,
+  bytes: Uint8Array,
+  layout: Layout,
+  generation: number,
+  bootId: readonly number[],
+): void {
+  const { sizes } = layout;
+  words[Header.magic] = magic;
+  words[Header.version] = layoutVersion;
+  words[Header.pages] = layout.bytes / 4096;
+  words[Header.generation] = generation;
+  words.set(bootId, Header.bootId);
+  words[Header.producers] = sizes.producers;
+  words[Header.lanes] = sizes.lanes;
+  words[Header.slotsLog2] = Math.log2(sizes.slots);
+  words[Header.laneRingLog2] = Math.log2(sizes.laneRing);
+  words[Header.slotBytes] = sizes.slotBytes;
+  words[Header.topics] = sizes.topics;
+  words[Header.checksum] = headerChecksum(bytes);
+  Atomics.store(words, Header.state, SegmentState.open);
+}
+
+function headerChecksum(bytes: Uint8Array): number {
+  return crc32c(bytes.subarray(0, Header.checksum * 4)) | 0;
+}
+
+/** The segment that lies in a region. Throws `BusError` where there is none. */
+export function segmentOver(name: string, region: Region): Segment {
+  const { words, bytes } = region;
+  region.step(Point.checkHeader);
+  const at = (word: number): number => words[word] ?? 0;
+  if (at(Header.magic) !== magic) {
+    throw new BusError('IB_FOREIGN', `${name} is no bus: it begins with other bytes; remove it or take another name`, {
+      expected: hex(magic),
+      got: hex(at(Header.magic)),
+    });
+  }
+  if (at(Header.version) !== layoutVersion) {
+    throw new BusError(
+      'IB_VERSION',
+      `${name} has a layout of another version; end what uses it, then start the router anew`,
+      {
+        expected: String(layoutVersion),
+        got: String(at(Header.version)),
+      },
+    );
+  }
+  if (at(Header.checksum) !== headerChecksum(bytes)) {
+    throw new BusError('IB_CORRUPT', `the header of ${name} is damaged; end what uses it and remove it`, {
+      expected: hex(headerChecksum(bytes)),
+      got: hex(at(Header.checksum)),
+    });
+  }
+  const layout = layoutOf({
+    producers: at(Header.producers),
+    lanes: at(Header.lanes),
+    slots: 1 << (at(Header.slotsLog2) & 31),
+    laneRing: 1 << (at(Header.laneRingLog2) & 31),
+    slotBytes: at(Header.slotBytes),
+    topics: at(Header.topics),
+  });
+  if (bytes.byteLength < layout.bytes) throw truncated(name, layout.bytes, bytes.byteLength);
+  return { name, region, layout, words, bytes, generation: at(Header.generation) };
+}
+
+function regionOptions(place: SegmentPlace): Omit<RegionOptions, 'mode'> {
+  const { shm: _, name, ...options } = place;
+  return { ...options, lockName: name };
+}
+
+function missing(name: string): BusError {
+  return new BusError('IB_NO_SEGMENT', `there is no segment ${name}; start its router: hotfire serve indexbus`);
+}
+
+function truncated(name: string, expected: number, got: number): BusError {
+  return new BusError('IB_TRUNCATED', `${name} is shorter than its header says; end what uses it and remove it`, {
+    expected: `${expected} bytes`,
+    got: `${got} bytes`,
+  });
+}
+
+function hex(word: number): string {
+  return `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+const codeOf: Readonly<Partial<Record<SharedMemoryError['code'], BusErrorCode>>> = {
+  ENOSPC: 'IB_NO_SPACE',
+  ENOENT: 'IB_NO_SEGMENT',
+  EACCES: 'IB_NOT_PERMITTED',
+  ENOTMEMORY: 'IB_NOT_MEMORY',
+};
+
+/** Runs a call of the shared memory and gives what it fails with the bus's own codes. */
+async function attempt<T>(place: SegmentPlace, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const code = error instanceof SharedMemoryError ? codeOf[error.code] : undefined;
+    if (code === undefined) throw error;
+    if (code === 'IB_NO_SEGMENT') throw missing(place.name);
+    throw new BusError(code, `${place.name}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The region over which the locks of a segment's name are taken: it is there before the segment, and stays when the segment is replaced.
+ * A page that nobody writes.
+ */
+export function openLocks(place: SegmentPlace): Promise<Region> {
+  return attempt(place, () =>
+    place.shm.open(`${place.name}.locks`, 4096, { ...regionOptions(place), backing: 'auto', mode: 'create' }),
+  );
+}
+
+/** Takes the router's lock, whose holder alone builds and routes. False if another has it. */
+export function takeRouterLock(locks: Region): boolean {
+  locks.step(Point.takeRouterLock);
+  return locks.lock(Lock.router);
+}

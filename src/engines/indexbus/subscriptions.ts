@@ -1,0 +1,196 @@
+import type { Region } from '../../host/sharedMemory.ts';
+import type { Subscription } from './commands.ts';
+import { BusError } from './errors.ts';
+import {
+  Access,
+  LaneMode,
+  type Layout,
+  patternsBytes,
+  SubscriptionRecord,
+  seatNameBytes,
+  subscriptionWords,
+} from './layout.ts';
+import { isPattern } from './patterns.ts';
+import { readText, textBytes, writeText } from './texts.ts';
+
+const modes = ['broadcast', 'workqueue', 'keyed'] as const;
+const balances = ['round_robin', 'least_depth'] as const;
+const deliveries = ['at_most_once', 'at_least_once'] as const;
+
+/** A subscription and where it stands. */
+export interface StoredSubscription {
+  readonly record: number;
+  readonly epoch: number;
+  readonly subscription: Subscription;
+}
+
+function at(layout: Layout, record: number): number {
+  return layout.subscriptions + record * subscriptionWords;
+}
+
+/** The subscription of a record; undefined where there is none. */
+export function readSubscription(region: Region, layout: Layout, record: number): StoredSubscription | undefined {
+  const from = at(layout, record);
+  const word = (field: number): number => Atomics.load(region.words, from + field);
+  const epoch = word(SubscriptionRecord.epoch);
+  if (epoch === 0) return undefined;
+  const laneMode = word(SubscriptionRecord.laneMode);
+  const limit = (field: number): number | undefined => word(field) || undefined;
+  return {
+    record,
+    epoch,
+    subscription: {
+      name: readText(region.bytes, from + SubscriptionRecord.name, seatNameBytes),
+      topics: readText(region.bytes, from + SubscriptionRecord.patterns, patternsBytes).split('\n'),
+      mode: modes[word(SubscriptionRecord.mode)] ?? 'broadcast',
+      lane: laneMode & LaneMode.blocking ? 'blocking' : 'nonblocking',
+      drop: laneMode & LaneMode.dropOldest ? 'oldest' : 'newest',
+      capacity: word(SubscriptionRecord.capacity),
+      creditLimit: limit(SubscriptionRecord.creditLimit),
+      balance: balances[word(SubscriptionRecord.balance)] ?? 'round_robin',
+      detachAfterMs: limit(SubscriptionRecord.detachAfterMs),
+      delivery: deliveries[word(SubscriptionRecord.delivery)] ?? 'at_most_once',
+      access: word(SubscriptionRecord.access) === Access.view ? 'view' : 'copy',
+      viewMax: word(SubscriptionRecord.viewMax),
+    },
+  };
+}
+
+/** Names of subscriptions. */
+const subscriptionName = /^[a-z0-9._-]{1,63}$/;
+
+/** Checks that a subscription is one, that it goes together, and fits the segment. Throws `BusError`. */
+export function checkSubscription(layout: Layout, subscription: Subscription): void {
+  const { name, topics, access, delivery, drop, lane, mode, viewMax, capacity, creditLimit, detachAfterMs } =
+    subscription;
+  const refuse = (code: 'IB_UNSAFE_CHANGE' | 'IB_BAD_CONFIG' | 'IB_NEEDS_ROLL', message: string): never => {
+    throw new BusError(code, `subscription ${name}: ${message}`);
+  };
+  const whole = (key: string, value: number | undefined, least: number, most: number): void => {
+    if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
+    refuse('IB_BAD_CONFIG', `${key} is ${value}, expected ${least} to ${most}`);
+  };
+  const one = (key: string, value: string, known: readonly string[]): void => {
+    if (!known.includes(value)) refuse('IB_BAD_CONFIG', `${key} is ${value}, expected ${known.join(', ')}`);
+  };
+  if (!subscriptionName.test(name)) refuse('IB_BAD_CONFIG', 'its name is not 1 to 63 of a-z, 0-9, ".", "_", "-"');
+  if (topics.length === 0 || !topics.every(isPattern)) {
+    refuse('IB_BAD_CONFIG', `its topics are ${JSON.stringify(topics)}, expected patterns`);
+  }
+  one('mode', mode, modes);
+  one('lane', lane, ['blocking', 'nonblocking']);
+  one('drop', drop, ['newest', 'oldest']);
+  one('balance', subscription.balance, balances);
+  one('delivery', delivery, deliveries);
+  one('access', access, ['copy', 'view']);
+  if (capacity > layout.sizes.laneRing / 2) {
+    refuse(
+      'IB_NEEDS_ROLL',
+      `capacity ${capacity} is above ${layout.sizes.laneRing / 2}, half of lane_ring: roll the segment`,
+    );
+  }
+  whole('capacity', capacity, 1, layout.sizes.laneRing / 2);
+  whole('credit_limit', creditLimit, 1, capacity);
+  whole('detach_after_ms', detachAfterMs, 1, 3_600_000);
+  whole('view_max', viewMax, 1, 4096);
+  if (delivery === 'at_least_once' && (access !== 'view' || mode === 'broadcast')) {
+    refuse('IB_BAD_CONFIG', 'at_least_once needs a workqueue or keyed mode and access: view');
+  }
+  if (delivery === 'at_least_once' && lane !== 'blocking') {
+    refuse('IB_UNSAFE_CHANGE', 'at_least_once needs blocking lanes: others would drop what shall come once more');
+  }
+  if (access === 'view' && drop === 'oldest') {
+    refuse('IB_BAD_CONFIG', 'drop: oldest takes back what is in the lane; a view lane cannot be taken back');
+  }
+  if (access === 'view' && viewMax > capacity)
+    refuse('IB_BAD_CONFIG', `view_max ${viewMax} is above capacity ${capacity}`);
+  const patterns = textBytes(subscription.topics.join('\n'));
+  if (patterns > patternsBytes)
+    refuse('IB_BAD_CONFIG', `its patterns have ${patterns} bytes, at most ${patternsBytes} fit`);
+}
+
+/** A subscription as a consumer declares it, in JSON. Throws IB_BAD_CONFIG for what is none; its values are still to be checked. */
+export function declaredSubscription(text: string): Subscription {
+  const bad = (cause?: unknown): BusError =>
+    new BusError('IB_BAD_CONFIG', 'a declaration is no subscription', {
+      expected: 'name, topics, mode, lane, drop, capacity, balance, delivery, access, viewMax',
+      got: text,
+      cause,
+    });
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch (error) {
+    throw bad(error);
+  }
+  if (typeof given !== 'object' || given === null) throw bad();
+  // Each field is looked at below, or by `checkSubscription`, which takes any string and number.
+  const it = given as Partial<Record<keyof Subscription, unknown>>;
+  const strings = [it.name, it.mode, it.lane, it.drop, it.balance, it.delivery, it.access];
+  const numbers = [it.capacity, it.viewMax, it.creditLimit ?? 1, it.detachAfterMs ?? 1];
+  if (!strings.every((value) => typeof value === 'string')) throw bad();
+  if (!numbers.every((value) => typeof value === 'number')) throw bad();
+  if (!Array.isArray(it.topics) || !it.topics.every((value) => typeof value === 'string')) throw bad();
+  const { name, topics, mode, lane, drop, capacity, creditLimit, balance, detachAfterMs, delivery, access, viewMax } =
+    given as Subscription;
+  return {
+    name,
+    topics,
+    mode,
+    lane,
+    drop,
+    capacity,
+    creditLimit: creditLimit ?? undefined,
+    balance,
+    detachAfterMs: detachAfterMs ?? undefined,
+    delivery,
+    access,
+    viewMax,
+  };
+}
+
+/** Writes the record; its epoch last, so that whoever reads it sees it whole or not at all. */
+export function writeSubscription(
+  region: Region,
+  layout: Layout,
+  record: number,
+  subscription: Subscription,
+): StoredSubscription {
+  checkSubscription(layout, subscription);
+  const from = at(layout, record);
+  const { words, bytes } = region;
+  const epoch =
+    Atomics.load(words, from + SubscriptionRecord.epoch) || Atomics.load(words, from + SubscriptionRecord.formerEpoch);
+  if (readSubscription(region, layout, record) === undefined) {
+    // A record that is used anew has nobody's buckets.
+    words.fill(-1, from + SubscriptionRecord.owners, from + SubscriptionRecord.patterns);
+  }
+  words[from + SubscriptionRecord.mode] = modes.indexOf(subscription.mode);
+  words[from + SubscriptionRecord.laneMode] =
+    (subscription.lane === 'blocking' ? LaneMode.blocking : 0) |
+    (subscription.drop === 'oldest' ? LaneMode.dropOldest : 0);
+  words[from + SubscriptionRecord.capacity] = subscription.capacity;
+  words[from + SubscriptionRecord.creditLimit] = subscription.creditLimit ?? 0;
+  words[from + SubscriptionRecord.balance] = balances.indexOf(subscription.balance);
+  words[from + SubscriptionRecord.detachAfterMs] = subscription.detachAfterMs ?? 0;
+  words[from + SubscriptionRecord.delivery] = deliveries.indexOf(subscription.delivery);
+  words[from + SubscriptionRecord.access] = subscription.access === 'view' ? Access.view : Access.copy;
+  words[from + SubscriptionRecord.viewMax] = subscription.viewMax;
+  writeText(bytes, from + SubscriptionRecord.name, seatNameBytes, subscription.name);
+  writeText(bytes, from + SubscriptionRecord.patterns, patternsBytes, subscription.topics.join('\n'));
+  const next = ((epoch + 1) | 0) === 0 ? 1 : (epoch + 1) | 0;
+  Atomics.store(words, from + SubscriptionRecord.epoch, next);
+  // As it is read by others, in one order of keys.
+  return readSubscription(region, layout, record) ?? { record, epoch: next, subscription };
+}
+
+/** Takes the record out. Its epoch is kept in the record's last free word, so that a later one has another. */
+export function removeSubscription(region: Region, layout: Layout, record: number): void {
+  const from = at(layout, record);
+  Atomics.store(
+    region.words,
+    from + SubscriptionRecord.formerEpoch,
+    Atomics.load(region.words, from + SubscriptionRecord.epoch),
+  );
+  Atomics.store(region.words, from + SubscriptionRecord.epoch, 0);
+}

@@ -1,0 +1,36 @@
+import type { Region } from '../../host/sharedMemory.ts';
+import { BusError } from './errors.ts';
+import { type Layout, topicNameBytes } from './layout.ts';
+import { isTopicName } from './patterns.ts';
+import { readText, writeText } from './texts.ts';
+
+const words = topicNameBytes / 4;
+
+/** The topics of a segment, with their numbers, in the order of these. A topic is never removed: descriptors know it by number. */
+export function readTopics(region: Region, layout: Layout): Map<string, number> {
+  const topics = new Map<string, number>();
+  for (let number = 0; number < layout.sizes.topics; number += 1) {
+    const name = readText(region.bytes, layout.topicNames + number * words, topicNameBytes);
+    if (name === '') break;
+    topics.set(name, number);
+  }
+  return topics;
+}
+
+/** Writes the next topic's name. Throws IB_TOPICS_FULL, or IB_BAD_CONFIG for a name that is none. */
+export function addTopic(region: Region, layout: Layout, number: number, name: string): number {
+  if (!isTopicName(name)) {
+    throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
+      expected: `1 to ${topicNameBytes} characters: letters, digits, _ and -, in parts that dots join`,
+      got: JSON.stringify(name),
+    });
+  }
+  if (number >= layout.sizes.topics) {
+    throw new BusError(
+      'IB_TOPICS_FULL',
+      `there are ${number} topics, as many as the segment has room for: roll it with a greater topics_max`,
+    );
+  }
+  writeText(region.bytes, layout.topicNames + number * words, topicNameBytes, name);
+  return number;
+}

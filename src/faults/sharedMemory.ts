@@ -1,0 +1,248 @@
+import { z } from 'zod';
+import type { Machine } from '../sim/machine.ts';
+import { defineFault, healAll, machinesOf } from './define.ts';
+import { type FaultDefinition, FaultError } from './fault.ts';
+import { crash, restart, restartText } from './process.ts';
+import { participantsOf } from './sharedMemoryControl.ts';
+import { percent } from './units.ts';
+
+/** Words for the messages. */
+const names = (targets: readonly string[]): string => targets.join(', ');
+
+const crashAtStep = defineFault({
+  name: 'shm.crash-at-step',
+  summary: 'The process dies exactly before its n-th access of shared memory from now on, or its n-th at one place.',
+  schema: z.strictObject({
+    ...restart,
+    steps: z.int().min(1).max(1_000_000).prefault(1).describe('which access, counted from the fault'),
+    point: z.int().min(1).optional().describe('number of the place in the code; only accesses there are counted'),
+  }),
+  describe: (p, targets) =>
+    `${names(targets)} dies before access ${p.steps} of shared memory${p.point === undefined ? '' : ` at place ${p.point}`}${restartText(p.restart)}`,
+  apply: (context, p) =>
+    healAll(
+      machinesOf(context).map((machine) => {
+        const watched = machine.process;
+        if (watched === undefined) return () => {};
+        let left = p.steps;
+        let back: (() => void | Promise<void>) | undefined;
+        const before = watched.onStep;
+        watched.onStep = (point) => {
+          before?.(point);
+          if (p.point !== undefined && point !== p.point) return;
+          left -= 1;
+          if (left > 0) return;
+          watched.onStep = before;
+          back = crash({ ...context, targets: [machine.name] }, p.restart, () => {
+            context.world.trace.fault('crash at step', watched.traceName, String(point));
+            machine.kill(`killed before an access of shared memory, at place ${point}`);
+          });
+        };
+        return () => {
+          watched.onStep = before;
+          void back?.();
+        };
+      }),
+    ),
+});
+
+const stallConsumer = defineFault({
+  name: 'shm.stall-consumer',
+  summary: 'A consumer stays attached and alive, and takes nothing: it waits for something else.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `${names(targets)} takes no messages`,
+  apply: (context) => healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name))),
+});
+
+const stallProducer = defineFault({
+  name: 'shm.stall-producer',
+  summary: 'A producer stays attached and alive, and publishes nothing.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `${names(targets)} publishes nothing`,
+  apply: (context) => healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name))),
+});
+
+const hugePagesExhausted = defineFault({
+  name: 'shm.hugepages-exhausted',
+  summary: 'No huge page is free: memory that is made from now on has small ones.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `${names(targets)} has no free huge page`,
+  apply: (context) => troubled(machinesOf(context), 'noHugePages', true),
+});
+
+const mlockDenied = defineFault({
+  name: 'shm.mlock-denied',
+  summary: 'The kernel locks no pages from now on: the limit of locked memory is too low.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `${names(targets)} may not lock memory`,
+  apply: (context) => troubled(machinesOf(context), 'noMemoryLock', true),
+});
+
+const share = { percent: percent.prefault(100).describe('how many of them') };
+
+const wakeLost = defineFault({
+  name: 'shm.wake-lost',
+  summary: 'Wakes reach nobody: sleepers go on only when their own time is over.',
+  schema: z.strictObject(share),
+  describe: (p, targets) => `${p.percent} % of the wakes on ${names(targets)} are lost`,
+  apply: (context, p) => troubled(machinesOf(context), 'wakesLost', p.percent / 100),
+});
+
+const wakeSpurious = defineFault({
+  name: 'shm.wake-spurious',
+  summary: 'Waits end although nobody has woken them, as a futex may.',
+  schema: z.strictObject(share),
+  describe: (p, targets) => `${p.percent} % of the waits on ${names(targets)} end for nothing`,
+  apply: (context, p) => troubled(machinesOf(context), 'waitsSpurious', p.percent / 100),
+});
+
+type Troubles = Machine['sharedMemory']['troubles'];
+
+function troubled<K extends keyof Troubles>(machines: readonly Machine[], what: K, value: Troubles[K]): () => void {
+  const undo = machines.map(({ sharedMemory: { troubles } }) => {
+    const before = troubles[what];
+    troubles[what] = value;
+    return () => {
+      troubles[what] = before;
+    };
+  });
+  return () => {
+    for (const one of undo.reverse()) one();
+  };
+}
+
+const region = z.string().prefault('bus').describe('name of the region');
+
+const staleRegion = defineFault({
+  name: 'shm.stale-region',
+  summary: 'The regions of the machine are of an earlier boot, whose processes are gone.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `the memory of ${names(targets)} is of an earlier boot`,
+  apply: (context) => {
+    for (const { sharedMemory } of machinesOf(context)) sharedMemory.age();
+    return undefined;
+  },
+});
+
+const truncatedRegion = defineFault({
+  name: 'shm.truncated-region',
+  summary: 'A region under its name has only its first bytes.',
+  schema: z.strictObject({ region, bytes: z.int().min(4).multipleOf(4).prefault(8_192).describe('that are left') }),
+  describe: (p, targets) => `region ${p.region} of ${names(targets)} has only ${p.bytes} bytes`,
+  apply: (context, p) =>
+    healAll(
+      machinesOf(context).map(({ name, sharedMemory }) => {
+        const memory = sharedMemory.memoryOf(p.region);
+        if (memory === undefined) throw new FaultError(`region ${p.region} of ${name}: ${there(sharedMemory.names)}`);
+        return sharedMemory.replace(p.region, new Uint8Array(memory.slice(0, p.bytes)));
+      }),
+    ),
+});
+
+const foreignRegion = defineFault({
+  name: 'shm.foreign-region',
+  summary: 'Something that is no region of this program stands under its name.',
+  schema: z.strictObject({ region, bytes: z.int().min(4).multipleOf(4).prefault(65_536) }),
+  describe: (p, targets) => `something else is called ${p.region} on ${names(targets)}`,
+  apply: (context, p) =>
+    healAll(
+      machinesOf(context).map(({ name, sharedMemory }) =>
+        sharedMemory.replace(p.region, context.world.random.stream(`shm/foreign/${name}`).bytes(p.bytes)),
+      ),
+    ),
+});
+
+function there(regions: readonly string[]): string {
+  return `expected one of ${regions.join(', ') || 'none'}`;
+}
+
+const zombie = defineFault({
+  name: 'shm.zombie',
+  summary:
+    'Locks of a process outlive it: a child has inherited the descriptor, or a thread is still exiting. Healed when that one ends.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `the locks of ${names(targets)} outlive their process`,
+  apply: (context) => healAll(machinesOf(context).map(({ name, sharedMemory }) => sharedMemory.inheritLocks(name))),
+});
+
+const lockLost = defineFault({
+  name: 'shm.lock-lost',
+  summary: 'A living process has its locks no more: somebody has closed its descriptor.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `${names(targets)} lives and has lost its locks`,
+  apply: (context) => {
+    for (const { process, sharedMemory } of machinesOf(context)) {
+      if (process !== undefined) sharedMemory.loseLocks(process);
+    }
+    return undefined;
+  },
+});
+
+const pidReuse = defineFault({
+  name: 'shm.pid-reuse',
+  summary: 'Another process, which knows nothing of the region, gets the pid of the last one that died.',
+  schema: z.strictObject({}),
+  describe: (_, targets) => `another process has the pid that ${names(targets)} had`,
+  apply: (context) =>
+    healAll(
+      machinesOf(context).map((machine) => {
+        const pid = machine.pidOf(machine.incarnation);
+        const end = machine.sharedMemory.occupyPid(pid);
+        if (end === false) throw new FaultError(`pid ${pid} of ${machine.name}: expected a dead process, it runs`);
+        return end;
+      }),
+    ),
+});
+
+const corruptWord = defineFault({
+  name: 'shm.corrupt-word',
+  summary: 'A bit of a word in a region is flipped.',
+  schema: z.strictObject({
+    region,
+    word: z.union([z.int().min(0), z.string()]).describe('number of the word, or its name on this stand'),
+    bit: z.int().min(0).max(31).prefault(29),
+  }),
+  describe: (p, targets) => `bit ${p.bit} of word ${p.word} of region ${p.region} on ${names(targets)} is flipped`,
+  apply: (context, p) => {
+    for (const { name, sharedMemory } of machinesOf(context)) {
+      const memory = sharedMemory.memoryOf(p.region);
+      if (memory === undefined) throw new FaultError(`region ${p.region} of ${name}: ${there(sharedMemory.names)}`);
+      const words = new Int32Array(memory);
+      const word = typeof p.word === 'number' ? p.word : participantsOf(context).wordOf(memory, p.word);
+      if (!(word < words.length)) {
+        throw new FaultError(`word ${p.word} of region ${p.region}: expected one of 0 to ${words.length - 1}`);
+      }
+      Atomics.xor(words, word, 1 << p.bit);
+    }
+    return undefined;
+  },
+});
+
+const tornCopy = defineFault({
+  name: 'shm.torn-copy',
+  summary:
+    'While a consumer copies, the router goes on: what it copied may be evicted, and its slot written anew, before it claims it.',
+  schema: z.strictObject(share),
+  describe: (p, targets) => `the router goes on while ${names(targets)} copies, ${p.percent} % of the time`,
+  apply: (context, p) =>
+    healAll(machinesOf(context).map(({ name }) => participantsOf(context).interrupt(name, p.percent / 100))),
+});
+
+/** Every fault of shared memory. */
+export const sharedMemoryFaults: readonly FaultDefinition[] = [
+  crashAtStep,
+  stallConsumer,
+  stallProducer,
+  hugePagesExhausted,
+  mlockDenied,
+  staleRegion,
+  truncatedRegion,
+  foreignRegion,
+  wakeLost,
+  wakeSpurious,
+  zombie,
+  pidReuse,
+  lockLost,
+  corruptWord,
+  tornCopy,
+];

@@ -1,0 +1,26 @@
+import type { World } from '../sim/world.ts';
+import { type FaultContext, FaultError } from './fault.ts';
+
+/** What a stand lets faults do to the programs that share memory. Whoever runs them registers it. */
+export interface ParticipantControl {
+  /** The program of this machine or container stays attached and does nothing; returns how to undo that. */
+  stall(name: string): () => void;
+  /** With this probability whoever moves what it copies goes on while the program copies; returns how to undo that. */
+  interrupt(name: string, probability: number): () => void;
+  /** Number of a word of a region by its name. Throws `FaultError` for a name that is none. */
+  wordOf(memory: SharedArrayBuffer, name: string): number;
+}
+
+const controls = new WeakMap<World, ParticipantControl>();
+
+/** Lets the faults of shared memory act on the programs of this world. */
+export function registerParticipants(world: World, control: ParticipantControl): void {
+  controls.set(world, control);
+}
+
+/** The programs of the world of a fault. Throws `FaultError` where there are none. */
+export function participantsOf({ world }: FaultContext): ParticipantControl {
+  const control = controls.get(world);
+  if (control === undefined) throw new FaultError('expected programs that share memory, there are none in this world');
+  return control;
+}

@@ -1,0 +1,115 @@
+import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { SharedMemoryError } from '../../host/sharedMemory.ts';
+
+/** Types of file systems that are memory (statfs(2)). */
+const tmpfsMagic = 0x01021994;
+
+/** The directory behind shm_open(3) on Linux. */
+const shmDirectory = '/dev/shm';
+
+/** Whether a directory is there, writable and on tmpfs; else why not. */
+export function memoryDirectory(path: string): true | string {
+  try {
+    if (statfsSync(path).type !== tmpfsMagic) return `${path} is not on tmpfs`;
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    return `${path}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/**
+ * Where the files of regions are: the directory that was asked for, or `$XDG_RUNTIME_DIR` if it is memory, else the one behind
+ * shm_open. Throws ENOTMEMORY where that is on a disk: a bus there would be as slow as the disk and outlive the boot.
+ */
+export function resolveDirectory(asked: string | undefined, region: string): string {
+  if (asked !== undefined && asked !== 'auto') {
+    const found = memoryDirectory(asked);
+    if (found === true) return asked;
+    throw new SharedMemoryError(
+      'ENOTMEMORY',
+      'open',
+      region,
+      `${found}; name a directory on tmpfs, such as ${shmDirectory}`,
+    );
+  }
+  const reasons: string[] = [];
+  for (const path of [process.env.XDG_RUNTIME_DIR, shmDirectory]) {
+    if (path === undefined || path === '') continue;
+    const found = memoryDirectory(path);
+    if (found === true) return path;
+    reasons.push(found);
+  }
+  throw new SharedMemoryError(
+    'ENOTMEMORY',
+    'open',
+    region,
+    `${reasons.join('; ')}; mount a tmpfs and name it as the directory`,
+  );
+}
+
+/** Bytes in all and free of the file system that a directory is on. */
+export function directorySpace(path: string): { readonly size: number; readonly free: number } {
+  const { blocks, bsize, bavail } = statfsSync(path);
+  return { size: blocks * bsize, free: bavail * bsize };
+}
+
+/** Size of the huge pages that are used. */
+export const hugePageBytes = 2 * 2 ** 20;
+
+/** Huge pages of 2 MiB that the machine has, and those nobody has or has been promised. */
+export function hugePages(): { readonly total: number; readonly free: number } {
+  const read = (file: string): number => {
+    try {
+      return Number(readFileSync(`/sys/kernel/mm/hugepages/hugepages-2048kB/${file}`, 'utf8'));
+    } catch {
+      return 0;
+    }
+  };
+  return { total: read('nr_hugepages'), free: Math.max(0, read('free_hugepages') - read('resv_hugepages')) };
+}
+
+/** A writable hugetlbfs mount of 2 MiB pages; undefined if there is none. */
+export function hugetlbfsMount(): string | undefined {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/self/mounts', 'utf8');
+  } catch {
+    return undefined;
+  }
+  for (const line of mounts.split('\n')) {
+    const [, escaped = '', type, options = ''] = line.split(' ');
+    if (type !== 'hugetlbfs' || !options.split(',').includes('pagesize=2M')) continue;
+    const path = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+    try {
+      accessSync(path, constants.W_OK | constants.X_OK);
+      return path;
+    } catch {
+      // Not ours to write; another may be.
+    }
+  }
+  return undefined;
+}
+
+/** The smallest memory.max of this process's control group (v2) and those above it. */
+export function memoryLimit(): number | undefined {
+  let path = /^0::(\/.*)$/m.exec(readText('/proc/self/cgroup'))?.[1];
+  if (path === undefined) return undefined;
+  let least: number | undefined;
+  for (;;) {
+    const text = readText(join('/sys/fs/cgroup', path, 'memory.max'));
+    if (/^\d+$/.test(text)) least = Math.min(least ?? Number.POSITIVE_INFINITY, Number(text));
+    if (path === '/') return least;
+    path = join(path, '..');
+  }
+}
+
+/** A file's text without the blanks around it; empty if it cannot be read. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

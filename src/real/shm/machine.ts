@@ -1,0 +1,151 @@
+import { closeSync, constants, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadNative, type NativeResult } from '../native.ts';
+import type { ShmAddon } from './addon.ts';
+import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
+
+/** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
+export interface MachineFacts {
+  readonly native: NativeResult;
+  readonly nodeVersion: string;
+  readonly uid: number;
+  readonly directory:
+    | { readonly path: string; readonly size: number; readonly free: number }
+    | { readonly reason: string };
+  readonly hugePages: { readonly total: number; readonly free: number };
+  readonly hugetlbfsMount: string | undefined;
+  /** Whether a lock of a byte holds in the directory: true, or why not. */
+  readonly byteLocks: true | string;
+  /** Limits of locked memory, bytes; -1 for none; undefined where they cannot be read. */
+  readonly memlock: { readonly soft: number; readonly hard: number } | undefined;
+  /** Whether this process may lock memory beyond the limit (CAP_IPC_LOCK). */
+  readonly locksBeyondLimit: boolean;
+  /** Bytes that the control group allows this process and its neighbours; undefined for no limit. */
+  readonly memoryLimit: number | undefined;
+  /** Processors that this thread may run on. */
+  readonly cpus: readonly number[];
+  /** Processors that the scheduler leaves alone (isolcpus, isolated cpusets). */
+  readonly isolated: readonly number[];
+  /** Processors of one core, by processor. */
+  readonly siblings: ReadonlyMap<number, readonly number[]>;
+  /** Frequency governor by processor; none where the machine does not tell. */
+  readonly governors: ReadonlyMap<number, string>;
+  readonly numaNodes: readonly number[];
+  /** Nanoseconds; undefined where it cannot be read. */
+  readonly timerSlack: number | undefined;
+  /** Whether logind removes this user's shared memory when the last session ends. */
+  readonly removesIpc: boolean;
+}
+
+/**
+ * Looks at this machine.
+ *
+ * @param directory where regions shall be; default `auto`
+ */
+export function machineFacts(directory?: string): MachineFacts {
+  const native = loadNative();
+  const addon = 'addon' in native ? native.addon : undefined;
+  const place = directoryFacts(directory);
+  const uid = process.getuid?.() ?? 0;
+  return {
+    native,
+    nodeVersion: process.version,
+    uid,
+    directory: place,
+    hugePages: hugePages(),
+    hugetlbfsMount: hugetlbfsMount(),
+    byteLocks:
+      addon === undefined ? 'no native addon' : 'path' in place ? tryByteLock(addon, place.path) : place.reason,
+    memlock: addon?.memlockLimit() ?? memlockOf(readText('/proc/self/limits')),
+    locksBeyondLimit: hasCapability(readText('/proc/self/status'), ipcLock),
+    memoryLimit: memoryLimit(),
+    cpus:
+      addon?.getAffinity() ?? cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? ''),
+    isolated: cpuList(readText('/sys/devices/system/cpu/isolated')),
+    siblings: perCpu('topology/thread_siblings_list', cpuList),
+    governors: perCpu('cpufreq/scaling_governor', (text) => text),
+    numaNodes: cpuList(readText('/sys/devices/system/node/online')),
+    timerSlack: addon?.getTimerSlack(),
+    removesIpc: existsSync('/run/systemd/system') && removesIpc(uid, logindSettings()),
+  };
+}
+
+function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
+  try {
+    const path = resolveDirectory(asked, 'doctor');
+    return { path, ...directorySpace(path) };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function tryByteLock(addon: ShmAddon, directory: string): true | string {
+  const path = join(directory, `.hotfire-doctor.${process.pid}`);
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  let holding: number | undefined;
+  let looking: number | undefined;
+  try {
+    holding = openSync(path, flags, 0o600);
+    looking = openSync(path, constants.O_RDWR);
+    const seen = addon.lockByte(holding, 1) && addon.byteHeld(looking, 1) && !addon.byteHeld(looking, 2);
+    return seen ? true : 'a lock that was taken is not seen through another descriptor';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    for (const fd of [holding, looking]) if (fd !== undefined) closeSync(fd);
+    if (holding !== undefined) rmSync(path, { force: true });
+  }
+}
+
+/** Number of CAP_IPC_LOCK (capabilities(7)). */
+const ipcLock = 14;
+
+/** Whether /proc/PID/status tells of a capability in force. */
+export function hasCapability(status: string, capability: number): boolean {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  return ((BigInt(`0x${mask}`) >> BigInt(capability)) & 1n) === 1n;
+}
+
+/** The limit of locked memory in /proc/PID/limits. */
+export function memlockOf(limits: string): { readonly soft: number; readonly hard: number } | undefined {
+  const found = /^Max locked memory\s+(\S+)\s+(\S+)/m.exec(limits);
+  if (found === null) return undefined;
+  const bytes = (text: string | undefined): number => (text === 'unlimited' ? -1 : Number(text));
+  return { soft: bytes(found[1]), hard: bytes(found[2]) };
+}
+
+/** Numbers of a list as the kernel writes it: `0-3,8`. */
+export function cpuList(text: string): number[] {
+  const cpus: number[] = [];
+  for (const part of text.trim().split(',')) {
+    const found = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (found === null) continue;
+    for (let cpu = Number(found[1]); cpu <= Number(found[2] ?? found[1]); cpu++) cpus.push(cpu);
+  }
+  return cpus;
+}
+
+function perCpu<T>(file: string, read: (text: string) => T): Map<number, T> {
+  const found = new Map<number, T>();
+  for (const cpu of cpuList(readText('/sys/devices/system/cpu/online'))) {
+    const text = readText(`/sys/devices/system/cpu/cpu${cpu}/${file}`);
+    if (text !== '') found.set(cpu, read(text));
+  }
+  return found;
+}
+
+function logindSettings(): string {
+  const texts = [readText('/etc/systemd/logind.conf')];
+  for (const directory of ['/usr/lib/systemd/logind.conf.d', '/etc/systemd/logind.conf.d']) {
+    if (!existsSync(directory)) continue;
+    for (const file of readdirSync(directory).sort()) texts.push(readText(join(directory, file)));
+  }
+  return texts.join('\n');
+}
+
+/** Whether logind takes away a user's shared memory: it does by default, not for system users (logind.conf(5)). */
+export function removesIpc(uid: number, settings: string): boolean {
+  if (uid < 1000) return false;
+  const values = [...settings.matchAll(/^\s*RemoveIPC\s*=\s*(\S+)/gm)].map(([, value = '']) => value.toLowerCase());
+  return !['no', 'false', 'off', '0'].includes(values.at(-1) ?? 'yes');
+}

@@ -1,0 +1,297 @@
+import { closeSync, fstatSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  checkRegionBytes,
+  checkRegionName,
+  type Region,
+  type RegionOptions,
+  type SharedMemory,
+  SharedMemoryError,
+} from '../../host/sharedMemory.ts';
+import { type Access, accessFor, accessOf } from './access.ts';
+import type { ShmAddon } from './addon.ts';
+import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
+import { hugetlbfsMount, resolveDirectory } from './directory.ts';
+import { asSharedMemoryError } from './errors.ts';
+import { bootId, ownIdentity } from './identity.ts';
+import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
+import { createMappedRegion } from './region.ts';
+import {
+  bootText,
+  inodeOf,
+  linkMemory,
+  openMemory,
+  type Rendezvous,
+  readRendezvous,
+  sweepGenerations,
+  withHolder,
+  writeRendezvous,
+} from './rendezvous.ts';
+
+/** Byte of a name's lock file under which its rendezvous file is changed: the one after the locks of regions. */
+const rendezvousLock = 4096;
+
+/** How long to wait for another process that changes the same name, which takes it milliseconds. */
+const changeTimeoutMs = 10_000;
+
+/** What the calls of one `SharedMemory` share. */
+interface Participant {
+  readonly addon: ShmAddon;
+  readonly directory: string | undefined;
+  readonly locks: LockFiles;
+}
+
+/**
+ * Shared memory of the processes of this machine, over the native addon. In the directory are, per name: `<name>.json`, which tells where the
+ * memory is; `<name>.<generation>`, the memory on tmpfs; `<name>.lock`, whose bytes are the liveness locks and which stays.
+ *
+ * @param options.directory where files are if a call names no directory; default `auto`
+ */
+export function createMappedSharedMemory(addon: ShmAddon, options: { readonly directory?: string } = {}): SharedMemory {
+  const participant: Participant = { addon, directory: options.directory, locks: createLockFiles(addon) };
+  const directoryOf = (name: string, call: { readonly directory?: string } | undefined): string =>
+    resolveDirectory(call?.directory ?? participant.directory, name);
+
+  return {
+    open: (name, bytes, open) =>
+      failing('open', name, async () => {
+        checkRegionName('open', name);
+        checkRegionBytes('open', name, bytes);
+        const directory = directoryOf(name, open);
+        const access = accessFor(open, name);
+        if (open.mode !== 'open') {
+          const make = () => create(participant, directory, name, bytes, open, access);
+          return changing(participant, directory, [name], access, make);
+        }
+        const says = readRendezvous(directory, name);
+        const attached = says === undefined ? undefined : attach(participant, directory, name, bytes, open, says);
+        if (says === undefined || attached === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
+        if (says.backing !== 'memfd') return attached.region;
+        try {
+          // Who comes later may find the first holder gone.
+          const add = () => addHolder(directory, name, says.inode, attached.fd);
+          await changing(participant, directory, [name], access, add);
+        } catch (error) {
+          attached.region.close();
+          throw error;
+        }
+        return attached.region;
+      }),
+    rename: (from, to, call) =>
+      failing('rename', from, async () => {
+        checkRegionName('rename', from);
+        checkRegionName('rename', to);
+        const directory = directoryOf(from, call);
+        // The new name is for whom the old one is.
+        const access = accessOf(directory, from);
+        await changing(participant, directory, [from, to], access, () => rename(directory, from, to));
+      }),
+    remove: (name, call) =>
+      failing('remove', name, async () => {
+        checkRegionName('remove', name);
+        const directory = directoryOf(name, call);
+        await changing(participant, directory, [name], accessOf(directory, name), () => remove(directory, name));
+      }),
+    stat: (name, call) =>
+      failing('stat', name, async () => {
+        checkRegionName('stat', name);
+        const says = readRendezvous(directoryOf(name, call), name);
+        const fd = says === undefined ? undefined : openMemory(says);
+        if (says === undefined || fd === undefined) return undefined;
+        const { size } = fstatSync(fd);
+        closeSync(fd);
+        return { bytes: Math.min(says.bytes, size), backing: says.backing };
+      }),
+    identity: ownIdentity,
+    bootId,
+  };
+}
+
+async function failing<T>(operation: string, name: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw asSharedMemoryError(error, operation, name);
+  }
+}
+
+/** Runs `change`, which waits for nothing, while nobody else changes what these names mean. */
+async function changing<T>(
+  participant: Participant,
+  directory: string,
+  names: readonly string[],
+  access: Access,
+  change: () => T,
+): Promise<T> {
+  const user = {};
+  const files: LockFile[] = [];
+  try {
+    // In one order, so that two who change the same names do not wait for each other.
+    for (const name of [...new Set(names)].sort()) {
+      const file = participant.locks.use(join(directory, `${name}.lock`), user, access);
+      files.push(file);
+      let waitedMs = 0;
+      while (!file.lock(rendezvousLock, user)) {
+        if (waitedMs >= changeTimeoutMs) {
+          const detail = `another process has been changing the name for ${changeTimeoutMs / 1000} s; is it stopped?`;
+          throw new SharedMemoryError('EACCES', 'open', name, detail);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        waitedMs += 2;
+      }
+    }
+    return change();
+  } finally {
+    for (const file of files) file.release(user);
+  }
+}
+
+interface Attached {
+  readonly region: Region;
+  readonly fd: number;
+}
+
+/** Attaches to memory that is there; undefined if it is gone. */
+function attach(
+  participant: Participant,
+  directory: string,
+  name: string,
+  bytes: number,
+  options: RegionOptions,
+  says: Rendezvous,
+): Attached | undefined {
+  const fd = openMemory(says);
+  if (fd === undefined) return undefined;
+  try {
+    const present = Math.min(says.bytes, fstatSync(fd).size);
+    if (present < bytes) {
+      const detail = `the region has ${present} bytes, ${bytes} were asked for`;
+      throw new SharedMemoryError('EINVAL', 'open', name, detail);
+    }
+    const mapped = participant.addon.mapMemory(fd, bytes, false, -1, options.lockMemory ?? false);
+    const made: Made = { ...says, fd, mapped, reason: '' };
+    return { region: regionOf(participant, directory, name, bytes, options, made), fd };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function regionOf(
+  { addon, locks }: Participant,
+  directory: string,
+  name: string,
+  bytes: number,
+  options: RegionOptions,
+  made: Made,
+): Region {
+  // A memfd is reached through its holders' descriptors; a file needs none once it is mapped.
+  const holds = made.backing === 'memfd';
+  if (!holds) closeSync(made.fd);
+  return createMappedRegion({
+    addon,
+    name,
+    bytes,
+    options,
+    made,
+    openLocks: (user) => locks.use(join(directory, `${options.lockName ?? name}.lock`), user, accessFor(options, name)),
+    onClose: () => {
+      if (holds) closeSync(made.fd);
+    },
+  });
+}
+
+function create(
+  participant: Participant,
+  directory: string,
+  name: string,
+  bytes: number,
+  options: RegionOptions,
+  access: Access,
+): Region {
+  const says = readRendezvous(directory, name);
+  if (says !== undefined) {
+    const found = attachOrNew(participant, directory, name, bytes, options, says);
+    if (found !== undefined) return found;
+  }
+  sweep(directory, name, undefined);
+  const generation = (says?.generation ?? 0) + 1;
+  const made = makeMemory({ addon: participant.addon, name, bytes, directory, options, access, generation });
+  try {
+    writeRendezvous(
+      directory,
+      name,
+      {
+        version: 1,
+        generation: made.generation,
+        backing: made.backing,
+        bytes,
+        hugePages: made.hugePages,
+        place: made.place,
+        inode: inodeOf(made.fd),
+        bootId: bootText(),
+        holders: made.backing === 'memfd' ? [{ ...ownIdentity(), fd: made.fd }] : [],
+      },
+      access,
+    );
+  } catch (error) {
+    closeSync(made.fd);
+    if (made.place !== '') rmSync(made.place, { force: true });
+    throw error;
+  }
+  return regionOf(participant, directory, name, bytes, options, made);
+}
+
+function attachOrNew(
+  participant: Participant,
+  directory: string,
+  name: string,
+  bytes: number,
+  options: RegionOptions,
+  says: Rendezvous,
+): Region | undefined {
+  if (options.mode === 'create-new') {
+    const fd = openMemory(says);
+    if (fd === undefined) return undefined;
+    closeSync(fd);
+    throw new SharedMemoryError('EEXIST', 'open', name);
+  }
+  const found = attach(participant, directory, name, bytes, options, says);
+  if (found !== undefined && says.backing === 'memfd') addHolder(directory, name, says.inode, found.fd);
+  return found?.region;
+}
+
+/** Writes this process down as one through which a memfd can be reached, if the name still means it. */
+function addHolder(directory: string, name: string, inode: string, fd: number): void {
+  const says = readRendezvous(directory, name);
+  if (says?.inode !== inode) return;
+  writeRendezvous(directory, name, withHolder(says, fd), accessOf(directory, name));
+}
+
+function rename(directory: string, from: string, to: string): void {
+  const says = readRendezvous(directory, from);
+  if (says === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
+  if (from === to) return;
+  const access = accessOf(directory, from);
+  const generation = (readRendezvous(directory, to)?.generation ?? 0) + 1;
+  // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
+  // name mean nothing or half of something.
+  const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
+  writeRendezvous(directory, to, { ...says, ...placed }, access);
+  rmSync(join(directory, `${from}.json`), { force: true });
+  sweep(directory, from, undefined);
+  sweep(directory, to, placed.place);
+}
+
+function remove(directory: string, name: string): void {
+  if (readRendezvous(directory, name) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
+  rmSync(join(directory, `${name}.json`), { force: true });
+  sweep(directory, name, undefined);
+}
+
+/** Removes the memory files of a name but the one to keep. */
+function sweep(directory: string, name: string, keep: string | undefined): void {
+  sweepGenerations(directory, '', name, keep);
+  const mount = hugetlbfsMount();
+  if (mount !== undefined) sweepGenerations(mount, hugetlbfsPrefix(directory), name, keep);
+}

@@ -1,0 +1,181 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { SharedMemoryError } from '../../host/sharedMemory.ts';
+import type { Access } from './access.ts';
+import { codeOfError } from './errors.ts';
+import { bootId, ownIdentity, processOf } from './identity.ts';
+
+/** Holders of a memfd that are written down: enough that some live on; more would only be read. */
+const mostHolders = 16;
+
+const shape = z.strictObject({
+  version: z.literal(1),
+  generation: z.int().min(1),
+  backing: z.enum(['hugetlbfs', 'memfd', 'tmpfs']),
+  /** Bytes that were asked for; the file has whole pages. */
+  bytes: z.int().min(4),
+  hugePages: z.boolean(),
+  /** The memory's file; empty for a memfd, which is reached through a holder. */
+  place: z.string(),
+  /** Device and inode of the memory: what a path or a descriptor leads to must be this. */
+  inode: z.string(),
+  bootId: z.string(),
+  holders: z.array(z.strictObject({ pid: z.int(), startTicks: z.int(), pidSpace: z.int(), fd: z.int() })),
+});
+
+/** What `<name>.json` says: where the memory of a name is. */
+export type Rendezvous = z.infer<typeof shape>;
+
+/** The boot's number as it is written down. */
+export function bootText(): string {
+  return bootId()
+    .map((word) => word.toString(16).padStart(8, '0'))
+    .join('');
+}
+
+/** Device and inode of an open file. */
+export function inodeOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/**
+ * The rendezvous file of a name. Undefined if there is none, or one of an earlier boot, whose memory is gone. EACCES if a stranger
+ * wrote it: a directory for all users may hold anybody's file. EINVAL if it is damaged.
+ */
+export function readRendezvous(directory: string, name: string): Rendezvous | undefined {
+  const path = join(directory, `${name}.json`);
+  let text: string;
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOfError(error) === 'ENOENT') return undefined;
+    throw new SharedMemoryError('EACCES', 'open', name, `${path}: ${codeOfError(error)}`);
+  }
+  try {
+    const { uid, gid } = fstatSync(fd);
+    if (!isTrusted(uid, gid)) {
+      throw new SharedMemoryError(
+        'EACCES',
+        'open',
+        name,
+        `${path} belongs to user ${uid}: remove it or take another name`,
+      );
+    }
+    text = readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+  const parsed = shape.safeParse(parseJson(text));
+  if (!parsed.success) {
+    throw new SharedMemoryError('EINVAL', 'open', name, `${path} is damaged: end what uses it and remove it`);
+  }
+  return parsed.data.bootId === bootText() ? parsed.data : undefined;
+}
+
+/** Files of this user, of root, and of a group that this process is in are believed. */
+function isTrusted(uid: number, gid: number): boolean {
+  return uid === process.geteuid?.() || uid === 0 || (process.getgroups?.() ?? []).includes(gid);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+let written = 0;
+
+/** Puts what is said of a name in place of what was, in one step. */
+export function writeRendezvous(directory: string, name: string, says: Rendezvous, access: Access): void {
+  written += 1;
+  const fresh = join(directory, `.${name}.json.${process.pid}.${written}`);
+  try {
+    // What a process of the same pid has left at its death.
+    rmSync(fresh, { force: true });
+    writeFileSync(fresh, `${JSON.stringify(says)}\n`, { mode: access.mode, flag: 'wx' });
+    if (access.gid !== undefined) chownSync(fresh, -1, access.gid);
+    chmodSync(fresh, access.mode);
+    renameSync(fresh, join(directory, `${name}.json`));
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+/** Opens the memory that a rendezvous file tells of; undefined if it is gone. */
+export function openMemory(says: Rendezvous): number | undefined {
+  const paths =
+    says.backing === 'memfd'
+      ? says.holders.filter((holder) => processOf(holder) === 'running').map(({ pid, fd }) => `/proc/${pid}/fd/${fd}`)
+      : [says.place];
+  for (const path of paths) {
+    let fd: number;
+    try {
+      // A link of procfs must be followed; one in a directory is not ours.
+      fd = openSync(path, constants.O_RDWR | (says.backing === 'memfd' ? 0 : constants.O_NOFOLLOW));
+    } catch {
+      continue;
+    }
+    if (inodeOf(fd) === says.inode) return fd;
+    closeSync(fd);
+  }
+  return undefined;
+}
+
+/** The same with this process as a holder of the memfd behind `fd`, and without those that have ended. */
+export function withHolder(says: Rendezvous, fd: number): Rendezvous {
+  const living = says.holders.filter((holder) => processOf(holder) === 'running');
+  return { ...says, holders: [...living.slice(-(mostHolders - 1)), { ...ownIdentity(), fd }] };
+}
+
+/** Path of the memory file of a generation beside the one of another. */
+export function placeOf(directory: string, prefix: string, name: string, generation: number): string {
+  return join(directory, `${prefix}${name}.${generation}`);
+}
+
+/** Gives the memory file another name too, in the directory it is in; returns its generation there. */
+export function linkMemory(
+  place: string,
+  from: string,
+  to: string,
+  generation: number,
+): { place: string; generation: number } {
+  const base = basename(place);
+  const prefix = base.slice(0, base.lastIndexOf(`${from}.`));
+  for (let next = generation; ; next++) {
+    const path = placeOf(dirname(place), prefix, to, next);
+    try {
+      linkSync(place, path);
+      return { place: path, generation: next };
+    } catch (error) {
+      if (codeOfError(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Removes memory files of earlier generations of a name, which a process that died on its way has left. */
+export function sweepGenerations(directory: string, prefix: string, name: string, keep: string | undefined): void {
+  for (const file of readdirSync(directory)) {
+    if (!file.startsWith(`${prefix}${name}.`) || !/^\d+$/.test(file.slice(prefix.length + name.length + 1))) continue;
+    const path = join(directory, file);
+    if (path !== keep) rmSync(path, { force: true });
+  }
+}

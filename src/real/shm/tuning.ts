@@ -1,0 +1,292 @@
+import type { MachineWishes } from '../../host/machineWishes.ts';
+import type { TuningRow } from '../../host/sharedMemory.ts';
+import type { UringSupport } from '../uring/support.ts';
+import { hugePageBytes } from './directory.ts';
+import type { MachineFacts } from './machine.ts';
+
+/** One thing that is asked of a machine, what there is, why they differ, and what would help. */
+export interface MachineRow extends TuningRow {
+  /** What would give it, or more than is asked; empty where nothing is to be done. */
+  readonly advice: string;
+}
+
+/** What the rows are about that shared memory is not. */
+export interface MachineExtras {
+  readonly uring: UringSupport;
+}
+
+const mebibyte = 2 ** 20;
+
+/** Whether a row says that something asked for is not there. */
+export function differs(row: TuningRow): boolean {
+  return row.reason !== '';
+}
+
+/** Judges a machine: a row for each thing that shared memory, and a thread that should not wait, depend on. */
+export function machineRows(
+  facts: MachineFacts,
+  wishes: MachineWishes = {},
+  extras?: MachineExtras,
+): readonly MachineRow[] {
+  return [
+    addonRow(facts),
+    backingRow(facts, wishes),
+    hugePagesRow(facts, wishes),
+    directoryRow(facts, wishes),
+    memoryRow(facts, wishes),
+    sharedBufferRow(facts),
+    futexRow(facts),
+    byteLocksRow(facts),
+    memlockRow(facts, wishes),
+    affinityRow(facts, wishes),
+    isolationRow(facts, wishes),
+    smtRow(facts, wishes),
+    governorRow(facts, wishes),
+    numaRow(facts, wishes),
+    timerSlackRow(facts),
+    removeIpcRow(facts),
+    ...(extras === undefined ? [] : [ioUringRow(extras.uring)]),
+  ];
+}
+
+/** A row about something that nobody asked for: it is told and differs from nothing. */
+function told(name: string, applied: string, advice = ''): MachineRow {
+  return { name, requested: '-', applied, reason: '', advice };
+}
+
+/** A row about something asked for: what is there, and if that is not it, why and what to do. */
+function asked(
+  name: string,
+  requested: string,
+  applied: string,
+  missing?: { reason: string; advice: string },
+): MachineRow {
+  return { name, requested, applied, reason: missing?.reason ?? '', advice: missing?.advice ?? '' };
+}
+
+function addonRow({ native }: MachineFacts): MachineRow {
+  if ('addon' in native) return asked('addon', 'yes', 'yes');
+  const advice = native.reason.startsWith('HOTFIRE_NATIVE=')
+    ? 'unset HOTFIRE_NATIVE'
+    : 'install a C++ compiler (apt install g++), then npm rebuild hotfire; without it regions stay within one process';
+  return asked('addon', 'yes', 'no', { reason: native.reason, advice });
+}
+
+function pagesFor(bytes: number): number {
+  return Math.ceil(bytes / hugePageBytes);
+}
+
+/** The sysctl line that makes as many huge pages free as the segment needs. */
+function sysctlLine({ hugePages }: MachineFacts, needed: number): string {
+  return `sysctl vm.nr_hugepages=${hugePages.total + Math.max(0, needed - hugePages.free)}`;
+}
+
+function backingRow(facts: MachineFacts, { backing = 'auto', bytes = hugePageBytes }: MachineWishes): MachineRow {
+  if (!('addon' in facts.native)) {
+    const reason = `no native addon: ${facts.native.reason}`;
+    if (backing === 'auto' || backing === 'sab') return { ...asked('backing', backing, 'sab'), advice: 'see addon' };
+    return asked('backing', backing, 'sab', { reason, advice: 'see addon' });
+  }
+  const needed = pagesFor(bytes);
+  const enough = facts.hugePages.free >= needed && bytes >= hugePageBytes;
+  const files = 'path' in facts.directory ? 'tmpfs' : 'none';
+  const given = enough ? (facts.hugetlbfsMount === undefined ? 'memfd' : 'hugetlbfs') : files;
+  if (backing === 'hugetlbfs' && given !== 'hugetlbfs') {
+    const [reason, advice] =
+      facts.hugetlbfsMount === undefined
+        ? [
+            'no writable hugetlbfs mount of 2 MiB pages',
+            'mount -t hugetlbfs -o pagesize=2M,mode=1777 none /dev/hugepages',
+          ]
+        : [`${needed} huge pages are needed, ${facts.hugePages.free} are free`, sysctlLine(facts, needed)];
+    return asked('backing', backing, 'none', { reason, advice });
+  }
+  const applied = backing === 'auto' ? given : backing;
+  if (applied === 'none') {
+    return asked('backing', backing, applied, { reason: 'no directory in memory', advice: 'see directory' });
+  }
+  return asked('backing', backing, applied);
+}
+
+function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
+  const { total, free } = facts.hugePages;
+  const applied = `${free} free of ${total}`;
+  if (bytes === undefined || backing === 'tmpfs') {
+    return told(
+      'huge_pages',
+      applied,
+      total === 0 ? 'sysctl vm.nr_hugepages=N reserves N pages of 2 MiB; 4 KiB pages do without' : '',
+    );
+  }
+  const needed = pagesFor(bytes);
+  const row = asked('huge_pages', `${needed} of 2 MiB`, applied);
+  if (free >= needed) return row;
+  const advice = sysctlLine(facts, needed);
+  // Nobody insists with `auto`: it takes the next backing.
+  if (backing === 'auto') return { ...row, requested: `${needed} of 2 MiB, if free`, advice };
+  return { ...row, reason: `${needed} are needed, ${free} are free`, advice };
+}
+
+function directoryRow({ directory }: MachineFacts, { bytes }: MachineWishes): MachineRow {
+  if ('reason' in directory) {
+    const advice = 'mount a tmpfs and name it as segment.directory: mount -t tmpfs -o size=256m none /run/hotfire';
+    return asked('directory', 'tmpfs', 'none', { reason: directory.reason, advice });
+  }
+  const applied = `${directory.path}, ${mib(directory.free)} of ${mib(directory.size)} free`;
+  if (bytes === undefined || directory.free >= bytes) {
+    return asked('directory', bytes === undefined ? 'tmpfs' : `tmpfs, ${mib(bytes)}`, applied);
+  }
+  return asked('directory', `tmpfs, ${mib(bytes)}`, applied, {
+    reason: `${mib(bytes)} are needed, ${mib(directory.free)} are free`,
+    advice: `mount -o remount,size=${Math.ceil((directory.size - directory.free + bytes) / mebibyte)}m ${directory.path}, or fewer or smaller slots`,
+  });
+}
+
+function memoryRow({ memoryLimit }: MachineFacts, { bytes }: MachineWishes): MachineRow {
+  const applied = memoryLimit === undefined ? 'no limit' : mib(memoryLimit);
+  if (bytes === undefined) return told('memory_limit', applied);
+  if (memoryLimit === undefined || memoryLimit > bytes)
+    return asked('memory_limit', `more than ${mib(bytes)}`, applied);
+  return asked('memory_limit', `more than ${mib(bytes)}`, applied, {
+    reason: 'the control group allows less than the segment: the kernel would end the process that fills it',
+    advice: `raise memory.max of the container above ${mib(bytes)} and the heaps of its processes`,
+  });
+}
+
+function sharedBufferRow({ native, nodeVersion }: MachineFacts): MachineRow {
+  if (!('addon' in native)) return told('shared_buffer', 'heap');
+  if (native.addon.hasExternalShared()) return asked('shared_buffer', 'SharedArrayBuffer', 'SharedArrayBuffer');
+  return asked('shared_buffer', 'SharedArrayBuffer', 'ArrayBuffer', {
+    reason: `Node ${nodeVersion} makes no SharedArrayBuffer over a mapping: each worker maps for itself`,
+    advice: 'Node 24.21 does',
+  });
+}
+
+function futexRow({ native }: MachineFacts): MachineRow {
+  if (!('addon' in native)) return told('futex', 'Atomics.wait');
+  const method = native.addon.futexMethod();
+  if (method === 'futex_waitv') return asked('futex', 'futex_waitv', method);
+  return asked('futex', 'futex_waitv', method, {
+    reason:
+      'the kernel, a seccomp filter or HOTFIRE_FUTEX=polling keeps futex_waitv away: event loops look at their words each millisecond',
+    advice: 'Linux 5.16 or newer, and a seccomp profile that allows futex_waitv',
+  });
+}
+
+function byteLocksRow({ native, byteLocks }: MachineFacts): MachineRow {
+  if (!('addon' in native)) return told('byte_locks', 'none: one process');
+  if (byteLocks === true) return asked('byte_locks', 'yes', 'yes');
+  return asked('byte_locks', 'yes', 'no', {
+    reason: byteLocks,
+    advice: 'a directory on tmpfs that this user may write',
+  });
+}
+
+function memlockRow({ memlock, locksBeyondLimit }: MachineFacts, { lockMemory, bytes = 0 }: MachineWishes): MachineRow {
+  const limited = memlock === undefined ? 'unknown' : memlock.soft < 0 ? 'no limit' : mib(memlock.soft);
+  const limit = locksBeyondLimit ? 'no limit (CAP_IPC_LOCK)' : limited;
+  if (lockMemory !== true) return told('memlock', limit);
+  const row = asked('memlock', mib(bytes), limit);
+  if (locksBeyondLimit || memlock === undefined || memlock.soft < 0 || memlock.soft >= bytes) return row;
+  const raise = memlock.hard < 0 || memlock.hard >= bytes ? `ulimit -l ${Math.ceil(bytes / 1024)}, or ` : '';
+  return {
+    ...row,
+    reason: `${mib(bytes)} are to be locked, the limit is ${limit}`,
+    advice: `${raise}LimitMEMLOCK=${Math.ceil(bytes / mebibyte) + 1}M in the unit, or CAP_IPC_LOCK; huge pages need no lock`,
+  };
+}
+
+function affinityRow({ cpus }: MachineFacts, { cpu }: MachineWishes): MachineRow {
+  const applied = listText(cpus);
+  if (cpu === undefined) return told('affinity', applied);
+  if (cpus.includes(cpu)) return asked('affinity', String(cpu), String(cpu));
+  return asked('affinity', String(cpu), applied, {
+    reason: `processor ${cpu} is not among those this process may use`,
+    advice: 'another router_cpu, or a wider cpuset',
+  });
+}
+
+function isolationRow({ isolated }: MachineFacts, { cpu }: MachineWishes): MachineRow {
+  const applied = isolated.length === 0 ? 'none' : listText(isolated);
+  if (cpu === undefined) return told('isolation', applied);
+  if (isolated.includes(cpu)) return asked('isolation', String(cpu), applied);
+  return asked('isolation', String(cpu), applied, {
+    reason: `the scheduler puts other work on processor ${cpu} too`,
+    advice: `isolcpus=${cpu} on the kernel's command line, or an isolated cpuset partition`,
+  });
+}
+
+function smtRow({ siblings, cpus }: MachineFacts, { cpu }: MachineWishes): MachineRow {
+  const shared = (of: number): readonly number[] => (siblings.get(of) ?? []).filter((other) => other !== of);
+  if (cpu === undefined) {
+    if (siblings.size === 0) return told('smt', 'unknown');
+    return told('smt', cpus.some((each) => shared(each).length > 0) ? 'on' : 'off');
+  }
+  const others = shared(cpu);
+  if (others.length === 0) return asked('smt', 'off', siblings.size === 0 ? 'unknown' : 'off');
+  return asked('smt', 'off', `on: ${cpu} shares its core with ${listText(others)}`, {
+    reason: `what runs on processor ${listText(others)} slows the router`,
+    advice: 'echo off > /sys/devices/system/cpu/smt/control, or keep the sibling free',
+  });
+}
+
+function governorRow({ governors }: MachineFacts, { cpu }: MachineWishes): MachineRow {
+  const all = [...new Set(governors.values())].join(', ');
+  if (cpu === undefined) return told('governor', all === '' ? 'unknown' : all);
+  const governor = governors.get(cpu);
+  // A guest has none to set; its host decides.
+  if (governor === undefined || governor === 'performance')
+    return asked('governor', 'performance', governor ?? 'unknown');
+  return asked('governor', 'performance', governor, {
+    reason: `processor ${cpu} may run slower than it can`,
+    advice: `echo performance > /sys/devices/system/cpu/cpu${cpu}/cpufreq/scaling_governor`,
+  });
+}
+
+function numaRow({ numaNodes }: MachineFacts, { numaNode }: MachineWishes): MachineRow {
+  const applied = numaNodes.length === 0 ? 'unknown' : `${numaNodes.length}: ${listText(numaNodes)}`;
+  if (numaNode === undefined) return told('numa', applied);
+  if (numaNodes.includes(numaNode)) return asked('numa', String(numaNode), String(numaNode));
+  return asked('numa', String(numaNode), applied, {
+    reason: `there is no node ${numaNode}`,
+    advice: 'numa_node = "auto", or one that is there',
+  });
+}
+
+function timerSlackRow({ timerSlack }: MachineFacts): MachineRow {
+  return told('timer_slack', timerSlack === undefined ? 'unknown' : `${timerSlack} ns`);
+}
+
+function removeIpcRow({ removesIpc, directory }: MachineFacts): MachineRow {
+  if (!removesIpc || !('path' in directory) || !directory.path.startsWith('/dev/shm'))
+    return asked('remove_ipc', 'no', 'no');
+  return asked('remove_ipc', 'no', 'yes', {
+    reason: 'logind removes the files of this user in /dev/shm when its last session ends',
+    advice: 'RemoveIPC=no in /etc/systemd/logind.conf, or run as a system user (User= in a unit)',
+  });
+}
+
+function ioUringRow(support: UringSupport): MachineRow {
+  if (support.ok) return asked('io_uring', 'yes', 'yes');
+  return asked('io_uring', 'yes', 'no', {
+    reason: support.reason,
+    advice: 'nothing is lost but speed: disks go through node:fs',
+  });
+}
+
+function mib(bytes: number): string {
+  if (bytes < mebibyte) return `${Math.floor(bytes / 1024)} KiB`;
+  return `${Math.floor((bytes / mebibyte) * 10) / 10} MiB`;
+}
+
+/** Numbers as a list of the kernel: `0-3,8`. */
+function listText(numbers: readonly number[]): string {
+  const parts: string[] = [];
+  for (let at = 0; at < numbers.length; ) {
+    let end = at;
+    while (numbers[end + 1] === (numbers[end] ?? 0) + 1) end++;
+    parts.push(end === at ? `${numbers[at]}` : `${numbers[at]}-${numbers[end]}`);
+    at = end + 1;
+  }
+  return parts.join(',');
+}

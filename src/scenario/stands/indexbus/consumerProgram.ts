@@ -1,0 +1,130 @@
+import { openBus } from '../../../engines/indexbus/bus.ts';
+import type { Consumer } from '../../../engines/indexbus/busConsumer.ts';
+import { seatsMax } from '../../../engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../engines/indexbus/messageBatch.ts';
+import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
+import type { ProgramContext } from './participant.ts';
+import type { BusBook } from './witness/busBook.ts';
+import { ParticipantWitness } from './witness/participantWitness.ts';
+
+/** What a consumer does now: read anew at each turn. */
+export interface ConsumerOrders {
+  readonly segments: readonly string[];
+  readonly subscription: string;
+  readonly batch: number;
+  /** Time that it needs for a message. */
+  readonly serviceMs: number;
+  /** Time that it needs each time it takes messages. */
+  readonly perBatchMs: number;
+}
+
+const readyMs = 1_000;
+const stalledLookMs = 20;
+
+/** Receives until it shall leave, and tells of each message what it was. A consumer whose lane was taken comes back on another. */
+export async function consume(
+  { host, watched, participant }: ProgramContext,
+  orders: () => ConsumerOrders,
+  attached: () => void,
+  waits: (book: BusBook, lane: number) => { received(): void },
+): Promise<void> {
+  const { segments, subscription, batch } = orders();
+  const bus = await openBus({ host, segments });
+  try {
+    const consumer = await bus.consumer({ subscription, name: participant.name, batch });
+    const lines = linesOf(
+      consumer,
+      segments.length,
+      watched.witnesses,
+      participant.name,
+      participant.process?.pid ?? 0,
+    );
+    attached();
+    const into = new MessageBatch(batch, Math.min(batch * 65_536, 4_194_304));
+    while (!participant.isLeaving) {
+      if (participant.isStalled) {
+        await host.clock.sleep(stalledLookMs);
+        continue;
+      }
+      const count = consumer.receive(into);
+      watched.settle();
+      if (count === 0) {
+        const waiting = lines.map(({ book, lane }) => waits(book, lane));
+        await consumer.ready(readyMs);
+        for (const one of waiting) one.received();
+        continue;
+      }
+      tell(lines, into);
+      // Its work: as much slower as its processor is.
+      const { serviceMs, perBatchMs } = orders();
+      await host.clock.sleep((count * serviceMs + perBatchMs) * participant.machine.slowFactor);
+      if (participant.process === undefined) return;
+      lookAgain(lines, into);
+    }
+    await consumer.close();
+    watched.settle();
+    await bus.close();
+  } finally {
+    if (participant.process?.alive === true) void bus.close();
+  }
+}
+
+interface Line {
+  readonly book: BusBook;
+  readonly lane: number;
+}
+
+/** Which line a message came by, and what number its producer has there. */
+function sourceOf(lines: readonly Line[], into: MessageBatch, index: number) {
+  const producer = into.producer(index);
+  const line = lines[Math.floor(producer / seatsMax)];
+  if (line === undefined) throw new Error(`message of producer ${producer}: there are ${lines.length} segments`);
+  return { ...line, producer: line.book.reader.producer(producer % seatsMax) };
+}
+
+function tell(lines: readonly Line[], into: MessageBatch): void {
+  for (let index = 0; index < into.length; index += 1) {
+    const { book, lane, producer } = sourceOf(lines, into, index);
+    const byteLength = into.byteLength(index);
+    book.put({
+      event: 'received',
+      lane,
+      producer,
+      sequence: into.sequence(index) | 0,
+      requeued: into.requeued(index),
+      redelivered: into.redelivered(index),
+      byteLength,
+      checksum: payloadCheck(into.words, into.wordOffset(index), byteLength),
+    });
+  }
+}
+
+/** Messages that are read where they stand have to be there as long as nobody has said that they are done. */
+function lookAgain(lines: readonly Line[], into: MessageBatch): void {
+  for (let index = 0; index < into.length; index += 1) {
+    const { book, lane, producer } = sourceOf(lines, into, index);
+    if (into.words.buffer !== book.segment.words.buffer) return;
+    const checksum = payloadCheck(into.words, into.wordOffset(index), into.byteLength(index));
+    book.put({ event: 'looked-again', lane, producer, sequence: into.sequence(index) | 0, checksum });
+  }
+}
+
+function linesOf(
+  consumer: Consumer,
+  segments: number,
+  witnesses: ReadonlyMap<BusBook, unknown>,
+  name: string,
+  pid: number,
+): Line[] {
+  return Array.from({ length: segments }, (_, segment) => {
+    const { words } = consumer.attachmentOf(segment).segment;
+    for (const [book, witness] of witnesses) {
+      if (book.segment.words.buffer !== words.buffer || !(witness instanceof ParticipantWitness)) continue;
+      const lane = book.holderNamed('lane', pid, name);
+      if (lane === undefined) break;
+      witness.seated('lane', lane);
+      return { book, lane };
+    }
+    throw new Error(`${name} has a lane in segment ${segment} that nobody saw it take`);
+  });
+}

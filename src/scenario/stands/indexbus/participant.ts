@@ -1,0 +1,129 @@
+import type { History } from '../../../checkers/recorder.ts';
+import { BusError } from '../../../engines/indexbus/errors.ts';
+import { Point } from '../../../engines/indexbus/points.ts';
+import type { Host } from '../../../host/host.ts';
+import { asStand } from '../../../sim/inside.ts';
+import type { Machine } from '../../../sim/machine.ts';
+import type { SimProcess } from '../../../sim/process.ts';
+import { type Books, type WatchedProcess, watchMemory } from './witness/watchedMemory.ts';
+
+/** What a participant's program is given. */
+export interface ProgramContext {
+  readonly host: Host;
+  readonly watched: WatchedProcess;
+  readonly participant: Participant;
+}
+
+export interface ParticipantOptions {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly books: Books;
+  readonly history: History;
+  /** Number of the next client process in the history. */
+  readonly nextProcess: () => number;
+  readonly note: (text: string, node: string) => void;
+  /** Attaches, works until it is told to stop, and detaches. Throws `BusError`, of which it is begun anew. */
+  readonly session: (context: ProgramContext, attached: () => void) => Promise<void>;
+  /** Lets the router of its machine go on in the middle of what a participant does. */
+  readonly goOn: () => void;
+}
+
+/** Time after which a program that was refused tries again. */
+const againMs = 100;
+/** How long an orderly end may take before the process is killed: a pod's grace. */
+const graceMs = 10_000;
+
+/** A producer or a consumer of the stand: a container with a process whose program begins anew when the bus refuses it. */
+export class Participant {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly #options: ParticipantOptions;
+  /** Told to detach and end. */
+  isLeaving = false;
+  /** Ended on purpose: nobody starts it again. */
+  isStopped = false;
+  stalls = 0;
+  /** Probability with which the router goes on while it copies. */
+  interrupted = 0;
+
+  constructor(options: ParticipantOptions) {
+    this.name = options.name;
+    this.machine = options.machine;
+    this.#options = options;
+  }
+
+  get isStalled(): boolean {
+    return this.stalls > 0;
+  }
+
+  get process(): SimProcess | undefined {
+    return this.machine.process;
+  }
+
+  /** Whether nothing but the load decides how fast it is. */
+  get isUndisturbed(): boolean {
+    return !this.isStalled && this.machine.slowFactor === 1 && this.process?.paused === false;
+  }
+
+  start(): void {
+    if (this.machine.process !== undefined) return;
+    this.isStopped = false;
+    this.isLeaving = false;
+    this.machine.supervisor = () => this.start();
+    const process = this.machine.start(this.name, (host) => this.#main(process, host));
+  }
+
+  /** SIGTERM: it detaches and ends; killed after its grace. */
+  async stop(sleep: (ms: number) => Promise<void>): Promise<void> {
+    const { process } = this;
+    if (process === undefined) return;
+    this.isStopped = true;
+    this.isLeaving = true;
+    await Promise.race([process.exited, sleep(graceMs)]);
+    if (process.alive) this.machine.kill('did not stop in time');
+  }
+
+  async #main(process: SimProcess, host: Host): Promise<void> {
+    const { books, history, nextProcess, session, goOn } = this.#options;
+    const random = host.random.stream('interrupted');
+    const watched = watchMemory({
+      books,
+      process,
+      host,
+      atStep: (point) => {
+        if (point === Point.claimHead && this.interrupted > 0 && random.chance(this.interrupted)) goOn();
+      },
+    });
+    const context: ProgramContext = { host: watched.host, watched, participant: this };
+    while (!this.isLeaving) {
+      const operation = asStand(() =>
+        history.invoke({ process: nextProcess(), f: 'attach', input: {}, node: this.name }),
+      );
+      let isAttached = false;
+      try {
+        await session(context, () => {
+          isAttached = true;
+          asStand(() => operation.ok({}));
+        });
+      } catch (error) {
+        // What the bus refuses is the program's to bear; anything else is a defect of it, and ends the run.
+        if (!(error instanceof BusError) || !process.alive) throw error;
+        asStand(() => this.#refused(error, isAttached, operation));
+        await host.clock.sleep(againMs);
+        continue;
+      }
+      if (!isAttached) asStand(() => operation.fail({ code: 'LEFT', message: 'it was told to end' }));
+    }
+    process.exit(0, 'SIGTERM');
+  }
+
+  #refused({ code, message }: BusError, isAttached: boolean, operation: ReturnType<History['invoke']>): void {
+    if (!isAttached) {
+      operation.fail({ code, message });
+      return;
+    }
+    const { history, nextProcess, note } = this.#options;
+    history.invoke({ process: nextProcess(), f: 'work', input: {}, node: this.name }).fail({ code, message });
+    note(`${this.name}: ${code}: ${message}`, this.name);
+  }
+}

@@ -1,0 +1,270 @@
+import type { Operation } from '../../../checkers/history.ts';
+import type { BusEvent } from '../../../checkers/indexbus/events.ts';
+import { indexBusChecks } from '../../../checkers/indexbus/index.ts';
+import { indexbusConfigSchema } from '../../../engines/indexbus/config.ts';
+import type { RunningIndexbus } from '../../../engines/indexbus/engine.ts';
+import { Header, SegmentState } from '../../../engines/indexbus/layout.ts';
+import { SeatState } from '../../../engines/indexbus/seat.ts';
+import { FaultError } from '../../../faults/fault.ts';
+import { registerParticipants } from '../../../faults/sharedMemoryControl.ts';
+import type { Machine } from '../../../sim/machine.ts';
+import {
+  type Check,
+  type CheckResult,
+  type LoadContext,
+  OperatorError,
+  type StandContext,
+  type StandSession,
+} from '../stand.ts';
+import { merge, routerDocument } from './configuration.ts';
+import type { IndexBusDevices } from './devices.ts';
+import type { IndexBusLoad } from './loadSchema.ts';
+import { slotPlaces } from './slotPlaces.ts';
+import { Takeovers } from './takeovers.ts';
+import { createVerbs } from './verbs.ts';
+import { Waits } from './waits.ts';
+import { watchStart } from './watchedEngine.ts';
+import type { BusBook } from './witness/busBook.ts';
+import { Books, watchMemory } from './witness/watchedMemory.ts';
+import { wordNamed } from './wordNames.ts';
+import { IndexBusWorkload } from './workload.ts';
+
+/** How often what the bus tells of itself is compared with what happened. */
+const tellEveryMs = 1_000;
+/** How long the others may be held up by a death, beside what it takes to see it. */
+const afterKillMs = 10;
+/** How long nothing may move before a bus counts as quiet: those who sleep over a lost wake look again by then. */
+const quietMs = 2_000;
+
+/** Begins a run of indexbus: routers and control planes on their machines, participants in containers, a book for each bus. */
+export function openSession(context: StandContext): StandSession {
+  const { world, control } = context;
+  const devices = context.devices as IndexBusDevices; // parsed by `indexBusDevicesSchema`
+  const books = new Books();
+  const documents = new Map<string, Record<string, unknown>>();
+  const running = new Map<string, RunningIndexbus>();
+  const machines = new Map<string, Machine>();
+  const waits = new Waits(world, pollMs);
+  let load: IndexBusWorkload | undefined;
+  let evidence: readonly (readonly BusEvent[])[] | undefined;
+  let quietSince: { readonly moved: number; readonly atMs: number } | undefined;
+
+  for (const node of context.nodes) {
+    const first = devices.machines.find((group) => group.includes(node))?.[0] ?? node;
+    const within = first === node ? undefined : machines.get(first);
+    machines.set(node, world.addMachine(node, within === undefined ? {} : { within }));
+    documents.set(node, routerDocument(node, context.config, devices.config[node] ?? {}));
+  }
+  books.onBook = (book) => {
+    const takeovers = new Takeovers(world, book, {
+      standbys: () =>
+        context.nodes.flatMap((node) => {
+          const process = machines.get(node)?.process;
+          return process !== undefined && isUndisturbed(node) && stateOf(node) === 'standby' ? [process] : [];
+        }),
+      isRouted: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
+      locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
+      deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
+    });
+    book.onEvent = (event) => {
+      waits.saw(book, event);
+      takeovers.saw(event);
+    };
+  };
+  tellAgain();
+  registerParticipants(world, {
+    stall(name) {
+      const participant = participantNamed(name);
+      participant.stalls += 1;
+      return () => {
+        participant.stalls -= 1;
+      };
+    },
+    interrupt(name, probability) {
+      const participant = participantNamed(name);
+      participant.interrupted = probability;
+      return () => {
+        participant.interrupted = 0;
+      };
+    },
+    wordOf(memory, name) {
+      const book = books.all.find(({ segment }) => segment.words.buffer === memory);
+      if (book === undefined) throw new FaultError(`word ${name}: no bus is in this region`);
+      return wordNamed(book.segment.layout, name);
+    },
+  });
+
+  function tellAgain(): void {
+    world.scheduler.after(tellEveryMs, 'what the bus tells', undefined, tellAgain);
+    for (const book of books.all) book.tell();
+  }
+
+  /** The longest sleep of a router. */
+  function pollMs(): number {
+    return Math.max(...[...documents.values()].map((document) => Number(document.router_poll_interval_us))) / 1_000;
+  }
+
+  /** The routers of a machine take a turn, as on a processor of their own. */
+  function goOn(machine: Machine): void {
+    for (const node of context.nodes) {
+      if (machineOf(node) === machine && isUndisturbed(node)) running.get(node)?.node?.serving?.runner.turn?.();
+    }
+  }
+
+  /** How long a dead holder of a seat may go unseen by the router that looks at it least often. */
+  function livenessMs(): number {
+    return Math.max(...[...documents.values()].map((document) => Number(document.liveness_check_ms ?? 500)));
+  }
+
+  /** Whether nothing but its own work decides how fast a router is. */
+  function isUndisturbed(node: string): boolean {
+    const machine = machines.get(node);
+    return machine?.slowFactor === 1 && machine.process?.paused === false;
+  }
+
+  function stateOf(node: string): string {
+    const started = running.get(node);
+    if (started === undefined) return 'starting';
+    if (started.node === undefined) return 'control';
+    return started.node.serving === undefined ? 'standby' : 'routing';
+  }
+
+  function participantNamed(name: string) {
+    const found = load?.participants.get(name);
+    if (found === undefined) {
+      const known = [...(load?.participants.keys() ?? [])].join(', ') || 'none';
+      throw new FaultError(`participant ${name}: expected one of ${known}`);
+    }
+    return found;
+  }
+
+  /** The machine of a node, not the container. */
+  function machineOf(node: string): Machine {
+    const machine = machines.get(node);
+    if (machine === undefined) throw new Error(`node ${node} is none of this stand's: ${context.nodes.join(', ')}`);
+    return machine.within ?? machine;
+  }
+
+  /** Books of buses that are there and served: memory goes with the power, and a segment that was replaced is nobody's. */
+  function inService(): readonly BusBook[] {
+    const there = new Set<unknown>();
+    for (const { sharedMemory } of machines.values()) {
+      for (const name of sharedMemory.names) there.add(sharedMemory.memoryOf(name));
+    }
+    return books.all.filter(
+      ({ segment: { words } }) => there.has(words.buffer) && Atomics.load(words, Header.state) !== SegmentState.retired,
+    );
+  }
+
+  const checks: Record<string, Check> = {};
+  for (const check of indexBusChecks) {
+    checks[check.name] = () => {
+      if (evidence === undefined) throw new Error(`${check.name} was asked before the evidence was collected`);
+      return inAll(evidence.map((events) => check.run(events)));
+    };
+  }
+
+  return {
+    configuration: (node) => structuredClone(documents.get(node) ?? {}),
+    primary: () => context.nodes.find((node) => running.get(node)?.node?.serving !== undefined),
+    decorateHost(host, node) {
+      const { process } = control.machine(node);
+      if (process === undefined) throw new Error(`${node} got a host and has no process`);
+      const batch = (): number => (running.get(node)?.node?.serving?.runner === undefined ? 0 : batchOf(node));
+      const watched = watchMemory({ books, process, host, batch });
+      watchStart(watched.host, (started) => running.set(node, started));
+      return watched.host;
+    },
+    engineState: stateOf,
+    nodeChanged(node, state) {
+      waits.disturb();
+      if (state === 'crashed' || state === 'stopped' || state === 'exited') running.delete(node);
+    },
+    startLoad(given: LoadContext) {
+      load = new IndexBusWorkload(given.load as IndexBusLoad, {
+        world,
+        history: given.history,
+        books,
+        waits,
+        machineOf,
+        goOn,
+        note: context.note,
+      });
+      return load;
+    },
+    verbs: createVerbs({
+      world,
+      participant(name) {
+        const found = load?.participants.get(name);
+        if (found === undefined) throw new OperatorError(`Unit ${name} not found`);
+        return found;
+      },
+      edit: (node, keys) => documents.set(node, merge(documents.get(node) ?? {}, keys)),
+    }),
+    extraMetrics: () => [],
+    async converged() {
+      for (const node of context.nodes) {
+        if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;
+      }
+      load?.startAll();
+      const what = inService()
+        .map(unfinished)
+        .find((why) => why !== undefined);
+      if (what !== undefined) return what;
+      const moved = books.all.reduce((sum, book) => sum + book.moves, 0);
+      if (quietSince?.moved !== moved) quietSince = { moved, atMs: world.now };
+      return world.now - quietSince.atMs >= quietMs ? undefined : 'something has just moved';
+    },
+    async collectEvidence(_history: readonly Operation[], run) {
+      const isQuiet = run.healedAtMs !== undefined;
+      for (const book of books.all) {
+        book.tell();
+        if (book.reader.isHalfApplied || !inService().includes(book)) continue;
+        const places = slotPlaces(book, (producer) => creditOf(book, producer));
+        book.put({ event: 'slots', quiet: isQuiet, places });
+      }
+      evidence = books.all.map(({ events }) => events);
+    },
+    checks,
+  };
+
+  function batchOf(node: string): number {
+    return indexbusConfigSchema.parse(documents.get(node)).router_batch_size;
+  }
+
+  /** Slots that the holder of a seat says it has. */
+  function creditOf(book: BusBook, producer: number): number | undefined {
+    for (const [name, { process, isStopped }] of load?.participants ?? []) {
+      const attached = load?.attached.get(name);
+      if (attached === undefined || process === undefined || isStopped) continue;
+      if (book.holderNamed('producer', process.pid, name) === producer) return attached.credit;
+    }
+    return undefined;
+  }
+}
+
+/** What is still to be done on a bus; undefined when nothing is. */
+function unfinished({ reader, segment }: BusBook): string | undefined {
+  const { producers, lanes } = segment.layout.sizes;
+  for (let seat = 0; seat < producers; seat += 1) {
+    const state = reader.producerState(seat);
+    if (state !== SeatState.free && state !== SeatState.live) return `seat ${seat} of a producer is in state ${state}`;
+    if (reader.sourceDepth(seat) > 0) return `${reader.sourceDepth(seat)} messages wait in source ${seat}`;
+  }
+  for (let lane = 0; lane < lanes; lane += 1) {
+    const state = reader.laneState(lane);
+    if (state !== SeatState.free && state !== SeatState.live) return `lane ${lane} is in state ${state}`;
+    if (reader.laneDepth(lane) > 0) return `${reader.laneDepth(lane)} messages wait in lane ${lane}`;
+  }
+  return undefined;
+}
+
+/** One answer for what was found on each bus. */
+function inAll(outcomes: readonly CheckResult[]): CheckResult {
+  const undecided = outcomes.find((it) => it.undecided !== undefined)?.undecided;
+  return {
+    violations: outcomes.flatMap(({ violations }) => violations),
+    detail: outcomes.map(({ detail }) => detail).join('; ') || 'there was no bus',
+    ...(undecided === undefined ? {} : { undecided }),
+  };
+}

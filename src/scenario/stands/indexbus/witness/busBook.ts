@@ -1,0 +1,302 @@
+import type { BusEvent, ExportedLane } from '../../../../checkers/indexbus/events.ts';
+import {
+  DetachReason,
+  Header,
+  LaneCursor,
+  LaneMode,
+  ProducerCursor,
+  Seat,
+  SubscriptionRecord,
+  seatNameBytes,
+  subscriptionsMax,
+  subscriptionWords,
+} from '../../../../engines/indexbus/layout.ts';
+import { matches } from '../../../../engines/indexbus/patterns.ts';
+import { SeatState } from '../../../../engines/indexbus/seat.ts';
+import type { Segment } from '../../../../engines/indexbus/segment.ts';
+import { readSubscription } from '../../../../engines/indexbus/subscriptions.ts';
+import { readText } from '../../../../engines/indexbus/texts.ts';
+import { readTopics } from '../../../../engines/indexbus/topics.ts';
+import { Reader, seatOf } from './reader.ts';
+
+type Mode = 'broadcast' | 'workqueue' | 'keyed';
+type Kind = 'producer' | 'lane';
+
+/** Who has, or had, a seat. */
+interface Holder {
+  readonly kind: Kind;
+  readonly number: number;
+  readonly pid: number;
+  /** Name that it gave itself. */
+  readonly name: string;
+  /** What the words of the seat told when it came: they go on counting from there. */
+  readonly base: readonly number[];
+  over: boolean;
+}
+
+const laneCounters = [
+  LaneCursor.droppedNewest,
+  LaneCursor.droppedOldest,
+  LaneCursor.droppedPool,
+  LaneCursor.droppedNoCredit,
+  LaneCursor.droppedAllFull,
+  LaneCursor.droppedDetached,
+  LaneCursor.requeuedIn,
+  LaneCursor.requeuedOut,
+  LaneCursor.redelivered,
+] as const;
+
+const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
+
+/** Events that come also where nothing moves: a commit may be empty. */
+const still: readonly BusEvent['event'][] = ['told', 'waited', 'committed', 'router-wrote'];
+
+/** States in which a seat has a holder that the router knows. */
+const heldStates: readonly number[] = [
+  SeatState.live,
+  SeatState.leaving,
+  SeatState.draining,
+  SeatState.fenced,
+  SeatState.acked,
+];
+/** Reasons of ends by force. */
+const fenceReasons: readonly number[] = [DetachReason.stalled, DetachReason.operator, DetachReason.corrupt];
+/** States that only the holder brings about: it writes no more. */
+const leftStates: readonly number[] = [SeatState.leaving, SeatState.acked];
+
+/** What happened on one segment, in the order in which it happened. */
+export class BusBook {
+  readonly segment: Segment;
+  readonly reader: Reader;
+  readonly events: BusEvent[] = [];
+  /** Told of each event, right after it was written down. */
+  onEvent: ((event: BusEvent) => void) | undefined;
+  readonly #holders: Holder[] = [];
+  readonly #known = new Map<string, Holder>();
+  readonly #freed = new Map<string, number>();
+  readonly #highest = new Map<number, { capacity: number; creditLimit: number; number: number }>();
+  #routingEpoch = -1;
+  #wanted: readonly { readonly mode: Mode; readonly topics: ReadonlySet<number> }[] | undefined = undefined;
+
+  constructor(segment: Segment) {
+    this.segment = segment;
+    this.reader = new Reader(segment.words, segment.layout);
+  }
+
+  /** Events so far that move something: a message, a seat, a router. */
+  moves = 0;
+
+  put(event: BusEvent): void {
+    this.events.push(event);
+    if (!still.includes(event.event)) this.moves += 1;
+    this.onEvent?.(event);
+  }
+
+  routerBegan(router: number): void {
+    this.put({ event: 'router-began', router });
+    this.lookForHolders();
+  }
+
+  /** Writes down who has come to a seat. */
+  lookForHolders(): void {
+    const { producers, lanes } = this.segment.layout.sizes;
+    for (let seat = 0; seat < producers; seat += 1) {
+      if (heldStates.includes(this.reader.producerState(seat))) this.#came('producer', seat);
+    }
+    for (let seat = 0; seat < lanes; seat += 1) {
+      if (heldStates.includes(this.reader.laneState(seat))) this.#came('lane', seat);
+    }
+  }
+
+  #came(kind: Kind, seat: number): void {
+    const number = kind === 'producer' ? this.reader.producer(seat) : this.reader.lane(seat);
+    const key = `${kind} ${number}`;
+    if (this.#known.has(key)) return;
+    const { layout, bytes } = this.segment;
+    const at = (kind === 'producer' ? layout.producerSeats : layout.laneSeats) + seat * 64;
+    const holder: Holder = {
+      kind,
+      number,
+      pid: kind === 'producer' ? this.reader.producerPid(seat) : this.reader.lanePid(seat),
+      name: readText(bytes, at + Seat.name, seatNameBytes),
+      base: this.#counters(kind, seat),
+      over: false,
+    };
+    this.#known.set(key, holder);
+    this.#holders.push(holder);
+    const epoch = number >>> 6;
+    if (kind === 'producer') {
+      this.put({ event: 'producer-opened', producer: number, seat, epoch });
+      return;
+    }
+    const record = this.reader.laneSeat(seat, Seat.subscription);
+    const mode = readSubscription(this.segment.region, layout, record)?.subscription.mode ?? 'broadcast';
+    this.put({
+      event: 'lane-opened',
+      lane: number,
+      seat,
+      epoch,
+      group: mode === 'broadcast' ? undefined : record,
+      keyed: mode === 'keyed',
+      blocking: (this.reader.laneSeat(seat, Seat.mode) & LaneMode.blocking) !== 0,
+    });
+  }
+
+  #counters(kind: Kind, seat: number): number[] {
+    return kind === 'producer'
+      ? producerCounters.map((field) =>
+          field === ProducerCursor.sourceTail ? this.#sentBy(seat) : this.reader.producerCursor(seat, field),
+        )
+      : laneCounters.map((field) => this.reader.laneCursor(seat, field));
+  }
+
+  /** Where the source of a seat ends: of one that was taken from its holder, where the fence found it. */
+  #sentBy(seat: number): number {
+    return this.isProducerFenced(seat)
+      ? this.reader.producerSeat(seat, Seat.fenceTail)
+      : this.reader.producerCursor(seat, ProducerCursor.sourceTail);
+  }
+
+  /** Whether a seat was taken from the producer that has, or had, it. */
+  isProducerFenced(seat: number): boolean {
+    return fenceReasons.includes(this.reader.producerSeat(seat, Seat.reason));
+  }
+
+  /** Seats that were in use and are free now. */
+  lookForFree(): void {
+    for (const holder of this.#holders) {
+      const { kind, number } = holder;
+      const key = `${kind} ${seatOf(number)}`;
+      const word =
+        kind === 'producer' ? this.reader.producerSeat(seatOf(number)) : this.reader.laneSeat(seatOf(number));
+      if ((word & 15) !== SeatState.free || word >>> 4 !== number >>> 6 || this.#freed.get(key) === word >>> 4)
+        continue;
+      this.#freed.set(key, word >>> 4);
+      this.put({ event: 'seat-freed', kind, seat: seatOf(number), epoch: word >>> 4 });
+    }
+  }
+
+  /** Holders of this process that have given their seat back, or have said that they know of their fence. */
+  lookForLeavers(pid: number): void {
+    this.lookForHolders();
+    for (const holder of this.#holders) {
+      if (holder.pid !== pid || holder.over) continue;
+      const seat = seatOf(holder.number);
+      const word = holder.kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
+      if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15)) this.#over(holder, false);
+    }
+  }
+
+  /** A process is dead: the kernel knows. */
+  processDied(pid: number): void {
+    this.lookForHolders();
+    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#over(holder, true);
+  }
+
+  #over(holder: Holder, proven: boolean): void {
+    holder.over = true;
+    if (holder.kind === 'producer') this.put({ event: 'producer-over', producer: holder.number });
+    else this.put({ event: 'lane-over', lane: holder.number, proven });
+  }
+
+  /** The seat that a process has under this name; undefined if it has none. */
+  holderNamed(kind: Kind, pid: number, name: string): number | undefined {
+    this.lookForHolders();
+    return this.#holders.findLast((it) => it.kind === kind && it.pid === pid && it.name === name && !it.over)?.number;
+  }
+
+  /** Somebody has written a word of a seat: a fact only if the seat is no more its own. */
+  noteWriter(kind: Kind, number: number): void {
+    const seat = seatOf(number);
+    const word = kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
+    const epoch = number >>> 6;
+    if (word >>> 4 === epoch && (word & 15) !== SeatState.free) return;
+    this.put({ event: 'seat-written', kind, seat, epoch });
+  }
+
+  /** How a subscription wants a topic; undefined if it does not. */
+  wantedBy(record: number, topic: number): Mode | undefined {
+    const epoch = this.reader.word(Header.routingEpoch);
+    if (epoch !== this.#routingEpoch || this.#wanted === undefined) {
+      this.#routingEpoch = epoch;
+      this.#wanted = this.#readSubscriptions();
+    }
+    const found = this.#wanted[record];
+    return found?.topics.has(topic) === true ? found.mode : undefined;
+  }
+
+  #readSubscriptions() {
+    const { region, layout } = this.segment;
+    const topics = readTopics(region, layout);
+    return Array.from({ length: subscriptionsMax }, (_, record) => {
+      const stored = readSubscription(region, layout, record)?.subscription;
+      const numbers = [...topics].filter(([name]) => stored?.topics.some((it) => matches(it, name)));
+      return { mode: stored?.mode ?? ('broadcast' as const), topics: new Set(numbers.map(([, number]) => number)) };
+    });
+  }
+
+  /** Limits of a lane. Where they were lowered below what it had, what it has now is the limit, until it is below. */
+  limitsOf(seat: number, depth: number): { readonly capacity: number; readonly creditLimit: number } {
+    const number = this.reader.lane(seat);
+    const capacity = this.reader.laneSeat(seat, Seat.capacityOrRate);
+    const creditLimit = this.reader.laneSeat(seat, Seat.creditLimit);
+    const before = this.#highest.get(seat);
+    const isOfIt = before?.number === number;
+    const now = {
+      number,
+      capacity: isOfIt && before.capacity > capacity ? Math.max(capacity, Math.min(before.capacity, depth)) : capacity,
+      creditLimit:
+        creditLimit !== 0 && isOfIt && (before.creditLimit === 0 || before.creditLimit > creditLimit)
+          ? Math.max(creditLimit, Math.min(before.creditLimit || before.capacity, depth))
+          : creditLimit,
+    };
+    this.#highest.set(seat, now);
+    return now;
+  }
+
+  /** What the words of the segment tell at this moment; nothing while a commit is half applied. */
+  tell(): void {
+    if (this.reader.isHalfApplied) return;
+    this.lookForHolders();
+    const count = (holder: Holder): readonly number[] => {
+      const next = this.#holders.find(
+        (it) => it.kind === holder.kind && it.number !== holder.number && isSuccessor(it.number, holder.number),
+      );
+      const to = next?.base ?? this.#counters(holder.kind, seatOf(holder.number));
+      return to.map((value, index) => (value - (holder.base[index] ?? 0)) | 0);
+    };
+    const producers = this.#holders.flatMap((holder) => {
+      if (holder.kind !== 'producer') return [];
+      const [sent = 0, taken = 0, noRoute = 0] = count(holder);
+      return [{ producer: holder.number, sent, taken, noRoute }];
+    });
+    const lanes: ExportedLane[] = this.#holders.flatMap((holder) => {
+      if (holder.kind !== 'lane') return [];
+      const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, detached = 0, into = 0, out = 0, again = 0] =
+        count(holder);
+      const seat = seatOf(holder.number);
+      const isLast = this.reader.lane(seat) === holder.number;
+      const depth = isLast ? (this.reader.laneCursor(seat, LaneCursor.tail) - this.reader.head(seat)) | 0 : 0;
+      const drops = { newest, oldest, pool, noCredit, allFull, detached };
+      return [{ lane: holder.number, depth, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];
+    });
+    this.put({ event: 'told', producers, lanes, groups: this.#groups() });
+  }
+
+  #groups() {
+    const { subscriptions } = this.segment.layout;
+    const word = (group: number, field: number): number =>
+      this.reader.word(subscriptions + group * subscriptionWords + field);
+    return Array.from({ length: subscriptionsMax }, (_, group) => ({
+      group,
+      noCredit: word(group, SubscriptionRecord.droppedNoCredit),
+      allFull: word(group, SubscriptionRecord.droppedAllFull),
+      detached: word(group, SubscriptionRecord.droppedDetached),
+    })).filter((it) => it.noCredit !== 0 || it.allFull !== 0 || it.detached !== 0);
+  }
+}
+
+/** Whether an incarnation has the seat right after, or later than, another one. Holders are asked in the order in which they came. */
+function isSuccessor(later: number, former: number): boolean {
+  return seatOf(later) === seatOf(former) && later >>> 6 > former >>> 6;
+}

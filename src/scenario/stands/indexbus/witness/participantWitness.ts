@@ -1,0 +1,108 @@
+import { Point } from '../../../../engines/indexbus/points.ts';
+import type { BusBook } from './busBook.ts';
+import type { Reader } from './reader.ts';
+
+/** What a producer is about to publish. */
+export interface Publishing {
+  readonly topic: number;
+  readonly key: number;
+  readonly byteLength: number;
+  readonly checksum: number;
+}
+
+/** What a participant publishes and receives with: its process, and who it is on the bus once it has a seat. */
+export class ParticipantWitness {
+  readonly book: BusBook;
+  readonly #reader: Reader;
+  readonly #pid: number;
+  #last = 0;
+  #head = 0;
+  /** Messages that the incarnation has published. */
+  published = 0;
+  /** The incarnation that publishes; undefined before it has a seat. */
+  producer: number | undefined;
+  /** The incarnation that receives. */
+  lane: number | undefined;
+  /** What the call under way publishes. */
+  message: Publishing = { topic: 0, key: 0, byteLength: 0, checksum: 0 };
+
+  constructor(book: BusBook, pid: number) {
+    this.book = book;
+    this.#reader = book.reader;
+    this.#pid = pid;
+  }
+
+  /** To be called at each step: what stood before the last step is done. */
+  step(point: number): void {
+    const last = this.#last;
+    this.#last = point;
+    this.#done(last, point);
+    if (point === Point.claimHead && this.lane !== undefined) this.#head = this.#reader.head(this.#laneSeat());
+  }
+
+  /** The call under way has returned, or the process has ended. */
+  settle(): void {
+    const last = this.#last;
+    this.#last = 0;
+    if (last !== 0) this.#done(last, 0);
+  }
+
+  #done(last: number, point: number): void {
+    switch (last) {
+      case Point.writeDescriptor:
+        this.#wrote();
+        return;
+      case Point.storeTail:
+        this.#flushed();
+        return;
+      case Point.claimHead:
+        if (point === Point.consumerWakesRouter) this.#claimed();
+        return;
+      case Point.storeDone:
+        if (this.lane !== undefined) this.book.put({ event: 'through', lane: this.lane });
+        return;
+      case Point.seatLeaving:
+      case Point.acknowledgeFence:
+        this.book.lookForLeavers(this.#pid);
+        return;
+    }
+  }
+
+  #wrote(): void {
+    if (this.producer === undefined) return;
+    this.book.put({ event: 'published', producer: this.producer, sequence: this.published, ...this.message });
+    this.published += 1;
+  }
+
+  #flushed(): void {
+    const { producer } = this;
+    if (producer === undefined) return;
+    // What is flushed after the fence never was.
+    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) return;
+    this.book.put({ event: 'flushed', producer, through: this.published });
+    this.book.noteWriter('producer', producer);
+  }
+
+  #claimed(): void {
+    const { lane } = this;
+    if (lane === undefined) return;
+    const seat = this.#laneSeat();
+    for (const cursor of this.#reader.between(this.#head, this.#reader.head(seat))) {
+      const { producer, sequence } = this.#reader.entry(seat, cursor);
+      this.book.put({ event: 'claimed', lane, producer, sequence });
+    }
+    this.book.noteWriter('lane', lane);
+  }
+
+  #laneSeat(): number {
+    return (this.lane ?? 0) & 63;
+  }
+
+  /** It has a seat of its own from now on. */
+  seated(kind: 'producer' | 'lane', number: number): void {
+    if (kind === 'producer') {
+      this.producer = number;
+      this.published = 0;
+    } else this.lane = number;
+  }
+}

@@ -1,0 +1,143 @@
+import { BusError } from '../../../../engines/indexbus/errors.ts';
+import { Lock } from '../../../../engines/indexbus/layout.ts';
+import { segmentOver } from '../../../../engines/indexbus/segment.ts';
+import type { Host } from '../../../../host/host.ts';
+import type { Region } from '../../../../host/sharedMemory.ts';
+import type { SimProcess } from '../../../../sim/process.ts';
+import { BusBook } from './busBook.ts';
+import { ParticipantWitness } from './participantWitness.ts';
+import { RouterWitness } from './routerWitness.ts';
+
+/** The books of a stand, one for each memory that holds a bus. */
+export class Books {
+  readonly #books = new Map<ArrayBufferLike, BusBook>();
+  /** Routers so far. */
+  routers = 0;
+  /** Told of each book that is begun. */
+  onBook: ((book: BusBook) => void) | undefined;
+
+  get all(): readonly BusBook[] {
+    return [...this.#books.values()];
+  }
+
+  /** The book of a region; undefined if no bus is in it. */
+  of(region: Region): BusBook | undefined {
+    const memory = region.words.buffer;
+    const known = this.#books.get(memory);
+    if (known !== undefined || region.name.endsWith('.locks')) return known;
+    try {
+      const book = new BusBook(segmentOver(region.name, { ...region, step: () => {} }));
+      this.#books.set(memory, book);
+      this.onBook?.(book);
+      return book;
+    } catch (error) {
+      // Not built yet, or no bus at all.
+      if (error instanceof BusError) return undefined;
+      throw error;
+    }
+  }
+}
+
+type Witness = RouterWitness | ParticipantWitness;
+
+/** A process whose shared memory is watched. */
+export interface WatchedProcess {
+  readonly host: Host;
+  /** What it is seen to do on each bus. */
+  readonly witnesses: ReadonlyMap<BusBook, Witness>;
+  /** The call under way has returned: what it did last has happened. */
+  settle(): void;
+}
+
+export interface WatchOptions {
+  readonly books: Books;
+  readonly process: SimProcess;
+  readonly host: Host;
+  /** Messages of a poll, for a router; undefined: a participant. */
+  readonly batch?: () => number;
+  /** Called before each of its steps, after that was written down: where the stand lets others run. */
+  readonly atStep?: (point: number) => void;
+}
+
+/** Puts a witness between a process and its shared memory. */
+export function watchMemory({ books, process, host, batch, atStep }: WatchOptions): WatchedProcess {
+  const witnesses = new Map<BusBook, Witness>();
+  const router = batch === undefined ? undefined : books.routers++;
+  let isRouting = false;
+
+  function witnessOf(region: Region): Witness | undefined {
+    const book = books.of(region);
+    if (book === undefined) return undefined;
+    let witness = witnesses.get(book);
+    if (witness === undefined) {
+      witness =
+        router === undefined || batch === undefined
+          ? new ParticipantWitness(book, process.pid)
+          : new RouterWitness(book, router, batch);
+      witnesses.set(book, witness);
+    }
+    return witness;
+  }
+
+  /** Before which access it is: what dies there has not made it. */
+  let isAtStep = false;
+
+  function settle(): void {
+    if (!process.alive && isAtStep) return;
+    for (const witness of witnesses.values()) witness.settle();
+  }
+
+  function routerEnds(): void {
+    if (router === undefined || !isRouting) return;
+    isRouting = false;
+    for (const book of witnesses.keys()) book.put({ event: 'router-over', router });
+  }
+
+  function watched(region: Region): Region {
+    const isLocks = region.name.endsWith('.locks');
+    return {
+      ...region,
+      step(point) {
+        // Throws where it is dead already.
+        if (!process.alive) region.step(point);
+        const witness = isLocks ? undefined : witnessOf(region);
+        if (witness instanceof RouterWitness) isRouting = true;
+        witness?.step(point);
+        atStep?.(point);
+        isAtStep = true;
+        region.step(point);
+        isAtStep = false;
+      },
+      waitAsync(word, expected, timeoutMs) {
+        settle();
+        return region.waitAsync(word, expected, timeoutMs);
+      },
+      unlock(index) {
+        settle();
+        if (isLocks && index === Lock.router) routerEnds();
+        region.unlock(index);
+      },
+      close() {
+        settle();
+        if (isLocks) routerEnds();
+        region.close();
+      },
+    };
+  }
+
+  process.onDeath(() => {
+    settle();
+    isAtStep = true;
+    routerEnds();
+    for (const book of books.all) book.processDied(process.pid);
+  });
+  const { shm } = host;
+  return {
+    host: {
+      ...host,
+      shm: { ...shm, open: async (name, bytes, options) => watched(await shm.open(name, bytes, options)) },
+    },
+    witnesses,
+    settle,
+  };
+}

@@ -1,0 +1,266 @@
+import { describe, expect, it } from 'vitest';
+import type { BusEvent } from '../../../src/checkers/indexbus/events.ts';
+import { indexBusChecks } from '../../../src/checkers/indexbus/index.ts';
+import { committed, goodHistory, message, opened, placed, published, received, taken, told } from './history.ts';
+
+function broken(events: readonly BusEvent[]): string[] {
+  return indexBusChecks.filter((check) => check.run(events).violations.length > 0).map(({ name }) => name);
+}
+
+/** The good history without the first event of this kind (that fits). */
+function without(kind: BusEvent['event'], fits: (event: BusEvent) => boolean = () => true): BusEvent[] {
+  const events = goodHistory();
+  const at = events.findIndex((event) => event.event === kind && fits(event));
+  if (at < 0) throw new Error(`the good history has no such ${kind}`);
+  events.splice(at, 1);
+  return events;
+}
+
+const begun: readonly BusEvent[] = [{ event: 'producer-opened', producer: 0, seat: 0, epoch: 1 }, opened(1), opened(2)];
+const flushed = (through: number): BusEvent => ({ event: 'flushed', producer: 0, through });
+const fence: BusEvent = { event: 'seat-freed', kind: 'lane', seat: 1, epoch: 1 };
+const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
+  event: 'slots',
+  quiet,
+  places: [{ producer: 0, slots: 3, home, reserved: [], source: [], lanes, returning: [] }],
+});
+
+describe('the checks of indexbus', () => {
+  it('accept a history in which all is well', () => {
+    expect(broken(goodHistory())).toEqual([]);
+  });
+
+  it.each<[string, string, BusEvent[]]>([
+    ['A1', 'a message taken that was never published', without('published')],
+    ['A1', 'a message taken before its flush', [...begun, published(0), taken(0, []), flushed(1)]],
+    ['A1', 'a message skipped', [...begun, published(0), published(1), flushed(2), taken(1, [])]],
+    ['A1', 'a message taken twice', [...begun, published(0), flushed(1), taken(0, []), taken(0, [])]],
+    [
+      'A1',
+      'another number of messages taken than told',
+      [...begun, published(0), flushed(1), taken(0, [1]), placed(0, 1), told({ sent: 1, depth: 1 })],
+    ],
+    [
+      'A2',
+      'an unwanted message that is not counted',
+      [...begun, published(0), flushed(1), taken(0, []), told({ sent: 1, taken: 1 })],
+    ],
+    [
+      'A3',
+      'a refusal without a cause',
+      [...begun, published(0), flushed(1), taken(0, [1]), told({ sent: 1, taken: 1 })],
+    ],
+    [
+      'A3',
+      'a refusal with two causes',
+      [...begun, published(0), flushed(1), taken(0, [1]), told({ sent: 1, taken: 1, newest: 2 })],
+    ],
+    [
+      'A3',
+      'a message placed where it should not be',
+      [...begun, published(0), flushed(1), taken(0, [1]), placed(0, 1), placed(0, 2)],
+    ],
+    [
+      'A3',
+      'two copies for one group',
+      [opened(1, 7), opened(2, 7), published(0), flushed(1), taken(0, [], [7]), placed(0, 1), placed(0, 2)],
+    ],
+    [
+      'A4',
+      'a message that left the lane untold',
+      [...begun, published(0), flushed(1), taken(0, [1]), placed(0, 1), told({ sent: 1, taken: 1 })],
+    ],
+    [
+      'A4',
+      'an evicted message that its consumer had claimed',
+      [...begun, placed(0, 1), ...received(0, 1), { event: 'evicted', ...message(0), lane: 1 }],
+    ],
+    [
+      'A4',
+      'an eviction that is not counted',
+      [
+        ...begun,
+        published(0),
+        flushed(1),
+        taken(0, [1]),
+        placed(0, 1),
+        { event: 'evicted', ...message(0), lane: 1 },
+        told({ sent: 1, taken: 1 }),
+      ],
+    ],
+    [
+      'A5',
+      'a loss with its lane that is not counted',
+      [
+        ...begun,
+        published(0),
+        flushed(1),
+        taken(0, [1]),
+        placed(0, 1),
+        { event: 'detached', ...message(0), lane: 1 },
+        told({ sent: 1, taken: 1 }),
+      ],
+    ],
+    [
+      'A5',
+      'one loss told twice',
+      [...begun, published(0), flushed(1), taken(0, [1]), told({ sent: 1, taken: 1, newest: 1, detached: 1 })],
+    ],
+    ['O1', 'an order that turns', [...begun, placed(1, 1), placed(0, 1), ...received(1, 1), ...received(0, 1)]],
+    ['O1', 'a gap that nobody recorded', [...begun, placed(0, 1), placed(1, 1), ...received(1, 1)]],
+    ['O2', 'a message received twice', [...begun, placed(0, 1), ...received(0, 1), ...received(0, 1)]],
+    ['O2', 'two copies in one group', [opened(1, 7), opened(2, 7), ...received(0, 1), ...received(0, 2)]],
+    [
+      'O2',
+      'a redelivery without a proven death',
+      [
+        opened(1, 7),
+        opened(2, 7),
+        ...received(0, 1),
+        { event: 'lane-over', lane: 1, proven: false },
+        ...received(0, 2, true),
+      ],
+    ],
+    ['O2', 'a receipt without a claim', [...begun, ...received(0, 1).slice(1)]],
+    [
+      'O3',
+      'a torn payload',
+      [...begun, published(0), ...received(0, 1).map((it) => (it.event === 'received' ? { ...it, checksum: 7 } : it))],
+    ],
+    [
+      'O3',
+      'another length',
+      [
+        ...begun,
+        published(0),
+        ...received(0, 1).map((it) => (it.event === 'received' ? { ...it, byteLength: 7 } : it)),
+      ],
+    ],
+    [
+      'O3',
+      'a view that changes',
+      [...begun, published(0), ...received(0, 1), { event: 'looked-again', ...message(0), lane: 1, checksum: 7 }],
+    ],
+    [
+      'O4',
+      "a key's order that turns over lanes",
+      [
+        opened(1, 7, true),
+        opened(2, 7, true),
+        published(0, 5),
+        published(1, 5),
+        ...received(1, 1),
+        { event: 'through', lane: 1 },
+        ...received(0, 2),
+      ],
+    ],
+    [
+      'O4',
+      'a bucket that moves before its owner is through',
+      [opened(1, 7, true), opened(2, 7, true), published(0, 5), published(1, 5), ...received(0, 1), ...received(1, 2)],
+    ],
+    ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
+    ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
+    ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
+    ['C1', 'a lane above its credit limit', [committed(4)]],
+    [
+      'C1',
+      'a pool that is used up',
+      [{ event: 'committed', lanes: [], spare: [{ producer: 0, slots: 3, atLeast: 4 }] }],
+    ],
+    ['F1', 'a seat taken while its holder can write', [opened(1), { ...opened(2), seat: 1 } as BusEvent]],
+    ['F1', 'a seat freed while its holder can write', [opened(1), fence]],
+    [
+      'F1',
+      'a write of a holder that was',
+      [
+        opened(1),
+        { event: 'lane-over', lane: 1, proven: true },
+        fence,
+        { event: 'seat-written', kind: 'lane', seat: 1, epoch: 1 },
+      ],
+    ],
+    [
+      'R1',
+      'two routers at once',
+      [
+        { event: 'router-began', router: 0 },
+        { event: 'router-began', router: 1 },
+      ],
+    ],
+    [
+      'R1',
+      'a router that writes after its end',
+      [
+        { event: 'router-began', router: 0 },
+        { event: 'router-over', router: 0 },
+        { event: 'router-wrote', router: 0 },
+      ],
+    ],
+    ['R1', 'a recovery that is not idempotent', [{ event: 'recovered', digest: 'a', again: 'b', twin: undefined }]],
+    ['R1', 'a recovery that leaves something else', [{ event: 'recovered', digest: 'a', again: 'a', twin: 'b' }]],
+    ['L1', 'everybody asleep with work', [{ event: 'stuck', who: 'consumer' }]],
+    ['L1', 'a message too late', [{ event: 'waited', what: 'receive', who: 1, took: 3, bound: 2 }]],
+    [
+      'L2',
+      'others that stand after a kill',
+      [{ event: 'waited', what: 'others-after-kill', who: 1, took: 600, bound: 510 }],
+    ],
+    [
+      'L3',
+      'a source behind a stalled lane',
+      [{ event: 'waited', what: 'source-behind-stalled-lane', who: 1, took: 2, bound: 1 }],
+    ],
+    ['L4', 'a source that starves', [{ event: 'waited', what: 'visit', who: 1, took: 300, bound: 256 }]],
+  ])('%s sees %s', (name, _what, events) => {
+    expect(broken(events)).toContain(name);
+  });
+
+  it('let a redelivery pass after a proven death, and a key move after its owner died', () => {
+    const dead: BusEvent = { event: 'lane-over', lane: 1, proven: true };
+    expect(
+      broken([
+        opened(1, 7, true),
+        opened(2, 7, true),
+        published(0, 5),
+        flushed(1),
+        taken(0, [], [7]),
+        placed(0, 1),
+        ...received(0, 1),
+        dead,
+        placed(0, 2, false, true),
+        ...received(0, 2, true),
+      ]),
+    ).toEqual([]);
+  });
+
+  it('let a requeued message come after newer ones of other keys', () => {
+    const requeued: BusEvent = {
+      event: 'received',
+      ...message(0),
+      lane: 2,
+      requeued: true,
+      redelivered: false,
+      byteLength: 8,
+      checksum: 100,
+    };
+    expect(
+      broken([
+        opened(1, 7),
+        opened(2, 7),
+        published(0),
+        published(1),
+        flushed(2),
+        taken(0, [], [7]),
+        placed(0, 1),
+        taken(1, [], [7]),
+        placed(1, 2),
+        ...received(1, 2),
+        { event: 'requeued-out', ...message(0), lane: 1 },
+        placed(0, 2, true),
+        { event: 'claimed', ...message(0), lane: 2 },
+        requeued,
+      ]),
+    ).toEqual([]);
+  });
+});

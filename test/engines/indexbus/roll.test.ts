@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
+import { advanceRoll, buildSuccessor } from '../../../src/engines/indexbus/successor.ts';
+import { bytesOf, codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
+
+let peers: Peers;
+beforeEach(() => {
+  peers = new Peers();
+});
+afterEach(() => peers.end());
+
+describe('a roll', () => {
+  it('takes producers and consumers to the next generation; nothing is lost, repeated or overtaken', async () => {
+    const { segment: old, runner } = await peers.router('bus', {
+      subscriptions: [
+        subscription('all', { lane: 'blocking', topics: ['a', 'b'] }),
+        subscription('work', { lane: 'blocking', mode: 'workqueue', topics: ['b'] }),
+      ],
+    });
+    const bus = await peers.bus();
+    const reader = await peers.bus();
+    const topics = [await bus.topic('a'), await bus.topic('b')];
+    const producers = [await bus.producer(), await bus.producer()];
+    const consumers = [await reader.consumer({ subscription: 'all' }), await reader.consumer({ subscription: 'work' })];
+    const seen = consumers.map((): number[][] => [[], []]);
+    const reading = consumers.map(async (consumer, index) => {
+      for await (const batch of consumer) {
+        for (let at = 0; at < batch.length; at += 1) {
+          const [from = 0, number = 0] = batch.words.subarray(batch.wordOffset(at));
+          seen[index]?.[from]?.push(number);
+        }
+      }
+    });
+    let next = 0;
+    const publishSome = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index += 1) {
+        for (const [from, producer] of producers.entries()) {
+          const message = Int32Array.of(from, next);
+          while (!producer.publishWords(topics[from] ?? 0, message, 0, 2)) await producer.ready(1000);
+        }
+        next += 1;
+        if (index % 8 === 0) await bus.topic('a').then(() => new Promise((resolve) => setImmediate(resolve)));
+      }
+    };
+    await publishSome(200);
+
+    const host = peers.host();
+    const successor = await buildSuccessor({ shm: host.shm, name: 'bus' }, old, {
+      ...peerSizes,
+      slots: 256,
+      laneRing: 128,
+    });
+    peers.serve(successor, host);
+    await runner.apply({ do: 'roll', sizes: successor.layout.sizes });
+    const steps = new Set<string>();
+    const rolled = (async () => {
+      for (let progress = ''; progress !== 'done'; ) {
+        progress = advanceRoll(old, successor);
+        steps.add(progress);
+        if (progress !== 'done') expect(Atomics.load(successor.words, Header.state)).toBe(SegmentState.waiting);
+        await host.clock.sleep(1);
+      }
+    })();
+    await publishSome(400);
+    await rolled;
+    expect([...steps]).toEqual(expect.arrayContaining(['producers leave', 'consumers leave', 'done']));
+    await publishSome(100);
+    await Promise.all(producers.map((producer) => producer.close()));
+    const all = Array.from({ length: next }, (_, number) => number);
+    await expect
+      .poll(() => seen.map((by) => by.map((numbers) => numbers.length)))
+      .toEqual([
+        [next, next],
+        [0, next],
+      ]);
+    expect(seen).toEqual([
+      [all, all],
+      [[], all],
+    ]);
+    // The first message of the next generation is not the first of all.
+    expect(Atomics.load(successor.words, successor.layout.producerCursors)).toBeGreaterThan(100);
+    await Promise.all(consumers.map((consumer) => consumer.close()));
+    await Promise.all(reading);
+  }, 30_000);
+
+  it('is refused where the new sizes have no room for what is there; the old one stays', async () => {
+    const { segment: old } = await peers.router('bus', { subscriptions: [subscription('all', { capacity: 32 })] });
+    const bus = await peers.bus();
+    await bus.topic('a');
+    await bus.topic('b');
+    const place = { shm: peers.host().shm, name: 'bus' };
+    expect(await codeOf(() => buildSuccessor(place, old, { ...peerSizes, topics: 1 }))).toBe('IB_TOPICS_FULL');
+    expect(await codeOf(() => buildSuccessor(place, old, { ...peerSizes, laneRing: 32 }))).toBe('IB_NEEDS_ROLL');
+    const producer = await bus.producer();
+    expect(producer.publish(await bus.topic('b'), bytesOf('x'))).toBe(true);
+    expect((await peers.bus()) && Atomics.load(old.words, Header.state)).toBe(SegmentState.open);
+  });
+});

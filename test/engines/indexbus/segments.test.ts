@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { bytesOf, codeOf, Peers, subscription, textOf } from './support/peers.ts';
+
+let peers: Peers;
+beforeEach(() => {
+  peers = new Peers();
+});
+afterEach(() => peers.end());
+
+describe('a bus of several segments', () => {
+  it('spreads topics over them, and each consumer has a lane in each', async () => {
+    const segments = ['one', 'two'];
+    for (const name of segments) await peers.router(name, { subscriptions: [subscription('all')] });
+    const bus = await peers.bus({ segments });
+    const other = await peers.bus({ segments });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const topics: number[] = [];
+    for (const name of names) topics.push(await bus.topic(name));
+    expect(new Set(topics.map((topic) => topic >>> 16))).toEqual(new Set([0, 1]));
+    for (const [index, name] of names.entries()) expect(await other.topic(name)).toBe(topics[index]);
+
+    const consumer = await other.consumer({ subscription: 'all' });
+    const producer = await bus.producer();
+    for (const [index, topic] of topics.entries()) producer.publish(topic, bytesOf(names[index] ?? ''));
+    const seen = new Map<number, string>();
+    const batch = new MessageBatch(8, 256);
+    while (seen.size < names.length && (await consumer.ready(1000))) {
+      consumer.receive(batch);
+      for (let index = 0; index < batch.length; index += 1) {
+        expect(batch.producer(index) >>> 6).toBe(batch.topic(index) >>> 16);
+        seen.set(batch.topic(index), textOf(batch.bytes(index)));
+      }
+    }
+    expect(seen).toEqual(new Map(topics.map((topic, index) => [topic, names[index]])));
+  });
+
+  it('wants to know for which topic a slot is reserved', async () => {
+    const segments = ['one', 'two'];
+    for (const name of segments) await peers.router(name);
+    const bus = await peers.bus({ segments });
+    const topics = [await bus.topic('a'), await bus.topic('b'), await bus.topic('c')];
+    const first = topics.find((topic) => topic >>> 16 === 0) ?? -1;
+    const second = topics.find((topic) => topic >>> 16 === 1) ?? -1;
+    const producer = await bus.producer();
+    expect(await codeOf(() => producer.reserve(4))).toBe('IB_BAD_CONFIG');
+    const word = producer.reserve(4, second);
+    producer.words[word] = 5;
+    expect(await codeOf(() => producer.reserve(4, first))).toBe('IB_RESERVED');
+    expect(await codeOf(() => producer.commit(first, 4))).toBe('IB_RESERVED');
+    producer.commit(second, 4);
+    expect(producer.reserve(4, first)).toBeGreaterThan(0);
+  });
+
+  it('is not opened where one is missing', async () => {
+    await peers.router('one');
+    expect(await codeOf(() => peers.bus({ segments: ['one', 'none'], attachTimeoutMs: 10 }))).toBe('IB_NO_SEGMENT');
+    expect(await codeOf(() => peers.bus({ segments: [] }))).toBe('IB_BAD_CONFIG');
+  });
+});

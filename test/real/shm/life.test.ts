@@ -1,0 +1,129 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { expect, test } from 'vitest';
+import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
+import { inMemoryDirectory } from './memoryDirectory.ts';
+import { describeNative } from './needsNative.ts';
+
+const mapped = join(import.meta.dirname, '../../../src/real/shm/mapped.ts');
+const native = join(import.meta.dirname, '../../../src/real/native.ts');
+
+/** What a module prints that runs with `shm` over a directory, `addon`, and `gc`. */
+function printed(directory: string, code: string, environment: NodeJS.ProcessEnv = {}): string {
+  const program = `
+    import { createMappedSharedMemory } from ${JSON.stringify(mapped)};
+    import { loadNative } from ${JSON.stringify(native)};
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const { addon } = loadNative();
+    const shm = createMappedSharedMemory(addon, { directory: ${JSON.stringify(directory)} });
+    ${code}`;
+  const words = ['--expose-gc', '--input-type=module', '-e', program];
+  return execFileSync(process.execPath, words, {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, ...environment },
+  }).trim();
+}
+
+describeNative('how long a mapping lives', (addon) => {
+  test('it ends when its buffer is collected, and not while anything waits on a word of it', () =>
+    inMemoryDirectory(async (directory) => {
+      const code = `
+        const count = async () => { for (let i = 0; i < 5; i++) { gc(); await sleep(5); } return addon.mappings().count; };
+        const wait = async () => {
+          const region = await shm.open('waited', 4096, { mode: 'create' });
+          return { over: addon.futexWaitAsync(region.words, 0, 0, 15_000) };
+        };
+        await (async () => { (await shm.open('ring', 4096, { mode: 'create' })).words[0] = 1; })();
+        const first = await count();
+        const { over } = await wait();
+        const during = await count();
+        await (async () => { (await shm.open('waited', 4096, { mode: 'open' })).wake(0, 1); })();
+        const code = await over;
+        console.log(JSON.stringify([first, during, code, await count()]));`;
+      expect(JSON.parse(printed(directory, code))).toEqual([0, 1, 0, 0]);
+    }));
+
+  test('a process that waits ends when it is told to; an open wait keeps it alive, a closed region ends its waits', () =>
+    inMemoryDirectory(async (directory) => {
+      const open = `const region = await shm.open('ring', 4096, { mode: 'create' });`;
+      expect(
+        printed(directory, `${open} void region.waitAsync(0, 0, 1e9); setTimeout(() => process.exit(0), 20);`),
+      ).toBe('');
+      expect(printed(directory, `${open} region.waitAsync(0, 0, 60).then((r) => console.log(r));`)).toBe('timeout');
+      expect(
+        printed(directory, `${open} region.waitAsync(0, 0, 1e9).then((r) => console.log(r)); region.close();`),
+      ).toBe('timeout');
+    }));
+
+  test('worker threads share one mapping, wait and wake on it, and can be ended while they wait', () =>
+    inMemoryDirectory(async (directory) => {
+      const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
+      const code = `
+        const { parentPort, workerData } = require('node:worker_threads');
+        (async () => {
+          const { createMappedSharedMemory } = await import(${JSON.stringify(mapped)});
+          const { loadNative } = await import(${JSON.stringify(native)});
+          const { addon } = loadNative();
+          const shm = createMappedSharedMemory(addon, { directory: workerData.directory });
+          const region = await shm.open('ring', 4096, { mode: 'open' });
+          const words = new Int32Array(workerData.buffer);
+          void region.waitAsync(9, 0, 1e9);
+          parentPort.postMessage([region.lock(3), region.words[5], words[5], addon.futexWait(words, 6, 1, 10)]);
+          region.wait(7, 0, 1e9);
+          parentPort.postMessage('woken');
+          region.wait(8, 0, 1e9);
+        })();`;
+      region.words[5] = 11;
+      const { buffer } = region.words;
+      const shared = buffer instanceof SharedArrayBuffer;
+      for (let round = 0; round < 3; round++) {
+        const worker = new Worker(code, {
+          eval: true,
+          workerData: { directory, buffer: shared ? buffer : new SharedArrayBuffer(4096) },
+        });
+        const next = (): Promise<unknown> =>
+          new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+        const first = next();
+        if (shared) expect(await first).toEqual([true, 11, 11, 1]);
+        else await first;
+        expect(region.lock(3)).toBe(false);
+        const second = next();
+        Atomics.store(region.words, 7, 1);
+        region.wake(7, 1);
+        expect(await second).toBe('woken');
+        Atomics.store(region.words, 7, 0);
+        // It is blocked by now or will be: neither holds up its end.
+        await worker.terminate();
+      }
+      region.close();
+    }));
+
+  test('without futex_waitv words are looked at: a change is seen, a bare wake ends the wait late, time runs out', () =>
+    inMemoryDirectory(async (directory) => {
+      const code = `
+        const region = await shm.open('ring', 4096, { mode: 'create' });
+        const changed = region.waitAsync(1, 0, 10_000);
+        const bare = region.waitAsync(2, 0, 10_000);
+        const late = region.waitAsync(3, 0, 5);
+        Atomics.store(region.words, 1, 1);
+        region.wake(1, 1);
+        region.wake(2, 1);
+        console.log(JSON.stringify([addon.futexMethod(), await changed, await bare, await late]));`;
+      const said = JSON.parse(printed(directory, code, { HOTFIRE_FUTEX: 'polling' }));
+      expect(said).toEqual(['polling', 'changed', 'woken', 'timeout']);
+    }));
+
+  test('more words than one call of the kernel takes are all waited for', () =>
+    inMemoryDirectory(async (directory) => {
+      const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
+      const waits = Array.from({ length: 600 }, (_, word) => region.waitAsync(word, 0, 10_000));
+      for (let word = 599; word >= 0; word--) {
+        Atomics.store(region.words, word, 1);
+        region.wake(word, 1);
+      }
+      for (const result of await Promise.all(waits)) expect(result).not.toBe('timeout');
+      region.close();
+    }));
+});

@@ -1,0 +1,159 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import type { MachineWishes } from '../../../src/host/machineWishes.ts';
+import {
+  cpuList,
+  hasCapability,
+  type MachineFacts,
+  machineFacts,
+  memlockOf,
+  removesIpc,
+} from '../../../src/real/shm/machine.ts';
+import { differs, type MachineRow, machineRows } from '../../../src/real/shm/tuning.ts';
+import { describeNative } from './needsNative.ts';
+
+const mebibyte = 2 ** 20;
+
+const here = machineFacts();
+
+/** A machine with all that can be asked for. */
+function machine(changes: Partial<MachineFacts> = {}): MachineFacts {
+  return {
+    ...here,
+    uid: 1000,
+    directory: { path: '/run/user/1000', size: 1024 * mebibyte, free: 1000 * mebibyte },
+    hugePages: { total: 40, free: 40 },
+    hugetlbfsMount: '/dev/hugepages',
+    byteLocks: true,
+    memlock: { soft: 64 * mebibyte, hard: 64 * mebibyte },
+    locksBeyondLimit: false,
+    memoryLimit: undefined,
+    cpus: [0, 1, 2, 3],
+    isolated: [3],
+    siblings: new Map([[3, [3]]]),
+    governors: new Map([[3, 'performance']]),
+    numaNodes: [0],
+    removesIpc: false,
+    ...changes,
+  };
+}
+
+const wishes: MachineWishes = { bytes: 39 * mebibyte, backing: 'hugetlbfs', cpu: 3, numaNode: 0, lockMemory: true };
+
+function rowOf(rows: readonly MachineRow[], name: string): MachineRow {
+  const row = rows.find((each) => each.name === name);
+  if (row === undefined) throw new Error(`no row ${name}`);
+  return row;
+}
+
+describeNative('what a machine gives', () => {
+  test('a machine with everything differs in nothing', () => {
+    expect(machineRows(machine(), wishes).filter(differs)).toEqual([]);
+  });
+
+  // Each is one thing missing: the row that says so, why, and what would give it.
+  test.for<[string, Partial<MachineFacts>, Partial<MachineWishes>, RegExp, RegExp]>([
+    ['backing', { hugetlbfsMount: undefined }, {}, /no writable hugetlbfs/, /mount -t hugetlbfs/],
+    [
+      'backing',
+      { hugePages: { total: 40, free: 19 } },
+      {},
+      /20 huge pages are needed, 19/,
+      /sysctl vm\.nr_hugepages=41/,
+    ],
+    [
+      'huge_pages',
+      { hugePages: { total: 0, free: 0 } },
+      { backing: 'memfd' },
+      /20 are needed/,
+      /sysctl vm\.nr_hugepages=20/,
+    ],
+    ['directory', { directory: { reason: '/tmp is not on tmpfs' } }, {}, /not on tmpfs/, /mount -t tmpfs/],
+    [
+      'directory',
+      { directory: { path: '/dev/shm', size: 64 * mebibyte, free: 30 * mebibyte } },
+      {},
+      /39 MiB are needed, 30 MiB are free/,
+      /remount,size=73m \/dev\/shm/,
+    ],
+    ['memory_limit', { memoryLimit: 32 * mebibyte }, {}, /control group/, /memory\.max/],
+    ['byte_locks', { byteLocks: 'EROFS' }, {}, /EROFS/, /tmpfs/],
+    [
+      'memlock',
+      { memlock: { soft: 65_536, hard: 65_536 } },
+      {},
+      /39 MiB are to be locked, the limit is 64 KiB/,
+      /LimitMEMLOCK=40M/,
+    ],
+    ['memlock', { memlock: { soft: 65_536, hard: -1 } }, {}, /the limit is 64 KiB/, /ulimit -l 39936/],
+    ['affinity', { cpus: [0, 1, 2] }, {}, /processor 3 is not/, /cpuset/],
+    ['isolation', { isolated: [] }, {}, /other work on processor 3/, /isolcpus=3/],
+    ['smt', { siblings: new Map([[3, [1, 3]]]) }, {}, /processor 1 slows/, /smt\/control/],
+    ['governor', { governors: new Map([[3, 'powersave']]) }, {}, /slower/, /scaling_governor/],
+    ['numa', {}, { numaNode: 2 }, /no node 2/, /numa_node/],
+    [
+      'remove_ipc',
+      { removesIpc: true, directory: { path: '/dev/shm', size: 64 * mebibyte, free: 64 * mebibyte } },
+      {},
+      /logind removes/,
+      /RemoveIPC=no/,
+    ],
+  ])('%s: %o %o', ([name, facts, more, reason, advice]) => {
+    const rows = machineRows(machine(facts), { ...wishes, ...more });
+    const row = rowOf(rows, name);
+    expect(row.reason).toMatch(reason);
+    expect(row.advice).toMatch(advice);
+  });
+
+  test('nobody insists with auto: no huge pages is advice and no difference', () => {
+    const rows = machineRows(machine({ hugePages: { total: 0, free: 0 } }), { bytes: 39 * mebibyte });
+    expect(rows.filter(differs)).toEqual([]);
+    expect(rowOf(rows, 'backing').applied).toBe('tmpfs');
+    expect(rowOf(rows, 'huge_pages').advice).toBe('sysctl vm.nr_hugepages=20');
+    const memfd = machineRows(machine({ hugetlbfsMount: undefined }), { bytes: 39 * mebibyte });
+    expect(rowOf(memfd, 'backing').applied).toBe('memfd');
+    expect(rowOf(machineRows(machine(), { bytes: 39 * mebibyte }), 'backing').applied).toBe('hugetlbfs');
+  });
+
+  test('without the addon it says so in one row, and what the others are then', () => {
+    const rows = machineRows(machine({ native: { reason: 'not built: no C++ compiler' } }), { bytes: 39 * mebibyte });
+    expect(rows.filter(differs).map((row) => [row.name, row.reason])).toEqual([
+      ['addon', 'not built: no C++ compiler'],
+    ]);
+    expect(rowOf(rows, 'addon').advice).toMatch(/g\+\+/);
+    expect(rowOf(rows, 'backing').applied).toBe('sab');
+  });
+
+  test("this machine's numbers are those of the system's tools", () => {
+    const said = (program: string, ...words: string[]): string =>
+      spawnSync(program, words, { encoding: 'utf8' }).stdout?.trim() ?? '';
+    expect(here.cpus.length).toBe(Number(said('nproc')));
+    // prlimit, taskset: util-linux, which every Linux has.
+    expect(String(here.memlock?.soft).replace('-1', 'unlimited')).toBe(
+      said('prlimit', '--memlock', '-o', 'SOFT', '--noheadings'),
+    );
+    expect(here.cpus).toEqual(cpuList(said('taskset', '-cp', String(process.pid)).split(': ')[1] ?? ''));
+    expect(said('df', '--output=size', '-B1', 'path' in here.directory ? here.directory.path : '').split('\n')[1]).toBe(
+      String('size' in here.directory ? here.directory.size : 0),
+    );
+    expect(here.byteLocks).toBe(true);
+  });
+});
+
+test("lists, limits, capabilities and settings are read as the kernel's and systemd's manual pages write them", () => {
+  expect(cpuList('0-3,8,10-11\n')).toEqual([0, 1, 2, 3, 8, 10, 11]);
+  expect(cpuList('')).toEqual([]);
+  expect(memlockOf('Max locked memory         65536                unlimited            bytes')).toEqual({
+    soft: 65_536,
+    hard: -1,
+  });
+  expect(memlockOf('')).toBeUndefined();
+  expect([hasCapability('CapEff:\t0000000000004000', 14), hasCapability('CapEff:\t0000000000003fff', 14)]).toEqual([
+    true,
+    false,
+  ]);
+  expect(removesIpc(1000, '')).toBe(true);
+  expect(removesIpc(999, '')).toBe(false);
+  expect(removesIpc(1000, '[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n')).toBe(false);
+  expect(removesIpc(1000, 'RemoveIPC=no\nRemoveIPC=yes')).toBe(true);
+});
