@@ -31,6 +31,8 @@ type WaitResult = 'woken' | 'changed' | 'timeout';
 interface Waiter {
   readonly word: number;
   readonly process: SimProcess;
+  /** The region through which it waits: a process may have several of one memory, and close one. */
+  readonly user: object;
   readonly settle: (result: WaitResult) => void;
   readonly timeout: ScheduledEvent | undefined;
 }
@@ -274,7 +276,7 @@ function createRegion(parts: RegionParts): Region {
     if (kept === undefined) locks.release(lockName, user);
     else kept.push(() => locks.release(lockName, user));
     for (const waiter of segment.waiters) {
-      if (waiter.process !== process) continue;
+      if (waiter.user !== user) continue;
       segment.waiters.delete(waiter);
       if (waiter.timeout !== undefined) world.scheduler.cancel(waiter.timeout);
     }
@@ -315,6 +317,7 @@ function createRegion(parts: RegionParts): Region {
         const waiter: Waiter = {
           word,
           process,
+          user,
           settle: resolve,
           timeout: Number.isFinite(timeoutMs)
             ? world.scheduler.after(timeoutMs, 'shm timeout', process, () => {

@@ -3,8 +3,8 @@ import type { ScenarioDocument } from '../definition.ts';
 
 type TimelineStep = Readonly<Record<string, unknown>>;
 
-/** How long everything may take to be quiet again, healed: slow consumers have their lanes to empty. */
-const healWithin = '60s';
+/** How long everything may take to be quiet again, healed: a slow consumer with a lane of one message has a backlog of thousands. */
+const healWithin = '4m';
 
 /**
  * Derives from the steps what may be demanded: every check, a quiet bus at the end, and that no router ends by itself.

@@ -83,6 +83,8 @@ export type BusEvent =
   | { readonly event: 'lane-over'; readonly lane: number; readonly proven: boolean }
   /** The lane was taken from its consumer, which may not know yet: from here on it has no right to act on what it received. */
   | { readonly event: 'lane-fenced'; readonly lane: number }
+  /** The lane was taken from its consumer, which may not know yet: its right to act ends here. */
+  | { readonly event: 'lane-fenced'; readonly lane: number }
   /** The seat may be taken by another from now on. */
   | { readonly event: 'seat-freed'; readonly kind: 'producer' | 'lane'; readonly seat: number; readonly epoch: number }
   /** Somebody who holds, or held, a seat has written a word that belongs to it. */

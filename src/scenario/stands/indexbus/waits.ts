@@ -13,6 +13,8 @@ interface Waiting {
   /** When a commit gave it a message; undefined: it has none. */
   placedAt: number | undefined;
   disturbed: boolean;
+  /** Whether a wake may have been lost: its sleep then lasts as long as it may. */
+  lossy: boolean;
 }
 
 /** Measures how long a consumer that waits has to wait once there is a message for it. */
@@ -33,6 +35,7 @@ export class Waits {
     for (const waiting of this.#waiting.get(book) ?? []) {
       if (waiting.lane !== event.lane) continue;
       waiting.placedAt ??= this.#world.now;
+      waiting.lossy ||= losesWakes(waiting.participant);
       if (!waiting.participant.isUndisturbed) waiting.disturbed = true;
     }
   }
@@ -41,14 +44,20 @@ export class Waits {
   begin(book: BusBook, lane: number, participant: Participant): { received(): void } {
     const all = this.#waiting.get(book) ?? new Set();
     this.#waiting.set(book, all);
-    const waiting: Waiting = { lane, participant, placedAt: undefined, disturbed: !participant.isUndisturbed };
+    const waiting: Waiting = {
+      lane,
+      participant,
+      placedAt: undefined,
+      disturbed: !participant.isUndisturbed,
+      lossy: losesWakes(participant),
+    };
     all.add(waiting);
     return {
       received: () => {
         all.delete(waiting);
         if (waiting.placedAt === undefined || waiting.disturbed || !participant.isUndisturbed) return;
-        const { wakesLost } = participant.machine.sharedMemory.troubles;
-        const bound = 2 * this.#pollMs() + slackMs + (wakesLost > 0 ? lostWakeMs : 0);
+        const isLossy = waiting.lossy || losesWakes(participant);
+        const bound = 2 * this.#pollMs() + slackMs + (isLossy ? lostWakeMs : 0);
         book.put({ event: 'waited', what: 'receive', who: lane, took: this.#world.now - waiting.placedAt, bound });
       },
     };
@@ -58,4 +67,8 @@ export class Waits {
   disturb(): void {
     for (const all of this.#waiting.values()) for (const waiting of all) waiting.disturbed = true;
   }
+}
+
+function losesWakes({ machine }: Participant): boolean {
+  return machine.sharedMemory.troubles.wakesLost > 0;
 }

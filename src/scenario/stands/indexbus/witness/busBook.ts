@@ -32,6 +32,7 @@ interface Holder {
   /** What the words of the seat told when it came: they go on counting from there. */
   readonly base: readonly number[];
   over: boolean;
+  fenced: boolean;
 }
 
 const laneCounters = [
@@ -121,6 +122,7 @@ export class BusBook {
       name: readText(bytes, at + Seat.name, seatNameBytes),
       base: this.#counters(kind, seat),
       over: false,
+      fenced: false,
     };
     this.#known.set(key, holder);
     this.#holders.push(holder);
@@ -173,6 +175,17 @@ export class BusBook {
         continue;
       this.#freed.set(key, word >>> 4);
       this.put({ event: 'seat-freed', kind, seat: seatOf(number), epoch: word >>> 4 });
+    }
+  }
+
+  /** Writes down which lanes were taken from their consumers. */
+  lookForFenced(): void {
+    for (const holder of this.#holders) {
+      if (holder.kind !== 'lane' || holder.fenced || this.reader.lane(seatOf(holder.number)) !== holder.number)
+        continue;
+      if (this.reader.laneState(seatOf(holder.number)) !== SeatState.fenced) continue;
+      holder.fenced = true;
+      this.put({ event: 'lane-fenced', lane: holder.number });
     }
   }
 

@@ -47,6 +47,7 @@ export class RouterWitness {
     this.#last = point;
     if (last === Point.seal) this.#sealed();
     else if (last === Point.freeSeat) this.#book.lookForFree();
+    else if (last === Point.fenceSeat) this.#book.lookForFenced();
     else if (last === Point.seatLive) this.#book.lookForHolders();
     else if (point === Point.raiseEpoch) this.#book.routerBegan(this.#router);
   }
