@@ -31,6 +31,15 @@ interface Group {
   readonly applied: Map<number, number>;
 }
 
+/** Founders begin with a state of this index, in which there is nothing yet. */
+const foundingIndex = 1;
+
+/** The member has every entry again that was on its medium. */
+function holdsAll({ snapshotIndex, terms }: Opened, medium: Medium): boolean {
+  if (medium.snapshotIndex > snapshotIndex) return false;
+  return [...medium.terms].every(([index, term]) => terms[index - snapshotIndex] === term);
+}
+
 /** When entries were durable on a majority: what acknowledgements are held against. */
 export interface DurabilityWatch {
   /** `committed-is-durable` */
@@ -163,6 +172,8 @@ export function watchDurability(): DurabilityWatch {
       );
       break;
     }
+    // A log that is whole from its founding on brings back all that the lost files had held.
+    if (event.snapshotIndex <= foundingIndex && holdsAll(event, medium)) medium.lacksBelow = undefined;
     const { hardState } = medium;
     const forgotVote = hardState?.term === event.term && hardState.vote !== 0 && hardState.vote !== event.vote;
     if (hardState !== undefined && (event.term < hardState.term || forgotVote)) {

@@ -160,19 +160,24 @@ describe('committed-is-durable, tail-rule', () => {
     expect(messages(watchDurability().committed, wiped)).toEqual([]);
   });
   test('should see a vote of a member that has lost its log and not got it back', () => {
-    const tailOf = (...more: readonly Told[]): string[] => {
+    const openedWith = (again: ReturnType<typeof opened>, ...more: readonly Told[]): string[] => {
       const watch = watchDurability();
       const lost = { kind: 'forgotten', member: b, what: 'log', why: 'rm' } as const;
       messages(
         watch.committed,
-        events(...beginning, stored(c, [entry(2, 2)]), applied(a, 2, entry(2, 2)), lost, opened(b), ...more),
+        events(...beginning, stored(b, [entry(2, 2)]), applied(a, 2, entry(2, 2)), lost, again, ...more),
       );
       return watch.tail.result().violations.map(({ message }) => message);
     };
+    const tailOf = (...more: readonly Told[]): string[] => openedWith(opened(b), ...more);
     const vote = { kind: 'voted', member: b, term: 3, candidate: c } as const;
     expect(tailOf(vote)).toEqual([expect.stringMatching(/^broker-2\/1 gave its vote of term 3/)]);
     expect(tailOf(appended(b, 2, [entry(2, 2)]), applied(b, 2, entry(2, 2)), vote)).toEqual([]);
     expect(tailOf({ kind: 'restored', member: b, index: 2, term: 2, configuration: three }, vote)).toEqual([]);
+    const whole = opened(b, { terms: [1, 2] });
+    expect(openedWith(whole, vote)).toEqual([]);
+    const behindState = opened(b, { snapshotIndex: 2, terms: [2] });
+    expect(openedWith(behindState, vote)).toHaveLength(1);
   });
   test('should see a member that opens without what was on its medium', () => {
     const tailOf = (last: ReturnType<typeof opened>): string[] => {

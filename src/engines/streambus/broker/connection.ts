@@ -14,6 +14,7 @@ export class OutgoingBytes {
   readonly #packs: boolean;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #takenBytes = 0;
   #isWriting = false;
   #broken = false;
 
@@ -28,12 +29,18 @@ export class OutgoingBytes {
     return this.#queuedBytes;
   }
 
+  /** All bytes that were ever taken. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
   /** Takes the chunk, or says false when too much waits. It must not change any more. */
   write(chunk: Uint8Array): boolean {
     if (this.#broken) return false;
     if (this.#queuedBytes > 0 && this.#queuedBytes + chunk.length > outgoingBytesMax) return false;
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
+    this.#takenBytes += chunk.length;
     if (!this.#isWriting) void this.#pump();
     return true;
   }

@@ -13,14 +13,13 @@ import {
 import { decodeAnswer, decodeNumber, encodeNumber, encodeRequest, FrameKind } from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
 import { OutgoingBytes } from './connection.ts';
+import { Echoes } from './echoes.ts';
 import { RpcError, type RpcOptions } from './rpc.ts';
 
 /** Waits before a connection is tried again: 50 ms, doubling to 1 s, each drawn from its upper half. */
 const backOffFirstMs: Millis = 50;
 const backOffMostMs: Millis = 1_000;
 const connectTimeoutMs: Millis = 2_000;
-/** A connection that has not echoed a ping by the next one is given up: TCP alone would try for a quarter of an hour. */
-const pingEveryMs: Millis = 2_000;
 /** Requests to one broker without an answer. */
 const requestsMax = 4_096;
 const requestTimeoutMs: Millis = 5_000;
@@ -52,6 +51,7 @@ interface Up {
   readonly connection: Connection;
   readonly out: OutgoingBytes;
   readonly peer: Introduction;
+  readonly echoes: Echoes;
 }
 
 /** This broker's one connection to another: Raft's messages and requests go out on it, answers come back. */
@@ -65,9 +65,6 @@ export class Peer {
   #closed = false;
   #backOffMs = backOffFirstMs;
   #nextTryMs: Millis = 0;
-  #nextPingMs: Millis = 0;
-  #pinged = 0;
-  #ponged = 0;
   #lastRequest = 0;
   #lastError = 'not connected yet';
 
@@ -99,14 +96,12 @@ export class Peer {
       if (!this.#connecting && now >= this.#nextTryMs) void this.#connect();
       return;
     }
-    if (now < this.#nextPingMs) return;
-    if (this.#ponged !== this.#pinged) {
-      this.#lose(up, `no echo within ${pingEveryMs} ms`);
+    if (up.echoes.isSilent(now)) {
+      this.#lose(up, `no echo within ${Math.round(up.echoes.patienceMs)} ms`);
       return;
     }
-    this.#nextPingMs = now + pingEveryMs;
-    this.#pinged = (this.#pinged + 1) >>> 0;
-    up.out.write(encodeNumber(FrameKind.ping, this.#pinged));
+    const ping = up.echoes.pingAt(now, up.out.takenBytes);
+    if (ping !== undefined) up.out.write(encodeNumber(FrameKind.ping, ping));
   }
 
   /** Sends frames; false when there is no connection or it has too much to do. The bytes must not change any more. */
@@ -215,11 +210,9 @@ export class Peer {
         throw new HandshakeError('broker', 'this broker got another identity while it introduced itself');
       }
       const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'), this.#context.packs);
-      const up: Up = { connection, out, peer };
+      const up: Up = { connection, out, peer, echoes: new Echoes(host.clock.now()) };
       this.#up = up;
       this.#backOffMs = backOffFirstMs;
-      this.#nextPingMs = host.clock.now() + pingEveryMs;
-      this.#ponged = this.#pinged;
       onUp(this.broker, peer);
       for (const waiter of [...this.#upWaiters]) waiter();
       void this.#readFrom(up, frames);
@@ -238,8 +231,8 @@ export class Peer {
   ): Promise<void> {
     try {
       await frames.each(
-        (kind, payload) => this.#onFrame(kind, payload),
-        () => undefined,
+        (kind, payload) => this.#onFrame(up, kind, payload),
+        () => up.echoes.heard(this.#context.host.clock.now()),
       );
       this.#lose(up, 'the other side ended the connection');
     } catch (error) {
@@ -253,9 +246,9 @@ export class Peer {
     }
   }
 
-  #onFrame(kind: number, payload: Uint8Array): void {
+  #onFrame(up: Up, kind: number, payload: Uint8Array): void {
     if (kind === FrameKind.pong) {
-      this.#ponged = decodeNumber(payload);
+      up.echoes.echoed(this.#context.host.clock.now(), decodeNumber(payload));
       return;
     }
     if (kind !== FrameKind.answer) throw new FrameError(`a frame of kind ${kind} came where only answers come`);

@@ -1,8 +1,19 @@
 import { expect, test } from 'vitest';
-import { Transport } from '../../../../src/engines/streambus/broker/transport.ts';
+import { RaftFrame } from '../../../../src/engines/streambus/broker/outbox.ts';
+import { Transport, type TransportListener } from '../../../../src/engines/streambus/broker/transport.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import { World } from '../../../../src/sim/world.ts';
+import { frameOf } from '../../../../src/wire/rpc/frames.ts';
 
+const nothing = () => undefined;
+const deaf: TransportListener = {
+  onFrame: nothing,
+  onRead: nothing,
+  onUp: nothing,
+  onDown: nothing,
+  onNewProcess: nothing,
+  onFenced: nothing,
+};
 const identity = { cluster: 'c', incarnation: 1, startCount: 1 };
 
 function transportOf(host: Host, broker: number): Transport {
@@ -56,4 +67,37 @@ test('who learns who he is while he introduces himself does it again: nobody kno
       ]);
     }
   }
+});
+
+/** Broker 1 sends 64 KiB every half second for 10 s over a link that carries 60 KB/s, then says nothing. Resolves to how often it lost broker 2. */
+async function lostWhileFull(): Promise<{ readonly lost: number; readonly frames: number }> {
+  const world = new World({ seed: 1 });
+  world.network.addRule({ matches: () => true, bytesPerSecond: 60_000 });
+  let frames = 0;
+  let lost = 0;
+  world.addMachine('b2').start('b2', async (host) => {
+    const transport = transportOf(host, 2);
+    transport.attach({ ...deaf, onFrame: () => frames++ });
+    transport.identify(identity);
+    await transport.listen({ host: 'b2', port: 9093 });
+  });
+  world.addMachine('b1').start('b1', async (host) => {
+    await host.clock.sleep(10);
+    const transport = transportOf(host, 1);
+    transport.attach({ ...deaf, onDown: () => lost++ });
+    transport.identify({ ...identity, incarnation: 2 });
+    await transport.listen({ host: 'b1', port: 9093 });
+    const peer = transport.peer(2);
+    for (let at = 0; at < 120_000; at += 100) {
+      peer?.tick(host.clock.now());
+      if (at >= 1_000 && at < 11_000 && at % 500 === 0) peer?.send(frameOf(RaftFrame.messages, new Uint8Array(65_536)));
+      await host.clock.sleep(100);
+    }
+  });
+  await world.run({ toMs: 60_000 });
+  return { lost, frames };
+}
+
+test('a connection that is full is not taken for a dead one', async () => {
+  expect(await lostWhileFull()).toEqual({ lost: 0, frames: 20 });
 });
