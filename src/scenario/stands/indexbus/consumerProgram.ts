@@ -32,13 +32,9 @@ export async function consume(
   const bus = await openBus({ host, segments });
   try {
     const consumer = await bus.consumer({ subscription, name: participant.name, batch });
-    const lines = linesOf(
-      consumer,
-      segments.length,
-      watched.witnesses,
-      participant.name,
-      participant.process?.pid ?? 0,
-    );
+    const linesNow = (): Line[] =>
+      linesOf(consumer, segments.length, watched.witnesses, participant.name, participant.process?.pid ?? 0);
+    let lines = linesNow();
     attached();
     const into = new MessageBatch(batch, Math.min(batch * 65_536, 4_194_304));
     while (!participant.isLeaving) {
@@ -46,6 +42,11 @@ export async function consume(
         await host.clock.sleep(stalledLookMs);
         continue;
       }
+      // A roll may have given it a lane in another segment meanwhile.
+      const hasMoved = lines.some(
+        ({ book }, at) => consumer.attachmentOf(at).segment.words.buffer !== book.segment.words.buffer,
+      );
+      if (hasMoved) lines = linesNow();
       const count = consumer.receive(into);
       watched.settle();
       if (count === 0) {

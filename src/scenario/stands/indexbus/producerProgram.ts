@@ -35,18 +35,13 @@ export async function produce(
   const { segments } = orders();
   const bus = await openBus({ host, segments });
   let producer: Producer | undefined;
+  let lines: readonly ParticipantWitness[] = [];
   try {
     producer = await bus.producer({ name: participant.name });
-    const lines = linesOf(
-      producer,
-      segments.length,
-      watched.witnesses,
-      participant.name,
-      participant.process?.pid ?? 0,
-    );
     const topics = new Map<string, number>();
+    lines = linesNow(producer);
     attached(producer);
-    await publishing(bus, producer, lines, topics);
+    await publishing(bus, producer, topics);
     await producer.close();
     await bus.close();
   } finally {
@@ -55,12 +50,16 @@ export async function produce(
     if (participant.process?.alive === true) void bus.close();
   }
 
-  async function publishing(
-    over: Bus,
-    through: Producer,
-    lines: readonly ParticipantWitness[],
-    topics: Map<string, number>,
-  ): Promise<void> {
+  function linesNow(of: Producer): ParticipantWitness[] {
+    return linesOf(of, segments.length, watched.witnesses, participant.name, participant.process?.pid ?? 0);
+  }
+
+  /** Whether a roll has given it a seat in another segment since. */
+  function hasMoved(through: Producer): boolean {
+    return lines.some(({ book }, at) => through.attachmentOf(at).segment.words.buffer !== book.segment.words.buffer);
+  }
+
+  async function publishing(over: Bus, through: Producer, topics: Map<string, number>): Promise<void> {
     const random = host.random.stream('messages');
     const words = new Int32Array(16_384);
     let sentAt = host.clock.now();
@@ -86,7 +85,7 @@ export async function produce(
         const topic = topics.get(name) ?? (await over.topic(name));
         topics.set(name, topic);
         const key = random.chance(told.hotKey) ? 0 : random.integer(0, told.keys - 1);
-        while (!publish(through, lines, topic, key, told.bytes, words)) {
+        while (!publish(through, topic, key, told.bytes, words)) {
           await through.ready(readyMs);
           if (participant.isLeaving) return;
         }
@@ -97,14 +96,8 @@ export async function produce(
     }
   }
 
-  function publish(
-    through: Producer,
-    lines: readonly ParticipantWitness[],
-    topic: number,
-    key: number,
-    bytes: number,
-    words: Int32Array,
-  ): boolean {
+  function publish(through: Producer, topic: number, key: number, bytes: number, words: Int32Array): boolean {
+    if (hasMoved(through)) lines = linesNow(through);
     const line = lines[topic >>> 16];
     if (line?.producer === undefined) throw new Error(`${participant.name} publishes without a seat that is watched`);
     const count = Math.ceil(bytes / 4);
