@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { loadNative } from '../../src/real/native.ts';
 import { parseCommandLine } from '../support/commandLine.ts';
 import { hasRedisServer } from '../support/redisServer.ts';
 import { type Block, blocksIn, blocksOf, pages, root } from './harness/blocks.ts';
@@ -53,7 +54,7 @@ async function follow(page: string): Promise<void> {
     const typescript = blocks.filter(({ language }) => language === 'ts');
     if (typescript.length > 0) {
       await checkTypes(session, typescript);
-      await runFiles(session, typescript);
+      await runFiles(session, blocks);
     }
     for (const block of blocks) {
       if (block.language === 'diff') continue;
@@ -72,19 +73,20 @@ function at(page: string, block: Block, error: unknown): Error {
 }
 
 const withBlocks = pages().filter((page) => blocksOf(page).length > 0);
-const needRedis = withBlocks.filter((page) => blocksOf(page).some(({ text }) => text.includes('redis://')));
+const needing = (word: string) => withBlocks.filter((page) => blocksOf(page).some(({ text }) => text.includes(word)));
+const needRedis = needing('redis://');
+const needAddon = needing('hotfire serve indexbus');
+const needNothing = withBlocks.filter((page) => !needRedis.includes(page) && !needAddon.includes(page));
 
 // Seconds a page on a machine of its own; the limits are for one that others use too.
 describe('the documentation', { timeout: 300_000 }, () => {
-  it.concurrent.each(withBlocks.filter((page) => !needRedis.includes(page)))(
-    '%s should do what its blocks show',
-    follow,
-  );
+  it.concurrent.each(needNothing)('%s should do what its blocks show', follow);
 
   it('should have a block on most pages that this finds', () => {
     expect(withBlocks.length).toBeGreaterThanOrEqual(8);
     expect(withBlocks).toEqual(expect.arrayContaining(['README.md', 'docs/faults.md', 'docs/ci.md']));
     expect(needRedis).toEqual(['docs/ci.md']);
+    expect(needAddon).toEqual(['docs/indexbus.md']);
   });
 });
 
@@ -95,6 +97,15 @@ describe.skipIf(!hasRedisServer)(
   },
   () => {
     it.each(needRedis)('%s should do what its blocks show', follow);
+  },
+);
+
+// A program meets its router in shared memory.
+describe.skipIf(!('addon' in loadNative()))(
+  'the documentation of shared memory (skipped without the addon)',
+  { timeout: 60_000 },
+  () => {
+    it.each(needAddon)('%s should do what its blocks show', follow);
   },
 );
 

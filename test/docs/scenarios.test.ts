@@ -11,6 +11,8 @@ import { loadScenario } from '../../src/scenario/load.ts';
 import { nodeWords } from '../../src/scenario/nodeSpec.ts';
 import { builtInVerbs } from '../../src/scenario/references.ts';
 import { scenarioSchema, stepSchemas } from '../../src/scenario/schema.ts';
+import { indexBusLoadSchema } from '../../src/scenario/stands/indexbus/loadSchema.ts';
+import { verbNames as indexBusVerbs } from '../../src/scenario/stands/indexbus/verbs.ts';
 import { stemeLoadSchema } from '../../src/scenario/stands/stemedb/loadSchema.ts';
 import { verbNames } from '../../src/scenario/stands/stemedb/verbs.ts';
 import { streamBusLoadSchema } from '../../src/scenario/stands/streambus/loadSchema.ts';
@@ -87,6 +89,12 @@ describe('the page about scenarios', () => {
     expect(firstColumn('<!-- streambus load -->').sort()).toEqual(Object.keys(streamBusLoadSchema.shape).sort());
     const verbs = firstColumn('<!-- streambus verbs -->').map((line) => line.split(/[ /]/)[0] ?? '');
     expect([...new Set(verbs)].sort()).toEqual([...streamBusVerbs].sort());
+  });
+
+  it('should list the keys of the load and the commands of indexbus, and no other', () => {
+    expect(firstColumn('<!-- indexbus load -->').sort()).toEqual(Object.keys(indexBusLoadSchema.shape).sort());
+    const verbs = firstColumn('<!-- indexbus verbs -->').map((line) => line.split(/[ /]/)[0] ?? '');
+    expect([...new Set(verbs)].sort()).toEqual([...indexBusVerbs].sort());
   });
 
   it('should list every fault, command and key of the load, and no other', () => {

@@ -78,6 +78,8 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
       .replaceAll(/\/tmp\/stemedb/g, join(directory, 'tmp/stemedb'));
   const state = { wal: join(directory, 'var/lib/stemedb/wal'), db: join(directory, 'var/lib/stemedb/db') };
   for (const path of Object.values(state)) mkdirSync(path, { recursive: true });
+  // Segments of shared memory are found by their name: a directory of its own keeps them apart from others on this machine.
+  const memory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'hotfire-docs-memory-'));
   const environment: NodeJS.ProcessEnv = {
     PATH: `${bin}:${dirname(process.execPath)}:${process.env.PATH}`,
     HOME: directory,
@@ -92,6 +94,8 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
     STREAMBUS_CLUSTER_PEERS: `1:127.0.0.1:${broker.rpc}`,
     STREAMBUS_STORAGE_DATA_DIR: join(directory, 'var/lib/streambus'),
     STREAMBUS_BROKERS: `localhost:${broker.http}`,
+    INDEXBUS_ADMIN_LISTEN: `127.0.0.1:${await freePort()}`,
+    XDG_RUNTIME_DIR: memory,
   };
   let daemon: ChildProcess | undefined;
   let redis: RedisServer | undefined;
@@ -140,7 +144,7 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
     async close() {
       if (daemon !== undefined) await stop(daemon);
       await redis?.close();
-      rmSync(directory, { recursive: true, force: true });
+      for (const path of [directory, memory]) rmSync(path, { recursive: true, force: true });
     },
   };
 }
@@ -162,7 +166,33 @@ function overlay(): string {
 function emptyDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'hotfire-docs-'));
   for (const name of ['alerts', 'deploy', 'docs', 'scenarios']) symlinkSync(join(root, name), join(directory, name));
+  installPackage(directory);
   return directory;
+}
+
+/** What `npm install hotfire` would put there: its doors lead to the sources instead of what a build makes of them. */
+function installPackage(directory: string): void {
+  const installed = join(directory, 'node_modules/hotfire');
+  mkdirSync(installed, { recursive: true });
+  symlinkSync(join(root, 'src'), join(installed, 'src'));
+  const { type, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    type: string;
+    exports: Record<string, string | { default: string }>;
+  };
+  const doors = Object.entries(exports).map(([door, to]) => {
+    const file = typeof to === 'string' ? to : to.default;
+    return [door, file.replace(/^\.\/dist\/(.*)\.js$/, './src/$1.ts')];
+  });
+  writeFileSync(
+    join(installed, 'package.json'),
+    JSON.stringify({ name: 'hotfire', type, exports: Object.fromEntries(doors) }),
+  );
+  writeFileSync(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
+  const compilerOptions = { typeRoots: [join(root, 'node_modules/@types')] };
+  writeFileSync(
+    join(directory, 'tsconfig.json'),
+    JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions }),
+  );
 }
 
 /** `npm run hotfire --` is the bin; other scripts must be there (`npm test` would run this test again). */

@@ -19,13 +19,19 @@ export async function checkTypes(session: Session, blocks: readonly Block[]): Pr
   expect(stdout).toBe('');
 }
 
-/** Runs the page's files: tests by vitest, the others by loading them, which runs what stands at their top level. */
-export async function runFiles(session: Session, blocks: readonly Block[]): Promise<void> {
-  const files = blocks.flatMap(({ file }) => (file === undefined ? [] : [file]));
+/**
+ * Runs the page's files: tests by vitest, the others by loading them, which runs what stands at their top level. What the page tells to run
+ * is left to the block that does (`node FILE`).
+ */
+export async function runFiles(session: Session, page: readonly Block[]): Promise<void> {
+  const blocks = page.filter(({ language }) => language === 'ts');
+  const told = page.flatMap(({ text }) => [...text.matchAll(/^\$ node (\S+)$/gm)].map(([, file = '']) => file));
+  const files = blocks.flatMap(({ file }) => (file === undefined || told.includes(file) ? [] : [file]));
   const tests = files.filter((file) => file.endsWith('.test.ts'));
   const rest = files.filter((file) => !tests.includes(file));
   const script = rest.map((file) => `await import('${pathToFileURL(join(session.directory, file)).href}');`).join('\n');
-  await execute(process.execPath, ['--input-type=module', '--eval', script], { cwd: session.directory });
+  if (rest.length > 0)
+    await execute(process.execPath, ['--input-type=module', '--eval', script], { cwd: session.directory });
   if (tests.length === 0) return;
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
   const { stdout } = await execute(process.execPath, [vitest, 'run', '--root', session.directory, ...tests], {
