@@ -1,4 +1,5 @@
 import type { Region } from '../../host/sharedMemory.ts';
+import { copyPairs, copyWords, pairsOf } from './copyWords.ts';
 import { bytesOf, descriptorWords, ownerOf, slotOf } from './descriptor.ts';
 import { BusError } from './errors.ts';
 import type { LaneHead } from './laneHead.ts';
@@ -25,6 +26,7 @@ const claimTries = 8;
 export class Receiver {
   readonly #region: Region;
   readonly #words: Int32Array;
+  readonly #pairs: BigInt64Array;
   readonly #head: LaneHead;
   readonly #ring: number;
   readonly #ringMask: number;
@@ -51,6 +53,7 @@ export class Receiver {
   ) {
     this.#region = region;
     this.#words = region.words;
+    this.#pairs = pairsOf(region.words);
     this.#head = head;
     this.#ring = layout.laneRings + lane * layout.laneRingStep;
     this.#ringMask = layout.sizes.laneRing - 1;
@@ -90,18 +93,31 @@ export class Receiver {
   /** Copies up to `count` messages; fewer where the batch has no more room, 0 if the first was written over while it was read. */
   #copy(into: MessageBatch, head: number, count: number): number {
     const words = this.#words;
+    const pairs = this.#pairs;
     const target = into.words;
+    const targetPairs = into.ownPairs;
+    const descriptors = into.descriptorPairs;
+    const { offsets } = into;
+    const ring = this.#ring;
+    const ringMask = this.#ringMask;
+    const producers = this.#producers;
+    const slots = this.#slots;
+    const payloadMax = this.#payloadMax;
+    const pools = this.#pools + slotHeaderWords;
+    const poolStep = this.#poolStep;
+    const slotWords = this.#slotWords;
+    const checks = this.#checks;
     this.#region.step(Point.copyOut);
     let room = 0;
     for (let index = 0; index < count; index += 1) {
-      const at = this.#ring + ((head + index) & this.#ringMask) * descriptorWords;
+      const at = ring + ((head + index) & ringMask) * descriptorWords;
       const word0 = words[at] ?? 0;
       const word1 = words[at + 1] ?? 0;
       const byteLength = bytesOf(word1);
       const payloadWords = (byteLength + 3) >> 2;
       const owner = ownerOf(word0);
       const slot = slotOf(word0);
-      if (owner >= this.#producers || slot >= this.#slots || byteLength > this.#payloadMax) {
+      if (owner >= producers || slot >= slots || byteLength > payloadMax) {
         if (index === 0) this.#damaged(word0, word1);
         return index;
       }
@@ -109,10 +125,16 @@ export class Receiver {
         if (index === 0) this.#tooSmall(byteLength, target.byteLength);
         return index;
       }
-      const from = this.#pools + owner * this.#poolStep + slot * this.#slotWords + slotHeaderWords;
-      for (let word = 0; word < payloadWords; word += 1) target[room + word] = words[from + word] ?? 0;
-      if (this.#checks !== undefined) this.#checks[index] = words[from - slotHeaderWords + Slot.check] ?? 0;
-      into.note(index, word0, word1, words[at + 2] ?? 0, words[at + 3] ?? 0, room);
+      // Payloads in slots begin at a multiple of 16 bytes.
+      const from = pools + owner * poolStep + slot * slotWords;
+      if ((room & 1) === 0) {
+        copyPairs(pairs, from >> 1, targetPairs, room >> 1, payloadWords >> 1);
+        if ((payloadWords & 1) === 1) target[room + payloadWords - 1] = words[from + payloadWords - 1] ?? 0;
+      } else copyWords(words, from, target, room, payloadWords);
+      if (checks !== undefined) checks[index] = words[from - slotHeaderWords + Slot.check] ?? 0;
+      descriptors[2 * index] = pairs[at >> 1] ?? 0n;
+      descriptors[2 * index + 1] = pairs[(at >> 1) + 1] ?? 0n;
+      offsets[index] = room;
       room += payloadWords;
     }
     return count;

@@ -1,3 +1,4 @@
+import { pairsOf } from './copyWords.ts';
 import { bytesOf, keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, topicOf } from './descriptor.ts';
 import { seatsMax } from './layout.ts';
 
@@ -13,11 +14,18 @@ export class MessageBatch {
   length = 0;
   /** Payloads, each from a word of its own. Look it up after each receive: it is the segment's where messages are viewed. */
   words: Int32Array;
+  /** For receivers that copy: the batch's own room, as pairs of words. */
+  readonly ownPairs: BigInt64Array;
+  /** Most messages. */
+  readonly capacity: number;
   #bytes: Uint8Array;
   readonly #ownWords: Int32Array;
   readonly #ownBytes: Uint8Array;
   readonly #descriptors: Int32Array;
-  readonly #offsets: Int32Array;
+  /** For receivers that copy: descriptors, two pairs a message. */
+  readonly descriptorPairs: BigInt64Array;
+  /** For receivers: where in `words` each payload begins. */
+  readonly offsets: Int32Array;
   /** Added to topics and producers: where the bus has several segments, says which. */
   #segment = 0;
 
@@ -30,13 +38,11 @@ export class MessageBatch {
     this.#ownBytes = new Uint8Array(this.#ownWords.buffer);
     this.words = this.#ownWords;
     this.#bytes = this.#ownBytes;
+    this.ownPairs = pairsOf(this.#ownWords);
+    this.capacity = messages;
     this.#descriptors = new Int32Array(messages * 4);
-    this.#offsets = new Int32Array(messages);
-  }
-
-  /** Most messages. */
-  get capacity(): number {
-    return this.#offsets.length;
+    this.descriptorPairs = pairsOf(this.#descriptors);
+    this.offsets = new Int32Array(messages);
   }
 
   /** Topic of message `index`, as `Bus.topic` told it. */
@@ -61,7 +67,7 @@ export class MessageBatch {
 
   /** First word of its payload in `words`. */
   wordOffset(index: number): number {
-    return this.#offsets[index] ?? 0;
+    return this.offsets[index] ?? 0;
   }
 
   /** Length of its payload. */
@@ -111,6 +117,6 @@ export class MessageBatch {
     this.#descriptors[at + 1] = word1;
     this.#descriptors[at + 2] = word2;
     this.#descriptors[at + 3] = word3;
-    this.#offsets[index] = word;
+    this.offsets[index] = word;
   }
 }
