@@ -2,7 +2,7 @@ import type { Region } from '../../host/sharedMemory.ts';
 import { Admission, type AdmissionVerdict, admit } from './admission.ts';
 import { type Commit, StagedLane, StagedProducer } from './commit.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
-import { ownerOf, slotOf } from './descriptor.ts';
+import { descriptorWords, ownerOf, slotOf } from './descriptor.ts';
 import { LaneTable, type LaneTableParts } from './laneTable.ts';
 import { cursorWords, LaneCursor, ProducerCursor } from './layout.ts';
 import type { RouterObserver } from './observer.ts';
@@ -119,9 +119,21 @@ export class Lanes extends LaneTable {
 
   /** Everything before `to` is out of the lane: it counts against nobody's share any more. */
   #passTo(lane: number, to: number): void {
+    const { words, ringMask } = this;
+    const counts = this.#counts;
+    const ring = this.entry(lane, 0);
+    let owner = -1;
+    let entries = 0;
     for (let cursor = this.head[lane] ?? 0; cursor !== to; cursor = advanced(cursor, 1)) {
-      this.#counts.letGo(lane, ownerOf(this.words[this.entry(lane, cursor)] ?? 0));
+      const next = ownerOf(words[ring + (cursor & ringMask) * descriptorWords] ?? 0);
+      if (next !== owner) {
+        if (entries > 0) counts.letGo(lane, owner, entries);
+        owner = next;
+        entries = 0;
+      }
+      entries += 1;
     }
+    if (entries > 0) counts.letGo(lane, owner, entries);
     this.head[lane] = to;
   }
 
@@ -129,17 +141,51 @@ export class Lanes extends LaneTable {
   takeBack(lane: number, to: number): void {
     const number = this.#commit.lane(lane, StagedLane.reclaimed);
     const from = this.#commit.value(number);
+    if (from === to || this.#commit.full) return;
+    const { words, ringMask } = this;
+    const counts = this.#counts;
+    const region = this.#region;
+    const slotMask = this.#slotMask;
+    const ring = this.entry(lane, 0);
+    const single = this.mutants.returnBeforeSeal;
     let cursor = from;
-    while (cursor !== to && !this.#commit.full) {
-      const word0 = this.words[this.entry(lane, cursor)] ?? 0;
-      const released = this.#counts.release(ownerOf(word0), slotOf(word0));
-      if (released === Release.freed) this.sendHome(ownerOf(word0), slotOf(word0));
-      else if (released === Release.stray) {
-        this.#damaged(lane, `its entry ${cursor >>> 0} names slot ${slotOf(word0)} of producer ${ownerOf(word0)}`);
+    // Slots of one owner go home together: its return ring and tail are looked up once a run.
+    let owner = -1;
+    let home = 0;
+    let tail = 0;
+    for (; cursor !== to; cursor = advanced(cursor, 1)) {
+      const word0 = words[ring + (cursor & ringMask) * descriptorWords] ?? 0;
+      const producer = ownerOf(word0);
+      const slot = slotOf(word0);
+      if (producer !== owner) {
+        if (owner >= 0) this.#homeIs(owner, tail);
+        owner = -1;
+        if (this.#commit.full) break;
       }
-      cursor = advanced(cursor, 1);
+      const released = counts.release(producer, slot);
+      if (released === Release.freed) {
+        if (single) {
+          this.sendHome(producer, slot);
+          continue;
+        }
+        if (owner < 0) {
+          owner = producer;
+          home = this.layout.returns + producer * this.layout.returnStep;
+          tail = this.#commit.value(this.#commit.producer(producer, StagedProducer.returnTail));
+        }
+        region.step(Point.writeReturnEntry);
+        words[home + (tail & slotMask)] = slot;
+        tail = advanced(tail, 1);
+      } else if (released === Release.stray) {
+        this.#damaged(lane, `its entry ${cursor >>> 0} names slot ${slot} of producer ${producer}`);
+      }
     }
+    if (owner >= 0) this.#homeIs(owner, tail);
     if (cursor !== from) this.#commit.stage(number, cursor);
+  }
+
+  #homeIs(producer: number, tail: number): void {
+    this.#commit.stage(this.#commit.producer(producer, StagedProducer.returnTail), tail);
   }
 
   /** Stages the slot's way home. Its ring has a place for every slot, so there is always one. */
@@ -183,6 +229,24 @@ export class Lanes extends LaneTable {
       ? this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed))
       : (this.words[this.cursor(lane, LaneCursor.reclaimed)] ?? 0);
     return distance(this.tail[lane] ?? 0, reclaimed) > this.ringMask ? planEnds : verdict;
+  }
+
+  /** How many more messages of this producer the lane takes as it stands: the verdict on each is to place it. */
+  roomFor(lane: number, producer: number): number {
+    const tail = this.tail[lane] ?? 0;
+    const depth = distance(tail, this.head[lane] ?? 0);
+    const byLimit = (this.limits[lane] ?? 0) - depth;
+    const byShare = (this.shares[lane] ?? 0) - this.#counts.held(lane, producer);
+    const reclaimed = this.words[this.cursor(lane, LaneCursor.reclaimed)] ?? 0;
+    const byRing = this.ringMask + 1 - distance(tail, reclaimed);
+    return Math.min(byLimit, byShare, byRing);
+  }
+
+  /** So many entries of one producer stand behind the staged tail. */
+  placed(lane: number, producer: number, entries: number): void {
+    this.tail[lane] = advanced(this.tail[lane] ?? 0, entries);
+    this.#touched[lane] = 1;
+    this.#counts.hold(lane, producer, entries);
   }
 
   /** Writes the entry behind the staged tail. */

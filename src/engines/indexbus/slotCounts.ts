@@ -38,6 +38,18 @@ export class SlotCounts {
     this.#lanesOf[at] = lanes + 1;
   }
 
+  /** Gives a slot that no lane has to so many; false if one has it. `tookFresh` ends a run of them. */
+  takeFresh(producer: number, slot: number, lanes: number): boolean {
+    const at = producer * this.#slots + slot;
+    if (this.#lanesOf[at] !== 0) return false;
+    this.#lanesOf[at] = lanes;
+    return true;
+  }
+
+  tookFresh(producer: number, slots: number): void {
+    this.#away[producer] = (this.#away[producer] ?? 0) + slots;
+  }
+
   /**
    * One lane less has it.
    *
@@ -63,16 +75,16 @@ export class SlotCounts {
     return this.#away[producer] ?? 0;
   }
 
-  hold(lane: number, producer: number): void {
+  hold(lane: number, producer: number, entries = 1): void {
     const at = lane * this.#producers + producer;
-    this.#held[at] = (this.#held[at] ?? 0) + 1;
+    this.#held[at] = (this.#held[at] ?? 0) + entries;
   }
 
-  letGo(lane: number, producer: number): void {
+  letGo(lane: number, producer: number, entries = 1): void {
     // What a damaged entry names is nobody's.
     if (producer >= this.#producers) return;
     const at = lane * this.#producers + producer;
-    this.#held[at] = (this.#held[at] ?? 0) - 1;
+    this.#held[at] = (this.#held[at] ?? 0) - entries;
   }
 
   /** Entries of the producer that the lane has, evicted ones not counted. */

@@ -9,6 +9,7 @@ import type { RouterObserver } from './observer.ts';
 import { Placed, type Placing } from './placing.ts';
 import { Point } from './points.ts';
 import type { Route } from './routes.ts';
+import { Runs } from './runs.ts';
 import type { SlotCounts } from './slotCounts.ts';
 
 /** What a source is to the router. */
@@ -49,6 +50,7 @@ export class Sources {
   readonly #commit: Commit;
   readonly #lanes: Lanes;
   readonly #placing: Placing;
+  readonly #runs: Runs;
   readonly #mutants: IndexbusMutantFlags;
   readonly #observer: RouterObserver | undefined;
   readonly #counts: SlotCounts;
@@ -70,6 +72,7 @@ export class Sources {
     this.#counts = counts;
     this.#lanes = lanes;
     this.#placing = placing;
+    this.#runs = new Runs(parts, lanes);
     this.#mutants = mutants;
     this.#observer = observer;
     const { producers, slots } = layout.sizes;
@@ -218,16 +221,18 @@ export class Sources {
     let most = Math.min(waiting, budget);
     const limited = this.#limited && (this.#rate[producer] ?? 0) > 0;
     if (limited) most = Math.min(most, Math.floor(this.#allowance[producer] ?? 0));
-    let head = from;
-    for (let taken = 0; taken < most; taken += 1) {
+    let taken = 0;
+    while (taken < most) {
       if (this.#commit.full) {
         this.planEnded = true;
         break;
       }
-      if (!this.#takeOne(producer, head, routes, holdUnwanted)) break;
-      head = advanced(head, 1);
+      const head = advanced(from, taken);
+      const run = this.#takeRun(producer, head, most - taken, routes);
+      if (run === 0 && !this.#takeOne(producer, head, routes, holdUnwanted)) break;
+      taken += run === 0 ? 1 : run;
     }
-    const taken = distance(head, from);
+    const head = advanced(from, taken);
     if (taken > 0) {
       this.#commit.stage(number, head);
       if (limited) this.#allowance[producer] = (this.#allowance[producer] ?? 0) - taken;
@@ -235,6 +240,14 @@ export class Sources {
     if (head === tail) this.#pending[producer] = 0;
     else if (taken === most && most < budget) this.#waits[producer] = 1;
     return taken;
+  }
+
+  /** Takes what goes the way of the next message, where every lane of it has room; 0 for the next to be taken by itself. */
+  #takeRun(producer: number, cursor: number, most: number, routes: readonly Route[]): number {
+    const at = this.#layout.sources + producer * this.#layout.sourceStep + (cursor & this.#slotMask) * 4;
+    const topic = topicOf(this.#words[at + 2] ?? 0);
+    const route = routes[topic];
+    return route === undefined ? 0 : this.#runs.place(route, topic, producer, cursor, most);
   }
 
   /** Takes one message; false if it stays where it is. */
