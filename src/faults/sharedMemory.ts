@@ -46,20 +46,29 @@ const crashAtStep = defineFault({
     ),
 });
 
+const stall = {
+  cause: z
+    .enum(['dependency', 'process'])
+    .prefault('dependency')
+    .describe('what hangs: something else that it needs, whoever runs; or this process, until it is killed'),
+};
+
 const stallConsumer = defineFault({
   name: 'shm.stall-consumer',
-  summary: 'A consumer stays attached and alive, and takes nothing: it waits for something else.',
-  schema: z.strictObject({}),
-  describe: (_, targets) => `${names(targets)} takes no messages`,
-  apply: (context) => healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name))),
+  summary: 'A consumer stays attached and alive, and takes nothing: it hangs, or waits for something else.',
+  schema: z.strictObject(stall),
+  describe: ({ cause }, targets) => `${names(targets)} takes no messages${cause === 'process' ? ': it hangs' : ''}`,
+  apply: (context, { cause }) =>
+    healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name, cause === 'process'))),
 });
 
 const stallProducer = defineFault({
   name: 'shm.stall-producer',
   summary: 'A producer stays attached and alive, and publishes nothing.',
-  schema: z.strictObject({}),
-  describe: (_, targets) => `${names(targets)} publishes nothing`,
-  apply: (context) => healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name))),
+  schema: z.strictObject(stall),
+  describe: ({ cause }, targets) => `${names(targets)} publishes nothing${cause === 'process' ? ': it hangs' : ''}`,
+  apply: (context, { cause }) =>
+    healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name, cause === 'process'))),
 });
 
 const hugePagesExhausted = defineFault({

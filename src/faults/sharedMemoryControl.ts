@@ -3,8 +3,12 @@ import { type FaultContext, FaultError } from './fault.ts';
 
 /** What a stand lets faults do to the programs that share memory. Whoever runs them registers it. */
 export interface ParticipantControl {
-  /** The program of this machine or container stays attached and does nothing; returns how to undo that. */
-  stall(name: string): () => void;
+  /**
+   * The program of this machine or container stays attached and does nothing; returns how to undo that.
+   *
+   * @param hangs its process itself does no more: it does not end when it is told to, and the next one works
+   */
+  stall(name: string, hangs: boolean): () => void;
   /** With this probability whoever moves what it copies goes on while the program copies; returns how to undo that. */
   interrupt(name: string, probability: number): () => void;
   /** Number of a word of a region by its name. Throws `FaultError` for a name that is none. */

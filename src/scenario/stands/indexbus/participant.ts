@@ -38,13 +38,15 @@ export class Participant {
   readonly name: string;
   readonly machine: Machine;
   readonly #options: ParticipantOptions;
-  /** Told to detach and end. */
-  isLeaving = false;
   /** Ended on purpose: nobody starts it again. */
   isStopped = false;
-  stalls = 0;
   /** Probability with which the router goes on while it copies. */
   interrupted = 0;
+
+  #isTold = false;
+  #stalls = 0;
+  /** The process that hangs. */
+  #hung: SimProcess | undefined;
 
   constructor(options: ParticipantOptions) {
     this.name = options.name;
@@ -52,8 +54,32 @@ export class Participant {
     this.#options = options;
   }
 
+  /** Told to detach and end; one that hangs does not hear it. */
+  get isLeaving(): boolean {
+    return this.#isTold && !this.#hangs;
+  }
+
   get isStalled(): boolean {
-    return this.stalls > 0;
+    return this.#stalls > 0 || this.#hangs;
+  }
+
+  get #hangs(): boolean {
+    return this.#hung !== undefined && this.#hung === this.process;
+  }
+
+  /** Does nothing from now on, whatever process it has, or this process of it; returns how to undo that. */
+  stall(hangs: boolean): () => void {
+    if (hangs) {
+      const { process } = this;
+      this.#hung = process;
+      return () => {
+        if (this.#hung === process) this.#hung = undefined;
+      };
+    }
+    this.#stalls += 1;
+    return () => {
+      this.#stalls -= 1;
+    };
   }
 
   get process(): SimProcess | undefined {
@@ -68,7 +94,7 @@ export class Participant {
   start(): void {
     if (this.machine.process !== undefined) return;
     this.isStopped = false;
-    this.isLeaving = false;
+    this.#isTold = false;
     this.machine.supervisor = () => this.start();
     const process = this.machine.start(this.name, (host) => this.#main(process, host));
   }
@@ -78,7 +104,7 @@ export class Participant {
     const { process } = this;
     if (process === undefined) return;
     this.isStopped = true;
-    this.isLeaving = true;
+    this.#isTold = true;
     await Promise.race([process.exited, sleep(graceMs)]);
     if (process.alive) this.machine.kill('did not stop in time');
   }
