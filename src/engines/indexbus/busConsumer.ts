@@ -10,6 +10,8 @@ import type { Follower } from './roll.ts';
 const drainTimeoutMs = 5000;
 /** Where a thread that blocks has several lanes to look at: how long it looks at none. */
 const severalBoundMs = 1;
+/** Longest sleep over one of several lines. */
+const sleeperMs = 50;
 
 export type OpenConsumerLine = (attachment: Attachment, prefer?: number) => Promise<ConsumerLine>;
 
@@ -25,6 +27,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   #closed = false;
   /** Segment to ask first. */
   #next = 0;
+  /** Of several lines, those over which somebody sleeps. */
+  readonly #sleepers = new Map<ConsumerLine, Promise<boolean>>();
 
   /**
    * Made by `Bus.consumer`.
@@ -86,12 +90,41 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     for (;;) {
       const lines = [...this.#lines];
       const left = deadline - this.#host.clock.now();
-      // Those that lose the race end at their bound, or with the next message.
-      const found = await Promise.race(lines.map((line) => line.waiting.until(left)));
+      const [only] = lines;
+      const found =
+        only !== undefined && lines.length === 1 ? await only.waiting.until(left) : await this.#anyOf(lines, left);
       if (!found) return false;
       // The end of a line that a roll has put another one in the place of is no news.
       if (lines.some((line, segment) => line === this.#lines[segment] && line.head.hasNews())) return true;
     }
+  }
+
+  /**
+   * Waits for one of several lines. Each has one sleeper, which outlives the wait that another line has ended: a wake wakes one, and that must
+   * be the one that is listened to.
+   */
+  async #anyOf(lines: readonly ConsumerLine[], timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#host;
+    const deadline = clock.now() + timeoutMs;
+    while (!lines.some((line) => line.head.hasNews())) {
+      const left = deadline - clock.now();
+      if (!(left > 0)) return false;
+      const over = new AbortController();
+      const sleeps: Promise<unknown>[] = lines.map((line) => this.#sleeperOf(line));
+      // A sleeper of an earlier wait may sleep for longer than this one shall.
+      if (left < sleeperMs) sleeps.push(clock.sleep(left, over.signal).catch(() => undefined));
+      await Promise.race(sleeps);
+      over.abort();
+    }
+    return true;
+  }
+
+  #sleeperOf(line: ConsumerLine): Promise<boolean> {
+    const known = this.#sleepers.get(line);
+    if (known !== undefined) return known;
+    const sleeper = line.waiting.until(sleeperMs).finally(() => this.#sleepers.delete(line));
+    this.#sleepers.set(line, sleeper);
+    return sleeper;
   }
 
   /** The same for a thread that may block. Several segments are looked at each millisecond. */

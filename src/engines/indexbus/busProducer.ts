@@ -77,16 +77,19 @@ export class Producer implements Follower {
       throw new BusError('IB_BAD_CONFIG', 'the bus has several segments: say for which topic the slot is reserved');
     }
     const into = this.#of(topic ?? 0);
-    const open = this.#publishers[this.#reservedIn];
-    const word = open !== into && open?.isReserved === true ? open.reserve(byteLength) : into.reserve(byteLength);
-    this.#reservedIn = this.#publishers.indexOf(into);
-    return word;
+    const segment = (topic ?? 0) >>> 16;
+    if (segment !== this.#reservedIn) {
+      // Throws where a slot is reserved there already.
+      if (this.#publishers[this.#reservedIn]?.isReserved === true) this.#publishers[this.#reservedIn]?.reserve(byteLength);
+      this.#reservedIn = segment;
+    }
+    return into.reserve(byteLength);
   }
 
   /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const into = this.#of(topic);
-    if (into !== this.#publishers[this.#reservedIn] && this.#publishers[this.#reservedIn]?.isReserved === true) {
+    if (topic >>> 16 !== this.#reservedIn && this.#publishers[this.#reservedIn]?.isReserved === true) {
       throw new BusError('IB_RESERVED', 'the slot is reserved for a topic of another segment', {
         expected: `a topic of segment ${this.#reservedIn}`,
         got: String(topic),
@@ -107,6 +110,16 @@ export class Producer implements Follower {
     let least = Number.POSITIVE_INFINITY;
     for (const publisher of this.#publishers) least = Math.min(least, publisher.credit);
     return least;
+  }
+
+  /** The same of one segment. */
+  creditIn(segment: number): number {
+    return this.#line(segment).publisher.credit;
+  }
+
+  /** How many segments it publishes in. */
+  get segments(): number {
+    return this.#lines.length;
   }
 
   /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile. */

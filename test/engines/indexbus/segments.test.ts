@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openBus } from '../../../src/engines/indexbus/bus.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { Point } from '../../../src/engines/indexbus/points.ts';
 import { bytesOf, codeOf, Peers, subscription, textOf } from './support/peers.ts';
 
 let peers: Peers;
@@ -33,6 +35,39 @@ describe('a bus of several segments', () => {
       }
     }
     expect(seen).toEqual(new Map(topics.map((topic, index) => [topic, names[index]])));
+  });
+
+  it('has one sleeper a segment, however often another one has ended its wait', async () => {
+    const segments = ['one', 'two'];
+    for (const name of segments) await peers.router(name, { subscriptions: [subscription('all')] });
+    let sleepers = 0;
+    let most = 0;
+    const step = (point: number): void => {
+      if (point === Point.sleep) sleepers += 1;
+      if (point === Point.clearSleeping && sleepers > 0) sleepers -= 1;
+      most = Math.max(most, sleepers);
+    };
+    const bus = await peers.bus({ segments });
+    const other = await openBus({ host: peers.host({ step }), segments });
+    const topics = [await bus.topic('a'), await bus.topic('b')];
+    const consumer = await other.consumer({ subscription: 'all' });
+    const producer = await bus.producer();
+    const batch = new MessageBatch(8, 256);
+    most = 0;
+    for (let message = 0; message < 12; message += 1) {
+      // Many of the one, then one of the other: its wake must reach the wait that is under way.
+      const topic = topics[message % 6 === 5 ? 1 : 0] ?? 0;
+      const found = consumer.ready(10_000);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      producer.publish(topic, bytesOf('x'));
+      producer.flush();
+      expect(await found).toBe(true);
+      expect(consumer.receive(batch)).toBe(1);
+      expect(batch.topic(0)).toBe(topic);
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(segments.length);
+    await other.close();
   });
 
   it('wants to know for which topic a slot is reserved', async () => {

@@ -73,13 +73,7 @@ export function openSession(context: StandContext): StandSession {
   };
   tellAgain();
   registerParticipants(world, {
-    stall(name) {
-      const participant = participantNamed(name);
-      participant.stalls += 1;
-      return () => {
-        participant.stalls -= 1;
-      };
-    },
+    stall: (name, hangs) => participantNamed(name).stall(hangs),
     interrupt(name, probability) {
       const participant = participantNamed(name);
       participant.interrupted = probability;
@@ -237,7 +231,11 @@ export function openSession(context: StandContext): StandSession {
     for (const [name, { process, isStopped }] of load?.participants ?? []) {
       const attached = load?.attached.get(name);
       if (attached === undefined || process === undefined || isStopped) continue;
-      if (book.holderNamed('producer', process.pid, name) === producer) return attached.credit;
+      if (book.holderNamed('producer', process.pid, name) !== producer) continue;
+      for (let segment = 0; segment < attached.segments; segment += 1) {
+        const { words } = attached.attachmentOf(segment).segment;
+        if (words.buffer === book.segment.words.buffer) return attached.creditIn(segment);
+      }
     }
     return undefined;
   }
