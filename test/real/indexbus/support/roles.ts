@@ -25,7 +25,8 @@ export const receiveBatch = 32;
 /** A lane that refuses for so long is taken from its consumer. */
 export const detachAfterMs = 1000;
 
-function subscriptionOf(name: string, change: Partial<Subscription>): Subscription {
+/** A subscription to everything, with what is said of it. */
+export function subscriptionOf(name: string, change: Partial<Subscription>): Subscription {
   return {
     name,
     topics: ['>'],
