@@ -1,26 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, fetch } from 'undici';
+import { type RouterClient, RouterError } from '../../engines/indexbus/operatorCommands.ts';
 import type { Method } from '../../engines/route.ts';
 import { UsageError } from '../exit.ts';
-
-/** A router, or nobody, has refused or not answered; ends a command with 1 or 2. */
-export class RouterError extends Error {
-  override readonly name = 'RouterError';
-  readonly code: string;
-  /** Of HTTP; undefined where nobody answered. */
-  readonly status: number | undefined;
-  constructor(code: string, status: number | undefined, message: string) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
-}
-
-/** How the commands reach a router. */
-export interface RouterClient {
-  /** The body of a good answer. Rejects with `RouterError`. */
-  ask<T>(method: Method, path: string, body?: unknown): Promise<T>;
-}
 
 export interface ClientOptions {
   /** `http://host:port`, or `host:port`. */

@@ -1,17 +1,34 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { AgentView } from '../../engines/indexbus/agents.ts';
 import { busErrorStatus } from '../../engines/indexbus/errors.ts';
 import { explanations } from '../../engines/indexbus/explain.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
-import type { ControlPlaneState } from '../../engines/indexbus/report.ts';
+import {
+  agents,
+  CommandUsage,
+  detach,
+  Exit,
+  jsonText,
+  lanes,
+  type OperatorCommand,
+  ping,
+  producers,
+  type RegionHealth,
+  type RouterClient,
+  RouterError,
+  roll,
+  segmentPath,
+  setLane,
+  setProducer,
+  triage,
+} from '../../engines/indexbus/operatorCommands.ts';
 import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
 import { nearestWord } from '../../host/nearest.ts';
 import { positiveNumber } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { printSlowly } from '../output.ts';
-import { createRouterClient, type RouterClient, RouterError } from './client.ts';
+import { createRouterClient } from './client.ts';
 import { inspectTarget } from './inspectTarget.ts';
 import { tailTopic } from './tail.ts';
 import { agentsText, lanesText, producersText, segmentText, topText, triageText } from './text.ts';
@@ -24,9 +41,6 @@ interface CommonFlags {
   readonly requestTimeout: number;
   readonly json?: boolean;
 }
-
-/** Exit codes: done or good; bad or refused; nobody answered. */
-const Exit = { good: 0, bad: 1, undecided: 2 } as const;
 
 /** `hotfire indexbus`: tools of the engine. */
 export function indexbusCommand(): Command {
@@ -95,22 +109,16 @@ function asking(
     try {
       process.exitCode = await run(client, flags, texts, command);
     } catch (error) {
+      if (error instanceof CommandUsage) throw new UsageError(error.message);
       if (!(error instanceof RouterError)) throw error;
       process.stderr.write(`error: ${error.code}: ${error.message}\n`);
-      process.exitCode = error.status === undefined ? Exit.undecided : Exit.bad;
+      process.exitCode = error.exit;
     }
   });
 }
 
-/** The path of the segment that is meant. */
-async function segmentPath(client: RouterClient, flags: CommonFlags): Promise<{ name: string; path: string }> {
-  const name = flags.segment ?? (await client.ask<readonly { segment: string }[]>('GET', '/v1/segments'))[0]?.segment;
-  if (name === undefined) throw new RouterError('UNKNOWN', 404, 'this process has no segment: is it a control plane?');
-  return { name, path: `/v1/segments/${encodeURIComponent(name)}` };
-}
-
 function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => string): void {
-  process.stdout.write(`${flags.json === true ? JSON.stringify(value, undefined, 2) : text()}\n`);
+  process.stdout.write(`${flags.json === true ? jsonText(value) : text()}\n`);
 }
 
 function topCommand(): Command {
@@ -123,7 +131,7 @@ function topCommand(): Command {
       const wanted = (by ?? '').split(',').filter((word) => word !== '');
       const strange = wanted.find((word) => word !== 'producer' && word !== 'topic' && word !== 'lane');
       if (strange !== undefined) throw new UsageError(`--by: expected lane, producer or topic, got ${strange}`);
-      const { name, path } = await segmentPath(client, flags);
+      const { name, path } = await segmentPath(client, flags.segment);
       const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
       for (;;) {
         const [counters, bottleneck, lanes, producers] = await Promise.all([
@@ -162,27 +170,31 @@ function topicsText(
   return ['', 'topics of the last messages:', ...lines].join('\n');
 }
 
+/** The `run` of a command whose answer is printed. */
+function printed<T>(ask: OperatorCommand<T>, text: (value: T) => string) {
+  return async (
+    client: RouterClient,
+    flags: CommonFlags,
+    words: readonly string[],
+    command: Command,
+  ): Promise<number> => {
+    const { value, exit } = await ask(client, { words, segment: flags.segment, options: command.opts() });
+    print(flags, value, () => text(value));
+    return exit;
+  };
+}
+
 function triageCommand(): Command {
   return asking(
     'triage',
     'say which side is the bottleneck, by what evidence, and what to do next',
     ['triage', 'triage --json'],
-    async (client, flags) => {
-      const { path } = await segmentPath(client, flags);
-      const verdict = await client.ask<Bottleneck>('GET', `${path}/bottleneck`);
-      print(flags, verdict, () => triageText(verdict));
-      return verdict.side === 'none' ? Exit.good : Exit.bad;
-    },
+    printed(triage, triageText),
   );
 }
 
 function lanesCommand(): Command {
-  return asking('lanes', 'list the lanes: process, depth, age, limits, verdict', ['lanes'], async (client, flags) => {
-    const { path } = await segmentPath(client, flags);
-    const lanes = await client.ask<readonly LaneView[]>('GET', `${path}/lanes`);
-    print(flags, lanes, () => lanesText(lanes));
-    return Exit.good;
-  });
+  return asking('lanes', 'list the lanes: process, depth, age, limits, verdict', ['lanes'], printed(lanes, lanesText));
 }
 
 function producersCommand(): Command {
@@ -190,24 +202,7 @@ function producersCommand(): Command {
     'producers',
     'list the producers: process, depth, slots, limits',
     ['producers'],
-    async (client, flags) => {
-      const { path } = await segmentPath(client, flags);
-      const producers = await client.ask<readonly ProducerView[]>('GET', `${path}/producers`);
-      print(flags, producers, () => producersText(producers));
-      return Exit.good;
-    },
-  );
-}
-
-/** `key=value` words as a body: numbers as numbers. */
-export function bodyOfWords(words: readonly string[]): Record<string, string | number> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const at = word.indexOf('=');
-      if (at < 1) throw new UsageError(`expected key=value, got ${JSON.stringify(word)}`);
-      const value = word.slice(at + 1);
-      return [word.slice(0, at), /^-?\d+$/.test(value) ? Number(value) : value];
-    }),
+    printed(producers, producersText),
   );
 }
 
@@ -216,16 +211,7 @@ function laneCommand(): Command {
     'set',
     'change a lane while it lives: lane, drop, capacity, credit_limit, detach_after_ms',
     ['lane set 3 capacity=8192', 'lane set c1 lane=nonblocking drop=oldest', 'lane set 3 credit_limit=none'],
-    async (client, flags, [lane = '', ...changes]) => {
-      const { path } = await segmentPath(client, flags);
-      const view = await client.ask<LaneView>(
-        'PATCH',
-        `${path}/lanes/${encodeURIComponent(lane)}`,
-        bodyOfWords(changes),
-      );
-      print(flags, view, () => lanesText([view]));
-      return Exit.good;
-    },
+    printed(setLane, (view) => lanesText([view])),
     [
       ['<lane>', 'its number, or the name of its consumer'],
       ['<changes...>', 'key=value'],
@@ -243,13 +229,7 @@ function producerCommand(): Command {
     'set',
     'limit a producer: credit_limit in messages, rate_limit in messages a second',
     ['producer set 0 rate_limit=50000', 'producer set feed credit_limit=none'],
-    async (client, flags, [seat = '', ...changes]) => {
-      const { path } = await segmentPath(client, flags);
-      const target = `${path}/producers/${encodeURIComponent(seat)}`;
-      const view = await client.ask<ProducerView>('PATCH', target, bodyOfWords(changes));
-      print(flags, view, () => producersText([view]));
-      return Exit.good;
-    },
+    printed(setProducer, (view) => producersText([view])),
     [
       ['<seat>', 'its number, or its name'],
       ['<changes...>', 'key=value'],
@@ -267,12 +247,7 @@ function detachCommand(): Command {
     'detach',
     'take a lane from its consumer, which gets IB_FENCED',
     ['detach 3', 'detach c1'],
-    async (client, flags, [lane = '']) => {
-      const { path } = await segmentPath(client, flags);
-      const view = await client.ask<LaneView>('POST', `${path}/lanes/${encodeURIComponent(lane)}/detach`, {});
-      print(flags, view, () => `lane ${view.lane_number}: ${view.state}`);
-      return Exit.good;
-    },
+    printed(detach, (view) => `lane ${view.lane_number}: ${view.state}`),
     [['<lane>', 'its number, or the name of its consumer']],
   );
 }
@@ -282,24 +257,9 @@ function agentsCommand(): Command {
     'agents',
     'list the routers of an environment',
     ['agents', 'agents --environment production --url control-plane:9109', 'agents --json'],
-    async (client, flags) => {
-      const { environment } = command.opts<{ environment: string }>();
-      const agents = await client.ask<readonly AgentView[]>(
-        'GET',
-        `/v1/environments/${encodeURIComponent(environment)}/agents`,
-      );
-      print(flags, agents, () => agentsText(agents));
-      return agents.every(({ state }) => state === 'online') ? Exit.good : Exit.bad;
-    },
+    printed(agents, agentsText),
   );
   return command.option('--environment <name>', 'environment', 'default');
-}
-
-interface RegionHealth {
-  readonly region: string;
-  readonly status: string;
-  readonly routers: readonly AgentView[];
-  readonly control_plane: ControlPlaneState | null;
 }
 
 function pingCommand(): Command {
@@ -307,13 +267,7 @@ function pingCommand(): Command {
     'ping',
     'say whether the control plane is reached from a region, and how its routers are',
     ['ping --region eu --url router-1:9109', 'ping --region eu --url control-plane:9109 --json'],
-    async (client, flags) => {
-      const { region } = command.opts<{ region: string }>();
-      const health = await client.ask<RegionHealth>('GET', `/v1/regions/${encodeURIComponent(region)}/health`);
-      print(flags, health, () => pingText(health));
-      const reached = health.control_plane?.reachable !== false;
-      return health.status === 'ok' && reached ? Exit.good : Exit.bad;
-    },
+    printed(ping, pingText),
   );
   return command.requiredOption('--region <name>', 'region');
 }
@@ -334,16 +288,7 @@ function rollCommand(): Command {
     'roll',
     'build the next generation of the segment, with new sizes; participants move there',
     ['roll slots_per_producer=16384', 'roll lane_ring=65536 slot_bytes=512'],
-    async (client, flags, sizes) => {
-      const { path } = await segmentPath(client, flags);
-      const rolled = await client.ask<{ segment: string; generation: number }>(
-        'POST',
-        `${path}/roll`,
-        bodyOfWords(sizes),
-      );
-      print(flags, rolled, () => `${rolled.segment}: generation ${rolled.generation} is being built`);
-      return Exit.good;
-    },
+    printed(roll, ({ segment, generation }) => `${segment}: generation ${generation} is being built`),
     [['[sizes...]', 'key=value: producers_max, lanes_max, slots_per_producer, slot_bytes, lane_ring, topics_max']],
   );
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { bodyOfWords, indexbusCommand } from '../../../src/cli/indexbus/command.ts';
+import { indexbusCommand } from '../../../src/cli/indexbus/command.ts';
 import { perSecond, triageText } from '../../../src/cli/indexbus/text.ts';
 import { busErrorStatus } from '../../../src/engines/indexbus/errors.ts';
 import { explanations } from '../../../src/engines/indexbus/explain.ts';
+import { bodyOfWords } from '../../../src/engines/indexbus/operatorCommands.ts';
 
 describe('hotfire indexbus', () => {
   it('should have the commands of its contract, each with examples in its help', () => {

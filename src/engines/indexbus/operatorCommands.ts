@@ -1,0 +1,179 @@
+import type { Method } from '../route.ts';
+import type { AgentView } from './agents.ts';
+import type { Bottleneck } from './http/bottleneck.ts';
+import type { ControlPlaneState } from './report.ts';
+import type { LaneView, ProducerView } from './views.ts';
+
+/** What operators ask a router and have it do, as commands: the command line prints the answers, the stand has operators type them. */
+
+/** Exit codes: done or good; bad or refused; nobody answered; wrong words. */
+export const Exit = { good: 0, bad: 1, undecided: 2, usage: 64 } as const;
+
+/** A router, or nobody, has refused or not answered. */
+export class RouterError extends Error {
+  override readonly name = 'RouterError';
+  readonly code: string;
+  /** Of HTTP; undefined where nobody answered. */
+  readonly status: number | undefined;
+  constructor(code: string, status: number | undefined, message: string) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+
+  /** Exit code of the command that met it. */
+  get exit(): number {
+    return this.status === undefined ? Exit.undecided : Exit.bad;
+  }
+}
+
+/** Wrong words or options. */
+export class CommandUsage extends Error {
+  override readonly name = 'CommandUsage';
+}
+
+/** How the commands reach a router. */
+export interface RouterClient {
+  /** The body of a good answer. Rejects with `RouterError`. */
+  ask<T>(method: Method, path: string, body?: unknown): Promise<T>;
+}
+
+/** What a command was called with. */
+export interface CommandInput {
+  readonly words: readonly string[];
+  /** Segment that is meant; undefined: the one that the router has. */
+  readonly segment: string | undefined;
+  /** Of the other options. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** What a command found, and its exit code. */
+export interface Answer<T> {
+  readonly value: T;
+  readonly exit: number;
+}
+
+/** A command of `hotfire indexbus` that asks a router. Rejects with `RouterError`, `CommandUsage`. */
+export type OperatorCommand<T> = (client: RouterClient, input: CommandInput) => Promise<Answer<T>>;
+
+/** How a region is, as its routers and the control plane tell it. */
+export interface RegionHealth {
+  readonly region: string;
+  readonly status: string;
+  readonly routers: readonly AgentView[];
+  readonly control_plane: ControlPlaneState | null;
+}
+
+/** The segment that is meant, with the path of its routes. */
+export async function segmentPath(
+  client: RouterClient,
+  given: string | undefined,
+): Promise<{ readonly name: string; readonly path: string }> {
+  const name = given ?? (await client.ask<readonly { segment: string }[]>('GET', '/v1/segments'))[0]?.segment;
+  if (name === undefined) throw new RouterError('UNKNOWN', 404, 'this process has no segment: is it a control plane?');
+  return { name, path: `/v1/segments/${encodeURIComponent(name)}` };
+}
+
+/** `key=value` words as a body: numbers as numbers. */
+export function bodyOfWords(words: readonly string[]): Record<string, string | number> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf('=');
+      if (at < 1) throw new CommandUsage(`expected key=value, got ${JSON.stringify(word)}`);
+      const value = word.slice(at + 1);
+      return [word.slice(0, at), /^-?\d+$/.test(value) ? Number(value) : value];
+    }),
+  );
+}
+
+function named(words: readonly string[], what: string): string {
+  const [word] = words;
+  if (word === undefined) throw new CommandUsage(`expected ${what}`);
+  return encodeURIComponent(word);
+}
+
+const good = <T>(value: T): Answer<T> => ({ value, exit: Exit.good });
+
+/** Which side is the bottleneck; bad where there is one. */
+export const triage: OperatorCommand<Bottleneck> = async (client, { segment }) => {
+  const { path } = await segmentPath(client, segment);
+  const value = await client.ask<Bottleneck>('GET', `${path}/bottleneck`);
+  return { value, exit: value.side === 'none' ? Exit.good : Exit.bad };
+};
+
+export const lanes: OperatorCommand<readonly LaneView[]> = async (client, { segment }) => {
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('GET', `${path}/lanes`));
+};
+
+export const producers: OperatorCommand<readonly ProducerView[]> = async (client, { segment }) => {
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('GET', `${path}/producers`));
+};
+
+/** `LANE key=value …`: changes a lane while it lives. */
+export const setLane: OperatorCommand<LaneView> = async (client, { segment, words }) => {
+  const lane = named(words, 'a lane: its number, or the name of its consumer');
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('PATCH', `${path}/lanes/${lane}`, bodyOfWords(words.slice(1))));
+};
+
+/** `SEAT key=value …`: limits a producer. */
+export const setProducer: OperatorCommand<ProducerView> = async (client, { segment, words }) => {
+  const seat = named(words, 'a producer: its seat, or its name');
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('PATCH', `${path}/producers/${seat}`, bodyOfWords(words.slice(1))));
+};
+
+/** `LANE`: takes it from its consumer. */
+export const detach: OperatorCommand<LaneView> = async (client, { segment, words }) => {
+  const lane = named(words, 'a lane: its number, or the name of its consumer');
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('POST', `${path}/lanes/${lane}/detach`, {}));
+};
+
+/** The routers of `--environment`; bad where one is not online. */
+export const agents: OperatorCommand<readonly AgentView[]> = async (client, { options }) => {
+  const environment = encodeURIComponent(options.environment ?? 'default');
+  const value = await client.ask<readonly AgentView[]>('GET', `/v1/environments/${environment}/agents`);
+  return { value, exit: value.every(({ state }) => state === 'online') ? Exit.good : Exit.bad };
+};
+
+/** How `--region` is; bad where a router of it is not online, or the control plane is not reached from the one that is asked. */
+export const ping: OperatorCommand<RegionHealth> = async (client, { options }) => {
+  const { region } = options;
+  if (region === undefined) throw new CommandUsage('expected --region NAME');
+  const value = await client.ask<RegionHealth>('GET', `/v1/regions/${encodeURIComponent(region)}/health`);
+  const reached = value.control_plane?.reachable !== false;
+  return { value, exit: value.status === 'ok' && reached ? Exit.good : Exit.bad };
+};
+
+/** `key=value …`: builds the next generation of the segment. */
+export const roll: OperatorCommand<{ readonly segment: string; readonly generation: number }> = async (
+  client,
+  { segment, words },
+) => {
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('POST', `${path}/roll`, bodyOfWords(words)));
+};
+
+/** The commands by the words that call them. */
+export const operatorCommands: ReadonlyMap<string, OperatorCommand<unknown>> = new Map<
+  string,
+  OperatorCommand<unknown>
+>([
+  ['triage', triage],
+  ['lanes', lanes],
+  ['producers', producers],
+  ['lane set', setLane],
+  ['producer set', setProducer],
+  ['detach', detach],
+  ['agents', agents],
+  ['ping', ping],
+  ['roll', roll],
+]);
+
+/** What `--json` prints of an answer. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
+}
