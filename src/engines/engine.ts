@@ -92,8 +92,8 @@ export interface DaemonServices {
 
 /** A process as its machine sees it. */
 export interface ProcessUsage {
-  /** Processor time since it began. */
-  readonly cpuSeconds: number;
+  /** Processor time since it began; undefined where nobody counts it. */
+  readonly cpuSeconds: number | undefined;
   readonly residentBytes: number;
   /** Stopped by a signal or a debugger. */
   readonly isStopped: boolean;

@@ -4,7 +4,7 @@ import { defineFault, healAll, machinesOf } from './define.ts';
 import { type FaultDefinition, FaultError } from './fault.ts';
 import { crash, restart, restartText } from './process.ts';
 import { participantsOf } from './sharedMemoryControl.ts';
-import { percent } from './units.ts';
+import { durationMs, formatDuration, percent } from './units.ts';
 
 /** Words for the messages. */
 const names = (targets: readonly string[]): string => targets.join(', ');
@@ -69,6 +69,51 @@ const stallProducer = defineFault({
   describe: ({ cause }, targets) => `${names(targets)} publishes nothing${cause === 'process' ? ': it hangs' : ''}`,
   apply: (context, { cause }) =>
     healAll(machinesOf(context).map(({ name }) => participantsOf(context).stall(name, cause === 'process'))),
+});
+
+const stallRouter = defineFault({
+  name: 'shm.stall-router',
+  summary:
+    "The router's thread stands still, and its process answers: a debugger, a core that another thread does not give back.",
+  schema: z.strictObject({}),
+  describe: (_, targets) => `the router's thread of ${names(targets)} stands still`,
+  apply: (context) => healAll(machinesOf(context).map(({ name }) => participantsOf(context).stallRouter(name))),
+});
+
+const routerJitter = defineFault({
+  name: 'shm.router-jitter',
+  summary:
+    "Other work takes the router's core again and again, at random; not from a router that has a core of its own.",
+  schema: z.strictObject({
+    length: durationMs.prefault(200).describe('how long it takes the core'),
+    every: durationMs.prefault(2_000).describe('time between two of them, half to one and a half of it'),
+  }),
+  describe: (p, targets) =>
+    `other work takes the core of the router of ${names(targets)} for ${formatDuration(p.length)}, about every ${formatDuration(p.every)}`,
+  apply: (context, { length, every }) => {
+    const { scheduler, random } = context.world;
+    const control = participantsOf(context);
+    return healAll(
+      machinesOf(context).map(({ name }) => {
+        const stream = random.stream(`shm/router-jitter/${name}`);
+        let goOn = (): void => {};
+        const next = (): ReturnType<typeof scheduler.after> =>
+          scheduler.after(every * (0.5 + stream.float()), 'router jitter', undefined, () => {
+            if (!control.hasOwnCore(name)) {
+              goOn();
+              goOn = control.stallRouter(name);
+              scheduler.after(length, 'router jitter ends', undefined, goOn);
+            }
+            event = next();
+          });
+        let event = next();
+        return () => {
+          scheduler.cancel(event);
+          goOn();
+        };
+      }),
+    );
+  },
 });
 
 const hugePagesExhausted = defineFault({
@@ -242,6 +287,8 @@ export const sharedMemoryFaults: readonly FaultDefinition[] = [
   crashAtStep,
   stallConsumer,
   stallProducer,
+  stallRouter,
+  routerJitter,
   hugePagesExhausted,
   mlockDenied,
   staleRegion,

@@ -297,7 +297,7 @@ function createRegion(parts: RegionParts): Region {
   };
 
   // What came of it is decided when the memory is made or opened, as by a kernel.
-  const tuning = tuningOf(machine, size, options, troubles);
+  const tuning = tuningOf(size, options, troubles);
   return {
     name,
     backing: 'sim',
@@ -374,12 +374,7 @@ function createRegion(parts: RegionParts): Region {
   };
 }
 
-function tuningOf(
-  machine: string,
-  size: number,
-  options: RegionOptions,
-  troubles: MemoryTroubles,
-): readonly TuningRow[] {
+function tuningOf(size: number, options: RegionOptions, troubles: MemoryTroubles): readonly TuningRow[] {
   const row = (name: string, requested: string, wanted: boolean, refusal: string): TuningRow => ({
     name,
     requested,
@@ -404,8 +399,8 @@ function tuningOf(
     {
       name: 'numaNode',
       requested: node === undefined ? 'none' : String(node),
-      applied: 'none',
-      reason: node === undefined ? '' : `${machine} is simulated`,
+      applied: node === undefined ? 'none' : String(node),
+      reason: '',
     },
   ];
 }

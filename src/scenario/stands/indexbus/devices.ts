@@ -11,6 +11,7 @@ export const indexBusDevicesSchema = z
       .record(z.string(), z.record(z.string(), z.unknown()))
       .default({})
       .describe('keys of the configuration of single nodes: { indexbus-2: { standby: true } }'),
+    'near wrap': z.boolean().default(false).describe('cursors of a new segment begin five before they wrap'),
   })
   .describe('which nodes share a machine, and in what their configurations differ');
 

@@ -21,9 +21,12 @@ const name = z
 const segments = z.array(z.string()).min(1).default([segmentName]).describe('segments that it opens');
 const node = z.string().default('indexbus-1').describe('node on whose machine it runs');
 
+const numaNode = z.int().min(0).max(7).default(0).describe('NUMA node on which the scheduler runs it');
+
 const producer = z
   .strictObject({
     node,
+    'numa node': numaNode,
     segments,
     rate: ratePerSecond.optional().describe("messages a second; default the load's"),
     topics: z.array(z.string()).min(1).optional().describe("topics in turn; default the load's"),
@@ -34,6 +37,7 @@ const producer = z
 const consumer = z
   .strictObject({
     node,
+    'numa node': numaNode,
     segments,
     subscription: z.string().describe('subscription of the configuration'),
     service: durationMs.optional().describe("time that it needs for a message; default the load's"),

@@ -42,6 +42,8 @@ export class Participant {
   isStopped = false;
   /** Probability with which the router goes on while it copies. */
   interrupted = 0;
+  /** NUMA node that it was bound to; undefined: it runs where the scheduler puts it. */
+  boundTo: number | undefined;
 
   #isTold = false;
   #stalls = 0;

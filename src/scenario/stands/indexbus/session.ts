@@ -7,6 +7,7 @@ import { Header, SegmentState } from '../../../engines/indexbus/layout.ts';
 import { SeatState } from '../../../engines/indexbus/seat.ts';
 import { FaultError } from '../../../faults/fault.ts';
 import { registerParticipants } from '../../../faults/sharedMemoryControl.ts';
+import type { Host } from '../../../host/host.ts';
 import type { Machine } from '../../../sim/machine.ts';
 import {
   type Check,
@@ -19,6 +20,8 @@ import {
 import { merge, routerDocument } from './configuration.ts';
 import type { IndexBusDevices } from './devices.ts';
 import type { IndexBusLoad } from './loadSchema.ts';
+import { machineServices } from './machineServices.ts';
+import { RouterThread } from './routerThread.ts';
 import { slotPlaces } from './slotPlaces.ts';
 import { Takeovers } from './takeovers.ts';
 import { createVerbs } from './verbs.ts';
@@ -44,6 +47,7 @@ export function openSession(context: StandContext): StandSession {
   const documents = new Map<string, Record<string, unknown>>();
   const running = new Map<string, RunningIndexbus>();
   const machines = new Map<string, Machine>();
+  const threads = new Map<string, RouterThread>();
   const waits = new Waits(world, pollMs);
   let load: IndexBusWorkload | undefined;
   let evidence: readonly (readonly BusEvent[])[] | undefined;
@@ -81,6 +85,11 @@ export function openSession(context: StandContext): StandSession {
         participant.interrupted = 0;
       };
     },
+    stallRouter(name) {
+      waits.disturb();
+      return threads.get(name)?.hold() ?? (() => {});
+    },
+    hasOwnCore: (name) => threads.get(name)?.hasOwnCore ?? false,
     wordOf(memory, name) {
       const book = books.all.find(({ segment }) => segment.words.buffer === memory);
       if (book === undefined) throw new FaultError(`word ${name}: no bus is in this region`);
@@ -113,7 +122,15 @@ export function openSession(context: StandContext): StandSession {
   /** Whether nothing but its own work decides how fast a router is. */
   function isUndisturbed(node: string): boolean {
     const machine = machines.get(node);
-    return machine?.slowFactor === 1 && machine.process?.paused === false;
+    return machine?.slowFactor === 1 && machine.process?.paused === false && threads.get(node)?.isHeld !== true;
+  }
+
+  /** The process of a machine that has this pid, with its container's name. */
+  function processOn(machine: Machine, pid: number) {
+    for (const { name, process } of [machine, ...machine.containers]) {
+      if (process?.pid === pid) return { name, process };
+    }
+    return undefined;
   }
 
   function stateOf(node: string): string {
@@ -166,8 +183,15 @@ export function openSession(context: StandContext): StandSession {
       if (process === undefined) throw new Error(`${node} got a host and has no process`);
       const batch = (): number => (running.get(node)?.node?.serving?.runner === undefined ? 0 : batchOf(node));
       const watched = watchMemory({ books, process, host, batch });
-      watchStart(watched.host, (started) => running.set(node, started));
-      return watched.host;
+      const thread = new RouterThread(process, typeof documents.get(node)?.router_cpu === 'number');
+      threads.set(node, thread);
+      const given = startingNearWrap(thread.over(watched.host), devices['near wrap']);
+      const services = machineServices(
+        (pid) => processOn(machineOf(node), pid),
+        (name) => load?.numaNodeOf(name) ?? 0,
+      );
+      watchStart(given, { services, started: (it) => running.set(node, it) });
+      return given;
     },
     engineState: stateOf,
     nodeChanged(node, state) {
@@ -239,6 +263,14 @@ export function openSession(context: StandContext): StandSession {
     }
     return undefined;
   }
+}
+
+/** The host of a router whose segment, if it is a new one, shall see its cursors wrap soon. */
+function startingNearWrap(host: Host, isWanted: boolean): Host {
+  if (!isWanted) return host;
+  const { telemetry } = host;
+  const buggify = (name: string): boolean => name === 'start-near-wrap' || telemetry.buggify(name);
+  return { ...host, telemetry: { ...telemetry, buggify } };
 }
 
 /** What is still to be done on a bus; undefined when nothing is. */

@@ -3,9 +3,10 @@ import type { World } from '../../../sim/world.ts';
 import { OperatorError, type ShellVerb } from '../stand.ts';
 import { merge } from './configuration.ts';
 import type { Participant } from './participant.ts';
+import { hotfire } from './routerVerb.ts';
 
 /** First words of the command lines of this stand. */
-export const verbNames = ['systemctl', 'kill', 'sed', 'kubectl'] as const;
+export const verbNames = ['systemctl', 'kill', 'sed', 'kubectl', 'numactl', 'hotfire'] as const;
 
 export interface VerbsOptions {
   readonly world: World;
@@ -54,6 +55,20 @@ export function createVerbs({ world, participant, edit }: VerbsOptions): Record<
     return `pod "${name}" deleted`;
   };
 
+  /** `numactl --cpunodebind=0 --membind=0 systemctl restart c1`: from now on it runs on this NUMA node. */
+  const numactl: ShellVerb = async (args, context) => {
+    const command = args.findIndex((word) => !word.startsWith('--'));
+    const nodes = args
+      .slice(0, Math.max(command, 0))
+      .map((option) => /^--(?:cpunodebind|membind)=(\d+)$/.exec(option)?.[1]);
+    const [node] = nodes;
+    if (args[command] !== 'systemctl' || node === undefined || nodes.some((other) => other !== node)) {
+      throw new OperatorError('numactl: expected numactl --cpunodebind=NODE [--membind=NODE] systemctl restart NAME');
+    }
+    participant(args[command + 2] ?? '').boundTo = Number(node);
+    return systemctl(args.slice(command + 1), context);
+  };
+
   /** `sed -i router_id=other indexbus.yaml`: sets keys of the configuration file, which the next start reads. */
   const sed: ShellVerb = async (args, { node }) => {
     if (args[0] !== '-i' || args.at(-1) !== '/etc/indexbus.yaml' || args.length < 3) {
@@ -71,5 +86,5 @@ export function createVerbs({ world, participant, edit }: VerbsOptions): Record<
     return '';
   };
 
-  return { systemctl, kill, kubectl, sed };
+  return { systemctl, kill, kubectl, sed, numactl, hotfire };
 }

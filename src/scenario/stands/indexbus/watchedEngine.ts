@@ -1,23 +1,31 @@
-import type { EngineDefinition } from '../../../engines/engine.ts';
+import type { DaemonServices, EngineDefinition } from '../../../engines/engine.ts';
 import type { IndexbusConfig } from '../../../engines/indexbus/config.ts';
 import { indexbus, type RunningIndexbus, startIndexbus } from '../../../engines/indexbus/engine.ts';
 import type { Host } from '../../../host/host.ts';
 import { asStand } from '../../../sim/inside.ts';
 
-/** Who is told of the engine that was started with a host: entered by the stand when it decorates the host. */
-const watches = new WeakMap<Host, (running: RunningIndexbus) => void>();
+/** What the stand has for the engine that is started with a host. */
+export interface StartWatch {
+  /** What the machine tells of its processes. */
+  readonly services: DaemonServices;
+  /** Told of the engine once it has started. */
+  readonly started: (running: RunningIndexbus) => void;
+}
 
-/** Has `started` told of the engine that a process with this host starts. */
-export function watchStart(host: Host, started: (running: RunningIndexbus) => void): void {
-  watches.set(host, started);
+/** By the host: entered by the stand when it decorates it. */
+const watches = new WeakMap<Host, StartWatch>();
+
+/** Gives the engine that a process with this host starts its services, and has the stand told of it. */
+export function watchStart(host: Host, watch: StartWatch): void {
+  watches.set(host, watch);
 }
 
 const watched: EngineDefinition<IndexbusConfig> = {
   ...indexbus,
   async start(host, config) {
-    const running = await startIndexbus(host, config);
-    const tell = watches.get(host);
-    if (tell !== undefined) asStand(() => tell(running));
+    const watch = watches.get(host);
+    const running = await startIndexbus(host, config, watch?.services);
+    if (watch !== undefined) asStand(() => watch.started(running));
     return running;
   },
 };

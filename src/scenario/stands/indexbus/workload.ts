@@ -62,6 +62,12 @@ export class IndexBusWorkload implements Workload, LoadControl {
     this.#isStopped = true;
   }
 
+  /** NUMA node on which a participant runs. */
+  numaNodeOf(name: string): number {
+    const { producers, consumers } = this.#load;
+    return this.participants.get(name)?.boundTo ?? (producers[name] ?? consumers[name])?.['numa node'] ?? 0;
+  }
+
   /** Starts whoever is down and should not be. */
   startAll(): void {
     for (const participant of this.participants.values()) if (!participant.isStopped) participant.start();
