@@ -5,7 +5,16 @@ import { BusError, type BusErrorCode } from './errors.ts';
 import { isoTime } from './isoTime.ts';
 import { Header, type SegmentSizes, SegmentState } from './layout.ts';
 import type { RouterLock } from './routerLock.ts';
-import { createSegment, isOfThisBoot, openSegment, type Segment, type SegmentPlace } from './segment.ts';
+import {
+  createSegment,
+  formerPlace,
+  isOfThisBoot,
+  openSegment,
+  removeFormer,
+  restoreFormer,
+  type Segment,
+  type SegmentPlace,
+} from './segment.ts';
 
 /** Exit code of a router whose segment another one has: EX_TEMPFAIL, since it may be tried again. */
 const exitHeld = 75;
@@ -59,22 +68,42 @@ export function placeOf(host: Host, config: IndexbusConfig): SegmentPlace {
 export interface Claimed {
   readonly segment: Segment;
   readonly origin: 'made' | 'found' | 'replaced';
+  /** The generation before, which its router was emptying when it ended: it comes first. */
+  readonly former?: Segment;
 }
 
 /**
  * Opens the segment of a configuration, or makes it: where there is none, where it was made in an earlier boot, where it was retired. What is
- * no segment of this version is left alone. The caller holds the router's lock. Rejects with `BusError`.
+ * no segment of this version is left alone. A roll that its router did not end is found with both its generations. The caller holds the router's
+ * lock. Rejects with `BusError`.
  */
 export async function claimSegment(host: Host, config: IndexbusConfig): Promise<Claimed> {
   const place = placeOf(host, config);
   const sizes = sizesOf(config);
-  const found = await openIfThere(place);
+  const former = await openIfThere(formerPlace(place));
+  let found = await openIfThere(place);
+  if (former !== undefined) {
+    if (found !== undefined && isBeingRolled(former, found, host)) return { segment: found, origin: 'found', former };
+    former.region.close();
+    if (found !== undefined) await removeFormer(place);
+    else {
+      await restoreFormer(place);
+      found = await openIfThere(place);
+    }
+  }
   if (found === undefined) return { segment: await createSegment(place, sizes, 1), origin: 'made' };
   const isRetired = Atomics.load(found.words, Header.state) === SegmentState.retired;
   if (!isRetired && isOfThisBoot(found, host.shm)) return { segment: found, origin: 'found' };
   const generation = found.generation + 1;
   found.region.close();
   return { segment: await createSegment(place, sizes, generation), origin: 'replaced' };
+}
+
+/** Whether the later generation waits for the former one to be empty. */
+function isBeingRolled(former: Segment, next: Segment, host: Host): boolean {
+  const ofThisBoot = isOfThisBoot(former, host.shm) && isOfThisBoot(next, host.shm);
+  const isWaiting = Atomics.load(next.words, Header.state) === SegmentState.waiting;
+  return ofThisBoot && isWaiting && next.generation === former.generation + 1;
 }
 
 async function openIfThere(place: SegmentPlace): Promise<Segment | undefined> {

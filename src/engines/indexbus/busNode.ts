@@ -29,14 +29,15 @@ import { type SeatFinding, SeatProber } from './liveness.ts';
 import { LoopStat, loopStats } from './loopStats.ts';
 import { Recent } from './recent.ts';
 import { type ControlPlaneState, type ReportClient, startReports } from './report.ts';
-import { inherit, seeThrough } from './rolling.ts';
+import { type Routed, seeThrough } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
 import { serveRouterHere } from './routerServe.ts';
 import { startRouterThread, type TuningNote } from './routerThread.ts';
 import { holderOf, type SeatPlace, seatPlace } from './seatPlaces.ts';
-import { createSegment, type Segment } from './segment.ts';
+import { formerPlace, removeFormer, restoreFormer, type Segment, type SegmentPlace } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
+import { buildSuccessor } from './successor.ts';
 import { readText } from './texts.ts';
 import { readTopics } from './topics.ts';
 
@@ -63,6 +64,21 @@ export interface Serving {
   /** Share of the last second's polls that had work. */
   busyRatio: number;
   readonly origin: 'made' | 'found' | 'replaced';
+}
+
+/** A router that runs, and what the machine refused it. */
+interface Started {
+  readonly runner: RouterRunner;
+  readonly tuning: readonly TuningNote[];
+}
+
+/** A generation that waits until the one before is empty. */
+interface Waiting extends Routed, Started {}
+
+/** What a process has in hand when it begins to route. */
+interface BroughtUp extends Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'> {
+  /** Of a roll that a router before did not end. */
+  readonly next?: Waiting;
 }
 
 /** What happened to segments since the process began. */
@@ -211,7 +227,7 @@ export class BusNode {
   async #serve(): Promise<void> {
     const { host, config } = this;
     const { logger } = host.telemetry;
-    const { segment, runner, origin, tuning } = await this.#bringUp();
+    const { segment, runner, origin, tuning, next } = await this.#bringUp();
     const { redoFinished, recoveryMs } = LoopStat;
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
@@ -238,6 +254,10 @@ export class BusNode {
     });
     this.#every(config.counter_sample_ms, () => this.#sample());
     this.#every(config.liveness_check_ms, () => this.#probe());
+    if (next === undefined) return;
+    logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
+    this.#rolling = true;
+    void this.#finishRoll(serving, next, true);
   }
 
   /** From here on this is the segment that is served. */
@@ -266,9 +286,14 @@ export class BusNode {
   }
 
   /** The segment with a router on it. What is too damaged to go on with is replaced by its next generation. */
-  async #bringUp(): Promise<Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'>> {
+  async #bringUp(): Promise<BroughtUp> {
     for (let tries = 0; ; tries += 1) {
-      const { segment, origin } = await claimSegment(this.host, this.config);
+      const { segment, origin, former } = await claimSegment(this.host, this.config);
+      if (former !== undefined) {
+        const both = await this.#bringUpBoth(former, segment);
+        if (both !== undefined) return both;
+        continue;
+      }
       // A drain was its former router's; a new one takes participants.
       // And nobody is left who could wait for the generation before.
       const { draining, open, waiting } = SegmentState;
@@ -286,7 +311,37 @@ export class BusNode {
     }
   }
 
-  async #startRouter(segment: Segment): Promise<{ runner: RouterRunner; tuning: readonly TuningNote[] }> {
+  /** Both generations of a roll that a router before did not end; undefined where one is too damaged, and the other one now stands alone. */
+  async #bringUpBoth(former: Segment, segment: Segment): Promise<BroughtUp | undefined> {
+    const place = placeOf(this.host, this.config);
+    const old = await this.#startUnlessCorrupt(former, formerPlace(place));
+    const next = old === undefined ? undefined : await this.#startUnlessCorrupt(segment, place);
+    if (old !== undefined && next !== undefined)
+      return { segment: former, ...old, origin: 'found', next: { segment, ...next } };
+    if (old === undefined) await removeFormer(place);
+    else {
+      await old.runner.stop();
+      Atomics.store(former.words, Header.successor, 0);
+      Atomics.store(former.words, Header.state, SegmentState.open);
+      await restoreFormer(place);
+    }
+    former.region.close();
+    segment.region.close();
+    return undefined;
+  }
+
+  async #startUnlessCorrupt(segment: Segment, at: SegmentPlace): Promise<Started | undefined> {
+    try {
+      return await this.#startRouter(segment, at);
+    } catch (error) {
+      if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT') throw error;
+      this.tallies.retired.corrupt += 1;
+      this.host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
+      return undefined;
+    }
+  }
+
+  async #startRouter(segment: Segment, at: SegmentPlace = placeOf(this.host, this.config)): Promise<Started> {
     const setup = this.#setup();
     const onNews = (news: RouterNews): void => this.#hear(segment, news);
     const { startThread } = this.#services;
@@ -294,7 +349,7 @@ export class BusNode {
     if (startThread === undefined || !isShared) {
       return { runner: serveRouterHere(segment, this.host, setup, onNews), tuning: [] };
     }
-    const { shm: _, ...place } = placeOf(this.host, this.config);
+    const { shm: _, ...place } = at;
     const stats = loopStats();
     const calls = new SharedArrayBuffer(4);
     const cpu = this.config.router_cpu === 'none' ? undefined : this.config.router_cpu;
@@ -470,9 +525,7 @@ export class BusNode {
       throw new BusError('IB_BAD_CONFIG', `topics_max: there are ${topics}, got ${sizes.topics}`);
     this.#rolling = true;
     try {
-      const segment = await createSegment(placeOf(host, config), sizes, former.generation + 1, (next) =>
-        inherit(former, next),
-      );
+      const segment = await buildSuccessor(placeOf(host, config), former, sizes);
       const { runner, tuning } = await this.#startRouter(segment);
       void this.#finishRoll(old, { segment, runner, tuning });
       return { segment: segment.name, generation: segment.generation };
@@ -482,11 +535,14 @@ export class BusNode {
     }
   }
 
-  async #finishRoll(old: Serving, next: Pick<Serving, 'segment' | 'runner' | 'tuning'>): Promise<void> {
+  /** @param resumed whether the configuration may have changed since the roll began */
+  async #finishRoll(old: Serving, next: Waiting, resumed = false): Promise<void> {
     try {
       await seeThrough(this.host, old, next, this.#closing.signal);
       if (this.#closing.signal.aborted) {
+        // The next router finds both generations and goes on.
         await next.runner.stop();
+        next.segment.region.close();
         return;
       }
       this.#adopt(next.segment, next.runner, 'made', next.tuning);
@@ -494,6 +550,8 @@ export class BusNode {
       this.host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation });
       await old.runner.stop();
       old.segment.region.close();
+      await removeFormer(placeOf(this.host, this.config));
+      if (resumed) await this.#declare();
     } catch (error) {
       this.#stopped.reject(asEngineError(error));
     } finally {

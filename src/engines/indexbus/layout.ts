@@ -48,6 +48,8 @@ export const Header = {
   loops: 35,
   /** Router epoch whose recovery has ended. */
   recoveredEpoch: 36,
+  /** Generation that takes the place of one that was rolled and is retired; 0: of one that is retired since it is damaged. */
+  successor: 37,
   routerSleeping: 64,
   routerWake: 65,
   /** Two words, a bit a producer. */

@@ -64,6 +64,8 @@ export const Point = {
   buildSegment: 81,
   publishSegment: 82,
   retireSegment: 83,
+  keepFormer: 84,
+  openSegment: 85,
 } as const;
 
 export type PointName = keyof typeof Point;

@@ -39,7 +39,9 @@ export interface RecoveryReport {
  */
 export function recover(segment: Segment, commit: Commit, mutants: IndexbusMutantFlags): RecoveryReport {
   const { region, words } = segment;
-  if (Atomics.load(words, Header.state) === SegmentState.retired) {
+  const isRolled = Atomics.load(words, Header.successor) !== 0;
+  // What consumers have not taken of one that was rolled is theirs.
+  if (Atomics.load(words, Header.state) === SegmentState.retired && !isRolled) {
     throw new BusError('IB_RETIRED', `segment ${segment.name} is retired: build its next generation`);
   }
   region.step(Point.raiseEpoch);

@@ -2,13 +2,12 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { wakeRouter } from './bells.ts';
 import { distance } from './cursor.ts';
-import { Header, ProducerCursor, SegmentState, subscriptionsMax } from './layout.ts';
+import { ProducerCursor } from './layout.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import { stateOf } from './seat.ts';
 import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
-import { readSubscription, writeSubscription } from './subscriptions.ts';
-import { addTopic, readTopics } from './topics.ts';
+import { openForAll, retireFor } from './successor.ts';
 
 /** How often it is looked whether participants have moved. */
 const lookMs: Millis = 20;
@@ -22,29 +21,18 @@ export interface Routed {
 }
 
 /**
- * Writes what a segment knows of topics and subscriptions into its next generation, under the same numbers, before anybody can see a router there.
- */
-export function inherit(from: Segment, to: Segment): void {
-  for (const [name, number] of readTopics(from.region, from.layout)) addTopic(to.region, to.layout, number, name);
-  for (let record = 0; record < subscriptionsMax; record += 1) {
-    const stored = readSubscription(from.region, from.layout, record);
-    if (stored !== undefined) writeSubscription(to.region, to.layout, record, stored.subscription);
-  }
-  Atomics.store(to.words, Header.state, SegmentState.waiting);
-}
-
-/**
  * Sees a roll through: producers leave the old generation while it drains; when its sources are empty it is retired, and its consumers leave once
- * they have taken everything; then the next generation begins to route. So nothing is lost, and no message overtakes an older one.
+ * they have taken everything; then the next generation begins to route. So nothing is lost, and no message overtakes an older one. A router that finds
+ * a roll half done goes on with it from the beginning: what is done already takes no time.
  */
 export async function seeThrough(host: Host, old: Routed, next: Routed, signal: AbortSignal): Promise<void> {
   await old.runner.apply({ do: 'roll', sizes: next.segment.layout.sizes });
   await until(host, signal, old, 'producer', () => !hasSeats(old.segment, 'producer') && sourcesEmpty(old.segment));
   if (signal.aborted) return;
-  Atomics.store(old.segment.words, Header.state, SegmentState.retired);
+  retireFor(old.segment, next.segment);
   await until(host, signal, old, 'consumer', () => !hasSeats(old.segment, 'consumer'));
   if (signal.aborted) return;
-  Atomics.compareExchange(next.segment.words, Header.state, SegmentState.waiting, SegmentState.open);
+  openForAll(next.segment);
   wakeRouter(next.segment.region);
 }
 

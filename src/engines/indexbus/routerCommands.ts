@@ -76,8 +76,8 @@ export class RouterCommands {
         Atomics.store(this.#words, Header.state, SegmentState.draining);
         break;
       case 'roll':
-        // The daemon builds the next generation; this one takes no more joiners.
-        Atomics.store(this.#words, Header.state, SegmentState.draining);
+        // The daemon builds the next generation; this one takes no more joiners. One that is further already stays where it is.
+        Atomics.compareExchange(this.#words, Header.state, SegmentState.open, SegmentState.draining);
         break;
     }
   }

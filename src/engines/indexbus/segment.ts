@@ -25,9 +25,14 @@ export interface Segment {
 
 /** Where segments are, and how they are made. */
 export interface SegmentPlace
-  extends Pick<RegionOptions, 'directory' | 'backing' | 'group' | 'numaNode' | 'lockMemory'> {
+  extends Pick<RegionOptions, 'directory' | 'backing' | 'group' | 'numaNode' | 'lockMemory' | 'lockName'> {
   readonly shm: SharedMemory;
   readonly name: string;
+}
+
+/** Where the generation before the one at `place` is while it is emptied: its locks are those of the name. */
+export function formerPlace(place: SegmentPlace): SegmentPlace {
+  return { ...place, name: `${place.name}.former`, lockName: place.name };
 }
 
 /** Opens the segment of this name and checks that it is one. Rejects with `BusError`; the memory is left as it is. */
@@ -53,12 +58,14 @@ export async function openSegment(place: SegmentPlace): Promise<Segment> {
  * stays with those attached. The caller holds lock `Lock.router`.
  *
  * @param fill writes what the segment shall have from the beginning
+ * @param keepFormer what stood under the name can be opened at `formerPlace` from then on
  */
 export async function createSegment(
   place: SegmentPlace,
   sizes: SegmentSizes,
   generation: number,
   fill: (segment: Segment) => void = () => {},
+  keepFormer = false,
 ): Promise<Segment> {
   const layout = layoutOf(sizes);
   const building = `${place.name}.building`;
@@ -72,9 +79,25 @@ export async function createSegment(
   region.step(Point.buildSegment);
   writeHeader(region.words, region.bytes, layout, generation, place.shm.bootId());
   fill(segmentOver(place.name, region));
+  if (keepFormer) {
+    region.step(Point.keepFormer);
+    await attempt(place, () => place.shm.rename(place.name, formerPlace(place).name, place));
+  }
   region.step(Point.publishSegment);
   await attempt(place, () => place.shm.rename(building, place.name, place));
   return segmentOver(place.name, region);
+}
+
+/** Puts the former generation back under the name: whoever was building its successor died before that had the name. */
+export async function restoreFormer(place: SegmentPlace): Promise<void> {
+  await attempt(place, () => place.shm.rename(formerPlace(place).name, place.name, place));
+}
+
+/** Removes the former generation of a segment, if there is one. Those attached keep it. */
+export async function removeFormer(place: SegmentPlace): Promise<void> {
+  const { name } = formerPlace(place);
+  if ((await attempt(place, () => place.shm.stat(name, place))) === undefined) return;
+  await attempt(place, () => place.shm.remove(name, place));
 }
 
 /** Whether the segment was made in this boot: one of an earlier boot is nobody's any more. */
@@ -151,7 +174,7 @@ export function segmentOver(name: string, region: Region): Segment {
 
 function regionOptions(place: SegmentPlace): Omit<RegionOptions, 'mode'> {
   const { shm: _, name, ...options } = place;
-  return { ...options, lockName: name };
+  return { lockName: name, ...options };
 }
 
 function missing(name: string): BusError {

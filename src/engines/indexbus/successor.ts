@@ -25,7 +25,8 @@ const countedWords = [
 
 /**
  * Builds a segment's next generation under its name, with the same topics and subscriptions under the same numbers. It takes seats and messages at
- * once, and routes nothing before `advanceRoll` opens it. The caller runs a router in it, then lets the router of `old` drain (`do: 'roll'`).
+ * once, and routes nothing before `advanceRoll` opens it. The caller runs a router in it, then lets the router of `old` drain (`do: 'roll'`), and
+ * calls `removeFormer` when the roll is done: until then a router that takes over finds both generations and goes on.
  *
  * Rejects with IB_NEEDS_ROLL, IB_BAD_CONFIG or IB_TOPICS_FULL where the new sizes have no room for what is there: nothing has changed then.
  */
@@ -33,11 +34,25 @@ export async function buildSuccessor(place: SegmentPlace, old: Segment, sizes: S
   if (sizes.topics < old.layout.sizes.topics && nameOf(old, sizes.topics) !== 0) {
     throw new BusError('IB_TOPICS_FULL', `topics_max ${sizes.topics} is less than there are topics`);
   }
-  return await createSegment(place, sizes, old.generation + 1, (next) => {
+  const fill = (next: Segment): void => {
     copyTopics(old, next);
     copySubscriptions(old, next);
     Atomics.store(next.words, Header.state, SegmentState.waiting);
-  });
+  };
+  return await createSegment(place, sizes, old.generation + 1, fill, true);
+}
+
+/** The old generation is empty of messages that are not in lanes, and its producers have left: consumers go when they have taken everything. */
+export function retireFor(old: Segment, next: Segment): void {
+  old.region.step(Point.retireSegment);
+  Atomics.store(old.words, Header.successor, next.generation);
+  Atomics.store(old.words, Header.state, SegmentState.retired);
+}
+
+/** Nothing is left in the old generation: its successor routes. */
+export function openForAll(next: Segment): void {
+  next.region.step(Point.openSegment);
+  Atomics.compareExchange(next.words, Header.state, SegmentState.waiting, SegmentState.open);
 }
 
 /** First word of a topic's name. */
@@ -82,11 +97,10 @@ export function advanceRoll(old: Segment, next: Segment): RollProgress {
   if (state === SegmentState.draining) {
     // A seat is free only when all that its source had was taken, and every slot has come home.
     if (any(old, 'producer', producing)) return 'producers leave';
-    old.region.step(Point.retireSegment);
-    Atomics.store(old.words, Header.state, SegmentState.retired);
+    retireFor(old, next);
   }
   if (any(old, 'consumer', consuming)) return 'consumers leave';
-  Atomics.compareExchange(next.words, Header.state, SegmentState.waiting, SegmentState.open);
+  openForAll(next);
   return 'done';
 }
 
