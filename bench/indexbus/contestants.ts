@@ -4,17 +4,8 @@ import { join } from 'node:path';
 import { createSegment, Router, type Segment } from '../../src/engines/indexbus/index.ts';
 import type { Host } from '../../src/host/host.ts';
 import { type Mate, startMate } from './crew.ts';
-import {
-  type Answer,
-  answers,
-  backOf,
-  benchHost,
-  benchSizes,
-  everything,
-  hopSegment,
-  messageWords,
-  type Role,
-} from './stage.ts';
+import { messageWords, writeMessage } from './message.ts';
+import { type Answer, answers, backOf, benchHost, benchSizes, everything, hopSegment, type Role } from './stage.ts';
 
 /** What a round saw. */
 export interface Round {
@@ -219,7 +210,7 @@ export async function zeromqPeer(directory: string): Promise<Contestant> {
       const answer = mate.order({ messages, batch: 1 });
       for (let sequence = 0; sequence < messages; sequence += 1) {
         const words = new Int32Array(messageWords);
-        for (let word = 0; word < messageWords; word += 1) words[word] = sequence + word;
+        writeMessage(words, 0, sequence);
         await push.send(new Uint8Array(words.buffer));
       }
       const { seconds, cpu } = await answer;

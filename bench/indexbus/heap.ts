@@ -1,6 +1,7 @@
 /** Growth of the heap over many messages from publish through the router to receive: nothing may be allocated per message. */
 import { createSegment, MessageBatch, openBus, Router } from '../../src/engines/indexbus/index.ts';
-import { batchMost, benchHost, benchSizes, everything, messageWords } from './stage.ts';
+import { batchMost, messageWords } from './message.ts';
+import { benchHost, benchSizes, everything } from './stage.ts';
 
 /** Bytes by which the heap has grown: as it is, and what a collection leaves of that. */
 export interface Growth {

@@ -1,13 +1,17 @@
 /** A source without a router: the bus's own producer, and a reader that stands where the router would. What is left is one ring in one process's memory. */
 
+import { copyPairs, pairsOf } from '../../src/engines/indexbus/copyWords.ts';
 import type { Segment } from '../../src/engines/indexbus/index.ts';
 import { Header, ProducerCursor, slotHeaderWords } from '../../src/engines/indexbus/layout.ts';
 import { Publisher } from '../../src/engines/indexbus/producer.ts';
 import { seatPlace } from '../../src/engines/indexbus/seatPlaces.ts';
 import { Waiting } from '../../src/engines/indexbus/waiting.ts';
 import type { Host } from '../../src/host/host.ts';
-import { batchMost, hopEpoch, messageWords } from './stage.ts';
+import { batchMost, messageWords } from './message.ts';
+import { hopEpoch } from './stage.ts';
 
+const headerWords = slotHeaderWords;
+const messagePairs = messageWords / 2;
 const noMutants = { sleepWithoutLook: false, tailBeforePayload: false };
 
 /** A producer on a seat of its own, and its waiting for slots. */
@@ -25,8 +29,10 @@ export function hopPublisher(segment: Segment, host: Host, number: number, flush
 export class SourceReader {
   /** Payloads of the last batch. */
   readonly payloads = new Int32Array(batchMost * messageWords);
+  readonly #payloadPairs = pairsOf(this.payloads);
   readonly #segment: Segment;
   readonly #words: Int32Array;
+  readonly #pairs: BigInt64Array;
   readonly #cursors: number;
   readonly #ring: number;
   readonly #returns: number;
@@ -41,6 +47,7 @@ export class SourceReader {
     const { words, layout } = segment;
     this.#segment = segment;
     this.#words = words;
+    this.#pairs = pairsOf(words);
     this.#cursors = layout.producerCursors + number * 64;
     this.#ring = layout.sources + number * layout.sourceStep;
     this.#returns = layout.returns + number * layout.returnStep;
@@ -63,14 +70,19 @@ export class SourceReader {
     const count = Math.min((tail - this.#head) | 0, batchMost);
     if (count === 0) return 0;
     if ((Atomics.load(words, Header.doorbell) & this.#bell) !== 0) Atomics.and(words, Header.doorbell, ~this.#bell);
-    const { payloads } = this;
-    let room = 0;
+    const pairs = this.#pairs;
+    const payloads = this.#payloadPairs;
+    const head = this.#head;
+    const returnTail = this.#returnTail;
+    const mask = this.#mask;
+    const ring = this.#ring;
+    const returns = this.#returns;
+    const pool = this.#pool + headerWords;
+    const slotWords = this.#slotWords;
     for (let index = 0; index < count; index += 1) {
-      const slot = words[this.#ring + ((this.#head + index) & this.#mask) * 4] ?? 0;
-      const from = this.#pool + slot * this.#slotWords + slotHeaderWords;
-      for (let word = 0; word < messageWords; word += 1) payloads[room + word] = words[from + word] ?? 0;
-      room += messageWords;
-      words[this.#returns + ((this.#returnTail + index) & this.#mask)] = slot;
+      const slot = words[ring + ((head + index) & mask) * 4] ?? 0;
+      copyPairs(pairs, (pool + slot * slotWords) >> 1, payloads, index * messagePairs, messagePairs);
+      words[returns + ((returnTail + index) & mask)] = slot;
     }
     this.#head = (this.#head + count) | 0;
     this.#returnTail = (this.#returnTail + count) | 0;

@@ -6,7 +6,8 @@ import { loopStats } from '../../src/engines/indexbus/loopStats.ts';
 import { RouterLoop } from '../../src/engines/indexbus/routerLoop.ts';
 import { Waiting } from '../../src/engines/indexbus/waiting.ts';
 import { hopPublisher, hopWaiting, SourceReader } from './hop.ts';
-import { type Answer, backOf, batchMost, benchHost, messageWords, type Order, type Start } from './stage.ts';
+import { batchMost, checkAll, isWhole, messageWords, writeMessage } from './message.ts';
+import { type Answer, backOf, benchHost, type Order, type Start } from './stage.ts';
 
 const isThread = parentPort !== null;
 const post = (message: unknown): void => {
@@ -21,19 +22,6 @@ const hear = (fn: (message: Told) => void): void => {
 };
 const messageBytes = messageWords * 4;
 const forever = Number.MAX_SAFE_INTEGER;
-
-/** Whether a message is whole and the one that is due. */
-function isWhole(words: Int32Array, from: number, sequence: number): boolean {
-  let wrong = 0;
-  for (let word = 0; word < messageWords; word += 1) wrong |= (words[from + word] ?? 0) ^ (sequence + word);
-  return wrong === 0;
-}
-function checkAll(words: Int32Array, sequence: number, count: number): void {
-  for (let index = 0; index < count; index += 1) {
-    if (!isWhole(words, index * messageWords, (sequence + index) | 0))
-      throw new Error(`message ${sequence + index} is torn`);
-  }
-}
 
 function cpuOfThread(): () => number {
   const began = process.threadCpuUsage();
@@ -151,7 +139,7 @@ async function prepare(start: Start): Promise<Run> {
           producer.readySync(1000);
           at = producer.reserve(messageBytes);
         }
-        for (let word = 0; word < messageWords; word += 1) words[at + word] = sequence + word;
+        writeMessage(words, at, sequence);
         producer.commit(topic, messageBytes);
       });
       producer.flush();
@@ -167,7 +155,7 @@ async function prepare(start: Start): Promise<Run> {
     let sequence = 0;
     expected = 0;
     const send = (): void => {
-      for (let word = 0; word < messageWords; word += 1) words[word] = sequence + word;
+      writeMessage(words, 0, sequence);
       sequence += 1;
       producer.publishWords(topic, words, 0, messageWords);
     };
@@ -238,7 +226,7 @@ async function routeAnd(start: Start, spins: number): Promise<Run> {
         rest();
         continue;
       }
-      for (let word = 0; word < messageWords; word += 1) words[word] = got + word;
+      writeMessage(words, 0, got);
       got += count;
       producer?.publishWords(topic, words, 0, messageWords);
       router.poll();
@@ -272,7 +260,7 @@ async function hopRole(start: Start, spins: number): Promise<Run> {
       waiting.untilSync(1000);
       at = publisher.reserve(messageBytes);
     }
-    for (let word = 0; word < messageWords; word += 1) words[at + word] = sequence + word;
+    writeMessage(words, at, sequence);
     publisher.commit(0, messageBytes);
   };
   return (order) => {
@@ -337,7 +325,7 @@ async function ringbuf({ memory, role, spins }: Start): Promise<Run> {
     }
     let filled = 0;
     const answer = sending(order, (sequence) => {
-      for (let word = 0; word < messageWords; word += 1) room[filled * messageWords + word] = sequence + word;
+      writeMessage(room, filled * messageWords, sequence);
       filled += 1;
       if (filled < order.batch && sequence + 1 < order.messages) return;
       const words = filled * messageWords;

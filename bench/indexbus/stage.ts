@@ -9,11 +9,7 @@ import { createRealClock } from '../../src/real/clock.ts';
 import { loadNative } from '../../src/real/native.ts';
 import { createRealRandom } from '../../src/real/random.ts';
 import { createMappedSharedMemory } from '../../src/real/shm/mapped.ts';
-
-/** Words of a message: all are written and all compared. */
-export const messageWords = 16;
-/** Most messages of a receive, and of a poll. */
-export const batchMost = 256;
+import { batchMost } from './message.ts';
 
 /** As `ring.c` has them. */
 export const benchSizes: SegmentSizes = {

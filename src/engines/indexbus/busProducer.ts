@@ -60,10 +60,7 @@ export class Producer implements Follower {
   #of(topic: TopicId): Publisher {
     const publisher = topic >>> 0 === topic ? this.#publishers[topic >>> 16] : undefined;
     if (publisher !== undefined) return publisher;
-    throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
-      expected: `a topic of one of ${this.#lines.length} segments`,
-      got: String(topic),
-    });
+    throw unknownTopic(topic, this.#lines.length);
   }
 
   /**
@@ -73,27 +70,25 @@ export class Producer implements Follower {
    * @param topic needed where the bus has several segments: says in which of them
    */
   reserve(byteLength: number, topic?: TopicId): number {
-    if (topic === undefined && this.#lines.length > 1) {
-      throw new BusError('IB_BAD_CONFIG', 'the bus has several segments: say for which topic the slot is reserved');
-    }
+    if (topic === undefined && this.#lines.length > 1) throw needsTopic();
     const into = this.#of(topic ?? 0);
     const segment = (topic ?? 0) >>> 16;
-    if (segment !== this.#reservedIn) {
-      // Throws where a slot is reserved there already.
-      if (this.#publishers[this.#reservedIn]?.isReserved === true) this.#publishers[this.#reservedIn]?.reserve(byteLength);
-      this.#reservedIn = segment;
-    }
+    if (segment !== this.#reservedIn) this.#reserveIn(segment, byteLength);
     return into.reserve(byteLength);
+  }
+
+  #reserveIn(segment: number, byteLength: number): void {
+    const open = this.#publishers[this.#reservedIn];
+    // Throws where a slot is reserved there already.
+    if (open?.isReserved === true) open.reserve(byteLength);
+    this.#reservedIn = segment;
   }
 
   /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const into = this.#of(topic);
     if (topic >>> 16 !== this.#reservedIn && this.#publishers[this.#reservedIn]?.isReserved === true) {
-      throw new BusError('IB_RESERVED', 'the slot is reserved for a topic of another segment', {
-        expected: `a topic of segment ${this.#reservedIn}`,
-        got: String(topic),
-      });
+      throw reservedElsewhere(topic, this.#reservedIn);
     }
     into.commit(topic & (topicsPerSegment - 1), byteLength, key);
   }
@@ -199,4 +194,24 @@ export class Producer implements Follower {
     this.#onClose(this);
     await Promise.all(this.#lines.map((line) => closeProducerLine(line, options.drainTimeoutMs ?? defaultDrainMs)));
   }
+}
+
+// Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.
+
+function needsTopic(): BusError {
+  return new BusError('IB_BAD_CONFIG', 'the bus has several segments: say for which topic the slot is reserved');
+}
+
+function unknownTopic(topic: TopicId, segments: number): BusError {
+  return new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
+    expected: `a topic of one of ${segments} segments`,
+    got: String(topic),
+  });
+}
+
+function reservedElsewhere(topic: TopicId, segment: number): BusError {
+  return new BusError('IB_RESERVED', 'the slot is reserved for a topic of another segment', {
+    expected: `a topic of segment ${segment}`,
+    got: String(topic),
+  });
 }

@@ -12,6 +12,12 @@ import { Point } from './points.ts';
 /** Bugs that can be planted here. */
 export type ReceiverMutants = Pick<IndexbusMutantFlags, 'receiveBeforeClaim'>;
 
+/** Constants of this module: the compiler folds them, where it looks imported ones up with each use. */
+const { copyOut: copyOutPoint } = Point;
+const { check: checkWord } = Slot;
+const headerWords = slotHeaderWords;
+const entryWords = descriptorWords;
+
 /** How often a claim that the router has beaten is tried again. */
 const claimTries = 8;
 
@@ -103,14 +109,14 @@ export class Receiver {
     const producers = this.#producers;
     const slots = this.#slots;
     const payloadMax = this.#payloadMax;
-    const pools = this.#pools + slotHeaderWords;
+    const pools = this.#pools + headerWords;
     const poolStep = this.#poolStep;
     const slotWords = this.#slotWords;
     const checks = this.#checks;
-    this.#region.step(Point.copyOut);
+    this.#region.step(copyOutPoint);
     let room = 0;
     for (let index = 0; index < count; index += 1) {
-      const at = ring + ((head + index) & ringMask) * descriptorWords;
+      const at = ring + ((head + index) & ringMask) * entryWords;
       const word0 = words[at] ?? 0;
       const word1 = words[at + 1] ?? 0;
       const byteLength = bytesOf(word1);
@@ -131,7 +137,7 @@ export class Receiver {
         copyPairs(pairs, from >> 1, targetPairs, room >> 1, payloadWords >> 1);
         if ((payloadWords & 1) === 1) target[room + payloadWords - 1] = words[from + payloadWords - 1] ?? 0;
       } else copyWords(words, from, target, room, payloadWords);
-      if (checks !== undefined) checks[index] = words[from - slotHeaderWords + Slot.check] ?? 0;
+      if (checks !== undefined) checks[index] = words[from - headerWords + checkWord] ?? 0;
       descriptors[2 * index] = pairs[at >> 1] ?? 0n;
       descriptors[2 * index + 1] = pairs[(at >> 1) + 1] ?? 0n;
       offsets[index] = room;

@@ -20,6 +20,22 @@ import { SeatState, seatWord } from './seat.ts';
 import type { SeatPlace } from './seatPlaces.ts';
 import { SlotStack } from './slotStack.ts';
 
+/** Constants of this module: the compiler folds them, where it looks imported ones up with each use. */
+const {
+  takeSlot: takeSlotPoint,
+  writePayload: writePayloadPoint,
+  writeDescriptor: writeDescriptorPoint,
+  storeTail: storeTailPoint,
+  ringDoorbell: ringDoorbellPoint,
+  wakeRouter: wakeRouterPoint,
+} = Point;
+const { sequence: sequenceWord, byteLength: byteLengthWord, publishedAt: publishedAtWord, check: checkWord } = Slot;
+const { creditLimit: creditLimitWord } = Seat;
+const End = { no: 0, closed: 1, fenced: 2 } as const;
+const notEnded = End.no;
+const headerWords = slotHeaderWords;
+const entryWords = descriptorWords;
+
 /** A topic's number: what messages carry. */
 export type TopicId = number;
 
@@ -79,11 +95,12 @@ export class Publisher {
   #stamp = 0;
   /** Topics that are known to be there: all below. */
   #topics = 0;
+  #kept = 0;
   #reserved = -1;
   #reservedBytes = 0;
   #refused: number;
   #turnEnds = false;
-  #end: 'no' | 'closed' | 'fenced' = 'no';
+  #end: number = End.no;
   /** The fence that the end of a turn met, for the next call to tell. */
   #untold: FencedError | undefined;
 
@@ -128,6 +145,7 @@ export class Publisher {
     this.#tail = Atomics.load(this.words, place.cursors + ProducerCursor.sourceTail);
     this.#flushed = this.#tail;
     this.#refused = Atomics.load(this.words, place.cursors + ProducerCursor.refused);
+    this.#lookAtLimit();
   }
 
   /** Messages that can be published before one is refused, as far as is known without a look at what came back. */
@@ -139,14 +157,14 @@ export class Publisher {
 
   /** The stricter of its own limit and the operator's; 0 for none. */
   #limit(): number {
-    const told = this.words[this.#place.at + Seat.creditLimit] ?? 0;
+    const told = this.words[this.#place.at + creditLimitWord] ?? 0;
     const own = this.#ownLimit;
     return told === 0 ? own : own === 0 ? told : Math.min(told, own);
   }
 
   /** Whether `publish` has something to say: it would take a message, or tell of an end. */
   hasNews(): boolean {
-    return this.#end !== 'no' || !this.#isLive() || this.hasCredit();
+    return this.#end !== notEnded || !this.#isLive() || this.hasCredit();
   }
 
   /** Whether `publish` would take a message now. */
@@ -156,12 +174,21 @@ export class Publisher {
   }
 
   #takeSlot(): number {
-    this.#region.step(Point.takeSlot);
-    const limit = this.#limit();
-    if (limit !== 0 && this.#total - this.#slots.count >= limit) {
-      if (!this.#slots.fetch() || this.#total - this.#slots.count >= limit) return -1;
-    }
+    this.#region.step(takeSlotPoint);
+    // The limit is looked up once a flush, and before a message is refused.
+    return this.#slots.count > this.#kept ? this.#slots.take() : this.#takeLast();
+  }
+
+  #takeLast(): number {
+    this.#lookAtLimit();
+    if (this.#slots.count <= this.#kept && (!this.#slots.fetch() || this.#slots.count <= this.#kept)) return -1;
     return this.#slots.take();
+  }
+
+  /** Slots that stay at home: what the limit leaves of all. */
+  #lookAtLimit(): void {
+    const limit = this.#limit();
+    this.#kept = limit === 0 ? 0 : Math.max(0, this.#total - limit);
   }
 
   /**
@@ -174,9 +201,9 @@ export class Publisher {
     this.#check(topic, byteLength);
     const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
-    const word = this.#pool + slot * this.#slotWords + slotHeaderWords;
+    const word = this.#pool + slot * this.#slotWords + headerWords;
     if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
-    this.#region.step(Point.writePayload);
+    this.#region.step(writePayloadPoint);
     this.#bytes.set(payload, word * 4);
     if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
     return true;
@@ -188,9 +215,9 @@ export class Publisher {
     this.#check(topic, byteLength);
     const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
-    const at = this.#pool + slot * this.#slotWords + slotHeaderWords;
+    const at = this.#pool + slot * this.#slotWords + headerWords;
     if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
-    this.#region.step(Point.writePayload);
+    this.#region.step(writePayloadPoint);
     if (count > wordCopyMost && from === 0 && count === words.length) this.words.set(words, at);
     else {
       const target = this.words;
@@ -205,14 +232,9 @@ export class Publisher {
    * is kept, IB_TOO_LARGE.
    */
   reserve(byteLength: number): number {
-    if (this.#end !== 'no') throw this.#endError();
+    if (this.#end !== notEnded) throw this.#endError();
     this.#checkLength(byteLength);
-    if (this.#reserved >= 0) {
-      throw new BusError('IB_RESERVED', 'a slot is reserved already: commit it first', {
-        expected: 'no open reservation',
-        got: `one of ${this.#reservedBytes} bytes`,
-      });
-    }
+    if (this.#reserved >= 0) throw reservedAlready(this.#reservedBytes);
     const slot = this.#takeSlot();
     if (slot < 0) {
       this.#refuse();
@@ -220,20 +242,15 @@ export class Publisher {
     }
     this.#reserved = slot;
     this.#reservedBytes = byteLength;
-    return this.#pool + slot * this.#slotWords + slotHeaderWords;
+    return this.#pool + slot * this.#slotWords + headerWords;
   }
 
   /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const slot = this.#reserved;
-    if (slot < 0) throw new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
+    if (slot < 0) throw notReserved();
     this.#check(topic, byteLength);
-    if (byteLength > this.#reservedBytes) {
-      throw new BusError('IB_TOO_LARGE', 'the commit is longer than what was reserved', {
-        expected: `0 to ${this.#reservedBytes} bytes`,
-        got: `${byteLength} bytes`,
-      });
-    }
+    if (byteLength > this.#reservedBytes) throw longerThanReserved(byteLength, this.#reservedBytes);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
   }
@@ -245,31 +262,35 @@ export class Publisher {
 
   /** Whether it is closed or its seat was taken. */
   get isEnded(): boolean {
-    return this.#end !== 'no';
+    return this.#end !== notEnded;
   }
 
   #append(topic: TopicId, slot: number, byteLength: number, key: number): void {
     const { words } = this;
+    const tail = this.#tail;
+    const sequence = this.#sequence;
     const header = this.#pool + slot * this.#slotWords;
     // One reading of the clock a batch: it costs more than a message. Wraps after 71 minutes; only differences of much less are taken.
-    if (this.#tail === this.#flushed) this.#stamp = (this.#host.clock.now() * 1000) | 0;
-    words[header + Slot.sequence] = this.#sequence;
-    words[header + Slot.byteLength] = byteLength;
-    words[header + Slot.publishedAt] = this.#stamp;
-    words[header + Slot.check] = this.#checked ? payloadCheck(words, header + slotHeaderWords, byteLength) : 0;
-    const at = this.#ring + (this.#tail & this.#mask) * descriptorWords;
-    this.#region.step(Point.writeDescriptor);
+    if (tail === this.#flushed) this.#stamp = (this.#host.clock.now() * 1000) | 0;
+    words[header + sequenceWord] = sequence;
+    words[header + byteLengthWord] = byteLength;
+    words[header + publishedAtWord] = this.#stamp;
+    words[header + checkWord] = this.#checked ? payloadCheck(words, header + headerWords, byteLength) : 0;
+    const at = this.#ring + (tail & this.#mask) * entryWords;
+    this.#region.step(writeDescriptorPoint);
     words[at] = slot;
     words[at + 1] = byteLength;
     words[at + 2] = topicAndKey(topic, keyHash(key));
-    words[at + 3] = this.#sequence;
-    this.#sequence = (this.#sequence + 1) | 0;
-    this.#tail = (this.#tail + 1) | 0;
-    if (((this.#tail - this.#flushed) | 0) >= this.#flushEvery) this.flush();
-    else if (!this.#turnEnds) {
-      this.#turnEnds = true;
-      this.#atEndOfTurn(this.#endTurn);
-    }
+    words[at + 3] = sequence;
+    this.#sequence = (sequence + 1) | 0;
+    this.#tail = (tail + 1) | 0;
+    if (((tail + 1 - this.#flushed) | 0) >= this.#flushEvery) this.flush();
+    else if (!this.#turnEnds) this.#endsTurn();
+  }
+
+  #endsTurn(): void {
+    this.#turnEnds = true;
+    this.#atEndOfTurn(this.#endTurn);
   }
 
   /** What a bug does that tells the router of a message before it is written. */
@@ -282,23 +303,24 @@ export class Publisher {
   flush(): void {
     const { words } = this;
     if (this.#tail === this.#flushed) return;
-    if (this.#end !== 'no') throw this.#endError();
-    this.#region.step(Point.storeTail);
+    if (this.#end !== notEnded) throw this.#endError();
+    this.#region.step(storeTailPoint);
     Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
     this.#flushed = this.#tail;
-    this.#region.step(Point.ringDoorbell);
+    this.#region.step(ringDoorbellPoint);
     if ((Atomics.load(words, this.#bellWord) & this.#bellBit) === 0) {
       Atomics.or(words, this.#bellWord, this.#bellBit);
     }
-    this.#region.step(Point.wakeRouter);
+    this.#region.step(wakeRouterPoint);
     wakeRouter(this.#region);
+    this.#lookAtLimit();
     this.#flushEvery = this.#host.telemetry.buggify('flush-each') ? 1 : this.#wantedFlush;
     if (!this.#isLive()) throw this.#learnFence(true);
   }
 
   /** Flushes where nobody is there to catch what it throws: a fence is told by the next call. */
   flushQuietly(): void {
-    if (this.#end !== 'no') return;
+    if (this.#end !== notEnded) return;
     try {
       this.flush();
     } catch (error) {
@@ -323,21 +345,14 @@ export class Publisher {
   }
 
   #check(topic: TopicId, byteLength: number): void {
-    if (this.#end !== 'no') throw this.#endError();
+    if (this.#end !== notEnded) throw this.#endError();
     this.#checkLength(byteLength);
     if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
   }
 
   #checkLength(byteLength: number): void {
     if (byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax) return;
-    throw new BusError(
-      'IB_TOO_LARGE',
-      'the payload does not fit into a slot: roll the segment with a greater slot_bytes',
-      {
-        expected: `0 to ${this.#payloadMax} bytes`,
-        got: `${byteLength} bytes`,
-      },
-    );
+    throw tooLarge(byteLength, this.#payloadMax);
   }
 
   /** Topics are numbered in the order in which they came and never go: the first without a name ends the list. */
@@ -357,7 +372,7 @@ export class Publisher {
   }
 
   #learnFence(maybeRouted: boolean): FencedError {
-    this.#end = 'fenced';
+    this.#end = End.fenced;
     this.#fenced();
     return fencedError(maybeRouted);
   }
@@ -366,14 +381,14 @@ export class Publisher {
     const untold = this.#untold;
     this.#untold = undefined;
     if (untold !== undefined) return untold;
-    return this.#end === 'fenced' ? fencedError(false) : new BusError('IB_CLOSED', 'the producer is closed');
+    return this.#end === End.fenced ? fencedError(false) : new BusError('IB_CLOSED', 'the producer is closed');
   }
 
   /** No call publishes any more; what was published is flushed. A fence that is met here is acknowledged and not told. */
   close(): void {
-    if (this.#end !== 'no') return;
+    if (this.#end !== notEnded) return;
     this.flushQuietly();
-    if (this.#end === 'no') this.#end = 'closed';
+    if (this.#end === notEnded) this.#end = End.closed;
   }
 
   /** Messages published since the seat was taken. */
@@ -384,4 +399,35 @@ export class Publisher {
 
 function fencedError(maybeRouted: boolean): FencedError {
   return new FencedError('the seat was taken from this producer: open another', maybeRouted);
+}
+
+// Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.
+
+function reservedAlready(bytes: number): BusError {
+  return new BusError('IB_RESERVED', 'a slot is reserved already: commit it first', {
+    expected: 'no open reservation',
+    got: `one of ${bytes} bytes`,
+  });
+}
+
+function notReserved(): BusError {
+  return new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
+}
+
+function longerThanReserved(bytes: number, reserved: number): BusError {
+  return new BusError('IB_TOO_LARGE', 'the commit is longer than what was reserved', {
+    expected: `0 to ${reserved} bytes`,
+    got: `${bytes} bytes`,
+  });
+}
+
+function tooLarge(bytes: number, most: number): BusError {
+  return new BusError(
+    'IB_TOO_LARGE',
+    'the payload does not fit into a slot: roll the segment with a greater slot_bytes',
+    {
+      expected: `0 to ${most} bytes`,
+      got: `${bytes} bytes`,
+    },
+  );
 }

@@ -7,6 +7,10 @@ import { Point } from './points.ts';
 import type { Route } from './routes.ts';
 import type { SlotCounts } from './slotCounts.ts';
 
+/** Constants of this module: the compiler folds them, where it looks imported ones up with each use. */
+const { writeLaneEntry } = Point;
+const entryWords = descriptorWords;
+
 /**
  * Messages behind each other that go the same way, into lanes that take them all: asked once for the run instead of once a message. It decides nothing
  * of its own: where one message would be refused, would have to evict, end the plan or choose a lane of a group, the run ends before it.
@@ -76,7 +80,7 @@ export class Runs {
     const firstTail = lanes.tail[first] ?? 0;
     let count = 0;
     for (; count < most; count += 1) {
-      const at = source + ((cursor + count) & slotMask) * descriptorWords;
+      const at = source + ((cursor + count) & slotMask) * entryWords;
       const slot = words[at] ?? 0;
       const word1 = words[at + 1] ?? 0;
       const word2 = words[at + 2] ?? 0;
@@ -86,8 +90,8 @@ export class Runs {
       const word0 = ownedSlot(producer, slot);
       const length1 = bytesOf(word1);
       const word3 = words[at + 3] ?? 0;
-      region.step(Point.writeLaneEntry);
-      const to = firstRing + ((firstTail + count) & ringMask) * descriptorWords;
+      region.step(writeLaneEntry);
+      const to = firstRing + ((firstTail + count) & ringMask) * entryWords;
       words[to] = word0;
       words[to + 1] = length1;
       words[to + 2] = word2;
@@ -96,7 +100,7 @@ export class Runs {
       for (let index = 1; index < length; index += 1) {
         const lane = broadcast[index] ?? 0;
         const entry = lanes.entry(lane, (lanes.tail[lane] ?? 0) + count);
-        region.step(Point.writeLaneEntry);
+        region.step(writeLaneEntry);
         words[entry] = word0;
         words[entry + 1] = length1;
         words[entry + 2] = word2;
