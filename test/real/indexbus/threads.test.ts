@@ -31,8 +31,8 @@ interface Outcome {
   readonly reports: number;
 }
 
-function run(program: string, lanes: 'blocking' | 'oldest'): Outcome {
-  const { status, stdout, stderr } = spawnSync(program, [lanes, String(messages)], { encoding: 'utf8' });
+function run(program: string, lanes: 'blocking' | 'oldest', count: number): Outcome {
+  const { status, stdout, stderr } = spawnSync(program, [lanes, String(count)], { encoding: 'utf8' });
   const reports = [...stderr.matchAll(/WARNING: ThreadSanitizer: data race/g)].length;
   return { status, out: stdout + (reports === 0 ? stderr : ''), reports };
 }
@@ -41,13 +41,13 @@ describe.skipIf(!works)('threads in C over one mapping, under ThreadSanitizer (g
   it('nothing races, nothing is torn, lost or twice, and the accounts are exact', () =>
     inScratch((directory) => {
       const program = compiled(source, directory, '-fsanitize=thread');
-      const blocking = run(program, 'blocking');
+      const blocking = run(program, 'blocking', messages);
       expect(blocking).toEqual({
         status: 0,
         out: `sent ${2 * messages} received ${4 * messages} evicted 0\n`,
         reports: 0,
       });
-      const oldest = run(program, 'oldest');
+      const oldest = run(program, 'oldest', messages);
       expect({ ...oldest, out: '' }).toEqual({ status: 0, out: '', reports: 0 });
       const [, received = '', evicted = ''] = /received (\d+) evicted (\d+)/.exec(oldest.out) ?? [];
       expect(Number(received) + Number(evicted)).toBe(4 * messages);
@@ -57,7 +57,7 @@ describe.skipIf(!works)('threads in C over one mapping, under ThreadSanitizer (g
   it.each(['SOURCE_TAIL', 'LANE_TAIL', 'CLAIM', 'RETURN_TAIL'])('a relaxed store of %s is reported', (order) =>
     inScratch((directory) => {
       const program = compiled(source, directory, '-fsanitize=thread', `-DORDER_${order}=__ATOMIC_RELAXED`);
-      const seen = run(program, 'blocking');
+      const seen = run(program, 'blocking', 20_000);
       expect(seen.reports).toBeGreaterThan(0);
       expect(seen.status).not.toBe(0);
     }),

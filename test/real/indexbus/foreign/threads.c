@@ -16,7 +16,7 @@
 #include "peer.h"
 #include <sys/mman.h>
 
-enum { producers = 2, lanes = 2, slots = 64, capacity = 16, batch = 8, seconds = 100 };
+enum { producers = 2, lanes = 2, slots = 64, capacity = 16, batch = 8, seconds = 300 };
 /* All cursors begin shortly before they wrap. */
 static const uint32_t first = 0xffffff9cu;
 
