@@ -5,6 +5,7 @@ import { loadConfig } from '../daemon/config/load.ts';
 import { startDedicatedThread } from '../daemon/dedicatedThread.ts';
 import { prepareSettings } from '../daemon/http/settings.ts';
 import { createNotify } from '../daemon/notify.ts';
+import { nodeOfCpu } from '../daemon/numaNodes.ts';
 import { processUsage } from '../daemon/processUsage.ts';
 import { type DaemonSignals, serve } from '../daemon/serve.ts';
 import { packageCommit, packageVersion } from '../daemon/version.ts';
@@ -101,7 +102,7 @@ async function run(definition: EngineDefinition, flags: ServeFlags): Promise<num
       environment: process.env,
       init: flags.init === true,
       overrides: switchesOf(definition, flags),
-      services: { startThread: startDedicatedThread, cores: availableParallelism(), processUsage },
+      services: { startThread: startDedicatedThread, cores: availableParallelism(), processUsage, nodeOfCpu },
       createHost: ({ incarnation }) =>
         createRealHost({
           name: flags.name ?? hostname(),

@@ -119,6 +119,8 @@ export interface Region {
   /** What is known of the process that should hold lock `index`. */
   evidence(index: number, holder: ProcessIdentity): LivenessEvidence;
   tuning(): readonly TuningRow[];
+  /** NUMA node that its memory lies on; undefined, or not there, where the machine does not tell. */
+  numaNode?(): number | undefined;
   /** Detaches; locks that were taken through the region are released, its asynchronous waits end. The memory stays for others. */
   close(): void;
 }

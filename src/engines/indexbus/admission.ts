@@ -27,13 +27,18 @@ export function admit(
   held: number,
   share: number,
 ): AdmissionVerdict {
-  if (creditLimit > 0 && depth >= creditLimit) return blocking ? Admission.park : Admission.dropNoCredit;
+  if (lacksCredit(depth, creditLimit)) return blocking ? Admission.park : Admission.dropNoCredit;
   if (!blocking && held >= share) return dropOldest ? Admission.evict : Admission.dropPool;
   if (depth >= capacity) {
     if (blocking) return Admission.park;
     return dropOldest ? Admission.evict : Admission.dropNewest;
   }
   return Admission.place;
+}
+
+/** Whether the consumer has no credit for one more message, whatever room its lane has. @param creditLimit 0 for none */
+export function lacksCredit(depth: number, creditLimit: number): boolean {
+  return creditLimit > 0 && depth >= creditLimit;
 }
 
 /**

@@ -60,7 +60,10 @@ export class Group {
 
   #one(lanes: Lanes, lane: number, producer: number): number {
     // Its bucket waits for what a lane that ended gives back, see `keyBuckets.ts`.
-    if (lane < 0) return GroupRefusal.park;
+    if (lane < 0) {
+      lanes.lacksCredit = false;
+      return GroupRefusal.park;
+    }
     const verdict = lanes.verdict(lane, producer);
     this.evicts = verdict === Admission.evict;
     if (verdict === Admission.place || verdict === Admission.evict) return lane;

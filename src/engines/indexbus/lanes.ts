@@ -1,5 +1,5 @@
 import type { Region } from '../../host/sharedMemory.ts';
-import { Admission, type AdmissionVerdict, admit } from './admission.ts';
+import { Admission, type AdmissionVerdict, admit, lacksCredit } from './admission.ts';
 import { type Commit, StagedLane, StagedProducer } from './commit.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
 import { descriptorWords, ownerOf, slotOf } from './descriptor.ts';
@@ -39,6 +39,8 @@ export class Lanes extends LaneTable {
   /** A lane whose cursor or ring has what no participant can have written; -1 for none. It has to be fenced, and the plan ends. */
   corrupt = -1;
   corruption = '';
+  /** Whether the lane that last made a source wait did so for its credit limit, and not for its capacity. */
+  lacksCredit = false;
   /** Entries evicted, and receives that were faster than an eviction: a probe reads and clears them. */
   evictions = 0;
   evictionsLost = 0;
@@ -222,6 +224,7 @@ export class Lanes extends LaneTable {
         this.refusesSince[lane] = this.now;
         this.refusing = true;
       }
+      if (verdict === Admission.park) this.lacksCredit = lacksCredit(depth, this.creditLimit[lane] ?? 0);
       if (verdict !== Admission.evict) return verdict;
     }
     // A successor counts the slots from the sealed cursor on: what stands there may not be written over before the commit.

@@ -25,6 +25,7 @@ export const LoopStat = {
   parksHold: 12,
   wakesConsumers: 13,
   wakesProducers: 14,
+  parksCredit: 15,
 } as const;
 
 /** Upper bounds of the buckets of `batch_messages`; the last one is infinite. */
@@ -44,7 +45,7 @@ export interface LoopStats {
   readonly buffer: SharedArrayBuffer;
   /** By `LoopStat`. */
   readonly values: Float64Array;
-  /** How many batches and waits fell into each bucket; the last is above all bounds. */
+  /** How many commits, by their messages, and waits fell into each bucket; the last is above all bounds. */
   readonly batches: Float64Array;
   readonly waits: Float64Array;
 }

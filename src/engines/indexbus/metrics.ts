@@ -7,7 +7,7 @@ import { Header, subscriptionsMax } from './layout.ts';
 import { batchBounds, LoopStat, waitBounds } from './loopStats.ts';
 import { seatPlaces } from './seatPlaces.ts';
 import { readSubscription } from './subscriptions.ts';
-import { laneView, oldestMs, producerView, seatCounts, seatState } from './views.ts';
+import { laneView, oldestMs, producerView, type SeatView, seatCounts, seatState } from './views.ts';
 
 type Labels = Readonly<Record<string, string>>;
 /** A value with its labels, of those that every metric has apart. */
@@ -148,6 +148,7 @@ export function registerMetrics(node: BusNode): void {
     ['reason'],
     serving((it) => [
       [{ reason: 'blocking' }, it.runner.stats.values[LoopStat.parksBlocking] ?? 0],
+      [{ reason: 'credit' }, it.runner.stats.values[LoopStat.parksCredit] ?? 0],
       [{ reason: 'hold' }, it.runner.stats.values[LoopStat.parksHold] ?? 0],
     ]),
   );
@@ -198,7 +199,7 @@ export function registerMetrics(node: BusNode): void {
   gauge(
     'seat_remote_node',
     'Seats whose process runs on another NUMA node than the segment.',
-    ['kind'],
+    ['kind', 'state'],
     serving((it) => remoteSeats(node, it)),
   );
   gauge(
@@ -369,27 +370,27 @@ function perSubscription({ segment, counters }: Serving, field: 'requeued' | 're
   return readings;
 }
 
-/** Seats whose process last ran on a processor of another node; nothing where the machine has one node. */
+/** Seats whose process last ran on a processor of another node than the segment's memory; 0 where the machine does not tell. */
 function remoteSeats(node: BusNode, serving: Serving): readonly Reading[] {
   const { nodeOfCpu, processUsage } = node.services;
-  const segmentNode = node.config.numa_node;
-  const count = (kind: 'producer' | 'consumer', pids: readonly (number | null)[]): Reading => {
-    const remote = pids.filter((pid) => {
-      const cpu = pid === null ? undefined : processUsage?.(pid)?.cpu;
-      return cpu !== undefined && typeof segmentNode === 'number' && nodeOfCpu?.(cpu) !== segmentNode;
-    });
-    return [{ kind }, remote.length];
+  const { numa_node: asked } = node.config;
+  const own = serving.segment.region.numaNode?.() ?? (typeof asked === 'number' ? asked : undefined);
+  const counts = new Map<string, number>([
+    ['producer live', 0],
+    ['consumer live', 0],
+  ]);
+  const add = (kind: 'producer' | 'consumer', { pid, state }: SeatView): void => {
+    const cpu = pid === null ? undefined : processUsage?.(pid)?.cpu;
+    const at = cpu === undefined ? undefined : nodeOfCpu?.(cpu);
+    if (at === undefined || own === undefined || at === own) return;
+    counts.set(`${kind} ${state}`, (counts.get(`${kind} ${state}`) ?? 0) + 1);
   };
-  return [
-    count(
-      'producer',
-      producersOf(serving).map((seat) => producerView(serving, seat, {}).pid),
-    ),
-    count(
-      'consumer',
-      lanesOf(serving).map((lane) => laneView(serving, lane, {}, 0).pid),
-    ),
-  ];
+  for (const seat of producersOf(serving)) add('producer', producerView(serving, seat, {}));
+  for (const lane of lanesOf(serving)) add('consumer', laneView(serving, lane, {}, 0));
+  return [...counts].map(([key, count]) => {
+    const [kind = '', state = ''] = key.split(' ');
+    return [{ kind, state }, count];
+  });
 }
 
 /** Histograms that the loop has counted: prom-client has no way to set one, so they are given as they are scraped. */
@@ -425,7 +426,7 @@ function histograms(node: BusNode, registry: Registry, own: Labels): void {
     // What prom-client asks of a metric is `get` and its name; its types know its own classes only.
     registry.registerMetric(metric as unknown as Gauge);
   };
-  define('batch_messages', 'Messages of a commit.', batchBounds, ({ runner: { stats } }) => ({
+  define('batch_messages', 'Messages that a commit took from sources.', batchBounds, ({ runner: { stats } }) => ({
     counts: stats.batches,
     sum: stats.values[LoopStat.batchSum] ?? 0,
   }));

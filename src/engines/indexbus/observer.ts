@@ -22,5 +22,7 @@ export interface RouterObserver {
   committed(messages: number): void;
 }
 
-export type ParkReason = 'blocking' | 'hold' | 'moving';
+/** What a source waits for: room in a blocking lane, a subscriber, credit of a blocking lane's consumer. */
+export const ParkedFor = { blocking: 0, hold: 1, credit: 2 } as const;
+export type ParkReason = (typeof ParkedFor)[keyof typeof ParkedFor];
 export type RefusalCause = 'newest' | 'pool' | 'noCredit' | 'allFull';

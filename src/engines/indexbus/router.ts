@@ -260,7 +260,11 @@ export class Router {
     this.lanes.evictionsLost = 0;
   }
 
+  /** Commits so far. */
+  commits = 0;
+
   #commitNow(taken: number): void {
+    this.commits += 1;
     this.#commit.seal();
     this.#commit.apply();
     this.lanes.committed();

@@ -4,6 +4,7 @@ import { distance } from './cursor.ts';
 import { slotOf } from './descriptor.ts';
 import { cursorWords, Header, ProducerCursor, Slot } from './layout.ts';
 import { addTo, batchBounds, countInto, LoopStat, type LoopStats, waitBounds } from './loopStats.ts';
+import { ParkedFor } from './observer.ts';
 import type { Segment } from './segment.ts';
 import { Waiting } from './waiting.ts';
 
@@ -18,8 +19,9 @@ export interface LoopRouter {
   slept(): void;
   /** Sleepers woken so far: consumers, producers. */
   readonly wakes: Float64Array;
-  /** How often a source was made to wait: by a blocking lane, since nobody wants the message. */
+  /** How often a source was made to wait, by `ParkedFor`. */
   readonly sources: { readonly parks: Float64Array };
+  readonly commits: number;
 }
 
 /** How the loop waits; may change while it runs. */
@@ -47,6 +49,8 @@ export class RouterLoop {
   readonly #waiting: Waiting;
   /** Commands that wait, or an end: a sleep ends for them. */
   readonly #isCalled: () => boolean;
+  /** Of those so far, what was counted. */
+  #commits = 0;
 
   constructor(
     router: LoopRouter,
@@ -127,9 +131,12 @@ export class RouterLoop {
     const taken = this.#router.poll();
     addTo(values, LoopStat.polls, 1);
     values[LoopStat.wakesConsumers] = this.#router.wakes[0] ?? 0;
-    values[LoopStat.parksBlocking] = this.#router.sources.parks[0] ?? 0;
-    values[LoopStat.parksHold] = this.#router.sources.parks[1] ?? 0;
+    const { parks } = this.#router.sources;
+    values[LoopStat.parksBlocking] = parks[ParkedFor.blocking] ?? 0;
+    values[LoopStat.parksHold] = parks[ParkedFor.hold] ?? 0;
+    values[LoopStat.parksCredit] = parks[ParkedFor.credit] ?? 0;
     values[LoopStat.wakesProducers] = this.#router.wakes[1] ?? 0;
+    this.#countEmptyCommits(taken);
     if (taken === 0) return 0;
     addTo(values, LoopStat.busyPolls, 1);
     countInto(batches, batchBounds, taken);
@@ -139,6 +146,14 @@ export class RouterLoop {
       addTo(values, LoopStat.waitSum, wait);
     }
     return taken;
+  }
+
+  /** Commits that only take slots home, give back or evict have no message of a source. */
+  #countEmptyCommits(taken: number): void {
+    const { commits } = this.#router;
+    const empty = commits - this.#commits - (taken > 0 ? 1 : 0);
+    this.#commits = commits;
+    if (empty > 0) addTo(this.#stats.batches, 0, empty);
   }
 
   /** How long the oldest message at the head of a source has waited, in seconds; -1 where all are empty. */

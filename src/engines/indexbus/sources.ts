@@ -5,7 +5,7 @@ import { bytesOf, descriptorMaxBytes, topicOf } from './descriptor.ts';
 import type { LaneParts, Lanes } from './lanes.ts';
 import { cursorWords, Header, type Layout, ProducerCursor, payloadBytesMax } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
-import type { RouterObserver } from './observer.ts';
+import { ParkedFor, type ParkReason, type RouterObserver } from './observer.ts';
 import { Placed, type Placing } from './placing.ts';
 import { Point } from './points.ts';
 import type { Route } from './routes.ts';
@@ -36,7 +36,7 @@ export class Sources {
   readonly #rate: Float64Array;
   /** Whether a producer has a rate. */
   #limited = false;
-  /** How often a source was left waiting: for a blocking lane, for a subscriber. */
+  /** How often a source was left waiting, by `ParkedFor`. */
   readonly parks: Float64Array;
   /** A source whose cursor or descriptor no producer can have written; -1 for none. Its seat has to be fenced, and the plan ends. */
   corrupt = -1;
@@ -82,7 +82,7 @@ export class Sources {
     this.endsAt = new Int32Array(producers);
     this.#rate = new Float64Array(producers);
     this.#allowance = new Float64Array(producers);
-    this.parks = new Float64Array(2);
+    this.parks = new Float64Array(Object.keys(ParkedFor).length);
     this.#pending = new Uint8Array(producers);
     this.#waits = new Uint8Array(producers);
     this.#slotMask = slots - 1;
@@ -274,7 +274,7 @@ export class Sources {
     const wanted = route.broadcast.length + route.groups.length;
     if (wanted === 0) {
       if (holdUnwanted) {
-        this.#wait(producer, 1);
+        this.#wait(producer, ParkedFor.hold);
         return false;
       }
       this.#commit.add(this.#commit.producer(producer, StagedProducer.noRoute), 1);
@@ -288,7 +288,7 @@ export class Sources {
       return false;
     }
     if (placed === Placed.park) {
-      this.#wait(producer, 0);
+      this.#wait(producer, this.#lanes.lacksCredit ? ParkedFor.credit : ParkedFor.blocking);
       return false;
     }
     if (this.#placing.delivered === 0) this.#lanes.sendHome(producer, slot);
@@ -297,10 +297,10 @@ export class Sources {
   }
 
   /** The source waits for a consumer: nothing to do for it until one has moved, or joined. */
-  #wait(producer: number, reason: 0 | 1): void {
+  #wait(producer: number, reason: ParkReason): void {
     this.#waits[producer] = 1;
     this.parks[reason] = (this.parks[reason] ?? 0) + 1;
-    this.#observer?.parked(producer, reason === 0 ? 'blocking' : 'hold');
+    this.#observer?.parked(producer, reason);
   }
 
   #damaged(producer: number, what: string): void {

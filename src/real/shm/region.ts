@@ -92,6 +92,7 @@ export function createMappedRegion({
       process: processOf(holder),
     }),
     tuning: () => tuningOf(addon, bytes, options, made),
+    numaNode: () => nodeOf(addon, words),
     close() {
       if (!open) return;
       open = false;
@@ -100,6 +101,15 @@ export function createMappedRegion({
       onClose();
     },
   };
+}
+
+/** Undefined where the kernel does not tell: a container may forbid the question. */
+function nodeOf(addon: ShmAddon, words: Int32Array): number | undefined {
+  try {
+    return addon.numaNodeOf(words, 0);
+  } catch {
+    return undefined;
+  }
 }
 
 function tuningOf(addon: ShmAddon, bytes: number, options: RegionOptions, made: Made): readonly TuningRow[] {

@@ -16,6 +16,12 @@ let host: Host;
 let running: RunningIndexbus;
 let stop: () => Promise<void>;
 
+/** Everybody runs on processor 3, which is of node 1. */
+const machine = {
+  processUsage: () => ({ cpuSeconds: 1, residentBytes: 4_096, isStopped: false, cpu: 3 }),
+  nodeOfCpu: (cpu: number) => (cpu === 3 ? 1 : undefined),
+};
+
 beforeAll(async () => {
   const real = createRealHost({ name: 'machine', telemetry: { options: { level: 'error' } } });
   host = { ...real, shm: createSabSharedMemory(createSabSegments(), ownIdentity(), 'a test') };
@@ -23,13 +29,14 @@ beforeAll(async () => {
     region: 'eu',
     router_id: 'r1',
     counter_sample_ms: 10,
+    numa_node: 0,
     slots_per_producer: 1_024,
     subscriptions: [
       { name: 'all', topics: ['orders.>'], lane: 'blocking' },
       { name: 'spare', topics: ['spare'] },
     ],
   });
-  running = await startIndexbus(host, config);
+  running = await startIndexbus(host, config, machine);
   const bus = await openBus({ segment: 'bus', host });
   const producer = await bus.producer({ name: 'p1' });
   const consumer = await bus.consumer({ subscription: 'all', name: 'c1' });
@@ -104,6 +111,13 @@ describe('HTTP of a router', () => {
     expect(metrics).toContain(
       `indexbus_recv_total{region="eu",router_id="r1",segment="bus",lane="0"} ${body.recv_total}`,
     );
+    const own = 'region="eu",router_id="r1",segment="bus"';
+    for (const reason of ['blocking', 'credit', 'hold']) {
+      expect(metrics).toContain(`indexbus_router_parks_total{${own},reason="${reason}"} 0`);
+    }
+    for (const kind of ['producer', 'consumer']) {
+      expect(metrics).toContain(`indexbus_seat_remote_node{${own},kind="${kind}",state="live"} 1`);
+    }
     expect(metrics).toMatch(/indexbus_batch_messages_bucket\{[^}]*le="\+Inf"\} [1-9]/);
     expect(metrics).toMatch(/indexbus_source_wait_seconds_count\{[^}]*\} [1-9]/);
   });

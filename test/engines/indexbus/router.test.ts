@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LaneCursor, ProducerCursor, Seat } from '../../../src/engines/indexbus/layout.ts';
+import { LoopStat, loopStats } from '../../../src/engines/indexbus/loopStats.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
+import { RouterLoop } from '../../../src/engines/indexbus/routerLoop.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
+import type { Host } from '../../../src/host/host.ts';
 import { subscriptionOf, TestBus } from './support/bus.ts';
 
 describe('a router', () => {
@@ -23,6 +26,52 @@ describe('a router', () => {
     expect(bus.home(producer.seat)).toBe(62);
     bus.router.poll();
     expect(bus.home(producer.seat)).toBe(64);
+  });
+
+  it.each([
+    ['credit', { capacity: 8, creditLimit: 2 }, [0, 0, 1]],
+    ['room', { capacity: 2, creditLimit: undefined }, [1, 0, 0]],
+    ['both', { capacity: 2, creditLimit: 2 }, [0, 0, 1]],
+  ] as const)('tells that a source waits for want of %s', (_, limits, parks) => {
+    const bus = new TestBus();
+    const topic = bus.topic('a');
+    for (const mode of ['broadcast', 'workqueue'] as const) {
+      bus.subscribe(mode, { mode, lane: 'blocking', topics: [mode === 'broadcast' ? 'a' : 'none'], ...limits });
+    }
+    bus.consumer('broadcast');
+    bus.consumer('workqueue');
+    const producer = bus.producer();
+    for (let number = 0; number < 4; number += 1) producer.publish(topic, number);
+    producer.flush();
+    expect(bus.router.poll()).toBe(2);
+    expect([...bus.router.sources.parks]).toEqual(parks);
+  });
+
+  it('counts each commit with its messages, also one that only takes slots home', () => {
+    const bus = new TestBus();
+    const topic = bus.topic('a');
+    bus.subscribe('all');
+    const consumer = bus.consumer('all');
+    const producer = bus.producer();
+    const stats = loopStats();
+    const telemetry = { sometimes: () => {} };
+    const host = { clock: { now: () => bus.now }, telemetry } as unknown as Host; // what a turn asks of it
+    const options = { isCalled: () => false, sleepWithoutLook: false };
+    const loop = new RouterLoop(bus.router, bus.segment, host, stats, { pollIntervalUs: 0, spinUs: 0 }, options);
+    loop.turn();
+    stats.batches.fill(0);
+    const before = bus.router.commits;
+    for (let number = 0; number < 3; number += 1) producer.publish(topic, number);
+    producer.flush();
+    expect(loop.turn()).toBe(3);
+    consumer.receive();
+    expect(loop.turn()).toBe(0);
+    expect(loop.turn()).toBe(0);
+    expect(bus.home(producer.seat)).toBe(64);
+    expect(bus.router.commits - before).toBe(2);
+    // Up to 1 message: the way home; up to 4: the three.
+    expect([...stats.batches.subarray(0, 3)]).toEqual([1, 1, 0]);
+    expect(stats.values[LoopStat.batchSum]).toBe(3);
   });
 
   it('hands out again what a consumer that is proven dead took and did not end, before anything newer', () => {
