@@ -2,6 +2,7 @@
  * A participant in a process of its own. Usage: participant.ts ROLE DIRECTORY SEGMENT WITNESS-FILE ID SEED. Says `ready`, begins with the line `go`,
  * ends with the line `stop`; roles are `router`, `producer`, `consumer`. A router waits for the lock of its segment.
  */
+import { flushCompileCache } from 'node:module';
 import { createInterface } from 'node:readline';
 import { openBus } from '../../../../src/engines/indexbus/index.ts';
 import { Header } from '../../../../src/engines/indexbus/layout.ts';
@@ -27,6 +28,8 @@ const say = (answer: object): void => {
 };
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+// One that is killed would leave nothing to those that come after it.
+flushCompileCache();
 say({ said: 'ready', pid: process.pid });
 await lines.next();
 const stopped = lines.next().then(() => {
