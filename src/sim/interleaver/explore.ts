@@ -12,11 +12,20 @@ export interface Explored {
   readonly failed: PlayedRun | undefined;
 }
 
+/** A schedule from which others depart once more. */
+export interface OpenSchedule {
+  readonly departures: readonly Departure[];
+  /** Those of its departures that are preemptions. */
+  readonly preemptions: number;
+}
+
 export interface ExploreBounds {
   /** Preemptions of a run: switches away from somebody who could go on. */
   readonly preemptions: number;
   readonly runsMax: number;
   readonly kills?: readonly Kill[];
+  /** Only schedules that begin like this one, itself among them: a part of the whole set. Default all. */
+  readonly under?: OpenSchedule;
   /** Whether a run that threw or got stuck has failed even though nothing else shows. Default true. */
   readonly strict?: boolean;
 }
@@ -27,33 +36,56 @@ export interface ExploreBounds {
  * fails.
  */
 export function exploreAll(driver: SceneDriver, bounds: ExploreBounds): Explored {
-  interface Open {
-    readonly departures: readonly Departure[];
-    readonly preemptions: number;
-  }
-  const open: Open[] = [{ departures: [], preemptions: 0 }];
+  const open: OpenSchedule[] = [bounds.under ?? root];
   let runs = 0;
   let longest = 0;
   while (open.length > 0) {
     if (runs >= bounds.runsMax) return { runs, complete: false, longest, failed: undefined };
-    const { departures, preemptions } = open.pop() ?? { departures: [], preemptions: 0 };
-    const schedule: Schedule = { departures, ...(bounds.kills === undefined ? {} : { kills: bounds.kills }) };
-    const run = driver.play(schedule);
+    const here = open.pop() ?? root;
+    const run = driver.play(scheduleOf(here, bounds));
     runs += 1;
     longest = Math.max(longest, run.decisions);
     if (hasFailed(run, bounds)) return { runs, complete: false, longest, failed: run };
-    for (let at = (departures.at(-1)?.at ?? -1) + 1; at < run.decisions; at += 1) {
-      const { who, runnable, free } = driver.decision(at);
-      const cost = preemptions + (free ? 0 : 1);
-      if (cost > bounds.preemptions) continue;
-      const otherwise = free ? 31 - Math.clz32(runnable & -runnable) : who;
-      for (let to = 0; to < driver.scene.participants.length; to += 1) {
-        if (to !== otherwise && (runnable >>> to) & 1)
-          open.push({ departures: [...departures, { at, to }], preemptions: cost });
-      }
-    }
+    open.push(...departing(driver, here, run, bounds.preemptions));
   }
   return { runs, complete: true, longest, failed: undefined };
+}
+
+const root: OpenSchedule = { departures: [], preemptions: 0 };
+
+function scheduleOf({ departures }: OpenSchedule, { kills }: Pick<ExploreBounds, 'kills'>): Schedule {
+  return { departures, ...(kills === undefined ? {} : { kills }) };
+}
+
+/** The schedules that go like `from` and depart once more, later; the driver's last run must be of `from`. */
+function departing(driver: SceneDriver, from: OpenSchedule, run: PlayedRun, most: number): OpenSchedule[] {
+  const { departures, preemptions } = from;
+  const found: OpenSchedule[] = [];
+  for (let at = (departures.at(-1)?.at ?? -1) + 1; at < run.decisions; at += 1) {
+    const { who, runnable, free } = driver.decision(at);
+    const cost = preemptions + (free ? 0 : 1);
+    if (cost > most) continue;
+    const otherwise = free ? 31 - Math.clz32(runnable & -runnable) : who;
+    for (let to = 0; to < driver.scene.participants.length; to += 1) {
+      if (to !== otherwise && (runnable >>> to) & 1)
+        found.push({ departures: [...departures, { at, to }], preemptions: cost });
+    }
+  }
+  return found;
+}
+
+/** The parts of a whole set: the schedule without a departure, whose own part ends with it, and one part each first departure. */
+export interface Parts {
+  /** The run without a departure. */
+  readonly first: PlayedRun;
+  /** To be explored each, as `ExploreBounds.under`. */
+  readonly parts: readonly OpenSchedule[];
+}
+
+/** Cuts the set of schedules up to a bound into parts that can be explored one by one, in any order, by anyone: with the first run they are all of it. */
+export function partsOf(driver: SceneDriver, bounds: Pick<ExploreBounds, 'preemptions' | 'kills'>): Parts {
+  const first = driver.play(scheduleOf(root, bounds));
+  return { first, parts: departing(driver, root, first, bounds.preemptions) };
 }
 
 function hasFailed(run: PlayedRun, bounds: ExploreBounds): boolean {

@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SceneDriver } from '../../../src/sim/interleaver/driver.ts';
 import { exploreAll, exploreSeeded } from '../../../src/sim/interleaver/explore.ts';
 import { SimRandom } from '../../../src/sim/random.ts';
 import { Trace } from '../../../src/sim/trace.ts';
 import type { BusSceneName } from './support/busScenes.ts';
+import { ExhaustiveStore, exploreSet } from './support/exhaustive.ts';
 
 /** More of the same, for a run by hand: preemptions of the exhaustive sets, and how many times as many seeded runs. */
 const long = process.env.INTERLEAVE_LONG !== undefined;
@@ -62,5 +66,49 @@ describe('the router killed at each point, its successor at once at work, with a
     }
     console.info(`${name}: ${kills} kills, ${runs} interleavings`);
     expect(kills).toBeGreaterThan(10);
+  });
+});
+
+describe('a set that is played in parts, as npm run interleave does', () => {
+  const set = { scene: 'fenceBroadcast', preemptions: 2 };
+  const whole = { index: 1, of: 1 };
+
+  it('goes on where it was ended, and counts what was played before', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'hotfire-interleave-'));
+    try {
+      const path = join(directory, 'state.json');
+      const all = await exploreSet(set, new ExhaustiveStore(undefined), whole, () => false);
+      expect(all).toMatchObject({ partsDone: all.parts, failed: undefined });
+      let looks = 0;
+      const begun = await exploreSet(set, new ExhaustiveStore(path), whole, () => {
+        looks += 1;
+        return looks > 3;
+      });
+      expect(begun.partsDone).toBe(3);
+      const ended = await exploreSet(set, new ExhaustiveStore(path), whole, () => false);
+      expect(ended).toEqual(all);
+      expect(await exploreSet(set, new ExhaustiveStore(path), whole, () => true)).toEqual(all);
+      // What was kept of other sources counts for nothing.
+      writeFileSync(path, JSON.stringify({ sources: 'other', sets: {} }));
+      expect((await exploreSet(set, new ExhaustiveStore(path), whole, () => true)).partsDone).toBe(0);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  it('is the same in shards', async () => {
+    const all = await exploreSet(set, new ExhaustiveStore(undefined), whole, () => false);
+    const shards = [];
+    for (const index of [1, 2, 3]) {
+      shards.push(await exploreSet(set, new ExhaustiveStore(undefined), { index, of: 3 }, () => false));
+    }
+    expect(shards.reduce((sum, it) => sum + it.runs, 0)).toBe(all.runs);
+  });
+
+  it('ends with the schedule that shows a bug', async () => {
+    const planted = { scene: 'evict head-by-store', preemptions: 3 };
+    const { failed } = await exploreSet(planted, new ExhaustiveStore(undefined), whole, () => false);
+    expect(failed?.violations.length).toBeGreaterThan(0);
+    expect(failed?.schedule.departures.length).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SceneDriver } from '../../../src/sim/interleaver/driver.ts';
-import { exploreAll, exploreSeeded } from '../../../src/sim/interleaver/explore.ts';
+import { exploreAll, exploreSeeded, partsOf } from '../../../src/sim/interleaver/explore.ts';
 import { SimRandom } from '../../../src/sim/random.ts';
 import { Trace } from '../../../src/sim/trace.ts';
 
@@ -47,6 +47,23 @@ describe('the interleaver', () => {
     expect(one).toMatchObject({ complete: true, failed: undefined });
     const more = exploreAll(it, { preemptions: 3, runsMax: 1000 });
     expect(more.failed?.violations).toEqual(['a, b, a, b']);
+  });
+
+  it('plays the same in parts: with the first run they are the whole set, each schedule once', async () => {
+    const it = await open('letters');
+    const played: string[] = [];
+    const play = it.play.bind(it);
+    it.play = (schedule) => {
+      played.push(JSON.stringify(schedule.departures));
+      return { ...play(schedule), violations: [] };
+    };
+    const whole = exploreAll(it, { preemptions: 3, runsMax: 10_000 });
+    const all = played.splice(0).sort();
+    const { parts } = partsOf(it, { preemptions: 3 });
+    for (const under of parts) expect(exploreAll(it, { preemptions: 3, runsMax: 10_000, under }).complete).toBe(true);
+    expect(played.sort()).toEqual(all);
+    expect(new Set(all).size).toBe(whole.runs);
+    expect(parts.length).toBeGreaterThan(2);
   });
 
   it('finds it by random priorities too, the same for the same seed', async () => {
