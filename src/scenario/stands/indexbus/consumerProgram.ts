@@ -1,9 +1,11 @@
 import { openBus } from '../../../engines/indexbus/bus.ts';
 import type { Consumer } from '../../../engines/indexbus/busConsumer.ts';
+import { distance } from '../../../engines/indexbus/cursor.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import type { ProgramContext } from './participant.ts';
+import { sentAtUs } from './payload.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness } from './witness/participantWitness.ts';
 
@@ -27,6 +29,7 @@ export async function consume(
   orders: () => ConsumerOrders,
   attached: () => void,
   waits: (book: BusBook, lane: number) => { received(): void },
+  took: (ms: number) => void,
 ): Promise<void> {
   const { segments, subscription, batch } = orders();
   const bus = await openBus({ host, segments });
@@ -56,6 +59,10 @@ export async function consume(
         continue;
       }
       tell(lines, into);
+      for (let index = 0; index < count; index += 1) {
+        const sentAt = sentAtUs(into, index);
+        if (sentAt !== undefined) took(distance(Math.floor(host.clock.now() * 1_000) | 0, sentAt) / 1_000);
+      }
       // Its work: as much slower as its processor is.
       const { serviceMs, perBatchMs } = orders();
       await host.clock.sleep((count * serviceMs + perBatchMs) * participant.machine.slowFactor);

@@ -23,12 +23,18 @@ const node = z.string().default('indexbus-1').describe('node on whose machine it
 
 const numaNode = z.int().min(0).max(7).default(0).describe('NUMA node on which the scheduler runs it');
 
+const burst = z
+  .strictObject({ every: durationMs, messages: z.int().min(1).max(100_000) })
+  .optional()
+  .describe('beside the rate, so many messages at once, again and again');
+
 const producer = z
   .strictObject({
     node,
     'numa node': numaNode,
     segments,
     rate: ratePerSecond.optional().describe("messages a second; default the load's"),
+    burst,
     topics: z.array(z.string()).min(1).optional().describe("topics in turn; default the load's"),
     bytes: z.int().min(8).max(65_520).optional().describe("bytes of a payload; default the load's"),
   })
@@ -52,10 +58,7 @@ export const indexBusLoadSchema = z
     consumers: z.record(name, consumer).default({}).describe('consumers by name: { c1: { subscription: fan } }'),
     rate: ratePerSecond.default(100).describe('messages a second of each producer'),
     every: durationMs.default(10).describe('time between two turns of a producer'),
-    burst: z
-      .strictObject({ every: durationMs, messages: z.int().min(1).max(100_000) })
-      .optional()
-      .describe('beside the rate, so many messages at once, again and again'),
+    burst,
     topics: z.array(z.string()).min(1).default(['t']).describe('topics that producers publish to, in turn'),
     bytes: z.int().min(8).max(65_520).default(24).describe('bytes of a payload'),
     keys: z.int().min(1).max(100_000).default(16).describe('number of keys'),

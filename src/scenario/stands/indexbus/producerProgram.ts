@@ -4,6 +4,7 @@ import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { topicsPerSegment } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import type { ProgramContext } from './participant.ts';
+import { sentAtWord } from './payload.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness } from './witness/participantWitness.ts';
 
@@ -105,6 +106,7 @@ export async function produce(
     words[0] = line.producer;
     words[1] = line.published;
     for (let word = 2; word < count; word += 1) words[word] = Math.imul(seed + word, 0x85eb_ca6b);
+    if (count > sentAtWord) words[sentAtWord] = Math.floor(host.clock.now() * 1_000) | 0;
     line.message = {
       topic: topic & (topicsPerSegment - 1),
       key,

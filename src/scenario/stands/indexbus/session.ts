@@ -219,7 +219,7 @@ export function openSession(context: StandContext): StandSession {
       },
       edit: (node, keys) => documents.set(node, merge(documents.get(node) ?? {}, keys)),
     }),
-    extraMetrics: () => [],
+    extraMetrics: (node) => load?.metricsOn(node) ?? [],
     async converged() {
       for (const node of context.nodes) {
         if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;

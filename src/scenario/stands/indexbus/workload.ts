@@ -3,8 +3,9 @@ import type { Producer } from '../../../engines/indexbus/busProducer.ts';
 import type { LoadControl } from '../../../faults/load.ts';
 import type { Machine } from '../../../sim/machine.ts';
 import type { World } from '../../../sim/world.ts';
-import type { Workload } from '../stand.ts';
+import type { Sample, Workload } from '../stand.ts';
 import { consume } from './consumerProgram.ts';
+import { Latencies } from './latencies.ts';
 import type { ConsumerLoad, IndexBusLoad, ProducerLoad } from './loadSchema.ts';
 import { Participant } from './participant.ts';
 import { produce } from './producerProgram.ts';
@@ -31,6 +32,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
   readonly participants = new Map<string, Participant>();
   /** Producers that have a seat. */
   readonly attached = new Map<string, Producer>();
+  readonly #latencies = new Latencies();
   #load: IndexBusLoad;
   readonly #factors = new Set<{ readonly factor: number }>();
   #isStopped = false;
@@ -60,6 +62,12 @@ export class IndexBusWorkload implements Workload, LoadControl {
   /** Nothing is published any more; consumers go on. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+  }
+
+  /** What the consumers on the machine of a node measure. */
+  metricsOn(node: string): readonly Sample[] {
+    const own = Object.entries(this.#load.consumers).filter(([, consumer]) => consumer.node === node);
+    return this.#latencies.take(own.map(([name]) => name));
   }
 
   /** NUMA node on which a participant runs. */
@@ -116,6 +124,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
               () => this.#consumerOrders(name),
               attached,
               (book, lane) => waits.begin(book, lane, participant),
+              (ms) => this.#latencies.add(name, ms),
             ),
     });
     this.participants.set(name, participant);
@@ -131,7 +140,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
       topics: own?.topics ?? load.topics,
       rate: (own?.rate ?? load.rate) * this.#factor(),
       everyMs: load.every,
-      burst: load.burst,
+      burst: own?.burst ?? load.burst,
       bytes: own?.bytes ?? load.bytes,
       keys: load.keys,
       hotKey: load['hot key'] / 100,

@@ -212,6 +212,11 @@ export class BusBook {
     else this.put({ event: 'lane-over', lane: holder.number, proven });
   }
 
+  /** Whether an incarnation still has its seat: its process lives, and has not given it back. */
+  isHeld(kind: Kind, number: number): boolean {
+    return this.#known.get(`${kind} ${number}`)?.over === false;
+  }
+
   /** The seat that a process has under this name; undefined if it has none. */
   holderNamed(kind: Kind, pid: number, name: string): number | undefined {
     this.lookForHolders();

@@ -4,6 +4,7 @@ import { Point } from '../../../../engines/indexbus/points.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
 import type { BusBook } from './busBook.ts';
 import type { Entry, Reader } from './reader.ts';
+import { Visits } from './visits.ts';
 
 interface Move {
   readonly from: number;
@@ -30,6 +31,7 @@ export class RouterWitness {
   readonly #reader: Reader;
   readonly #router: number;
   readonly #batch: () => number;
+  readonly #visits: Visits;
   #last = 0;
   #commits = 0;
 
@@ -39,6 +41,7 @@ export class RouterWitness {
     this.#reader = book.reader;
     this.#router = router;
     this.#batch = batch;
+    this.#visits = new Visits(book, batch);
   }
 
   /** To be called at each step, before anybody else may run: what stood before the last step is done. */
@@ -71,6 +74,7 @@ export class RouterWitness {
       values.set(words[at] ?? 0, words[at + 1] ?? 0);
     }
     this.#put({ event: 'router-wrote', router: this.#router });
+    this.#visits.sealed(values);
     const heads = this.#moves(values, LaneCursor.head);
     const tails = this.#moves(values, LaneCursor.tail);
     this.#leaving(heads, tails);

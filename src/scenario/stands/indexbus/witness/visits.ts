@@ -1,0 +1,79 @@
+import { cursorWords, LaneCursor, LaneMode, ProducerCursor, Seat } from '../../../../engines/indexbus/layout.ts';
+import { SeatState } from '../../../../engines/indexbus/seat.ts';
+import type { BusBook } from './busBook.ts';
+import type { Reader } from './reader.ts';
+
+/**
+ * Measures how many messages a router takes from other sources before it takes one from a source that has some. Sources that wait for something
+ * else are not measured as long as they do: for a consumer, for their own rate, for anybody who wants what they have.
+ */
+export class Visits {
+  readonly #book: BusBook;
+  readonly #reader: Reader;
+  readonly #batch: () => number;
+  /** Messages taken from others since a source had one to be taken; by producer. */
+  readonly #passed = new Map<number, number>();
+
+  /** @param batch messages of a poll, at most */
+  constructor(book: BusBook, batch: () => number) {
+    this.#book = book;
+    this.#reader = book.reader;
+    this.#batch = batch;
+  }
+
+  /** To be called when a commit is sealed and none of it applied, with the words that it will store. */
+  sealed(values: ReadonlyMap<number, number>): void {
+    const { layout } = this.#reader;
+    const { producers } = layout.sizes;
+    const heads = Array.from({ length: producers }, (_, seat) => {
+      const from = this.#reader.producerCursor(seat, ProducerCursor.sourceHead);
+      const to = values.get(layout.producerCursors + seat * cursorWords + ProducerCursor.sourceHead) ?? from;
+      return { from, taken: (to - from) | 0 };
+    });
+    const total = heads.reduce((sum, { taken }) => sum + taken, 0);
+    if (total === 0) return;
+    for (const [seat, { from, taken }] of heads.entries()) {
+      const producer = this.#reader.producer(seat);
+      const passed = this.#passed.get(producer) ?? 0;
+      if (taken > 0) {
+        this.#passed.delete(producer);
+        if (passed === 0) continue;
+        const bound = producers * this.#batch();
+        this.#book.put({ event: 'waited', what: 'visit', who: producer, took: passed, bound });
+      } else if (this.#isDue(seat, from, values)) this.#passed.set(producer, passed + total);
+      else this.#passed.delete(producer);
+    }
+  }
+
+  /** Whether a source has a message, and nothing but the router's order keeps it there. */
+  #isDue(seat: number, from: number, values: ReadonlyMap<number, number>): boolean {
+    const reader = this.#reader;
+    if (reader.producerState(seat) !== SeatState.live || !this.#book.isHeld('producer', reader.producer(seat)))
+      return false;
+    if (((reader.producerCursor(seat, ProducerCursor.sourceTail) - from) | 0) <= 0) return false;
+    if (reader.producerSeat(seat, Seat.capacityOrRate) !== 0) return false;
+    const { topic } = reader.source(seat, from);
+    let isWanted = false;
+    for (let lane = 0; lane < reader.layout.sizes.lanes; lane += 1) {
+      const state = reader.laneState(lane);
+      if (state !== SeatState.live && state !== SeatState.leaving) continue;
+      if (this.#book.wantedBy(reader.laneSeat(lane, Seat.subscription), topic) === undefined) continue;
+      isWanted = true;
+      if (this.#isFull(lane, values)) return false;
+    }
+    return isWanted;
+  }
+
+  /** Whether a lane lets sources wait: it blocks and is full, or its ring has no place for the moment. */
+  #isFull(lane: number, values: ReadonlyMap<number, number>): boolean {
+    const reader = this.#reader;
+    const cursors = reader.layout.laneCursors + lane * cursorWords;
+    const tail = values.get(cursors + LaneCursor.tail) ?? reader.laneCursor(lane, LaneCursor.tail);
+    if (((tail - reader.laneCursor(lane, LaneCursor.reclaimed)) | 0) >= reader.layout.sizes.laneRing) return true;
+    if ((reader.laneSeat(lane, Seat.mode) & LaneMode.blocking) === 0) return false;
+    const isView = reader.laneSeat(lane, Seat.access) === 1;
+    const depth = (tail - (isView ? reader.laneCursor(lane, LaneCursor.done) : reader.head(lane))) | 0;
+    const capacity = reader.laneSeat(lane, Seat.capacityOrRate);
+    return depth >= Math.min(capacity, reader.laneSeat(lane, Seat.creditLimit) || capacity);
+  }
+}
