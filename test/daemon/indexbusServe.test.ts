@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openBus } from '../../src/daemon/bus.ts';
+import { MessageBatch } from '../../src/engines/indexbus/messageBatch.ts';
 import { loadNative } from '../../src/real/native.ts';
 import { HOTFIRE } from './daemonProcess.ts';
 
@@ -22,14 +24,15 @@ interface Started {
   readonly exited: Promise<{ readonly code: number | null; readonly text: string }>;
 }
 
-function serve(routerId: string, ...words: string[]): Started {
+function serve(routerId: string, segment: string, ...words: string[]): Started {
   const config = join(directory, `${routerId}.json`);
   writeFileSync(
     config,
     JSON.stringify({
       router_id: routerId,
       admin: { listen: '127.0.0.1:0' },
-      segment: { name: 'served', backing: 'tmpfs', directory },
+      segment: { name: segment, backing: 'tmpfs', directory },
+      subscriptions: [{ name: 'all', topics: ['t'], lane: 'blocking', detach_after_ms: 'none' }],
       slots_per_producer: 1024,
       lock_memory: false,
     }),
@@ -69,17 +72,68 @@ describe.skipIf(!hasAddon)('hotfire serve indexbus', () => {
   it('should refuse a second router, and hand over to a standby when the first is killed', {
     timeout: 60_000,
   }, async () => {
-    const first = serve('first');
+    const first = serve('first', 'served');
     expect(await first.logged('routing')).toMatchObject({ origin: 'made', generation: 1, thread: 'dedicated' });
-    const second = await serve('second').exited;
+    const second = await serve('second', 'served').exited;
     expect(second.code).toBe(75);
     expect(second.text).toContain('IB_ROUTER_HELD');
     expect(second.text).toContain(`pid ${first.child.pid}, since 20`);
-    const standby = serve('third', '--standby');
+    const standby = serve('third', 'served', '--standby');
     expect(await standby.logged('standby')).toMatchObject({ router_id: 'first', pid: first.child.pid });
     await standby.logged('serving');
     first.child.kill('SIGKILL');
     expect(await standby.logged('routing')).toMatchObject({ origin: 'found', generation: 1 });
+    standby.child.kill('SIGTERM');
+    expect((await standby.exited).code).toBe(0);
+  });
+
+  it('should go on with the roll of a router that was killed: what the old generation has comes first', {
+    timeout: 60_000,
+  }, async () => {
+    const first = serve('rolling', 'rolled');
+    const { url } = await first.logged('serving');
+    const standby = serve('rolling-too', 'rolled', '--standby');
+    await standby.logged('standby');
+    const bus = await openBus({ segment: 'rolled', directory });
+    const consumer = await bus.consumer({ subscription: 'all' });
+    const producer = await bus.producer();
+    const topic = await bus.topic('t');
+    const publish = async (from: number, to: number): Promise<void> => {
+      for (let number = from; number < to; number += 1) {
+        while (!producer.publishWords(topic, Int32Array.of(number), 0, 1)) await producer.ready(1000);
+      }
+      producer.flush();
+    };
+    const seen: number[] = [];
+    const batch = new MessageBatch(256, 16_384);
+    const read = async (until: number): Promise<void> => {
+      while (seen.length < until && (await consumer.ready(20_000))) {
+        consumer.receive(batch);
+        for (let at = 0; at < batch.length; at += 1) seen.push(batch.words[batch.wordOffset(at)] ?? -1);
+      }
+      consumer.ack();
+    };
+    await publish(0, 500);
+    const rolling = await fetch(`${url}/v1/segments/rolled/roll`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"slots_per_producer":2048}',
+    });
+    expect(rolling.status, await rolling.text()).toBe(202);
+    // Nobody reads, so the old generation is full of what its consumer has not taken.
+    first.child.kill('SIGKILL');
+    expect(await standby.logged('roll goes on')).toMatchObject({ generation: 2 });
+    const publishing = publish(500, 1500);
+    await read(1500);
+    await publishing;
+    expect(seen).toEqual(Array.from({ length: 1500 }, (_, number) => number));
+    expect(await standby.logged('rolled')).toMatchObject({ generation: 2 });
+    // Neither its name nor its memory; a lock file stays where a name has been.
+    const former = /^rolled\.former\.(?!lock$)/;
+    await expect.poll(() => readdirSync(directory).filter((name) => former.test(name))).toEqual([]);
+    await producer.close();
+    await consumer.close();
+    await bus.close();
     standby.child.kill('SIGTERM');
     expect((await standby.exited).code).toBe(0);
   });
