@@ -11,6 +11,8 @@ import { createRouteClient } from '../../wire/routeClient.ts';
 import { OperatorError, type ShellVerb } from '../stand.ts';
 import { httpPort } from './configuration.ts';
 
+/** Options with a value. */
+const known: readonly string[] = ['url', 'segment', 'environment', 'region'];
 /** As long as the command line waits for one answer, in milliseconds. */
 const requestTimeoutMs = 10_000;
 
@@ -53,6 +55,7 @@ function split(given: readonly string[]) {
       words.push(word);
       continue;
     }
+    if (!known.includes(word.slice(2))) throw usage(`expected one of --${known.join(', --')}, got ${word}`);
     at += 1;
     const value = given[at];
     if (value === undefined) throw usage(`${word}: expected a value`);
