@@ -3,19 +3,22 @@ import { SeatState } from '../../../../engines/indexbus/seat.ts';
 import type { BusBook } from './busBook.ts';
 import type { Reader } from './reader.ts';
 
+/** What it needs of a book. */
+export type VisitBook = Pick<BusBook, 'reader' | 'isHeld' | 'wantedBy' | 'put'>;
+
 /**
  * Measures how many messages a router takes from other sources before it takes one from a source that has some. Sources that wait for something
  * else are not measured as long as they do: for a consumer, for their own rate, for anybody who wants what they have.
  */
 export class Visits {
-  readonly #book: BusBook;
+  readonly #book: VisitBook;
   readonly #reader: Reader;
   readonly #batch: () => number;
   /** Messages taken from others since a source had one to be taken; by producer. */
   readonly #passed = new Map<number, number>();
 
   /** @param batch messages of a poll, at most */
-  constructor(book: BusBook, batch: () => number) {
+  constructor(book: VisitBook, batch: () => number) {
     this.#book = book;
     this.#reader = book.reader;
     this.#batch = batch;
