@@ -18,11 +18,12 @@ function manifestsOf(file: string): Manifest[] {
   });
 }
 
+const campaigns = ['deploy/kubernetes/campaign.yaml', 'deploy/kubernetes/chaos-shards.yaml'];
 const files = globSync('deploy/kubernetes/*.yaml', { cwd: root }).sort();
 
 describe('the manifests', () => {
-  it('should be the two that the documentation names', () => {
-    expect(files).toEqual(['deploy/kubernetes/campaign.yaml', 'deploy/kubernetes/chaos-shards.yaml']);
+  it('should be those that the documentation names', () => {
+    expect(files).toEqual([...campaigns, 'deploy/kubernetes/indexbus.yaml']);
   });
 
   it.each(files)('%s should refer to what it has, and to the image of this version', (file) => {
@@ -30,11 +31,13 @@ describe('the manifests', () => {
     const claims = manifests
       .filter(({ kind }) => kind === 'PersistentVolumeClaim')
       .map(({ metadata }) => metadata.name);
+    const configs = manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
     for (const manifest of manifests) {
-      if (!('template' in manifest.spec)) continue;
+      if (!('spec' in manifest) || !('template' in manifest.spec)) continue;
       const { template } = manifest.spec;
       const volumes = (template.spec.volumes ?? []).map((volume) => {
-        expect(claims).toContain(volume.persistentVolumeClaim.claimName);
+        if ('persistentVolumeClaim' in volume) expect(claims).toContain(volume.persistentVolumeClaim.claimName);
+        if ('configMap' in volume) expect(configs).toContain(volume.configMap.name);
         return volume.name;
       });
       if ('volumeClaimTemplates' in manifest.spec)
@@ -81,11 +84,11 @@ describe('the manifests', () => {
     expect(manifests.some(({ kind, metadata }) => kind === 'Service' && metadata.name === 'hotfire-redis')).toBe(true);
   });
 
-  it.each(files)(
+  it.each(campaigns)(
     '%s should end with what another try would not change: a finding, or a defect of the stand',
     (file) => {
-      const rules = manifestsOf(file).flatMap(({ spec }) =>
-        'podFailurePolicy' in spec ? (spec.podFailurePolicy?.rules ?? []) : [],
+      const rules = manifestsOf(file).flatMap((manifest) =>
+        manifest.kind === 'Job' ? (manifest.spec.podFailurePolicy?.rules ?? []) : [],
       );
       const codes = rules.flatMap((rule) => ('onExitCodes' in rule ? [rule.onExitCodes?.values] : []));
       const { usage, software, configuration } = ExitCode;
@@ -101,7 +104,8 @@ describe('the manifests', () => {
 it('should build the image from what there is, with the bin of the package', () => {
   const text = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8');
   const copied = [...text.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, names = '']) => names.split(' '));
-  expect(copied).toEqual(['package.json', 'package-lock.json', 'tsconfig.json', 'build', 'src', 'alerts', 'scenarios']);
+  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'build', 'native', 'src'];
+  expect(copied).toEqual([...sources, 'alerts', 'scenarios']);
   for (const name of copied) expect(existsSync(join(root, name)), name).toBe(true);
   const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(text).toContain(`ln -s ${join('/hotfire', bin.hotfire)} /usr/local/bin/hotfire`);

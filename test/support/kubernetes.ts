@@ -5,9 +5,20 @@ import { z } from 'zod';
 const labels = z.record(z.string(), z.string());
 const metadata = z.strictObject({ name: z.string().regex(/^[a-z0-9-]+$/), labels: labels.optional() });
 const quantity = z.string().regex(/^\d+(m|Mi|Gi)?$/);
-const resources = z.strictObject({
-  requests: z.strictObject({ cpu: quantity, memory: quantity }),
-  limits: z.strictObject({ memory: quantity }),
+const hugePages = { 'hugepages-2Mi': quantity.optional() };
+const resources = z
+  .strictObject({
+    requests: z.strictObject({ cpu: quantity, memory: quantity, ...hugePages }),
+    limits: z.strictObject({ memory: quantity, ...hugePages }),
+  })
+  .refine(
+    ({ requests, limits }) => requests['hugepages-2Mi'] === limits['hugepages-2Mi'],
+    'huge pages cannot be overcommitted: requests and limits are equal',
+  );
+const probe = z.strictObject({
+  httpGet: z.strictObject({ path: z.string().startsWith('/'), port: z.number(), scheme: z.enum(['HTTP', 'HTTPS']) }),
+  periodSeconds: z.number(),
+  failureThreshold: z.number().optional(),
 });
 const environment = z.union([
   z.strictObject({ name: z.string(), value: z.string() }),
@@ -24,8 +35,24 @@ const container = z.strictObject({
   env: z.array(environment).optional(),
   ports: z.array(z.strictObject({ containerPort: z.number() })).optional(),
   resources,
-  volumeMounts: z.array(z.strictObject({ name: z.string(), mountPath: z.string() })).optional(),
+  readinessProbe: probe.optional(),
+  livenessProbe: probe.optional(),
+  securityContext: z.strictObject({ runAsUser: z.number() }).optional(),
+  volumeMounts: z
+    .array(
+      z.strictObject({ name: z.string(), mountPath: z.string().startsWith('/'), readOnly: z.boolean().optional() }),
+    )
+    .optional(),
 });
+const volume = z.union([
+  z.strictObject({ name: z.string(), persistentVolumeClaim: z.strictObject({ claimName: z.string() }) }),
+  z.strictObject({ name: z.string(), configMap: z.strictObject({ name: z.string() }) }),
+  z.strictObject({ name: z.string(), secret: z.strictObject({ secretName: z.string() }) }),
+  z.strictObject({
+    name: z.string(),
+    hostPath: z.strictObject({ path: z.string().startsWith('/'), type: z.literal('DirectoryOrCreate') }),
+  }),
+]);
 const podOf = <R extends z.ZodType>(restartPolicy: R) =>
   z.strictObject({
     metadata: z.strictObject({ labels }).optional(),
@@ -33,10 +60,9 @@ const podOf = <R extends z.ZodType>(restartPolicy: R) =>
       restartPolicy,
       terminationGracePeriodSeconds: z.number().optional(),
       securityContext: z.strictObject({ fsGroup: z.number() }).optional(),
+      initContainers: z.array(container).optional(),
       containers: z.array(container).min(1),
-      volumes: z
-        .array(z.strictObject({ name: z.string(), persistentVolumeClaim: z.strictObject({ claimName: z.string() }) }))
-        .optional(),
+      volumes: z.array(volume).optional(),
     }),
   });
 const claim = z.strictObject({
@@ -68,6 +94,12 @@ export const manifestSchema = z.discriminatedUnion('kind', [
       ports: z.array(z.strictObject({ port: z.number() })),
     }),
   }),
+  z.strictObject({
+    apiVersion: z.literal('v1'),
+    kind: z.literal('ConfigMap'),
+    metadata,
+    data: z.record(z.string(), z.string()),
+  }),
   z.strictObject({ apiVersion: z.literal('v1'), kind: z.literal('PersistentVolumeClaim'), metadata, spec: claim }),
   z.strictObject({
     apiVersion: z.literal('batch/v1'),
@@ -97,6 +129,16 @@ export const manifestSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     apiVersion: z.literal('apps/v1'),
+    kind: z.literal('DaemonSet'),
+    metadata,
+    spec: z.strictObject({
+      selector,
+      updateStrategy: z.strictObject({ type: z.enum(['RollingUpdate', 'OnDelete']) }).optional(),
+      template: alwaysRestarted,
+    }),
+  }),
+  z.strictObject({
+    apiVersion: z.literal('apps/v1'),
     kind: z.literal('StatefulSet'),
     metadata,
     spec: z.strictObject({
@@ -114,5 +156,7 @@ export type Container = z.output<typeof container>;
 
 /** The containers that a manifest starts. */
 export function containersOf(manifest: Manifest): Container[] {
-  return 'template' in manifest.spec ? manifest.spec.template.spec.containers : [];
+  if (!('spec' in manifest) || !('template' in manifest.spec)) return [];
+  const { initContainers = [], containers } = manifest.spec.template.spec;
+  return [...initContainers, ...containers];
 }
