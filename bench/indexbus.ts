@@ -1,7 +1,7 @@
 /**
  * The bus beside its physical limit (the same rings in C) and beside what else moves messages between threads and processes of one
  * machine. Messages of 64 bytes, every word written and compared; rounds interleaved in rotated order; ratios are paired within a round.
- * Run: `node bench/indexbus.ts [--rounds N] [--messages N] [--only rate,peers,threads,trips,huge,heap] [--spins N]`.
+ * Run: `node bench/indexbus.ts [--rounds N] [--messages N] [--only rate,peers,threads,trips,huge,heap,crash,seats,scrape,stand] [--spins N]`.
  * `--spins` is how often a side looks before it sleeps: 0, as the router has it where threads have no core of their own.
  * Figures within a process and between processes stand in tables of their own.
  */
@@ -25,13 +25,16 @@ import {
   zeromqPeer,
 } from './indexbus/contestants.ts';
 import { heapGrowth } from './indexbus/heap.ts';
+import { crashCosts, joins, recovery } from './indexbus/operations.ts';
+import { scrapeCosts } from './indexbus/scrape.ts';
+import { standRate } from './indexbus/standRate.ts';
 import { loadNote, median, spread, verdict } from './measure.ts';
 
 const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '9' },
     messages: { type: 'string', default: '1000000' },
-    only: { type: 'string', default: 'rate,threads,peers,trips,huge,heap' },
+    only: { type: 'string', default: 'rate,threads,peers,trips,huge,heap,crash,seats,scrape,stand' },
     spins: { type: 'string', default: '0' },
   },
 });
@@ -267,6 +270,57 @@ async function benchHuge(): Promise<void> {
   }
 }
 
+async function benchCrash(): Promise<void> {
+  const pairs = await crashCosts(directory, 20 * rounds);
+  const ratios = pairs.map(([asItIs, without]) => asItIs / without);
+  console.log(`\nsteps and redo record, one thread, batch 256; ${pairs.length} pairs of rounds; ${loadNote()}`);
+  for (const [name, at] of [
+    ['the engine as it is', 0],
+    ['without both', 1],
+  ] as const) {
+    const all = pairs.map((pair) => pair[at]);
+    console.log(`  ${name.padEnd(42)} ns/message: ${spread(all, 1)}`);
+  }
+  console.log(`  ${'as it is / without'.padEnd(42)} ${spread(ratios, 3)}  ${verdict(median(ratios), '≤', 1.05)}`);
+}
+
+async function benchSeats(): Promise<void> {
+  const joined: number[] = [];
+  for (let round = -1; round < rounds; round += 1) {
+    const ms = await joins(directory);
+    if (round >= 0) joined.push(ms);
+  }
+  const recovered = await recovery(directory, rounds);
+  console.log(`\nseats; ${rounds} rounds; ${loadNote()}`);
+  console.log(
+    `  ${'64 seats joined, router in another process'.padEnd(62)} ms: ${spread(joined, 1)}  ${verdict(median(joined), '≤', 100)}`,
+  );
+  console.log(
+    `  ${'recovery, 16 full sources and 16 full lanes of 8192'.padEnd(62)} ms: ${spread(recovered, 1)}  ${verdict(median(recovered), '≤', 20)}`,
+  );
+}
+
+async function benchScrape(): Promise<void> {
+  const { scrapes, cpu, gaps } = await scrapeCosts(directory, 8 * rounds);
+  const more = gaps.map(([during, without]) => during - without);
+  console.log(`\nscrapes of a router that never sleeps; ${gaps.length} pairs of windows of 20 ms; ${loadNote()}`);
+  console.log(
+    `  ${'processor time of the main thread, ms a scrape'.padEnd(62)} ${cpu.toFixed(2)}  ${verdict(cpu, '≤', 2)}`,
+  );
+  console.log(`  ${'from request to last byte, ms'.padEnd(62)} ${spread(scrapes, 1)}`);
+  console.log(`  ${'longest time between two polls, a scrape, µs'.padEnd(62)} ${spread(gaps.map((it) => it[0]))}`);
+  console.log(`  ${'the same, no scrape, µs'.padEnd(62)} ${spread(gaps.map((it) => it[1]))}`);
+  console.log(`  ${'difference within a pair, µs'.padEnd(62)} ${spread(more)}  ${verdict(median(more), '≤', 50)}`);
+}
+
+async function benchStand(): Promise<void> {
+  const all = await standRate(Math.min(rounds, 5));
+  console.log(`\nthe stand with all checkers; ${loadNote()}`);
+  console.log(
+    `  ${'messages a second of processor time'.padEnd(62)} ${spread(all)}  ${verdict(median(all), '≥', 100_000)}`,
+  );
+}
+
 try {
   console.log(`Node ${process.version}; threads are not pinned; a sleep is a futex; memory in ${directory}`);
   if (only.includes('rate')) await benchRates();
@@ -274,6 +328,10 @@ try {
   if (only.includes('peers')) await benchPeers();
   if (only.includes('trips')) await benchTrips();
   if (only.includes('huge')) await benchHuge();
+  if (only.includes('crash')) await benchCrash();
+  if (only.includes('seats')) await benchSeats();
+  if (only.includes('scrape')) await benchScrape();
+  if (only.includes('stand')) await benchStand();
   if (only.includes('heap')) {
     const { grown, kept } = await heapGrowth(10_000_000, directory);
     const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
