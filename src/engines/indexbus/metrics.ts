@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { DaemonServices } from '../engine.ts';
 import type { BusNode, Serving } from './busNode.ts';
 import { type RunbookCounter, runbookCounters } from './counters.ts';
 import { bottleneckOf, sides } from './http/bottleneck.ts';
@@ -22,6 +23,7 @@ const common = ['region', 'router_id', 'segment'] as const;
  */
 export function registerMetrics(node: BusNode): void {
   const { registry } = node.host.telemetry;
+  const services = askedOnce(node);
   const own: Labels = { region: node.config.region, router_id: node.routerId, segment: node.config.segment.name };
   const serving = (read: (serving: Serving) => readonly Reading[]) => (): readonly Reading[] =>
     node.serving === undefined ? [] : read(node.serving);
@@ -194,13 +196,13 @@ export function registerMetrics(node: BusNode): void {
     'seats',
     'Seats by state; stopped and doubtful ones count in their state as well.',
     ['kind', 'state'],
-    serving((it) => seatCounts(it, node.services).map(({ kind, state, count }) => [{ kind, state }, count])),
+    serving((it) => seatCounts(it, services).map(({ kind, state, count }) => [{ kind, state }, count])),
   );
   gauge(
     'seat_remote_node',
     'Seats whose process runs on another NUMA node than the segment.',
     ['kind', 'state'],
-    serving((it) => remoteSeats(node, it)),
+    serving((it) => remoteSeats(node, it, services)),
   );
   gauge(
     'bottleneck',
@@ -370,9 +372,32 @@ function perSubscription({ segment, counters }: Serving, field: 'requeued' | 're
   return readings;
 }
 
+/** How long what the kernel has told of a process stands, in milliseconds: a scrape, in which several metrics ask for it. */
+const usageStandsMs = 50;
+
+/** The daemon's services, of which the look at a process is taken once a scrape: it opens, reads and closes a file. */
+function askedOnce(node: BusNode): DaemonServices {
+  const { processUsage } = node.services;
+  if (processUsage === undefined) return node.services;
+  const known = new Map<number, ReturnType<typeof processUsage>>();
+  let askedAt = Number.NEGATIVE_INFINITY;
+  return {
+    ...node.services,
+    processUsage(pid) {
+      const now = node.host.clock.now();
+      if (now - askedAt > usageStandsMs) {
+        known.clear();
+        askedAt = now;
+      }
+      if (!known.has(pid)) known.set(pid, processUsage(pid));
+      return known.get(pid);
+    },
+  };
+}
+
 /** Seats whose process last ran on a processor of another node than the segment's memory; 0 where the machine does not tell. */
-function remoteSeats(node: BusNode, serving: Serving): readonly Reading[] {
-  const { nodeOfCpu, processUsage } = node.services;
+function remoteSeats(node: BusNode, serving: Serving, services: DaemonServices): readonly Reading[] {
+  const { nodeOfCpu, processUsage } = services;
   const { numa_node: asked } = node.config;
   const own = serving.segment.region.numaNode?.() ?? (typeof asked === 'number' ? asked : undefined);
   const counts = new Map<string, number>([
