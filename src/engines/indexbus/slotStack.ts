@@ -60,12 +60,18 @@ export class SlotStack {
       throw damaged(`up to ${this.#mask + 1 - this.#count} slots`, `${came} slots`);
     }
     const takeLast = this.#telemetry.buggify('slot-take-last');
+    const words = this.#words;
+    const stack = this.#stack;
+    const ring = this.#ring;
+    const mask = this.#mask;
+    const head = this.#head;
+    const count = this.#count;
     for (let index = 0; index < came; index += 1) {
       const from = takeLast ? came - 1 - index : index;
-      const slot = this.#words[this.#ring + ((this.#head + from) & this.#mask)] ?? 0;
+      const slot = words[ring + ((head + from) & mask)] ?? 0;
       // A slot that is none would let the next payload write over somebody else's words.
-      if (slot < 0 || slot > this.#mask) throw damaged(`a slot of 0 to ${this.#mask}`, String(slot));
-      this.#stack[this.#count + index] = slot;
+      if (slot >>> 0 > mask) throw damaged(`a slot of 0 to ${mask}`, String(slot));
+      stack[count + index] = slot;
     }
     this.#count += came;
     this.#head = tail;
