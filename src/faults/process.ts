@@ -136,13 +136,23 @@ const slow = defineFault({
   summary: 'Every turn of the event loop takes longer: a starved or throttled CPU.',
   schema: z.strictObject({
     factor: z.number().min(1).describe('how many times as long a turn takes; a turn takes about 2 µs'),
+    cause: z
+      .enum(['machine', 'process'])
+      .prefault('machine')
+      .describe('what is slow: the machine, whoever runs on it; or this process, until it ends'),
   }),
   describe: (p, targets) => `turns of ${targets.join(', ')} take ${p.factor} times as long`,
   apply: (context, p) =>
     healAll(
       machinesOf(context).map((machine) => {
         machine.slow(machine.slowFactor * p.factor);
-        return () => machine.slow(machine.slowFactor / p.factor);
+        let isOver = false;
+        const heal = (): void => {
+          if (!isOver) machine.slow(machine.slowFactor / p.factor);
+          isOver = true;
+        };
+        if (p.cause === 'process') machine.process?.onDeath(heal);
+        return heal;
       }),
     ),
 });

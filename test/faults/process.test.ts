@@ -205,6 +205,21 @@ test('a slow process takes so many times as long for each turn, and heals to wha
   expect(machine?.process?.turnMs).toBe(normal);
 });
 
+test('what makes a process slow ends with it, and what makes its machine slow does not', async () => {
+  for (const cause of ['process', 'machine'] as const) {
+    const { world } = ticking();
+    const machine = world.machines.get('a');
+    await world.run({ toMs: 1 });
+    const heal = applyFault(world, 'process.slow', { factor: 500, cause }, ['a']);
+    expect(machine?.slowFactor).toBe(500);
+    machine?.kill();
+    machine?.restart();
+    expect(machine?.slowFactor).toBe(cause === 'process' ? 1 : 500);
+    await heal?.();
+    expect(machine?.slowFactor).toBe(1);
+  }
+});
+
 test('a leak that crosses the limit is an out-of-memory kill, at the first check after it', async () => {
   const { world } = ticking();
   const machine = world.machines.get('a');
