@@ -7,6 +7,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { ExitCode } from '../../src/engines/engine.ts';
 import { indexbusConfigSchema, parseAddress } from '../../src/engines/indexbus/config.ts';
 import { segmentBytes } from '../../src/engines/indexbus/layout.ts';
+import { parsePromql } from '../../src/scenario/promql/parse.ts';
 import { hasPromtool } from '../scenario/promql/promtool.ts';
 import { parseCommandLine } from '../support/commandLine.ts';
 import { containersOf, manifestSchema } from '../support/kubernetes.ts';
@@ -173,5 +174,41 @@ describe('the scraping', () => {
   it('should find the routers of Kubernetes by the name of their service', () => {
     const found = prometheus().scrape_configs.flatMap((it) => it.dns_sd_configs ?? []);
     expect(found).toEqual([{ names: ['hotfire-indexbus.default.svc'], type: 'A', port: 9109 }]);
+  });
+});
+
+interface Dashboard {
+  readonly panels: readonly {
+    readonly id: number;
+    readonly type: string;
+    readonly title: string;
+    readonly targets?: readonly { readonly expr: string }[];
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  }[];
+}
+
+describe('the dashboard', () => {
+  // The shape is Grafana's; what is read of it is checked below.
+  const { panels } = JSON.parse(textOf('deploy/grafana/indexbus.json')) as Dashboard;
+  const exprs = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+
+  it('should have a row for each side of the checklist, after the first look', () => {
+    const rows = panels.filter(({ type }) => type === 'row').map(({ title }) => title.split(':')[0]);
+    expect(rows).toEqual(['First look', 'Upstream', 'Downstream', 'Internal']);
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const places = panels.map(({ gridPos: { x, y } }) => `${x},${y}`);
+    expect(new Set(places).size).toBe(places.length);
+  });
+
+  it('should ask for metrics that routers have, in expressions that are some', () => {
+    // Names stand in the code without the prefix, and without what is put after those of counters and histograms.
+    const code = textOf('src/engines/indexbus/metrics.ts');
+    expect(exprs.length).toBeGreaterThan(25);
+    for (const expr of exprs) {
+      parsePromql(expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$(region|router_id)/g, 'x'));
+      for (const [, name = ''] of expr.matchAll(/indexbus_([a-z_]+)/g)) {
+        expect(code).toContain(`'${name.replace(/_bucket$/, '')}'`);
+      }
+    }
   });
 });
