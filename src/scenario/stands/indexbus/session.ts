@@ -19,6 +19,7 @@ import {
 } from '../stand.ts';
 import { merge, routerDocument } from './configuration.ts';
 import type { IndexBusDevices } from './devices.ts';
+import { HeldSources } from './heldSources.ts';
 import type { IndexBusLoad } from './loadSchema.ts';
 import { machineServices } from './machineServices.ts';
 import { RouterThread } from './routerThread.ts';
@@ -48,6 +49,7 @@ export function openSession(context: StandContext): StandSession {
   const running = new Map<string, RunningIndexbus>();
   const machines = new Map<string, Machine>();
   const threads = new Map<string, RouterThread>();
+  const heldSources: HeldSources[] = [];
   const waits = new Waits(world, pollMs);
   let load: IndexBusWorkload | undefined;
   let evidence: readonly (readonly BusEvent[])[] | undefined;
@@ -70,8 +72,11 @@ export function openSession(context: StandContext): StandSession {
       locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
       deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
     });
+    const held = new HeldSources(world, book, pollMs);
+    heldSources.push(held);
     book.onEvent = (event) => {
       waits.saw(book, event);
+      held.saw(event);
       takeovers.saw(event);
     };
   };
@@ -100,6 +105,12 @@ export function openSession(context: StandContext): StandSession {
   function tellAgain(): void {
     world.scheduler.after(tellEveryMs, 'what the bus tells', undefined, tellAgain);
     for (const book of books.all) book.tell();
+    // One that is slow or stopped holds its sources up by itself.
+    const areUndisturbed = context.nodes.every((node) => stateOf(node) !== 'routing' || isUndisturbed(node));
+    for (const held of heldSources) {
+      if (areUndisturbed) held.look();
+      else held.disturb();
+    }
   }
 
   /** The longest sleep of a router. */

@@ -1,0 +1,113 @@
+import type { BusEvent } from '../../../checkers/indexbus/events.ts';
+import { cursorWords, LaneCursor, LaneMode, ProducerCursor, Seat } from '../../../engines/indexbus/layout.ts';
+import { SeatState } from '../../../engines/indexbus/seat.ts';
+import type { World } from '../../../sim/world.ts';
+import type { BusBook } from './witness/busBook.ts';
+
+/** What may come on top of the polls: the fence itself. */
+const slackMs = 10;
+
+interface Held {
+  /** Where the lane stood, and what its consumer may take, when it was first seen to hold a source. */
+  readonly head: number;
+  readonly limitMs: number;
+  readonly sinceMs: number;
+  isTold: boolean;
+}
+
+/**
+ * Measures how long a lane that blocks and does not move may hold the sources behind it. It looks now and then: what it measures is too short by
+ * at most the time between two looks, and never too long.
+ */
+export class HeldSources {
+  readonly #world: World;
+  readonly #book: BusBook;
+  readonly #pollMs: () => number;
+  /** By lane. */
+  readonly #held = new Map<number, Held>();
+  #isRouted = false;
+
+  constructor(world: World, book: BusBook, pollMs: () => number) {
+    this.#world = world;
+    this.#book = book;
+    this.#pollMs = pollMs;
+  }
+
+  /** Something else holds the router up. */
+  disturb(): void {
+    this.#held.clear();
+  }
+
+  /** To be called with each event of the book. */
+  saw(event: BusEvent): void {
+    if (event.event === 'router-began' || event.event === 'router-over') {
+      this.#isRouted = event.event === 'router-began';
+      this.disturb();
+    }
+    if (event.event !== 'lane-fenced') return;
+    const held = this.#held.get(event.lane);
+    if (held !== undefined) this.#tell(event.lane, held);
+    this.#held.delete(event.lane);
+  }
+
+  /** To be called again and again. */
+  look(): void {
+    if (!this.#isRouted) return;
+    const { reader } = this.#book;
+    const holders = this.#holders();
+    for (const lane of [...this.#held.keys()]) if (!holders.has(lane)) this.#held.delete(lane);
+    for (const [lane, seat] of holders) {
+      const head = reader.head(seat);
+      const limitMs = reader.laneSeat(seat, Seat.detachAfterMs);
+      const held = this.#held.get(lane);
+      if (held === undefined || held.head !== head || held.limitMs !== limitMs) {
+        this.#held.set(lane, { head, limitMs, sinceMs: this.#world.now, isTold: false });
+      } else if (this.#world.now - held.sinceMs > this.#bound(held) && !held.isTold) {
+        held.isTold = true;
+        this.#tell(lane, held);
+      }
+    }
+  }
+
+  #bound({ limitMs }: Held): number {
+    return limitMs + 2 * this.#pollMs() + slackMs;
+  }
+
+  #tell(lane: number, held: Held): void {
+    const took = this.#world.now - held.sinceMs;
+    this.#book.put({ event: 'waited', what: 'source-behind-stalled-lane', who: lane, took, bound: this.#bound(held) });
+  }
+
+  /** Lanes that alone keep the first message of a source where it is, with their seats. */
+  #holders(): ReadonlyMap<number, number> {
+    const { reader } = this.#book;
+    const { producers, lanes } = reader.layout.sizes;
+    const holders = new Map<number, number>();
+    for (let producer = 0; producer < producers; producer += 1) {
+      if (reader.producerState(producer) !== SeatState.live || reader.sourceDepth(producer) <= 0) continue;
+      const { topic } = reader.source(producer, reader.producerCursor(producer, ProducerCursor.sourceHead));
+      const full: number[] = [];
+      for (let lane = 0; lane < lanes; lane += 1) {
+        if (reader.laneState(lane) !== SeatState.live) continue;
+        const mode = this.#book.wantedBy(reader.laneSeat(lane, Seat.subscription), topic);
+        // Another lane of a group may take it.
+        if (mode === 'broadcast' && this.#isFull(lane)) full.push(lane);
+      }
+      const [only] = full;
+      if (only === undefined || full.length > 1 || reader.laneSeat(only, Seat.detachAfterMs) === 0) continue;
+      holders.set(reader.lane(only), only);
+    }
+    return holders;
+  }
+
+  #isFull(lane: number): boolean {
+    const { reader } = this.#book;
+    if ((reader.laneSeat(lane, Seat.mode) & LaneMode.blocking) === 0) return false;
+    const isView = reader.laneSeat(lane, Seat.access) === 1;
+    const cursors = reader.layout.laneCursors + lane * cursorWords;
+    const from = isView ? reader.word(cursors + LaneCursor.done) : reader.head(lane);
+    const depth = (reader.word(cursors + LaneCursor.tail) - from) | 0;
+    const capacity = reader.laneSeat(lane, Seat.capacityOrRate);
+    return depth >= Math.min(capacity, reader.laneSeat(lane, Seat.creditLimit) || capacity);
+  }
+}
