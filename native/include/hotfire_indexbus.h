@@ -143,6 +143,7 @@
 #define HFIB_LANE_REDELIVERY 44u
 #define HFIB_LANE_STOPPED_AT 45u
 #define HFIB_LANE_ENDING_ORDER 46u
+#define HFIB_LANE_BACKLOG 47u
 
 /* Words of the redo record. */
 #define HFIB_REDO_SEALED 0u

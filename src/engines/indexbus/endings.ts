@@ -1,10 +1,11 @@
+import { packBacklog, unpackBacklog } from './backlog.ts';
 import { type Commit, StagedLane, StagedSubscription } from './commit.ts';
 import { advanced, distance } from './cursor.ts';
 import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './descriptor.ts';
 import { GroupRefusal } from './group.ts';
 import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
-import { cursorWords, DetachReason, LaneCursor, Seat, seatWords } from './layout.ts';
+import { cursorWords, DetachReason, Header, LaneCursor, Seat, seatWords } from './layout.ts';
 import { Point } from './points.ts';
 import type { RouterParts } from './routerParts.ts';
 import { SeatState, stateOf } from './seat.ts';
@@ -90,7 +91,8 @@ export class Endings {
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
     if (state === 'claimed' || state === 'ready') {
-      return changeSeat(this.#parts.region, at, word, 'free', Point.freeSeat);
+      const to = this.#backlog(lane) === undefined ? 'free' : 'draining';
+      return changeSeat(this.#parts.region, at, word, to, Point.freeSeat);
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
     this.#words[at + Seat.reason] = reason;
@@ -102,7 +104,7 @@ export class Endings {
 
   /** The holder of a seat will not touch it any more. */
   #letGo(lane: number): void {
-    if (this.#words[this.#seat(lane) + Seat.reason] === DetachReason.dead && this.#dead[lane] === 0) {
+    if (this.#reason(lane) === DetachReason.dead && this.#dead[lane] === 0) {
       this.#dead[lane] = 1;
       this.#countKeys(lane, this.#redeliverFrom(lane), this.#redeliverTo(lane));
       const { telemetry } = this.#parts;
@@ -118,8 +120,19 @@ export class Endings {
   resume(lane: number): void {
     const state = stateOf(Atomics.load(this.#words, this.#seat(lane)));
     this.#held[lane] = state === 'fenced' ? 1 : 0;
-    this.#begin(lane, this.#words[this.#seat(lane) + Seat.reason] ?? 0);
-    if (state === 'draining') this.#letGo(lane);
+    this.#begin(lane, this.#reason(lane));
+    if (state === 'draining' || this.#backlog(lane) !== undefined) this.#letGo(lane);
+  }
+
+  #backlog(lane: number) {
+    return unpackBacklog(this.#words[this.#cursor(lane, LaneCursor.backlog)] ?? 0);
+  }
+
+  /** Why the lane ended; a joiner may have written over what its seat says. */
+  #reason(lane: number): number {
+    const backlog = this.#backlog(lane);
+    if (backlog === undefined) return this.#words[this.#seat(lane) + Seat.reason] ?? 0;
+    return backlog.dead ? DetachReason.dead : DetachReason.graceful;
   }
 
   /** Number of the lane's end among all; 0 if its head was not stopped yet. */
@@ -202,10 +215,92 @@ export class Endings {
       if (this.#dead[lane] === 1) given = this.#redeliver(lane, record);
       if (given === Given.all) given = this.#requeue(lane, record);
     }
+    if (given === Given.waits) this.#offer(lane, record);
     if (this.#lanes.view[lane] !== 1) this.#lanes.takeBack(lane, this.#lanes.head[lane] ?? 0);
     // What is still to be given stays, with the slots before it.
     else if (this.#held[lane] === 0 && given === Given.all) this.#lanes.release(lane, this.#next[lane] ?? 0);
     return given;
+  }
+
+  /** What waits for the next consumer of its group may be taken over with the seat: there may be no other. */
+  #offer(lane: number, record: number): void {
+    if (this.#held[lane] === 1 || this.#backlog(lane) !== undefined || !this.mayGoOn(lane)) return;
+    const [view, dead] = [this.#lanes.view[lane] === 1, this.#dead[lane] === 1];
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), packBacklog({ record, view, dead }));
+  }
+
+  /**
+   * Whether the lane could go on with what it has: nothing of its group lives that may have been given older messages of a key, and no lane that ended
+   * later has any to give.
+   */
+  mayGoOn(lane: number): boolean {
+    const record = this.#lanes.subscription[lane] ?? 0;
+    const { routing } = this.#parts;
+    if (routing.keys(record) === undefined) return true;
+    if (routing.group(record) !== undefined) return false;
+    const first = this.#underWay.find(
+      (it) => this.#lanes.subscription[it] === record && this.#next[it] !== this.#lanes.tail[it],
+    );
+    return first === undefined || first === lane;
+  }
+
+  /**
+   * Requeues what the lane has behind its own tail, for the consumer that takes it over; to be committed then. False where its ring has no room
+   * before a commit has taken slots back.
+   */
+  moveBacklog(lane: number): boolean {
+    const lanes = this.#lanes;
+    const commit = this.#commit;
+    const record = lanes.subscription[lane] ?? 0;
+    const tail = lanes.tail[lane] ?? 0;
+    const next = this.#next[lane] ?? 0;
+    const to = this.#redeliverTo(lane);
+    const from = this.#dead[lane] === 1 ? this.#redeliverFrom(lane) : to;
+    if (lanes.ringRoom(lane) < distance(to, from) + distance(tail, next)) {
+      if (lanes.view[lane] !== 1) lanes.takeBack(lane, lanes.head[lane] ?? 0);
+      return false;
+    }
+    for (let cursor = from; cursor !== to; cursor = advanced(cursor, 1)) {
+      this.#move(lane, cursor, redeliveredFlag);
+      commit.add(commit.lane(lane, StagedLane.redelivered), 1);
+      commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
+      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
+      this.#parts.observer?.takenBack(lane, cursor, lane, true);
+    }
+    for (let cursor = next; cursor !== tail; cursor = advanced(cursor, 1)) {
+      this.#move(lane, cursor, requeuedFlag);
+      commit.add(commit.lane(lane, StagedLane.requeuedIn), 1);
+      commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
+      commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
+      this.#parts.observer?.takenBack(lane, cursor, lane, false);
+    }
+    lanes.moveClaimed(lane, tail);
+    lanes.release(lane, tail);
+    this.#next[lane] = tail;
+    return true;
+  }
+
+  #move(lane: number, cursor: number, flag: number): void {
+    const at = this.#lanes.entry(lane, cursor);
+    const word = (index: number): number => this.#words[at + index] ?? 0;
+    this.#lanes.place(lane, word(0), word(1) | flag, word(2), word(3));
+  }
+
+  /** The lane lives again, with what was moved behind its former tail. */
+  takenOver(lane: number, tail: number): void {
+    const { routing, telemetry } = this.#parts;
+    this.#underWay = this.#underWay.filter((it) => it !== lane);
+    const keys = routing.keys(this.#lanes.subscription[lane] ?? 0);
+    for (let cursor = this.#next[lane] ?? 0; keys !== undefined && cursor !== tail; cursor = advanced(cursor, 1)) {
+      const hash = keyHashOf(this.#words[this.#lanes.entry(lane, cursor) + 2] ?? 0);
+      keys.giveBack(hash, -1);
+      keys.heir(hash, [lane]);
+      keys.placed(hash, tail);
+    }
+    this.#dead[lane] = 0;
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), 0);
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), 0);
+    telemetry.sometimes('draining seat taken over', true);
   }
 
   /** Nobody shall have it. */
@@ -305,11 +400,15 @@ export class Endings {
       if (changeSeat(region, at, word, 'draining', Point.fenceSeat)) this.#letGo(lane);
       return;
     }
-    if (state !== SeatState.draining || this.#held[lane] === 1) return;
+    const isClaimed = state === SeatState.claimed || state === SeatState.ready || state === SeatState.free;
+    if ((state !== SeatState.draining && !isClaimed) || this.#held[lane] === 1) return;
     const tail = this.#lanes.committedTail(lane);
     const reclaimed = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
     if (this.#next[lane] !== tail || reclaimed !== tail) return;
-    if (!changeSeat(region, at, word, 'free', Point.freeSeat)) return;
+    if (!isClaimed && !changeSeat(region, at, word, 'free', Point.freeSeat)) return;
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), 0);
+    // Whoever came to take over what is gone now has an ordinary seat, or may take over what came after it.
+    Atomics.add(this.#words, Header.seatsBell, 1);
     this.#lanes.setLife(lane, LaneLife.none);
     this.#lanes.stopped[lane] = 0;
     this.#dead[lane] = 0;

@@ -1,7 +1,8 @@
 import type { Host } from '../../host/host.ts';
+import { unpackBacklog } from './backlog.ts';
 import { ringSeatsBell } from './bells.ts';
 import { BusError } from './errors.ts';
-import { Access, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
+import { Access, LaneCursor, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
 import { isJudged, judge } from './liveness.ts';
 import { refusalOf } from './mailbox.ts';
 import { Point } from './points.ts';
@@ -62,14 +63,16 @@ export async function join(attachment: Attachment, request: JoinRequest): Promis
   }
 }
 
-/** Claims the first seat that is free; undefined where none is. */
+/** Claims the first seat that is free, else one whose lane waits for a consumer of this subscription; undefined where none is. */
 function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat | undefined {
   const { words, region } = segment;
   const places = seatPlaces(segment.layout, request.kind);
   const preferred = places.filter((place) => place.number === request.prefer);
-  for (const place of [...preferred, ...places]) {
+  const waiting = request.kind === 'consumer' ? places.filter((place) => waitsFor(segment, place, request)) : [];
+  for (const place of [...preferred, ...places, ...waiting]) {
     const word = Atomics.load(words, place.at);
-    if (stateOf(word) !== 'free') continue;
+    const state = stateOf(word);
+    if (state !== 'free' && !(state === 'draining' && waiting.includes(place))) continue;
     const release = locks.take(place.index);
     if (release === undefined) continue;
     region.step(Point.claimSeat);
@@ -80,6 +83,11 @@ function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat |
     release();
   }
   return undefined;
+}
+
+function waitsFor({ words }: Segment, place: SeatPlace, request: JoinRequest): boolean {
+  const backlog = unpackBacklog(Atomics.load(words, place.cursors + LaneCursor.backlog));
+  return backlog !== undefined && backlog.record === request.subscription;
 }
 
 function introduce({ segment, host }: Attachment, { place }: HeldSeat, request: JoinRequest): void {
@@ -124,13 +132,19 @@ async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: numb
       await region.waitAsync(wake, sequence, Math.min(left, sleepBoundMs));
       continue;
     }
-    if (Atomics.compareExchange(words, at, ready, changed(ready, 'free')) !== ready) continue;
+    if (Atomics.compareExchange(words, at, ready, changed(ready, givenUp(segment, seat.place))) !== ready) continue;
     seat.release();
+    ringSeatsBell(region);
     throw new BusError(
       'IB_NO_ROUTER',
       `no router answers in ${segment.name}: start one (hotfire serve indexbus), or look why it stands (hotfire indexbus triage)`,
     );
   }
+}
+
+/** State of a seat that its joiner gives up: what waits in its lane goes on waiting. */
+function givenUp({ words }: Segment, { kind, cursors }: SeatPlace): SeatStateName {
+  return kind === 'consumer' && Atomics.load(words, cursors + LaneCursor.backlog) !== 0 ? 'draining' : 'free';
 }
 
 /** What the router made of a seat that was ready. A seat that was fenced right after it went live is still this holder's to acknowledge. */

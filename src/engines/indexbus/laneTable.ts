@@ -1,7 +1,9 @@
 import type { Region } from '../../host/sharedMemory.ts';
+import { unpackBacklog } from './backlog.ts';
 import { frozen, isFrozen } from './cursor.ts';
 import { Access, cursorWords, LaneCursor, LaneMode, type Layout, Seat, seatWords } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
+import { SeatState } from './seat.ts';
 
 /** What a lane is to the router. */
 export const LaneLife = {
@@ -105,6 +107,12 @@ export class LaneTable {
     this.detachAfterMs[lane] = this.words[at + Seat.detachAfterMs] ?? 0;
     this.subscription[lane] = this.words[at + Seat.subscription] ?? 0;
     this.limits[lane] = creditLimit > 0 ? Math.min(capacity, creditLimit) : capacity;
+    const backlog = unpackBacklog(this.words[this.cursor(lane, LaneCursor.backlog)] ?? 0);
+    if (backlog === undefined || ((this.words[at] ?? 0) & 15) === SeatState.live) return;
+    // A joiner has written over what the seat said of the lane that it may take over.
+    this.subscription[lane] = backlog.record;
+    this.view[lane] = backlog.view ? 1 : 0;
+    this.blocking[lane] = 1;
   }
 
   /** Gives each lane its share of every pool: only those that copy and do not block have one. */

@@ -252,6 +252,23 @@ export class Lanes extends LaneTable {
     this.#counts.hold(lane, producer, entries);
   }
 
+  /** Places of the ring that no entry has that a successor would count. */
+  ringRoom(lane: number): number {
+    const reclaimed = this.words[this.cursor(lane, LaneCursor.reclaimed)] ?? 0;
+    return this.ringMask + 1 - distance(this.tail[lane] ?? 0, reclaimed);
+  }
+
+  /** A lane that was ending has a consumer again: its head is as it is, and no longer stopped. */
+  go(lane: number): void {
+    const word = this.cursor(lane, LaneCursor.head);
+    const head = Atomics.load(this.words, word);
+    this.stopped[lane] = 0;
+    this.#region.step(Point.thaw);
+    if (isFrozen(head, this.committedTail(lane))) Atomics.compareExchange(this.words, word, head, frozen(head));
+    this.#commit.adopt(this.#commit.lane(lane, StagedLane.head), this.claimed(lane));
+    this.reload(lane);
+  }
+
   /** Writes the entry behind the staged tail. */
   place(lane: number, word0: number, word1: number, word2: number, word3: number): void {
     const words = this.words;

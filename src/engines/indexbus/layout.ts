@@ -150,6 +150,8 @@ export const LaneCursor = {
   stoppedAt: 45,
   /** Of a lane that ends: grows with each end, so that a successor goes on in the same order. 0 before its head is stopped. */
   endingOrder: 46,
+  /** Of a lane that ended, of which the rest waits for the next consumer of its group: see `backlog.ts`. Its seat may be taken over. 0: none. */
+  backlog: 47,
 } as const;
 export const cursorWords = 64;
 

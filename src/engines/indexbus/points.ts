@@ -96,6 +96,7 @@ export const indexbusPoints: DeclaredPoints = {
     'recovery crashed and recovered',
     'everyone asleep with work for one step',
     'redelivered',
+    'draining seat taken over',
     'roll with a stopped consumer',
     'two standbys raced',
   ],

@@ -147,7 +147,7 @@ class Inspection {
     const reclaimed = word(LaneCursor.reclaimed);
     this.#within(`tail of lane ${lane}`, reclaimed, tail, laneRing);
     // Nobody has the seat: the router sets the other cursors when somebody comes.
-    if (state === 'free' || state === 'claimed' || state === 'ready') {
+    if ((state === 'free' || state === 'claimed' || state === 'ready') && word(LaneCursor.backlog) === 0) {
       if (reclaimed !== tail) this.#fail(`lane ${lane} is free and has ${distance(tail, reclaimed)} entries`);
       return;
     }

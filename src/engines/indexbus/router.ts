@@ -5,7 +5,16 @@ import { Commit } from './commit.ts';
 import { Endings } from './endings.ts';
 import { type LaneParts, Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
-import { cursorWords, DetachReason, Header, ProducerCursor, Seat, SegmentState, seatWords } from './layout.ts';
+import {
+  cursorWords,
+  DetachReason,
+  Header,
+  LaneCursor,
+  ProducerCursor,
+  Seat,
+  SegmentState,
+  seatWords,
+} from './layout.ts';
 import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
 import type { RouterObserver } from './observer.ts';
 import { PeerWakes } from './peerWakes.ts';
@@ -131,6 +140,7 @@ export class Router {
       shareWith: (lane) => this.#shares.shareWith(lane),
       fitShares: (share) => this.#shares.fit(share),
       shareOut: () => this.#shares.shareOut(),
+      commit: () => this.#commitPending(),
     });
     this.#commands = new RouterCommands(this.#parts, this.#endings, this.#sourceEndings, this.#shares, (batchSize) => {
       this.#options = { ...this.#options, batchSize };
@@ -156,10 +166,28 @@ export class Router {
       const state = stateOf(this.#words[this.#laneSeat(lane)] ?? 0);
       this.lanes.readSeat(lane);
       this.lanes.reload(lane);
-      if (state === undefined || state === 'free' || state === 'claimed' || state === 'ready') continue;
-      this.lanes.setLife(lane, state === 'live' || state === 'leaving' ? LaneLife.live : LaneLife.ending);
+      if (state === undefined) continue;
+      const isLive = state === 'live' || state === 'leaving';
+      if (isLive) this.#forgetBacklog(lane);
+      const isTaken = isLive || !(state === 'free' || state === 'claimed' || state === 'ready');
+      if (!isTaken && this.#laneCursor(lane, LaneCursor.backlog) === 0) continue;
+      this.lanes.setLife(lane, isLive ? LaneLife.live : LaneLife.ending);
       this.lanes.recount(lane);
     }
+  }
+
+  #laneCursor(lane: number, word: number): number {
+    return this.#words[this.segment.layout.laneCursors + lane * cursorWords + word] ?? 0;
+  }
+
+  /** A predecessor died after a consumer had taken the lane over, before it noted so. */
+  #forgetBacklog(lane: number): void {
+    if (this.#laneCursor(lane, LaneCursor.backlog) === 0) return;
+    const at = this.segment.layout.laneCursors + lane * cursorWords;
+    Atomics.store(this.#words, at + LaneCursor.endingOrder, 0);
+    Atomics.store(this.#words, at + LaneCursor.backlog, 0);
+    this.lanes.readSeat(lane);
+    this.lanes.reload(lane);
   }
 
   #adoptEndings(): void {

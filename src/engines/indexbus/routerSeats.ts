@@ -1,4 +1,5 @@
 import { shareMin } from './admission.ts';
+import type { Subscription } from './commands.ts';
 import { StagedLane, StagedProducer } from './commit.ts';
 import type { Endings } from './endings.ts';
 import { BusError } from './errors.ts';
@@ -36,6 +37,8 @@ export interface SeatHost {
   fitShares(share: number): boolean;
   /** Gives all lanes their shares anew. */
   shareOut(): void;
+  /** Commits what is staged. */
+  commit(): void;
 }
 
 /**
@@ -92,7 +95,14 @@ export class RouterSeats {
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
     if (state === 'free') this.#declarations.forget(at);
-    if (state === 'ready') return this.#laneLive(lane, at, word);
+    if (state === 'ready') {
+      if (this.#parts.lanes.life[lane] === LaneLife.ending) return this.#takeOver(lane, at, word);
+      return this.#laneLive(lane, at, word);
+    }
+    // Its joiner gave it up in the moment in which nothing was left to be taken over.
+    if (state === 'draining' && this.#parts.lanes.life[lane] === LaneLife.none) {
+      return changeSeat(this.#parts.region, at, word, 'free', Point.freeSeat);
+    }
     if (state === 'leaving') this.#endings.drain(lane, DetachReason.graceful);
     return true;
   }
@@ -136,14 +146,7 @@ export class RouterSeats {
       return true;
     }
     const { subscription } = stored;
-    this.#words[at + Seat.mode] =
-      (subscription.lane === 'blocking' ? LaneMode.blocking : 0) |
-      (subscription.drop === 'oldest' ? LaneMode.dropOldest : 0);
-    this.#words[at + Seat.access] = subscription.access === 'view' ? Access.view : Access.copy;
-    this.#words[at + Seat.capacityOrRate] = subscription.capacity;
-    this.#words[at + Seat.creditLimit] = subscription.creditLimit ?? 0;
-    this.#words[at + Seat.detachAfterMs] = subscription.detachAfterMs ?? 0;
-    this.#words[at + Seat.reason] = DetachReason.none;
+    this.#describe(at, subscription);
     lanes.readSeat(lane);
     if (subscription.lane !== 'blocking') {
       const share = this.#host.shareWith(lane);
@@ -167,6 +170,52 @@ export class RouterSeats {
     events.laneLive?.(lane);
     wake(region, wakeWord);
     return true;
+  }
+
+  /** A consumer takes over a lane that waits for one of its group: what is there is requeued for it, before anything newer. */
+  #takeOver(lane: number, at: number, word: number): boolean {
+    const { lanes, routing, region, events, layout } = this.#parts;
+    const cursors = layout.laneCursors + lane * cursorWords;
+    const record = lanes.subscription[lane] ?? 0;
+    const stored = routing.subscription(record);
+    if (this.#words[at + Seat.subscription] !== record) {
+      this.#say(at, refusedResult, 'IB_NO_SEAT the seat waits for a consumer of another subscription');
+      changeSeat(region, at, word, 'draining', Point.freeSeat);
+      wake(region, cursors + LaneCursor.wake);
+      return true;
+    }
+    // What is left is lost, or goes to others; then the seat is an ordinary one, and the bell rings again.
+    if (stored?.subscription.lane !== 'blocking') lanes.blocking[lane] = 0;
+    if (stored?.subscription.lane !== 'blocking' || !this.#endings.mayGoOn(lane)) return true;
+    this.#host.commit();
+    if (!this.#endings.moveBacklog(lane)) return false;
+    this.#host.commit();
+    const tail = lanes.committedTail(lane);
+    this.#describe(at, stored.subscription);
+    Atomics.store(this.#words, cursors + LaneCursor.done, lanes.claimed(lane));
+    Atomics.store(this.#words, cursors + LaneCursor.sleeping, 0);
+    if (!changeSeat(region, at, word, 'live', Point.seatLive)) return true;
+    lanes.readSeat(lane);
+    lanes.go(lane);
+    lanes.setLife(lane, LaneLife.live);
+    this.#host.shareOut();
+    routing.rebuild();
+    this.#endings.takenOver(lane, tail);
+    events.laneLive?.(lane);
+    wake(region, cursors + LaneCursor.wake);
+    return true;
+  }
+
+  /** Writes what a subscription makes of a lane into its seat. */
+  #describe(at: number, subscription: Subscription): void {
+    this.#words[at + Seat.mode] =
+      (subscription.lane === 'blocking' ? LaneMode.blocking : 0) |
+      (subscription.drop === 'oldest' ? LaneMode.dropOldest : 0);
+    this.#words[at + Seat.access] = subscription.access === 'view' ? Access.view : Access.copy;
+    this.#words[at + Seat.capacityOrRate] = subscription.capacity;
+    this.#words[at + Seat.creditLimit] = subscription.creditLimit ?? 0;
+    this.#words[at + Seat.detachAfterMs] = subscription.detachAfterMs ?? 0;
+    this.#words[at + Seat.reason] = DetachReason.none;
   }
 
   /** All cursors of the lane stand at its tail. */

@@ -3,7 +3,9 @@
  * seat that has become another's.
  *
  * FREE → CLAIMED → READY → LIVE → LEAVING → DRAINING → FREE, or from LIVE by force: FENCED → ACKED → DRAINING. A joiner that dies
- * before LIVE leaves a FREE seat. The epoch grows when a FREE seat is claimed.
+ * before LIVE leaves a FREE seat. The epoch grows when a seat is claimed.
+ *
+ * A DRAINING seat whose lane waits for the next consumer of its group may be CLAIMED as well; given up, it is DRAINING again.
  */
 export const SeatState = {
   free: 0,
@@ -29,11 +31,11 @@ const names: readonly SeatStateName[] = ['free', 'claimed', 'ready', 'live', 'le
 
 const followers: Readonly<Record<SeatStateName, readonly SeatStateName[]>> = {
   free: ['claimed'],
-  claimed: ['ready', 'free'],
-  ready: ['live', 'free'],
+  claimed: ['ready', 'free', 'draining'],
+  ready: ['live', 'free', 'draining'],
   live: ['leaving', 'fenced', 'draining'],
   leaving: ['draining', 'fenced'],
-  draining: ['free'],
+  draining: ['free', 'claimed'],
   fenced: ['acked', 'draining'],
   acked: ['draining'],
 };

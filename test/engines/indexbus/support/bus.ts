@@ -1,8 +1,9 @@
+import { unpackBacklog } from '../../../../src/engines/indexbus/backlog.ts';
 import { ringSeatsBell } from '../../../../src/engines/indexbus/bells.ts';
 import type { Subscription } from '../../../../src/engines/indexbus/commands.ts';
 import { Receiver } from '../../../../src/engines/indexbus/consumer.ts';
 import { LaneHead } from '../../../../src/engines/indexbus/laneHead.ts';
-import { layoutOf, Seat, SeatKind, type SegmentSizes } from '../../../../src/engines/indexbus/layout.ts';
+import { LaneCursor, layoutOf, Seat, SeatKind, type SegmentSizes } from '../../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { type IndexbusMutantFlags, plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import type { RouterObserver } from '../../../../src/engines/indexbus/observer.ts';
@@ -206,10 +207,18 @@ export class TestBus {
   request(kind: 'producer' | 'consumer', subscription = 0, prefer?: number): { place: SeatPlace; epoch: number } {
     const { words, bytes, layout } = this.segment;
     const count = kind === 'producer' ? layout.sizes.producers : layout.sizes.lanes;
-    for (let number = prefer ?? 0; number < (prefer === undefined ? count : prefer + 1); number += 1) {
+    const numbers = prefer === undefined ? Array.from({ length: count }, (_, number) => number) : [prefer];
+    const waiting = numbers.filter((number) => {
+      const place = seatPlace(layout, kind, number);
+      if (kind !== 'consumer' || this.stateOf(place) !== 'draining') return false;
+      return unpackBacklog(words[place.cursors + LaneCursor.backlog] ?? 0)?.record === subscription;
+    });
+    for (const number of [
+      ...numbers.filter((it) => this.stateOf(seatPlace(layout, kind, it)) === 'free'),
+      ...waiting,
+    ]) {
       const place = seatPlace(layout, kind, number);
       const word = Atomics.load(words, place.at);
-      if (stateOf(word) !== 'free') continue;
       const claimed = changed(word, 'claimed');
       Atomics.store(words, place.at, claimed);
       words[place.at + Seat.kind] = SeatKind[kind];

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import type { Subscription } from '../../../src/engines/indexbus/commands.ts';
+import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
+import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
+import { Killed, type Received, TestBus } from './support/bus.ts';
+
+/** A bus of so many lanes, all of which lose their consumers with messages that nobody has read. */
+function abandoned(lanes: number, change: Partial<Subscription>, messages = 4, taken = 0, keys = 3) {
+  const bus = new TestBus({ sizes: { lanes }, router: { noSubscriber: 'hold' } });
+  const topic = bus.topic('a');
+  bus.subscribe('work', { mode: 'workqueue', lane: 'blocking', capacity: 16, ...change });
+  const consumers = Array.from({ length: lanes }, () => bus.consumer('work'));
+  const producer = bus.producer();
+  for (let number = 0; number < messages; number += 1) producer.publish(topic, number, number % keys);
+  producer.flush();
+  bus.settle();
+  const seen = taken === 0 ? [] : consumers.flatMap((consumer) => consumer.receive(taken));
+  for (const consumer of consumers) bus.dead('consumer', consumer.lane);
+  bus.settle();
+  return { bus, topic, producer, seen };
+}
+
+function states(bus: TestBus): readonly unknown[] {
+  const { layout } = bus.segment;
+  return Array.from({ length: layout.sizes.lanes }, (_, lane) => bus.stateOf(seatPlace(layout, 'consumer', lane)));
+}
+
+const brief = (all: readonly Received[]) => all.map((it) => [it.number, it.requeued, it.redelivered]);
+const numbers = (all: readonly Received[]) => all.map((it) => it.number);
+
+describe('a group that has lost all its consumers and has no free seat', () => {
+  it('gives the next one the seat of one that is gone, with what is there before anything newer', () => {
+    const { bus, topic, producer } = abandoned(1, {});
+    expect(states(bus)).toEqual(['draining']);
+    const next = bus.consumer('work');
+    producer.publish(topic, 4);
+    producer.flush();
+    bus.settle();
+    expect(brief([...next.receive(), ...next.receive()])).toEqual([
+      [0, true, false],
+      [1, true, false],
+      [2, true, false],
+      [3, true, false],
+      [4, false, false],
+    ]);
+    bus.settle();
+    expect(bus.home(producer.seat)).toBe(64);
+    expect([bus.lane(0, LaneCursor.requeuedIn), bus.lane(0, LaneCursor.requeuedOut)]).toEqual([4, 4]);
+    expect([bus.lane(0, LaneCursor.backlog), bus.lane(0, LaneCursor.endingOrder)]).toEqual([0, 0]);
+  });
+
+  it('does so again and again, also where cursors wrap and the lane is full', () => {
+    const { bus } = abandoned(1, {}, 16);
+    for (let death = 0; death < 5; death += 1) {
+      const next = bus.consumer('work');
+      expect(numbers(next.receive(2))).toEqual([2 * death, 2 * death + 1]);
+      bus.dead('consumer', next.lane);
+      bus.settle();
+    }
+    expect(numbers(bus.consumer('work').receive())).toEqual([10, 11, 12, 13, 14, 15]);
+    bus.settle();
+    expect(bus.home(0)).toBe(64);
+  });
+
+  it('hands out again what one that is proven dead took by view and did not end', () => {
+    const { bus, seen } = abandoned(1, { access: 'view', delivery: 'at_least_once' }, 4, 2);
+    expect(numbers(seen)).toEqual([0, 1]);
+    const next = bus.consumer('work');
+    expect(brief(next.receive())).toEqual([
+      [0, false, true],
+      [1, false, true],
+      [2, true, false],
+      [3, true, false],
+    ]);
+    next.ack();
+    bus.settle();
+    expect(bus.home(0)).toBe(64);
+  });
+
+  it('keeps the order of each key over the seats of several', () => {
+    const keys = 32;
+    const { bus, topic, producer } = abandoned(2, { mode: 'keyed', capacity: 4 }, 40, 0, keys);
+    expect(states(bus)).toEqual(['draining', 'draining']);
+    const next = bus.consumer('work');
+    for (let number = 40; number < 64; number += 1) producer.publish(topic, number, number % keys);
+    producer.flush();
+    const got: number[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      bus.settle();
+      got.push(...numbers(next.receive(4)));
+      next.ack();
+    }
+    expect(got.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, number) => number));
+    for (let key = 0; key < keys; key += 1) {
+      expect(got.filter((number) => number % keys === key)).toEqual([key, key + keys]);
+    }
+    expect(states(bus).filter((state) => state === 'free')).toHaveLength(1);
+    expect(bus.home(producer.seat)).toBe(64);
+  });
+
+  it('is not given to a consumer of another subscription, and waits on', () => {
+    const { bus } = abandoned(1, {});
+    const other = bus.subscribe('other', { topics: ['none'] });
+    expect(() => bus.request('consumer', other)).toThrow('no seat is free');
+    const { place } = bus.request('consumer', 0);
+    // A participant in another language that does not look.
+    bus.segment.words[place.at + 10] = other;
+    bus.settle();
+    expect(states(bus)).toEqual(['draining']);
+    expect(numbers(bus.consumer('work').receive())).toEqual([0, 1, 2, 3]);
+  });
+
+  it('waits on when the one that came dies before its seat is live', () => {
+    const { bus } = abandoned(1, {});
+    bus.request('consumer', 0);
+    bus.dead('consumer', 0);
+    bus.settle();
+    expect(states(bus)).toEqual(['draining']);
+    bus.newRouter();
+    expect(numbers(bus.consumer('work').receive())).toEqual([0, 1, 2, 3]);
+  });
+
+  it.each(['copy', 'view'] as const)('loses and repeats nothing whatever step its router dies before: %s', (access) => {
+    let dies = true;
+    for (let at = 0; dies; at += 1) {
+      dies = false;
+      const { bus, topic, producer } = abandoned(1, { access });
+      const { place, epoch } = bus.request('consumer', 0);
+      let left = at;
+      bus.step = () => {
+        if (left === 0) dies = true;
+        left -= 1;
+        if (dies) throw new Killed();
+      };
+      try {
+        for (let polls = 0; polls < 8; polls += 1) bus.router.poll();
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+      }
+      bus.step = () => {};
+      if (dies) bus.newRouter();
+      bus.settle();
+      expect(bus.stateOf(place), `died before step ${at}`).toBe('live');
+      const consumer = bus.attach(place, epoch);
+      producer.publish(topic, 4);
+      producer.flush();
+      bus.settle();
+      expect(numbers([...consumer.receive(), ...consumer.receive()]), `died before step ${at}`).toEqual([
+        0, 1, 2, 3, 4,
+      ]);
+      consumer.ack();
+      bus.settle();
+      expect(bus.home(producer.seat), `died before step ${at}`).toBe(64);
+      if (!dies) expect(at).toBeGreaterThan(20);
+    }
+  });
+});
