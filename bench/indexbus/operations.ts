@@ -63,18 +63,21 @@ export async function joins(directory: string): Promise<number> {
   const segment = await createSegment({ shm: host.shm, name: 'joins', backing: 'tmpfs' }, manySeats, 1);
   declare(segment, directory);
   const mate = await startMate('process', { role: 'route', directory, segment: 'joins', spins: 0 });
-  void mate.order({ messages: 0, batch: 0 }).catch(() => undefined);
-  const bus = await openBus({ host, segment: 'joins', attachTimeoutMs: 30_000 });
-  const began = performance.now();
-  const wanted: Promise<unknown>[] = [];
-  for (let seat = 0; seat < 32; seat += 1) wanted.push(bus.producer(), bus.consumer({ subscription: 'all' }));
-  await Promise.all(wanted);
-  const ms = performance.now() - began;
-  await bus.close();
-  mate.end();
-  segment.region.close();
-  await host.shm.remove('joins');
-  return ms;
+  try {
+    void mate.order({ messages: 0, batch: 0 }).catch(() => undefined);
+    const bus = await openBus({ host, segment: 'joins', attachTimeoutMs: 30_000 });
+    const began = performance.now();
+    const wanted: Promise<unknown>[] = [];
+    for (let seat = 0; seat < 32; seat += 1) wanted.push(bus.producer(), bus.consumer({ subscription: 'all' }));
+    await Promise.all(wanted);
+    const ms = performance.now() - began;
+    await bus.close();
+    return ms;
+  } finally {
+    mate.end();
+    segment.region.close();
+    await host.shm.remove('joins');
+  }
 }
 
 function declare(segment: Segment, directory: string): void {
