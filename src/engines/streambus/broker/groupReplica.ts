@@ -5,6 +5,7 @@ import {
   applyThread,
   type ConfChange,
   type ConfChangeV2,
+  type HardState,
   type Message,
   type RaftId,
   type Ready,
@@ -25,7 +26,7 @@ import {
 } from './group.ts';
 import type { GroupStorage } from './groupStorage.ts';
 import { Leading } from './leading.ts';
-import { onProbation, Probation } from './probation.ts';
+import { Probation } from './probation.ts';
 import { Proposals } from './proposals.ts';
 import { ReadBarriers } from './readBarriers.ts';
 import { ReplicaAppends } from './replicaAppends.ts';
@@ -131,6 +132,11 @@ export class GroupReplica implements GroupHandle {
     return this.#core?.node.term ?? this.storage.hardState.term;
   }
 
+  /** What it has promised by now, at the least. */
+  get hardState(): HardState {
+    return this.#core?.node.status().hardState ?? this.storage.hardState;
+  }
+
   get serving(): boolean {
     return this.#leading.isServing(this.#core?.node);
   }
@@ -209,7 +215,7 @@ export class GroupReplica implements GroupHandle {
   /** A message of another member. */
   step(message: Message): void {
     const { node } = this.#opened;
-    const admitted = this.#probation.isOn ? onProbation(message, node.lastIndex) : message;
+    const admitted = this.#probation.isOn ? this.#probation.admit(message) : message;
     if (admitted === undefined) return;
     try {
       node.step(admitted);

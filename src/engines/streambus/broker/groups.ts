@@ -157,6 +157,7 @@ export class Groups implements GroupsRuntime {
       recovered,
       record: (records, durable) => this.#turns.record(records, durable),
       flushIntervalMs: options.flushIntervalMs,
+      isGone: (group) => desired(metaGroup) !== undefined && desired(group) === undefined,
       onFatal: fatal,
     });
     transport.attach(this.frames);
@@ -187,12 +188,14 @@ export class Groups implements GroupsRuntime {
     const generation = replica?.spec.generation ?? recovered?.checkpoint.generation ?? 0;
     const metaIndex = this.#replicas.get(metaGroup)?.appliedIndex ?? 0;
     await replica?.close();
+    const { term, vote } = replica?.hardState ?? recovered?.hardState ?? { term: 0, vote: 0 };
+    const removed = { generation, metaIndex, term, vote };
     this.#replicas.delete(group);
     this.#open.delete(group);
     this.#recovered.groups.delete(group);
     this.#leads.removed(group);
-    const lsn = await this.#record([removedRecord(group, generation, metaIndex)]);
-    this.#recovered.removed.set(group, { generation, metaIndex, lsn });
+    const lsn = await this.#record([removedRecord(group, removed)]);
+    this.#recovered.removed.set(group, { ...removed, lsn });
     await this.#snapshots.removeOthers(group, undefined);
   }
 
