@@ -48,7 +48,10 @@ export class GroupReplica implements GroupHandle {
   readonly #context: ReplicaContext;
   readonly #proposals = new Proposals();
   readonly #barriers = new ReadBarriers();
-  readonly #room = new RoomWaiters((bytes) => this.#mustWait(bytes));
+  readonly #room = new RoomWaiters(
+    (bytes, ahead) => this.#mustWait(bytes, ahead),
+    () => this.#context.schedule(this),
+  );
   readonly #closed = new AbortController();
   #isOpen = false;
   #core: { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } | undefined;
@@ -174,15 +177,15 @@ export class GroupReplica implements GroupHandle {
   }
 
   room(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
-    return this.#mustWait(bytes) ? this.#room.wait(bytes, signal) : undefined;
+    return this.#room.ask(bytes, signal);
   }
 
-  /** True when `propose` would refuse so many bytes now, and might take them in a moment. */
-  #mustWait(bytes: number): boolean {
+  /** True when `propose` would refuse so many bytes, behind `ahead` bytes of others, now, and might take them in a moment. */
+  #mustWait(bytes: number, ahead: number): boolean {
     const { isCongested, isStopping, raft } = this.#context;
     const node = this.#core?.node;
     if (node === undefined || !this.serving || isStopping || bytes > raft.maxEntryBytes) return false;
-    return isCongested || node.leadTransferee !== 0 || !node.hasRoomFor(bytes);
+    return isCongested || node.leadTransferee !== 0 || !node.hasRoomFor(bytes, ahead);
   }
 
   readBarrier(): Promise<void> {
