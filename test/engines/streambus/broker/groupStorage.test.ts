@@ -1,8 +1,7 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../../../src/consensus/types.ts';
 import { GroupStorage } from '../../../../src/engines/streambus/broker/groupStorage.ts';
+import { heldBufferBytes } from '../../../support/bufferBytes.ts';
 
 const KIB = 1024;
 const confState = { voters: [1], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
@@ -24,22 +23,13 @@ function storageOf(count: number, dataBytes: number): GroupStorage {
 }
 
 test('entries that were let go hold no memory, though few have gone', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void; // what the flag gives
-  // What a collection found is given back beside the program.
-  const used = async () => {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    collect();
-    return process.memoryUsage().arrayBuffers;
-  };
-  const before = await used();
+  const before = await heldBufferBytes();
   const storage = storageOf(200, 256 * KIB);
-  const full = (await used()) - before;
+  const full = (await heldBufferBytes()) - before;
   expect(full).toBeGreaterThan(200 * 256 * KIB * 0.9);
   storage.shrink(10 * 257 * KIB, 201);
   expect(storage.windowBytes).toBeLessThanOrEqual(10 * 257 * KIB);
-  expect((await used()) - before).toBeLessThan(full / 10);
+  expect((await heldBufferBytes()) - before).toBeLessThan(full / 10);
   expect(storage.entries(storage.firstIndex(), storage.lastIndex() + 1, 1e9).map(({ index }) => index)).toEqual(
     Array.from({ length: 10 }, (_, at) => 192 + at),
   );
