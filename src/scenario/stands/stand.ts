@@ -89,6 +89,8 @@ export interface StandSession {
    * undefined when it has. Asked again every virtual second until the bound (`finally.within`).
    */
   converged(): Promise<string | undefined>;
+  /** Why `converged` need not be waited for any more, and says nothing: something is broken for good. Absent, undefined: it does. */
+  cutShort?(): string | undefined;
   /** After the liveness phase: gathers what the checks look at (logs read back, index dumps, the shadow of the disks). */
   collectEvidence(history: readonly Operation[], run: RunFacts): Promise<void>;
   /** Checks by name, run after `collectEvidence`. */

@@ -28,6 +28,9 @@ interface Goal {
   readonly missing: () => Promise<string | undefined> | string | undefined;
   reachedAtMs: number;
   last: string | undefined;
+  /** When it was asked first, and when its last answer came; undefined: never. */
+  askedAtMs: number | undefined;
+  answeredAtMs: number | undefined;
 }
 
 export interface RecoveryOptions {
@@ -66,7 +69,10 @@ export class Recovery {
   async missing(): Promise<string | undefined> {
     for (const one of this.#goals) {
       if (one.reachedAtMs !== Number.POSITIVE_INFINITY) continue;
+      one.askedAtMs ??= this.#options.now();
+      one.answeredAtMs = Number.POSITIVE_INFINITY;
       one.last = await one.missing();
+      one.answeredAtMs = this.#options.now();
       if (one.last !== undefined) return `${one.what}: ${one.last}`;
       one.reachedAtMs = this.#options.now();
     }
@@ -80,12 +86,17 @@ export class Recovery {
   }
 
   seen(): readonly RecoverySeen[] {
-    return this.#goals.map(({ what, withinMs, reachedAtMs, last }) => ({
+    return this.#goals.map(({ what, withinMs, reachedAtMs, last, askedAtMs, answeredAtMs }) => ({
       what,
       healedAtMs: this.#beganAtMs,
       withinMs,
       reachedAtMs,
       missing: last,
+      // Who has been asked and has not answered yet is missing up to this moment.
+      looked:
+        askedAtMs === undefined || answeredAtMs === undefined
+          ? undefined
+          : { fromMs: askedAtMs, toMs: Math.min(answeredAtMs, this.#options.now()) },
     }));
   }
 
@@ -178,5 +189,13 @@ function groupsWithinMs(world: LoadWorld): number {
 }
 
 function goal(what: string, withinMs: number, missing: Goal['missing']): Goal {
-  return { what, withinMs, missing, reachedAtMs: Number.POSITIVE_INFINITY, last: undefined };
+  return {
+    what,
+    withinMs,
+    missing,
+    reachedAtMs: Number.POSITIVE_INFINITY,
+    last: undefined,
+    askedAtMs: undefined,
+    answeredAtMs: undefined,
+  };
 }

@@ -79,7 +79,7 @@ export function openSession(context: StandContext): StandSession {
 
   async function converged(): Promise<string | undefined> {
     // What is broken already need not come back: a log that is torn may keep its brokers busy for ever.
-    if (feed.hasFound) return undefined;
+    if (cutShort() !== undefined) return undefined;
     for (const node of context.nodes) {
       if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;
     }
@@ -90,6 +90,10 @@ export function openSession(context: StandContext): StandSession {
       load,
     });
     return recovery.missing();
+  }
+
+  function cutShort(): string | undefined {
+    return feed.hasFound ? 'a check has found something before: nothing more was waited for' : undefined;
   }
 
   /** The group of a partition, by the metadata of any broker that runs; afterwards by what was last known. */
@@ -148,6 +152,7 @@ export function openSession(context: StandContext): StandSession {
     verbs: createVerbs({ world, recordOf, nodes: context.nodes }),
     extraMetrics: (node) => [...recordOf(node).disks.table.devices.values()].flatMap(diskSamples),
     converged,
+    cutShort,
     async collectEvidence(history: readonly Operation[], run: RunFacts) {
       const isHealed = run.healedAtMs !== undefined;
       evidence = {
@@ -167,6 +172,7 @@ export function openSession(context: StandContext): StandSession {
         mayBeGoneBelow: new Map((load?.world.shortLivedKeys ?? []).map((key) => [key, Number.POSITIVE_INFINITY])),
         ...samples,
         recovery: recovery?.seen(),
+        unlooked: isHealed && recovery === undefined ? (cutShort() ?? 'the brokers were never all up') : undefined,
       };
     },
     checks,
