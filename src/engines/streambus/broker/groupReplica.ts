@@ -319,6 +319,7 @@ export class GroupReplica implements GroupHandle {
   /** A member has lost what it had acknowledged: none of that counts any more. Resolves to where its probation ends. */
   async barrierFor(member: RaftId): Promise<number> {
     if (!this.#context.host.telemetry.mutant('barrier-keeps-match')) this.node.resetProgress(member);
+    this.#context.observer?.probation(this.group, this.member, member);
     this.#context.schedule(this);
     // Only a leader that is one for sure knows everything that the member may have helped to commit.
     await this.readBarrier();
