@@ -152,7 +152,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
           return forwardTo(context, leader, forwarded, request.signal);
         }
         try {
-          if (to !== leader) await runtime.transfer(group, to);
+          await runtime.transfer(group, to);
         } catch (error) {
           if (error instanceof NotProposed) refusedBy(error);
           const reason = error instanceof Error ? error.message : String(error);

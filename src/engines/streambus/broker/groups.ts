@@ -9,7 +9,7 @@ import { Gossiper } from './gossiper.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import { GroupFrames } from './groupFrames.ts';
 import type { GroupReplica } from './groupReplica.ts';
-import { serveGroupRequests } from './groupRequests.ts';
+import { serveGroupRequests, tellChoice } from './groupRequests.ts';
 import type { GroupsOptions } from './groupsOptions.ts';
 import { HandOvers } from './handOvers.ts';
 import { removedRecord } from './journalFormat.ts';
@@ -123,6 +123,7 @@ export class Groups implements GroupsRuntime {
       leads: this.#leads,
       gossiper: this.#gossiper,
       reconciler: this.#reconciler,
+      tellChoice: (to, group, generation, term) => tellChoice(transport, to, group, generation, term),
       takeOverMs: 2 * raft.electionTicks * raft.tickMs,
       isStopping,
     });
@@ -162,7 +163,12 @@ export class Groups implements GroupsRuntime {
     });
     transport.attach(this.frames);
     transport.leaderOf = (group) => this.#leads.of(group)?.broker;
-    serveGroupRequests(transport, { broker, open: this.#open, replicas });
+    serveGroupRequests(transport, {
+      broker,
+      open: this.#open,
+      replicas,
+      onChosen: (group, afterTerm) => this.#reconciler.chosen(group, afterTerm),
+    });
     this.#tickLater();
     this.#rounds.start();
   }
