@@ -47,7 +47,10 @@ export function limitHeap(wantedBytes: number): void {
   delete process.env[guard];
   if (flags === undefined || process.execve === undefined) return;
   try {
-    process.execve(execPath, [execPath, ...flags, ...argv.slice(1)], { ...process.env, [guard]: String(Math.floor(wantedBytes / MIB)) });
+    process.execve(execPath, [execPath, ...flags, ...argv.slice(1)], {
+      ...process.env,
+      [guard]: String(Math.floor(wantedBytes / MIB)),
+    });
   } catch {
     // On Windows, and where a policy forbids it: what is in force is told when the daemon serves.
   }
