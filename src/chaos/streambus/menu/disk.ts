@@ -3,8 +3,8 @@ import { choose, type LaterStep, type Step, scale, single } from '../../faultMen
 import { type Cluster, dataOf, disk, type FaultEntry, fault, lasting, one } from './entry.ts';
 
 /** Some bits of what a broker has of its partitions: it may have none, where not every broker has a replica of each, or after a wipe. */
-const rot = ({ a }: FaultDraw, victim: string): Step =>
-  fault('disk.bit-rot', victim, {}, { path: dataOf('*/*/*.seg'), bits: scale(a, 1, 4), optional: true });
+const rot = (victim: string, bits: number): Step =>
+  fault('disk.bit-rot', victim, {}, { path: dataOf('*/*/*.seg'), bits, optional: true });
 
 /** Deletes one partition, or all: where not every broker has a replica of each, the one that was chosen need not be there. */
 function deletePartition({ b }: FaultDraw, { nodes, partitions }: Pick<Cluster, 'nodes' | 'partitions'>): string {
@@ -195,7 +195,7 @@ export const diskEntries: readonly FaultEntry[] = [
     family: 'damage',
     weight: 2,
     steps: (draw, { victim, restsAfterMs }) =>
-      victim === undefined ? [] : [{ afterMs: restsAfterMs(draw), step: rot(draw, victim) }],
+      victim === undefined ? [] : [{ afterMs: restsAfterMs(draw), step: rot(victim, scale(draw.a, 1, 4)) }],
   },
   {
     // Recovery finds the damage, or else who reads all from the beginning: from this broker, which has nothing in memory any more.
@@ -208,7 +208,8 @@ export const diskEntries: readonly FaultEntry[] = [
       const restart = scale(draw.length, 100, 2_000);
       const backMs = rotsMs + 100 + restart;
       return [
-        { afterMs: rotsMs, step: rot(draw, victim) },
+        // So much that of each partition something is hit.
+        { afterMs: rotsMs, step: rot(victim, scale(draw.a, 4, 40)) },
         { afterMs: rotsMs + 100, step: fault('process.power-loss', victim, {}, { restart, mode: 'drop' }) },
         ...[1024, 1025, 1026, 1027].map((group) => ({
           afterMs: backMs + 1_500,
