@@ -94,6 +94,7 @@ test('a broker may end by itself only where its disk refuses a write', () => {
   const base = { engine: 'streambus', duration: '20s' };
   const exits = (fault: string) => complete({ ...base, timeline: [{ at: '5s', fault, nodes: 'all' }] })?.expect;
   expect(exits('disk.sync-error')).toMatchObject({ exits: [{ code: 70, optional: true }] });
+  expect(exits('process.old-disk')).toMatchObject({ exits: [{ code: 70, optional: true }] });
   expect(exits('process.kill')).toMatchObject({ exits: [] });
   expect(complete({ ...base, timeline: [{ at: '30s', fault: 'process.kill' }] })).toBeUndefined();
 });

@@ -3,6 +3,7 @@ import type { Host } from '../../../host/host.ts';
 import { apiKeys } from '../../../wire/kafka/apis.ts';
 import { CallFailed } from './client/connection.ts';
 import type { GroupFeed } from './groupFeed.ts';
+import type { Scrubs } from './scrubs.ts';
 import { createTopicsLeft } from './workload/admin.ts';
 import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
@@ -12,8 +13,10 @@ import { sendOnce, stepsOf } from './workload/send.ts';
 const leadersWithinMs = 10_000;
 const produceWithinMs = 15_000;
 const replicasWithinMs = 30_000;
+/** A scrub, and a round of repairs should it find nobody to help. */
+const scrubbedWithinMs = replicasWithinMs + 60_000;
 /** Transactions end by their time-out, of 10 s here, and 15 s. */
-const readWithinMs = 25_000 + replicasWithinMs;
+const readWithinMs = 25_000 + scrubbedWithinMs;
 
 /** Members hear of a rebalance within this time, or belong to the group no more. */
 const rebalanceWithinMs = 10_000;
@@ -38,6 +41,7 @@ export interface RecoveryOptions {
   readonly feed: GroupFeed;
   /** Members that run, by the processes that are up. */
   readonly isUp: (member: number) => boolean;
+  readonly scrubs: Pick<Scrubs, 'missing'>;
   /** The load that has ended; undefined: there was none. */
   readonly load: { readonly world: LoadWorld; readonly observer: Host } | undefined;
 }
@@ -58,6 +62,7 @@ export class Recovery {
         ? []
         : [goal('every partition takes a write', produceWithinMs, () => this.#unwritable())]),
       goal('replicas have applied the same', replicasWithinMs, () => this.#lagging()),
+      goal('what has rotted is repaired', scrubbedWithinMs, () => options.scrubs.missing()),
       ...(options.load === undefined ? [] : [goal(readGoal, readWithinMs, () => this.#unread())]),
       ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []

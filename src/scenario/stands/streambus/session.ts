@@ -14,6 +14,7 @@ import { GroupFeed } from './groupFeed.ts';
 import { NodeRecord } from './nodeRecord.ts';
 import { Recovery } from './recovery.ts';
 import { type Samples, startSampling } from './samples.ts';
+import { Scrubs } from './scrubs.ts';
 import { replicasOn } from './segmentFiles.ts';
 import { createVerbs } from './verbs.ts';
 import { partitionOf, type Told, topicOf } from './workload/context.ts';
@@ -87,6 +88,7 @@ export function openSession(context: StandContext): StandSession {
       now: () => world.now,
       feed,
       isUp: (member) => [...records.values()].some((record) => record.member === member),
+      scrubs: new Scrubs([...records.values()]),
       load,
     });
     return recovery.missing();
