@@ -1,8 +1,9 @@
 import { availableParallelism, hostname } from 'node:os';
 import { Command } from 'commander';
 import { countBuffersAsHeap } from '../daemon/collector.ts';
-import { loadConfig } from '../daemon/config/load.ts';
+import { type LoadedConfig, loadConfig } from '../daemon/config/load.ts';
 import { startDedicatedThread } from '../daemon/dedicatedThread.ts';
+import { limitHeap } from '../daemon/heapLimit.ts';
 import { prepareSettings } from '../daemon/http/settings.ts';
 import { createNotify } from '../daemon/notify.ts';
 import { nodeOfCpu } from '../daemon/numaNodes.ts';
@@ -13,6 +14,7 @@ import type { EngineDefinition, ServeSwitch } from '../engines/engine.ts';
 import { adaptersInForce } from '../real/adapters.ts';
 import { createRealHost } from '../real/host.ts';
 import { createLogDestination } from '../real/logDestination.ts';
+import { memoryLimit } from '../real/memoryLimit.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
 
@@ -75,12 +77,16 @@ function switchesOf(definition: EngineDefinition, flags: ServeFlags): Readonly<R
   return Object.fromEntries(given.map((name) => [name, flags[name]]));
 }
 
-function validate(definition: EngineDefinition, flags: ServeFlags): void {
-  const { config, warnings } = loadConfig(definition, {
+function load(definition: EngineDefinition, flags: ServeFlags): LoadedConfig<unknown> {
+  return loadConfig(definition, {
     ...(flags.config === undefined ? {} : { file: flags.config }),
     environment: process.env,
     overrides: { ...(flags.init === true ? (definition.initOverrides ?? {}) : {}), ...switchesOf(definition, flags) },
   });
+}
+
+function validate(definition: EngineDefinition, flags: ServeFlags): void {
+  const { config, warnings } = load(definition, flags);
   const settings = prepareSettings(definition.server(config));
   definition.validate?.(config);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
@@ -93,6 +99,10 @@ function validate(definition: EngineDefinition, flags: ServeFlags): void {
 const LAST_LINES_MS = 1_000;
 
 async function run(definition: EngineDefinition, flags: ServeFlags): Promise<number> {
+  if (definition.heapBytes !== undefined) {
+    // Before anything is opened: it may be another process that goes on from here.
+    limitHeap(definition.heapBytes(load(definition, flags).config, { memoryBytes: memoryLimit() }));
+  }
   countBuffersAsHeap();
   const logs = createLogDestination(1);
   const code = await serve(

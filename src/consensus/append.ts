@@ -33,9 +33,10 @@ function growUncommitted(raft: Raft, bytes: number): boolean {
   return true;
 }
 
-/** Whether a leader may append so many bytes more before others are committed. */
-export function hasRoomFor(raft: Raft, bytes: number): boolean {
-  return raft.uncommittedBytes === 0 || bytes === 0 || raft.uncommittedBytes + bytes <= raft.maxUncommittedBytes;
+/** Whether a leader may append so many bytes more before others are committed, when `ahead` bytes are appended before them. */
+export function hasRoomFor(raft: Raft, bytes: number, ahead = 0): boolean {
+  const uncommitted = raft.uncommittedBytes + ahead;
+  return uncommitted === 0 || bytes === 0 || uncommitted + bytes <= raft.maxUncommittedBytes;
 }
 
 /** Entries of so many bytes are committed and applied. */

@@ -30,7 +30,7 @@ export function stepCandidate(raft: Raft, message: Message): void {
       if (raft.state === 'candidate') countVote(raft, message);
       return;
     case 'MsgPreVoteResp':
-      if (raft.state === 'precandidate') countVote(raft, message);
+      if (raft.state === 'precandidate' && !isPromiseOfEarlier(raft, message)) countVote(raft, message);
       return;
     case 'MsgTimeoutNow': {
       const { id, term, state } = raft;
@@ -38,6 +38,14 @@ export function stepCandidate(raft: Raft, message: Message): void {
       return;
     }
   }
+}
+
+/**
+ * A promise names the term that it is for. One for a term that was given up since is late, and says nothing of the next one; etcd counts
+ * it, and then holds an election that nobody may have promised to vote in.
+ */
+function isPromiseOfEarlier(raft: Raft, { term, reject }: Message): boolean {
+  return !reject && term !== raft.term + 1;
 }
 
 function countVote(raft: Raft, message: Message): void {

@@ -112,9 +112,9 @@ export class RawNode {
     return this.core.leadTransferee;
   }
 
-  /** Whether a proposal of so many bytes fits what may be uncommitted. */
-  hasRoomFor(bytes: number): boolean {
-    return hasRoomFor(this.core, bytes);
+  /** Whether a proposal of so many bytes fits what may be uncommitted, behind `ahead` bytes of others. */
+  hasRoomFor(bytes: number, ahead = 0): boolean {
+    return hasRoomFor(this.core, bytes, ahead);
   }
 
   /** This member leads and has committed an entry of its own term: it may answer reads and change the configuration. */

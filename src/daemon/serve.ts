@@ -10,6 +10,7 @@ import {
 import type { Host } from '../host/host.ts';
 import { loadConfig } from './config/load.ts';
 import { describeError } from './describeError.ts';
+import { hasHeapLimit } from './heapLimit.ts';
 import { openApiRoute } from './http/openapi.ts';
 import { probeAddress } from './http/probeAddress.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
@@ -79,6 +80,8 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   }).set({ version: options.version, commit: options.commit }, 1);
   countDroppedLines(options, registry);
   for (const warning of loaded.warnings) logger.warn('configuration', { warning });
+
+  warnOfHeap(host, definition.heapBytes?.(loaded.config, host));
 
   let endOfDefect: (code: number) => void = () => {};
   const defect = new Promise<number>((resolve) => {
@@ -160,6 +163,7 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     pid: host.pid,
     incarnation: host.incarnation,
     ...(options.adapters === undefined ? {} : { adapters: options.adapters() }),
+    heapLimitBytes: host.memory?.heapLimitBytes,
   });
   options.onServing?.(server);
   await tell('READY=1', `STATUS=serving on ${server.url}`);
@@ -168,6 +172,13 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
   await server.close();
   logger.info('stopped', { exitCode: code });
   return code;
+}
+
+/** Says it where the heap may grow to something else than the configuration means: a flag of whoever started the process, or another system. */
+function warnOfHeap({ memory, telemetry }: Host, wantedBytes: number | undefined): void {
+  const limitBytes = memory?.heapLimitBytes;
+  if (wantedBytes === undefined || limitBytes === undefined || hasHeapLimit(limitBytes, wantedBytes)) return;
+  telemetry.logger.warn('the heap has another limit than the configuration gives it', { limitBytes, wantedBytes });
 }
 
 function countDroppedLines<Config>({ definition, logLinesDropped }: ServeOptions<Config>, registry: Registry): void {

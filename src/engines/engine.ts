@@ -120,6 +120,10 @@ export interface EngineDefinition<Config = unknown> {
   readonly stateDirectory: (config: Config) => string | undefined;
   /** Keys of the configuration's top that `hotfire serve` has switches for: `--standby` sets `standby`. Default none. */
   readonly switches?: readonly ServeSwitch[];
+  /** Names of the environment without a meaning here that a runbook knows, and what to tell who has set one. */
+  readonly environmentHints?: Readonly<Record<string, string>>;
+  /** Bytes that the heap of the process may grow to: the daemon starts itself with that limit. Undefined: as the runtime has it. */
+  readonly heapBytes?: (config: Config, host: Pick<Host, 'memoryBytes'>) => number;
   /** What `hotfire serve --init` sets, in the shape of the configuration file: it lets the engine make its state where there is none. */
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */

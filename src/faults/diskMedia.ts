@@ -27,6 +27,7 @@ export const bitRot = diskFault({
   schema: z.strictObject({
     ...onBytes,
     bits: z.int().min(1).max(1_000_000).default(1).describe('how many bits flip on each device'),
+    optional: z.boolean().default(false).describe('where no bytes are at rest nothing happens: else that is an error'),
   }),
   describe: (parameters, targets) =>
     `${parameters.bits} ${parameters.bits === 1 ? 'bit flips' : 'bits flip'}${where(parameters, targets)}`,
@@ -37,7 +38,7 @@ export const bitRot = diskFault({
       sectors += rotBits(device, files, parameters.bits, rangeOf(parameters), id);
       return () => healDamage(device, id);
     });
-    if (sectors === 0) {
+    if (sectors === 0 && !parameters.optional) {
       throw new FaultError(`disk.bit-rot${where(parameters, context.targets)}: expected bytes at rest, found none`);
     }
     return all(heals);

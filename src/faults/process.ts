@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Machine } from '../sim/machine.ts';
+import type { SimProcess } from '../sim/process.ts';
 import { defineFault, healAll, machinesOf } from './define.ts';
 import type { FaultContext, FaultDefinition, Heal } from './fault.ts';
 import { bytes, durationMs, formatBytes, formatDuration } from './units.ts';
@@ -162,7 +163,7 @@ const MEMORY_CHECK_MS = 100;
 
 const memory = defineFault({
   name: 'process.memory',
-  summary: 'The process may use less memory, or leaks it: crossing the limit is an out-of-memory kill.',
+  summary: 'The process may use less memory, or leaks it until it ends: crossing the limit is an out-of-memory kill.',
   schema: z.strictObject({
     ...restart,
     limit: bytes.optional().describe('bytes at which the kernel kills; default: the memory of the machine'),
@@ -177,23 +178,28 @@ const memory = defineFault({
     const { scheduler, trace } = context.world;
     return healAll(
       machinesOf(context).map((machine) => {
-        let watched = machine.process;
-        let sinceMs = scheduler.now;
+        let watched: SimProcess | undefined;
         let restarting: Heal | undefined;
+        let healedMs: number | undefined;
+        const watch = (): void => {
+          if (machine.process === watched) return;
+          watched = machine.process;
+          const sinceMs = scheduler.now;
+          // What has leaked stays when the fault is healed: only a new process is without it.
+          watched?.leak(() => (p.leakPerSecond * ((healedMs ?? scheduler.now) - sinceMs)) / 1000);
+        };
         const check = (): void => {
-          if (machine.process !== watched) {
-            watched = machine.process;
-            sinceMs = scheduler.now;
-          }
-          const leaked = (p.leakPerSecond * (scheduler.now - sinceMs)) / 1000;
-          if (watched !== undefined && watched.memoryBytes() + leaked > (p.limit ?? machine.memoryBytes)) {
+          watch();
+          if (watched !== undefined && watched.usedBytes > (p.limit ?? machine.memoryBytes)) {
             trace.fault('out of memory', watched.traceName, '');
             restarting = crash({ ...context, targets: [machine.name] }, p.restart, () => machine.kill('out of memory'));
           }
           event = scheduler.after(MEMORY_CHECK_MS, 'memory check', undefined, check);
         };
+        watch();
         let event = scheduler.after(MEMORY_CHECK_MS, 'memory check', undefined, check);
         return () => {
+          healedMs ??= scheduler.now;
           scheduler.cancel(event);
           void restarting?.();
         };

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Disk } from './disk.ts';
+import type { ProcessMemory } from './memory.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { SharedMemory } from './sharedMemory.ts';
@@ -18,6 +19,8 @@ export interface Host {
   readonly pid: number;
   /** Bytes that the process may use: the limit of its cgroup, or the machine's memory. Undefined: not known. */
   readonly memoryBytes?: number;
+  /** What the process uses of it. Undefined: not known. */
+  readonly memory?: ProcessMemory;
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;

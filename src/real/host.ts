@@ -4,6 +4,7 @@ import type { Telemetry } from '../host/telemetry.ts';
 import { createRealClock } from './clock.ts';
 import { memoryLimit } from './memoryLimit.ts';
 import { createRealNetwork } from './network.ts';
+import { createProcessMemory } from './processMemory.ts';
 import { createRealRandom } from './random.ts';
 import { createSharedMemory } from './shm/sharedMemory.ts';
 import { createRealTelemetry, type RealTelemetryOptions } from './telemetry.ts';
@@ -28,6 +29,7 @@ export function createRealHost(options: RealHostOptions): Host {
     incarnation: options.incarnation ?? 1,
     pid: process.pid,
     memoryBytes: memoryLimit(),
+    memory: createProcessMemory(),
     clock: createRealClock(),
     random: createRealRandom(),
     disk: options.disk ?? createBestDisk(),

@@ -1,5 +1,6 @@
 import type { Operation } from '../checkers/history.ts';
 import { formatDuration } from '../faults/units.ts';
+import { longestGap } from './longestGap.ts';
 import { holdsAt } from './monitor.ts';
 import type { SeriesStore } from './promql/seriesStore.ts';
 import type { AlertLogEntry, ExpectationResult } from './runRecord.ts';
@@ -7,7 +8,7 @@ import type { Scenario } from './scenario.ts';
 import type { AlertExpectation, ExitExpectation, LogExpectation, OperationsExpectation } from './schema.ts';
 import type { NodeExit } from './stands/stand.ts';
 import type { StepRun } from './stepRunner.ts';
-import type { MetricExpectation, Moment, Point } from './words.ts';
+import type { GapExpectation, MetricExpectation, Moment, Point } from './words.ts';
 
 /** What a run left, as far as expectations look at it. */
 export interface Facts {
@@ -20,6 +21,8 @@ export interface Facts {
   /** Per log expectation, by its position: when lines with its text came. */
   readonly logTimes: readonly (readonly number[])[];
   readonly operations: readonly Operation[];
+  /** Parts of the service that an operation wrote to. Undefined: all of it is one. */
+  readonly partsWritten: ((operation: Operation) => readonly string[]) | undefined;
   /** When the timeline's part of the run ended: `end` in expectations. */
   readonly endMs: number;
   /** When everything ended, `finally` included. */
@@ -201,7 +204,22 @@ export function judgeOperations(expected: OperationsExpectation, facts: Facts): 
     const ok = facts.operations.filter((operation) => operation.outcome === 'ok').length;
     results.push((ok >= least ? held : violated)(`at least ${least} operations succeed`, `${ok} did`));
   }
+  const gap = expected['longest gap'];
+  if (gap !== undefined) results.push(judgeGap(gap, facts));
   return results;
+}
+
+function judgeGap({ text: words, ms, from, to }: GapExpectation, facts: Facts): ExpectationResult {
+  const text = `no part without a write for longer than ${words}`;
+  const [fromMs, toMs] = [pointOf(facts, from), pointOf(facts, to)];
+  if (typeof fromMs === 'string') return violated(text, fromMs);
+  if (typeof toMs === 'string') return violated(text, toMs);
+  const { operations, partsWritten } = facts;
+  const longest = longestGap({ operations, fromMs, toMs, ...(partsWritten === undefined ? {} : { partsWritten }) });
+  if (longest === undefined) return { text, outcome: 'undecided', detail: `nothing was written before ${at(fromMs)}` };
+  const { part, gapMs, endedMs, parts } = longest;
+  const shown = `${part === '' ? '' : `${part}, `}${(gapMs / 1000).toFixed(2)} s until ${at(endedMs)}; ${parts} ${parts === 1 ? 'part' : 'parts'}`;
+  return (gapMs <= ms ? held : violated)(text, shown);
 }
 
 /** Judges all that a scenario expects, in the order of its file: steady state, alerts, metrics, logs, exits, operations. */

@@ -113,6 +113,7 @@ function steadyStateMistakes(source: SourceDocument, { steadyState, durationMs }
 function expectationMistakes(source: SourceDocument, scenario: Scenario): Mistake[] {
   const { expect, stand, steadyState, timeline } = scenario;
   const ids = timeline.map((step) => step.id);
+  const gap = expect.operations?.['longest gap'];
   const step = (path: readonly PropertyKey[], names: readonly string[]) =>
     names.filter((name) => !ids.includes(name)).map((name) => unknownWord(source, path, 'the id of a step', name, ids));
   return [
@@ -129,6 +130,7 @@ function expectationMistakes(source: SourceDocument, scenario: Scenario): Mistak
       return [...promqlMistake(source, path, metric.expr), ...step(path, stepsOf([metric.from, metric.to]))];
     }),
     ...expect.logs.flatMap((log, index) => step(['expect', 'logs', index], stepsOf([log.within]))),
+    ...step(['expect', 'operations', 'longest gap'], stepsOf([gap?.from, gap?.to])),
     ...(expect.checks === 'all' ? [] : expect.checks).flatMap((name, index) =>
       stand.checks.includes(name)
         ? []

@@ -114,6 +114,7 @@ function factsOf(stage: Stage, steps: StepRunner, ticks: readonly number[], prog
     exits: scenario.nodes.flatMap((node) => control.exits(node).map((exit) => ({ ...exit, node }))),
     logTimes: stage.logTimes,
     operations: stage.history.operations,
+    partsWritten: scenario.stand.partsWritten,
     endMs: progress.safetyEndMs,
     lastMs: stage.world.now,
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { durationMs } from '../faults/units.ts';
-import { metricExpectation, moment, trigger } from './words.ts';
+import { gapExpectation, metricExpectation, moment, trigger } from './words.ts';
 
 /**
  * The scenario file. Its words are those of Chaos Mesh (`mode`, `duration`, `direction`, `percent`), Jepsen (`minority`,
@@ -121,6 +121,11 @@ const operationsExpectation = z.strictObject({
   'only errors': z.array(z.string()).optional().describe('codes that clients may see; any other is a violation'),
   errors: z.array(z.string()).optional().describe('codes that clients must have seen'),
   'ok at least': z.number().int().min(0).optional().describe('operations that must have succeeded'),
+  'longest gap': gapExpectation
+    .optional()
+    .describe(
+      'DURATION from MOMENT to MOMENT: no part of the service (a partition) goes longer without a write that succeeds',
+    ),
 });
 
 const expectations = z.strictObject({

@@ -102,8 +102,14 @@ async function converge(stage: Stage, boundMs: number): Promise<void> {
     await stage.sleep(1000);
     why = await ask();
   }
+  const text = `finally: converges within ${boundMs / 1000} s`;
+  const cut = why === undefined ? session.cutShort?.() : undefined;
+  if (cut !== undefined) {
+    stage.findings.judge({ text, outcome: 'undecided', detail: `not decided: ${cut}` });
+    return;
+  }
   stage.findings.judge({
-    text: `finally: converges within ${boundMs / 1000} s`,
+    text,
     outcome: why === undefined ? 'held' : 'violated',
     detail: why ?? `after ${((world.now - from) / 1000).toFixed(1)} s`,
   });

@@ -98,6 +98,23 @@ export function parseMetricExpectation(text: string): MetricExpectation | undefi
   return { text, expr: range[1].trim(), quantifier: range[2] === undefined ? 'always' : 'ever', from, to };
 }
 
+/** How long a part of the service may go without an operation that it did. */
+export interface GapExpectation {
+  readonly text: string;
+  readonly ms: number;
+  readonly from: Point;
+  readonly to: Point;
+}
+
+/** `3s from POINT to POINT`. */
+export function parseGap(text: string): GapExpectation | undefined {
+  const match = /^(\S+) from (.+) to (.+)$/.exec(text);
+  const ms = parseDuration(match?.[1] ?? '');
+  const from = parsePoint(match?.[2]?.trim() ?? '');
+  const to = parsePoint(match?.[3]?.trim() ?? '');
+  return ms === undefined || from === undefined || to === undefined ? undefined : { text, ms, from, to };
+}
+
 /** Steps that a point refers to. */
 export function stepsOf(points: readonly (Point | Moment | undefined)[]): string[] {
   return points.flatMap((point) =>
@@ -123,4 +140,8 @@ export const moment = sentence(parseMoment, "a duration, as '90s of STEP' or '90
 export const metricExpectation = sentence(
   parseMetricExpectation,
   "'EXPR at end', 'EXPR at 2m after STEP', 'EXPR during STEP', 'EXPR ever during STEP' or 'EXPR from 1m to 5m'",
+);
+export const gapExpectation = sentence(
+  parseGap,
+  "a duration and its window, as '3s from STEP to 10s after end of STEP'",
 );

@@ -44,7 +44,7 @@ export class SimProcess implements EventOwner {
   readonly exited: Promise<ExitInfo>;
   readonly held: ScheduledEvent[] = [];
   turnMs: Millis = TURN_MS;
-  /** Memory that the program uses, in bytes, as the stand models it: what a memory limit is compared with. */
+  /** Memory that the program means to use, in bytes, as the stand models it. */
   memoryBytes: () => number = () => PROCESS_BASE_BYTES;
   nextFreeMs: Millis = 0;
   /** Told before each access of shared memory, with the number of its place in the code: where a fault may strike. */
@@ -53,6 +53,7 @@ export class SimProcess implements EventOwner {
   readonly #enter: (fn: () => void) => void;
   readonly #settleExited: (info: ExitInfo) => void;
   readonly #onDeath = new Set<() => void>();
+  readonly #leaks: (() => number)[] = [];
   #exit: ExitInfo | undefined;
   #paused = false;
 
@@ -70,6 +71,7 @@ export class SimProcess implements EventOwner {
       name: machine.name,
       incarnation,
       pid: this.pid,
+      memory: { usedBytes: () => this.usedBytes },
       clock: new SimClock(this, world.scheduler, machine.clock),
       random: world.random.scoped(this.traceName),
       disk: machine.devices.diskOf(this),
@@ -103,6 +105,16 @@ export class SimProcess implements EventOwner {
   /** How it ended, or undefined while it lives. */
   get exitInfo(): ExitInfo | undefined {
     return this.#exit;
+  }
+
+  /** Memory in use, in bytes: the program's and what leaked. This is what its host tells, and what a memory limit is compared with. */
+  get usedBytes(): number {
+    return this.#leaks.reduce((sum, leaked) => sum + leaked(), this.memoryBytes());
+  }
+
+  /** Memory that nobody uses and nobody gives back: `leaked` tells how many bytes so far. It goes with the process alone. */
+  leak(leaked: () => number): void {
+    this.#leaks.push(leaked);
   }
 
   enter(fn: () => void): void {

@@ -54,6 +54,19 @@ describe('pre-vote', () => {
     expect(answer).toMatchObject({ type: 'MsgPreVoteResp', reject: true, term: 4 });
   });
 
+  test('should not count a promise for a term that it has given up since', () => {
+    const member = new TestMember(1, [1, 2, 3], options);
+    member.node.campaign();
+    member.take();
+    member.step(message('MsgHeartbeat', 2, 1, 1)).take();
+    member.node.campaign();
+    member.take();
+    expect(member.node.term).toBe(1);
+    expect(member.step({ ...message('MsgPreVoteResp', 3, 1, 1), reject: false }).take()).toEqual([]);
+    const [asked] = member.step({ ...message('MsgPreVoteResp', 3, 1, 2), reject: false }).take();
+    expect(asked).toMatchObject({ type: 'MsgVote', term: 2 });
+  });
+
   test('should come together again when members with and without it share a group', () => {
     const voters = [1, 2, 3];
     const network = new Network(

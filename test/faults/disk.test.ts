@@ -61,6 +61,7 @@ describe('disk faults: definitions', () => {
     expect(() => apply(rig, 'disk.compete', { share: 100 })).toThrow(/less than 100/);
     expect(() => apply(rig, 'disk.gone', { device: 'sdz' })).toThrow(FaultError);
     expect(() => apply(rig, 'disk.bit-rot', { path: '/none' })).toThrow(/none/);
+    expect(() => apply(rig, 'disk.bit-rot', { path: '/none', optional: true })).not.toThrow();
   });
 });
 

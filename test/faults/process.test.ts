@@ -250,3 +250,26 @@ test('a limit below what the program uses kills it, and one above does not', asy
   await world.run({ toMs: 1100 });
   expect(machine.process).toBeUndefined();
 });
+
+test('what leaked is in use, as the process is told too, until it ends; a new one has leaked nothing', async () => {
+  const { world } = ticking();
+  const machine = world.machines.get('a');
+  const base = 64 * 2 ** 20;
+  const [first, second] = ['10MiB', '1MiB'].map((leakPerSecond) =>
+    applyFault(world, 'process.memory', { leakPerSecond }, ['a']),
+  );
+  const used = () => machine?.process?.host.memory?.usedBytes();
+  await world.run({ toMs: 2000 });
+  expect(used()).toBe(base + 22 * 2 ** 20);
+  await first?.();
+  await world.run({ toMs: 4000 });
+  expect(used()).toBe(base + 24 * 2 ** 20);
+  machine?.kill();
+  machine?.restart();
+  expect(used()).toBe(base);
+  // The leak that is not healed is found at the next look.
+  await world.run({ toMs: 5000 });
+  expect(used()).toBeGreaterThan(base + 0.8 * 2 ** 20);
+  expect(used()).toBeLessThan(base + 1.1 * 2 ** 20);
+  await second?.();
+});

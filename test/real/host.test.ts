@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { afterAll, expect, test } from 'vitest';
 import { type Connection, NetworkError } from '../../src/host/network.ts';
 import { createRealHost } from '../../src/real/host.ts';
@@ -91,4 +92,15 @@ test('the host knows how much memory this process may use', () => {
   const { memoryBytes = 0 } = createRealHost({ name: 'here' });
   expect(memoryBytes).toBeGreaterThan(16 * 2 ** 20);
   expect(memoryBytes).toBeLessThanOrEqual(totalmem());
+});
+
+test('the host knows how much memory the process uses, buffers outside of the heap too, and how far the heap may grow', () => {
+  const { memory } = createRealHost({ name: 'here' });
+  const before = memory?.usedBytes() ?? 0;
+  const held = Buffer.allocUnsafeSlow(64 * 2 ** 20).fill(1);
+  const grown = (memory?.usedBytes() ?? 0) - before;
+  expect(held.length).toBe(64 * 2 ** 20);
+  expect(before).toBeGreaterThan(20 * 2 ** 20);
+  expect(grown).toBeGreaterThan(56 * 2 ** 20);
+  expect(memory?.heapLimitBytes).toBe(getHeapStatistics().heap_size_limit);
 });

@@ -4,14 +4,14 @@ import type { ScenarioDocument } from '../definition.ts';
 type TimelineStep = Readonly<Record<string, unknown>>;
 
 /** Faults after which a broker ends by itself, as it must: a failed sync is never tried again. */
-const endingFaults: ReadonlySet<string> = new Set(['disk.sync-error', 'disk.write-error']);
+const endingFaults: ReadonlySet<string> = new Set(['disk.sync-error', 'disk.write-error', 'process.old-disk']);
 
 /** How long everything may take to come back, healed: the bounds of the contract are checked one by one. */
 const healWithin = '150s';
 
 /**
  * Derives from the steps what may be demanded: every check, recovery of the whole cluster, and that no broker ends by itself unless its
- * disk refused a write.
+ * disk refused a write or was set back.
  *
  * @returns undefined when a step would come after the end
  */

@@ -30,15 +30,35 @@ export function scenarioOf(draw: StreamBusDraw): ScenarioDocument {
 
 function timelineOf(draw: StreamBusDraw): readonly Step[] {
   const nodes = Array.from({ length: draw.brokers }, (_, index) => `streambus-${index + 1}`);
-  const cluster: Cluster = { nodes, victim: draw.brokers < 3 ? undefined : nodes[draw.seed % draw.brokers] };
+  const cluster: Cluster = {
+    nodes,
+    victim: draw.brokers < 3 ? undefined : nodes[draw.seed % draw.brokers],
+    partitions: partitionsOf(draw),
+    restsAfterMs: (fault) => Math.max(0, turbulentFromMs + draw.config.flushMs - momentOf(fault)),
+  };
   return draw.faults
     .flatMap((fault) => stepsOf(fault, cluster))
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
 }
 
+function momentOf({ at }: FaultDraw): number {
+  return turbulentFromMs + ((turbulentToMs - turbulentFromMs) * at) / 1_000;
+}
+
+/** What the load writes to: nobody misses what was never there. */
+function partitionsOf({ load }: StreamBusDraw): readonly string[] {
+  const topics = Array.from({ length: load.topics }, (_, topic) => `t${topic}`);
+  const keys = topics.flatMap((topic) => partitionsOfTopic(topic, load.partitions));
+  return load.transactional === 0 ? keys : [...keys, ...partitionsOfTopic('tx', 2)];
+}
+
+function partitionsOfTopic(topic: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, partition) => `${topic}/partition-${partition}`);
+}
+
 function stepsOf(fault: FaultDraw, cluster: Cluster): { readonly atMs: number; readonly step: Step }[] {
-  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+  const base = momentOf(fault);
   return entryNamed(fault.entry)
     .steps(fault, cluster)
     .map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));

@@ -31,8 +31,10 @@ export interface StreamBusEvidence {
   readonly mayBeGoneBelow: ReadonlyMap<string, number>;
   readonly metrics: readonly MetricSeen[];
   readonly gauges: readonly GaugeSeen[];
-  /** What must have come to pass after everything was healed; undefined: nothing was healed. */
+  /** What must have come to pass after everything was healed; undefined: nothing was healed, or nobody looked. */
   readonly recovery: readonly RecoverySeen[] | undefined;
+  /** Everything was healed, and why nobody looked at what came to pass then; undefined: somebody did, or nothing was healed. */
+  readonly unlooked: string | undefined;
 }
 
 /** What a client was told of the ends of a key, in one answer. */
@@ -173,4 +175,6 @@ export interface RecoverySeen {
   readonly reachedAtMs: number;
   /** What was missing when it was last looked at. */
   readonly missing: string | undefined;
+  /** Between when it was looked at; undefined: never. */
+  readonly looked: { readonly fromMs: number; readonly toMs: number } | undefined;
 }

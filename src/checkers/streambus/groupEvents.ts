@@ -139,6 +139,11 @@ export interface SnapshotSent extends Of<'snapshot-sent'> {
   readonly index: number;
 }
 
+/** It confirms to a member that has lost its log where that has its vote again: what that one acknowledged before is void. */
+export interface Probation extends Of<'probation'> {
+  readonly of: number;
+}
+
 export type GroupEvent =
   | Opened
   | Voted
@@ -154,4 +159,5 @@ export type GroupEvent =
   | Stood
   | Beat
   | Answered
-  | SnapshotSent;
+  | SnapshotSent
+  | Probation;

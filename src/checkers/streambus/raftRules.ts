@@ -7,6 +7,7 @@ import type {
   Beat,
   Configuration,
   GroupEvent,
+  Probation,
   SnapshotSent,
   Stood,
 } from './groupEvents.ts';
@@ -28,6 +29,8 @@ interface Member {
   checkpoints: readonly [number, number];
   /** What others have answered it in the term that it leads. */
   lead: Lead | undefined;
+  /** How far it has agreed since it was opened, by the terms of its leaders. */
+  readonly agreed: Map<number, number>;
 }
 
 interface Lead {
@@ -47,7 +50,7 @@ interface Group {
 /**
  * What each server does by itself so that the five properties hold, and so that one who was cut off disturbs nobody: a leader commits by
  * counting replicas only what is of its own term (Raft §5.4.2); a follower drops only what contradicts its leader, and tells it how far
- * they agree (figure 2); nobody is told of a commit beyond what it is known to share; who stands for election has been promised a majority (thesis §9.6); who has not been
+ * they agree (figure 2); nobody is told of a commit beyond what it is known to share, which is nothing once it has said that it lost its log; who stands for election has been promised a majority (thesis §9.6); who has not been
  * heard by a majority for long leads no more (§6.2); a snapshot is the newest one.
  */
 export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPace): Watch<GroupEvent> {
@@ -62,6 +65,7 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
     advanced: undefined,
     checkpoints: [0, 0],
     lead: undefined,
+    agreed: new Map(),
   }));
   let looked = 0;
 
@@ -150,6 +154,8 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
     lead.unanswered.set(member, 0);
     if (matches === undefined) return;
     lead.matches.set(member, Math.max(matches, lead.matches.get(member) ?? 0));
+    const { agreed } = members.of(group, member);
+    agreed.set(term, Math.max(matches, agreed.get(term) ?? 0));
     const led = members.of(group, leader);
     // One that began anew meanwhile may have lost what it had sent: nobody counts that answer any more.
     if (led.advanced?.leads !== true || led.advanced.term !== term) return;
@@ -161,6 +167,12 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
       `${nameOf(member)} tells ${nameOf(leader)}, which leads group ${group} in term ${term}, that they agree up to index ${matches}: it has an entry of term ${own} there, its leader ${leaders === undefined ? 'none' : `one of term ${leaders}`}`,
       { atMs },
     );
+  }
+
+  /** What the member said before it was opened the last time is void; what it has said since is under way or has come. */
+  function confirm({ group, member, of }: Probation): void {
+    const { lead } = members.of(group, member);
+    lead?.matches.set(of, members.of(group, of).agreed.get(lead.term) ?? 0);
   }
 
   function send({ group, member, to, index, atMs }: SnapshotSent): void {
@@ -183,6 +195,7 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
           own.log.reset(event.snapshotIndex, event.terms);
           own.advanced = undefined;
           own.lead = undefined;
+          own.agreed.clear();
           own.checkpoints = [event.snapshotIndex, event.snapshotIndex];
           const { configurations } = groups.of(group);
           if (configurations.length === 0) configurations.push(event.configuration);
@@ -217,6 +230,8 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
           return answer(event);
         case 'snapshot-sent':
           return send(event);
+        case 'probation':
+          return confirm(event);
       }
     },
     result: () => findings.result(`${looked} commits, heartbeats, elections and snapshots`),

@@ -46,7 +46,11 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
   for (const [path, to] of leavesOf(origin.overrides ?? {})) set(path, to, 'command line');
 
   const parsed = definition.configSchema.safeParse(value);
-  if (parsed.success) return { config: parsed.data, warnings: strangers };
+  const hints = Object.entries(definition.environmentHints ?? {}).filter(
+    ([name]) => origin.environment[name] !== undefined,
+  );
+  const warnings = [...strangers, ...hints.map(([, hint]) => hint)];
+  if (parsed.success) return { config: parsed.data, warnings };
   const whereIs = (path: readonly string[]): string => {
     const by = setBy.get(path.join('.'));
     if (by !== undefined) return by;

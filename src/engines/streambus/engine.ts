@@ -4,6 +4,7 @@ import { isLoopback } from '../loopback.ts';
 import type { GroupObserver } from './broker/observer.ts';
 import { type StreamBusConfig, streamBusConfigSchema } from './config.ts';
 import { exitCodeOf, StreamBusError } from './errors.ts';
+import { heapBudget } from './memory.ts';
 import { streamBusPoints } from './points.ts';
 import type { TlsFiles } from './security/tlsFiles.ts';
 import { createStreamBus, type StreamBus } from './streambus.ts';
@@ -92,6 +93,10 @@ export const streambus: EngineDefinition<StreamBusConfig> = {
   environmentPrefix: 'STREAMBUS',
   // Defaults of --brokers and --token-file: whoever administrates from the broker's machine has them set.
   environmentElsewhere: ['STREAMBUS_BROKERS', 'STREAMBUS_TOKEN_FILE'],
+  environmentHints: {
+    GOGC: 'GOGC has no effect: garbage is collected as server.max_memory needs it, 60 % of which the heap may take',
+  },
+  heapBytes: (config, host) => heapBudget(host, config),
   stateDirectory: (config) => config.storage.data_dir,
   server: serverSettings,
   validate: refuseOpenDoor,

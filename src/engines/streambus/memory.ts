@@ -3,6 +3,18 @@ import type { StreamBusConfig } from './config.ts';
 
 const MB = 1024 * 1024;
 const GB = 1024 * MB;
+/** Memory of a broker, in bytes. */
+export interface MemoryReading {
+  /** Of the whole process, as its host tells; without such a host as much as the broker counts. */
+  readonly usedBytes: number;
+  /** Batches that consumers read or that wait to be written, and the groups' logs: what the broker counts by itself. */
+  readonly countedBytes: number;
+  /** What `usedBytes` is measured against. */
+  readonly limitBytes: number;
+  /** What the heap may grow to; undefined where the host does not know. */
+  readonly heapLimitBytes?: number;
+}
+
 /** Half of what the process may use, within these; the other half is for what is not counted. */
 const shareOfProcess = 0.5;
 const leastBytes = 64 * MB;
@@ -18,4 +30,29 @@ export function memoryBudget({ memoryBytes }: Pick<Host, 'memoryBytes'>, { serve
   if (server.max_memory !== undefined) return server.max_memory;
   if (memoryBytes === undefined) return unknownBytes;
   return Math.min(mostBytes, Math.max(leastBytes, Math.floor(memoryBytes * shareOfProcess)));
+}
+
+/** Share of the budget for the heap: caches and requests are buffers outside of it, and are bounded by themselves. */
+const heapShare = 0.6;
+/** A broker's code, and the state of a small cluster, with room for what is garbage: with less it would do nothing but collect. */
+const leastHeapBytes = 64 * MB;
+
+/** Bytes that the heap of a broker's process may grow to. */
+export function heapBudget(host: Pick<Host, 'memoryBytes'>, config: StreamBusConfig): number {
+  return Math.max(leastHeapBytes, Math.floor(memoryBudget(host, config) * heapShare));
+}
+
+/** Reads the memory of a broker that counts `countedBytes` by itself. */
+export function readMemory(
+  host: Pick<Host, 'memory' | 'memoryBytes'>,
+  config: StreamBusConfig,
+  countedBytes: number,
+): MemoryReading {
+  const { memory } = host;
+  return {
+    usedBytes: memory?.usedBytes() ?? countedBytes,
+    countedBytes,
+    limitBytes: memoryBudget(host, config),
+    ...(memory?.heapLimitBytes === undefined ? {} : { heapLimitBytes: memory.heapLimitBytes }),
+  };
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Host } from '../../host/host.ts';
 import type { DoorHooks } from './kafka/hooks.ts';
+import type { MemoryReading } from './memory.ts';
 
 /** What a group is for, as metrics tell groups apart. */
 export type GroupKind = 'meta' | 'shard' | 'data';
@@ -47,7 +48,7 @@ export interface BrokerReadings {
   /** A listener beyond loopback takes anybody. */
   isInsecure(): boolean;
   overTargetBytes(): number;
-  memory(): { readonly usedBytes: number; readonly limitBytes: number };
+  memory(): MemoryReading;
   connections(): number;
   tasks(): number;
   /** Seconds since 1970; undefined: never. */
@@ -297,16 +298,21 @@ function attach(registry: Registry, readings: BrokerReadings, mutant: (name: str
   plain('draining', 'Whether this broker is being stopped.', () => Number(readings.isDraining()));
   plain('insecure_listener', 'Whether a listener beyond loopback takes anybody.', () => Number(readings.isInsecure()));
   plain('over_target_bytes', 'Bytes of data beyond storage.compaction.target_size.', () => readings.overTargetBytes());
+  plain('memory_used_bytes', 'Memory of the process, as its machine counts it.', () => readings.memory().usedBytes);
   plain(
-    'memory_used_bytes',
-    'Memory of caches, logs and requests under way, as the broker counts it.',
-    () => readings.memory().usedBytes,
+    'memory_counted_bytes',
+    'Memory of batches and logs, as the broker counts it: what else grows is not meant to.',
+    () => readings.memory().countedBytes,
   );
   plain(
     'memory_limit_bytes',
     'server.max_memory, or the default that stands for it.',
     () => readings.memory().limitBytes,
   );
+  gauge('streambus_heap_limit_bytes', 'What the heap may grow to, of the limit of memory.', [], (metric) => {
+    const { heapLimitBytes } = readings.memory();
+    if (heapLimitBytes !== undefined) metric.set(heapLimitBytes);
+  });
   plain('connections', 'Connections of clients.', () => readings.connections());
   plain('tasks', 'Things under way: what GET /debug/pprof/goroutine lists.', () => readings.tasks());
   gauge('streambus_last_scrub_timestamp_seconds', 'When every segment here was last read whole.', [], (metric) => {

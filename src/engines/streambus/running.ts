@@ -93,7 +93,7 @@ export class Running {
   }
 
   /** Bytes of batches in memory and of the groups' logs. */
-  get usedBytes(): number {
+  get countedBytes(): number {
     let bytes = this.#machines?.sharedBytes ?? 0;
     for (const { spec } of this.#options.runtime.all) bytes += this.#groups?.windowBytes(spec.group) ?? 0;
     return bytes;

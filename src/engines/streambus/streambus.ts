@@ -19,7 +19,7 @@ import { lockDataDirectory, markSuspect, readSmallFile } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
-import { memoryBudget } from './memory.ts';
+import { readMemory } from './memory.ts';
 import type { Metadata } from './meta/metadata.ts';
 import { MetaMachine } from './meta/state.ts';
 import { createMetaCommands, serveCommands } from './meta/submit.ts';
@@ -51,6 +51,8 @@ export interface StreamBus {
   readonly metadata: Metadata;
   readonly runtime: GroupsRuntime;
   readonly metrics: StreamBusMetrics;
+  /** Memory that the broker counts by itself: batches and logs, in bytes. */
+  readonly countedBytes: number;
   /** Every HTTP route; they answer from the beginning. */
   readonly routes: readonly Route[];
   /** Resolves when clients are served; it may wait for a majority for ever. Rejects as `stopped` does. */
@@ -353,6 +355,10 @@ class Broker implements StreamBus {
     serveTransfers(this.#transport, this.runtime);
   }
 
+  get countedBytes(): number {
+    return this.#running.countedBytes;
+  }
+
   #adminContext(): AdminContext {
     return {
       services: this.services,
@@ -368,7 +374,7 @@ class Broker implements StreamBus {
       waitsFor: () => this.#waitsFor,
       disk: () => this.#disk.space,
       connections: () => this.#kafka?.connections ?? 0,
-      memory: () => ({ usedBytes: this.#running.usedBytes, limitBytes: memoryBudget(this.#host, this.#config) }),
+      memory: () => readMemory(this.#host, this.#config, this.countedBytes),
       tasks: () => [
         ...this.#tasks.list(),
         ...standingTasks(this.runtime, this.#metadata, this.#jobs, this.#host.clock.wall()),

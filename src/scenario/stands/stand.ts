@@ -40,6 +40,8 @@ export interface Stand {
   readonly clients: (load: unknown) => number;
   /** Names of the checks, in the order in which they run; each has its name in `StandSession.checks`. */
   readonly checks: readonly string[];
+  /** Parts of the service (partitions) that an operation wrote to, for `longest gap`. Undefined: the engine has no parts, all of it is one. */
+  readonly partsWritten?: (operation: Operation) => readonly string[];
   /** Names of the shell verbs, the first word of a command line; each has its name in `StandSession.verbs`. */
   readonly verbs: readonly string[];
   /** Begins a run: makes machines, devices and mounts in the world (synchronously) and holds the run's state. */
@@ -91,6 +93,8 @@ export interface StandSession {
    * undefined when it has. Asked again every virtual second until the bound (`finally.within`).
    */
   converged(): Promise<string | undefined>;
+  /** Why `converged` need not be waited for any more, and says nothing: something is broken for good. Absent, undefined: it does. */
+  cutShort?(): string | undefined;
   /** After the liveness phase: gathers what the checks look at (logs read back, index dumps, the shadow of the disks). */
   collectEvidence(history: readonly Operation[], run: RunFacts): Promise<void>;
   /** Checks by name, run after `collectEvidence`. */

@@ -59,6 +59,8 @@ export class Device {
   /** Open handles by file. */
   readonly handles = new Map<FileNode, Set<ErrorListener>>();
   names: NameTable;
+  /** Sectors that rot has hit so far, mended or not. */
+  rottedSectors = 0;
   /** How often a call moved fewer bytes than it was asked to. */
   shortTransfers = 0;
   /** Grows with every power loss and wipe: what was under way before is void. */

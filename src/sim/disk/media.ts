@@ -139,6 +139,7 @@ export function rotBits(
     span.file.media.write(sector * sectorBytes, before);
     span.file.evict(position, position + 1);
   }
+  device.rottedSectors += hit.size;
   return hit.size;
 }
 

@@ -65,10 +65,36 @@ test('should damage one disk of a run at most, and none where there is no other 
   );
 });
 
+test('should delete only partitions that the load writes to, and each of them in some run', () => {
+  const deleted = (draw: StreamBusDraw): string[] =>
+    (scenarioOf(draw).timeline as readonly Record<string, unknown>[])
+      .map((step) => String(step.operator ?? ''))
+      .filter((operator) => operator.includes('/data/'))
+      .flatMap((operator) => operator.split(' ').slice(2))
+      .map((path) => path.replace('/var/lib/streambus/data/', ''));
+  const found = new Set<string>();
+  fc.assert(
+    fc.property(draws, (draw) => {
+      const { topics, partitions, transactional } = draw.load;
+      for (const path of deleted(draw)) {
+        found.add(path);
+        const [, topic, partition] = /^t(\d|x)\/partition-(\d)$/.exec(path) ?? [];
+        if (topic === 'x') expect(transactional).toBeGreaterThan(0);
+        else expect(Number(topic)).toBeLessThan(topics);
+        expect(Number(partition)).toBeLessThan(topic === 'x' ? 2 : partitions);
+      }
+    }),
+    { numRuns: 400, seed: 1 },
+  );
+  const topics = ['t0', 't1', 'tx'];
+  expect([...found].toSorted()).toEqual(topics.flatMap((topic) => [`${topic}/partition-0`, `${topic}/partition-1`]));
+});
+
 test('a broker may end by itself only where its disk refuses a write', () => {
   const base = { engine: 'streambus', duration: '20s' };
   const exits = (fault: string) => complete({ ...base, timeline: [{ at: '5s', fault, nodes: 'all' }] })?.expect;
   expect(exits('disk.sync-error')).toMatchObject({ exits: [{ code: 70, optional: true }] });
+  expect(exits('process.old-disk')).toMatchObject({ exits: [{ code: 70, optional: true }] });
   expect(exits('process.kill')).toMatchObject({ exits: [] });
   expect(complete({ ...base, timeline: [{ at: '30s', fault: 'process.kill' }] })).toBeUndefined();
 });

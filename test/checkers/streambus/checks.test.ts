@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { StreamBusEvidence } from '../../../src/checkers/streambus/evidence.ts';
 import { streamBusChecks } from '../../../src/checkers/streambus/index.ts';
+import { liveness } from '../../../src/checkers/streambus/service.ts';
 import { batch, evidenceOf, found, operation, replica } from './story.ts';
 
 const send = (key: string, value: number, offset?: number) => ({
@@ -258,7 +260,8 @@ test('metrics-truth, bounded and liveness should see what is off', () => {
   const gauge = { node: 'n1', atMs: 5, name: 'waiters', value: 20_000, limit: 20_000 };
   expect(found('bounded', { gauges: [gauge] })).toEqual([]);
   expect(found('bounded', { gauges: [{ ...gauge, value: 20_001 }] })).toHaveLength(1);
-  const back = { what: 'leaders', healedAtMs: 100, withinMs: 10_000, reachedAtMs: 9_000, missing: undefined };
+  const looked = { fromMs: 100, toMs: 60_000 };
+  const back = { what: 'leaders', healedAtMs: 100, withinMs: 10_000, reachedAtMs: 9_000, missing: undefined, looked };
   expect(found('liveness', { recovery: [back] })).toEqual([]);
   expect(found('liveness', { recovery: [{ ...back, reachedAtMs: 11_000 }] })).toEqual([
     'leaders: expected within 10000 ms of healing, it took 10900 ms',
@@ -266,4 +269,37 @@ test('metrics-truth, bounded and liveness should see what is off', () => {
   expect(
     found('liveness', { recovery: [{ ...back, reachedAtMs: Number.POSITIVE_INFINITY, missing: 'group 3' }] }),
   ).toEqual(['leaders: expected within 10000 ms of healing, it never came to that (group 3)']);
+});
+
+test('liveness should neither find nor pass what nobody looked at up to the end of its time', () => {
+  const never = Number.POSITIVE_INFINITY;
+  const goal = { what: 'leaders', healedAtMs: 100, withinMs: 10_000, reachedAtMs: never, missing: 'group 3' };
+  const judged = (more: Partial<StreamBusEvidence>) => {
+    const { violations, undecided } = liveness.run(evidenceOf(more));
+    return [violations.map(({ message }) => message), undecided];
+  };
+  expect(judged({ recovery: [{ ...goal, looked: { fromMs: 100, toMs: 10_099 } }] })).toEqual([
+    [],
+    'not decided: leaders: last looked at 9999 ms after healing, of 10000 ms (group 3)',
+  ]);
+  expect(judged({ recovery: [{ ...goal, missing: undefined, looked: undefined }] })).toEqual([
+    [],
+    'not decided: leaders: nobody had looked when the run ended',
+  ]);
+  expect(judged({ recovery: [{ ...goal, reachedAtMs: 20_000, looked: { fromMs: 19_000, toMs: 20_000 } }] })).toEqual([
+    [],
+    'not decided: leaders: looked at for the first time when its time was up',
+  ]);
+  // What was too late is found beside what is open.
+  const late = { ...goal, looked: { fromMs: 100, toMs: 10_100 } };
+  const open = { ...goal, what: 'writes', looked: undefined };
+  expect(judged({ recovery: [late, open] })).toEqual([
+    ['leaders: expected within 10000 ms of healing, it never came to that (group 3)'],
+    'not decided: writes: nobody had looked when the run ended',
+  ]);
+  expect(judged({ unlooked: 'a check has found something before' })).toEqual([
+    [],
+    'not decided: a check has found something before',
+  ]);
+  expect(judged({})).toEqual([[], undefined]);
 });

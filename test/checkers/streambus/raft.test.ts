@@ -230,6 +230,16 @@ describe('raft-rules', () => {
       expect.stringMatching(/committed up to 3; it is known to have the same only up to 2/),
     ]);
   });
+  test('should see a leader that counts what a member on probation had acknowledged', () => {
+    const probation = { kind: 'probation', member: a, of: b } as const;
+    const before = [opened(a), opened(b), answer(2), beat(2)];
+    const bare = opened(b, { snapshotIndex: 0, terms: [0] });
+    expect(messages(watch(), events(...before, bare, beat(2), probation, beat(0), answer(1), beat(1)))).toEqual([]);
+    expect(messages(watch(), events(...before, bare, answer(1), probation, beat(1)))).toEqual([]);
+    expect(messages(watch(), events(...before, bare, answer(1), probation, beat(2)))).toEqual([
+      expect.stringMatching(/committed up to 2; it is known to have the same only up to 1/),
+    ]);
+  });
   test('should see an election that nobody was ready for', () => {
     const stood = { kind: 'stood', member: a, term: 2, asked: false } as const;
     const ready = { kind: 'pre-voted', member: b, term: 2, candidate: a } as const;

@@ -106,6 +106,7 @@ export function evidenceOf(more: Partial<StreamBusEvidence>): StreamBusEvidence 
     metrics: [],
     gauges: [],
     recovery: undefined,
+    unlooked: undefined,
     ...more,
     operations: (more.operations ?? []).map((one, id) => ({ ...one, id })),
   };

@@ -1,7 +1,16 @@
-import { choose, type LaterStep, scale, single } from '../../faultMenu.ts';
-import { disk, type FaultEntry, fault, lasting, one } from './entry.ts';
+import type { FaultDraw } from '../../faultDraw.ts';
+import { choose, type LaterStep, type Step, scale, single } from '../../faultMenu.ts';
+import { type Cluster, dataOf, disk, type FaultEntry, fault, lasting, one } from './entry.ts';
 
-const partitions = ['t0/partition-0', 't0/partition-1', 't1/partition-0', 'tx/partition-0'] as const;
+/** Some bits of what a broker has of its partitions: it may have none, where not every broker has a replica of each, or after a wipe. */
+const rot = (victim: string, bits: number): Step =>
+  fault('disk.bit-rot', victim, {}, { path: dataOf('*/*/*.seg'), bits, optional: true });
+
+/** Deletes one partition, or all: where not every broker has a replica of each, the one that was chosen need not be there. */
+function deletePartition({ b }: FaultDraw, { nodes, partitions }: Pick<Cluster, 'nodes' | 'partitions'>): string {
+  const all = partitions.map(dataOf).join(' ');
+  return `rm -rf ${nodes.length > 3 ? all : choose(b, [...partitions.map(dataOf), all])}`;
+}
 
 /** Another fault may have started it too early: what was deleted under a broker that runs is not missed before its next start. */
 const again = (victim: string): LaterStep => ({
@@ -146,14 +155,14 @@ export const diskEntries: readonly FaultEntry[] = [
     name: 'partition deleted',
     family: 'damage',
     weight: 2,
-    steps: (draw, { victim }) =>
+    steps: (draw, { victim, ...cluster }) =>
       victim === undefined
         ? []
         : [
             { afterMs: 0, step: fault('process.kill', victim, {}, { restart: scale(draw.a, 600, 3_000) }) },
             {
               afterMs: 300,
-              step: { operator: `rm -rf /var/lib/streambus/data/${choose(draw.b, partitions)}`, on: victim },
+              step: { operator: deletePartition(draw, cluster), on: victim },
             },
             again(victim),
           ],
@@ -163,15 +172,16 @@ export const diskEntries: readonly FaultEntry[] = [
     name: 'partition deleted, another killed',
     family: 'damage',
     weight: 3,
-    steps: (draw, { nodes, victim }) => {
+    steps: (draw, { victim, ...cluster }) => {
       if (victim === undefined) return [];
+      const { nodes } = cluster;
       const restart = scale(draw.a, 600, 1_500);
       const others = nodes.filter((node) => node !== victim);
       return [
         { afterMs: 0, step: fault('process.kill', victim, {}, { restart }) },
         {
           afterMs: 300,
-          step: { operator: `rm -rf /var/lib/streambus/data/${choose(draw.b, partitions)}`, on: victim },
+          step: { operator: deletePartition(draw, cluster), on: victim },
         },
         {
           afterMs: restart + scale(draw.length, 0, 400),
@@ -184,50 +194,34 @@ export const diskEntries: readonly FaultEntry[] = [
     name: 'rot in a segment',
     family: 'damage',
     weight: 2,
-    steps: (draw, { victim }) =>
-      victim === undefined
-        ? []
-        : single(
-            fault(
-              'disk.bit-rot',
-              victim,
-              {},
-              { path: `/var/lib/streambus/data/${choose(draw.b, partitions)}/*.seg`, bits: scale(draw.a, 1, 4) },
-            ),
-          ),
+    steps: (draw, { victim, restsAfterMs }) =>
+      victim === undefined ? [] : [{ afterMs: restsAfterMs(draw), step: rot(victim, scale(draw.a, 1, 4)) }],
   },
   {
     // Recovery finds the damage, or else who reads all from the beginning: from this broker, which has nothing in memory any more.
     name: 'rot in a segment, then restarted',
     family: 'damage',
     weight: 2,
-    steps: (draw, { nodes, victim }) =>
-      victim === undefined
-        ? []
-        : [
-            {
-              afterMs: 0,
-              step: fault(
-                'disk.bit-rot',
-                victim,
-                {},
-                { path: `/var/lib/streambus/data/${choose(draw.b, partitions)}/*.seg`, bits: scale(draw.a, 1, 4) },
-              ),
-            },
-            {
-              afterMs: 100,
-              step: fault('process.power-loss', victim, {}, { restart: scale(draw.length, 100, 2_000), mode: 'drop' }),
-            },
-            ...[1024, 1025, 1026, 1027].map((group) => ({
-              afterMs: 100 + scale(draw.length, 100, 2_000) + 1_500,
-              step: fault(
-                'operator.request',
-                'all',
-                {},
-                { path: '/admin/raft/transfer', body: JSON.stringify({ group, to: 1 + nodes.indexOf(victim) }) },
-              ),
-            })),
-            { afterMs: 100 + scale(draw.length, 100, 2_000) + 1_700, step: { load: { consumers: 4 } } },
-          ],
+    steps: (draw, { nodes, victim, restsAfterMs }) => {
+      if (victim === undefined) return [];
+      const rotsMs = restsAfterMs(draw);
+      const restart = scale(draw.length, 100, 2_000);
+      const backMs = rotsMs + 100 + restart;
+      return [
+        // So much that of each partition something is hit.
+        { afterMs: rotsMs, step: rot(victim, scale(draw.a, 4, 40)) },
+        { afterMs: rotsMs + 100, step: fault('process.power-loss', victim, {}, { restart, mode: 'drop' }) },
+        ...[1024, 1025, 1026, 1027].map((group) => ({
+          afterMs: backMs + 1_500,
+          step: fault(
+            'operator.request',
+            'all',
+            {},
+            { path: '/admin/raft/transfer', body: JSON.stringify({ group, to: 1 + nodes.indexOf(victim) }) },
+          ),
+        })),
+        { afterMs: backMs + 1_700, step: { load: { consumers: 4 } } },
+      ];
+    },
   },
 ];

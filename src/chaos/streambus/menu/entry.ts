@@ -24,6 +24,10 @@ export interface Cluster {
    * Undefined where there is no other copy.
    */
   readonly victim: string | undefined;
+  /** Partitions that the load writes to, as their directories are called: `t0/partition-0`. One at least. */
+  readonly partitions: readonly string[];
+  /** How long after the moment of a fault the first records are on the disks, in virtual milliseconds: what is not there cannot rot. */
+  readonly restsAfterMs: (draw: FaultDraw) => number;
 }
 
 /** One entry of the menu. */
@@ -31,6 +35,9 @@ export interface FaultEntry extends MenuEntry<Family> {
   /** What happens; none where it cannot happen to such a cluster. */
   readonly steps: (draw: FaultDraw, cluster: Cluster) => readonly LaterStep[];
 }
+
+/** Directory of a partition, or a glob of several, by its name below the data. */
+export const dataOf = (partition: string): string => `/var/lib/streambus/data/${partition}`;
 
 /** The device of the data directory. */
 export const disk = 'sdb';

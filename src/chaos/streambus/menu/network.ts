@@ -34,12 +34,26 @@ export const networkEntries: readonly FaultEntry[] = [
   },
   {
     // Who gives up after a second sends anew when the network is quick again: what it had sent, and the end of that connection, come later.
+    // Then the next transaction of the same producer is open, under the same epoch where it speaks the older protocol.
     name: 'packets of clients late, now and then',
     family: 'network',
     weight: 3,
-    steps: (draw) =>
-      Array.from({ length: 5 }, (_, turn) => ({
-        afterMs: turn * scale(draw.length, 1_700, 2_600),
+    steps: (draw) => [
+      {
+        afterMs: 0,
+        step: {
+          load: {
+            transactional: 4,
+            timeout: '1s',
+            'transaction every': '100ms',
+            'transaction thinks': '150ms',
+            'old transactions': choose(draw.where, [100, 50]),
+            aborts: 50,
+          },
+        },
+      },
+      ...Array.from({ length: 5 }, (_, turn) => ({
+        afterMs: 300 + turn * scale(draw.length, 1_700, 2_600),
         step: fault(
           'network.latency',
           ['client-1', 'client-2'],
@@ -47,6 +61,7 @@ export const networkEntries: readonly FaultEntry[] = [
           { mean: scale(draw.a, 1_250, 2_000) + scale(draw.b, 0, 100) * turn },
         ),
       })),
+    ],
   },
   {
     name: 'loss',

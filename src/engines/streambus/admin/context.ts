@@ -2,6 +2,7 @@ import type { Millis } from '../../../host/clock.ts';
 import type { GroupsRuntime } from '../broker/runtime.ts';
 import type { SlowQuery } from '../kafka/slowLog.ts';
 import type { Partition } from '../log/partition.ts';
+import type { MemoryReading } from '../memory.ts';
 import type { StreamBusMetrics } from '../metrics.ts';
 import type { BrokerServices } from '../services.ts';
 import type { Jobs } from './jobs.ts';
@@ -51,6 +52,6 @@ export interface AdminContext {
   /** Connections of clients. */
   readonly connections: () => number;
   /** Memory as the broker counts it. */
-  readonly memory: () => { readonly usedBytes: number; readonly limitBytes: number };
+  readonly memory: () => MemoryReading;
   readonly tasks: () => readonly TaskView[];
 }

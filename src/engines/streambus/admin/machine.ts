@@ -15,7 +15,7 @@ export function machineRoutes(context: AdminContext): readonly AdminRoute[] {
       role: 'read',
       handler: async () => {
         const disk = context.disk();
-        const { usedBytes, limitBytes } = context.memory();
+        const { usedBytes, countedBytes, limitBytes, heapLimitBytes } = context.memory();
         return ok({
           broker_id: broker,
           name: host.name,
@@ -25,7 +25,12 @@ export function machineRoutes(context: AdminContext): readonly AdminRoute[] {
           starts: host.incarnation,
           wall_time: isoTime(host.clock.wall()),
           disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
-          memory: { used_bytes: usedBytes, limit_bytes: limitBytes },
+          memory: {
+            used_bytes: usedBytes,
+            counted_bytes: countedBytes,
+            limit_bytes: limitBytes,
+            ...(heapLimitBytes === undefined ? {} : { heap_limit_bytes: heapLimitBytes }),
+          },
           connections: context.connections(),
           groups: [...context.runtime.all].length,
           tasks: context.tasks().length,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DiskError } from '../../../host/disk.ts';
 import { NotProposed } from '../broker/group.ts';
 import { type BrokerId, brokerOf, type GroupId, metaGroup } from '../ids.ts';
 import { encodeJson } from '../meta/json.ts';
@@ -72,6 +73,17 @@ function refusedBy(error: unknown): never {
   throw new AdminRefusal(409, error.reason === 'busy' ? 'NOT_CAUGHT_UP' : 'NOT_LEADER', error.message);
 }
 
+/** @throws AdminRefusal 503 for what the disk refuses: the checkpoint before stays */
+function diskRefused(error: unknown): never {
+  if (!(error instanceof DiskError)) throw error;
+  throw new AdminRefusal(
+    503,
+    'DISK_ERROR',
+    `the checkpoint could not be written: ${error.message}`,
+    'look at the disk',
+  );
+}
+
 function leaderOf(context: AdminContext, group: GroupId): BrokerId {
   const leader = context.runtime.leaderOf(group)?.broker;
   if (leader !== undefined) return leader;
@@ -112,7 +124,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       handler: async (request) => {
         const group = groupNamed(context, bodyOf(request, groupBody).group);
         statusOf(context, group);
-        const { index, term } = await runtime.checkpoint(group);
+        const { index, term } = await runtime.checkpoint(group).catch(diskRefused);
         return ok({ group: groupLabel(context, group), index, term });
       },
     },
@@ -152,7 +164,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
           return forwardTo(context, leader, forwarded, request.signal);
         }
         try {
-          if (to !== leader) await runtime.transfer(group, to);
+          await runtime.transfer(group, to);
         } catch (error) {
           if (error instanceof NotProposed) refusedBy(error);
           const reason = error instanceof Error ? error.message : String(error);

@@ -20,6 +20,8 @@ export interface RoundsOptions {
   readonly recovered: Recovered;
   readonly record: (records: readonly RecordIn[], durable: (first: Lsn) => void) => void;
   readonly flushIntervalMs: () => Millis;
+  /** The metadata is known here, and names no such group. */
+  readonly isGone: (group: GroupId) => boolean;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -95,14 +97,18 @@ export class CheckpointRounds {
     await Promise.all(Array.from({ length: Math.min(checkpointsAtOnce, due.length) }, work));
   }
 
-  /** That a group was removed is remembered until the metadata, as it stands on disk, says so too. */
+  /**
+   * That a group was removed is remembered until the metadata, as it stands on disk, says so too: and while the group lives elsewhere,
+   * for it may come back, and what this member has voted counts there as long.
+   */
   #carryRemoved(carryBelow: Lsn): void {
     const known = this.#options.replicas.get(metaGroup)?.checkpointIndex ?? 0;
     for (const [group, removed] of this.#options.recovered.removed) {
-      if (removed.metaIndex <= known) {
+      if (removed.isReturning === true) continue;
+      if (removed.metaIndex <= known && this.#options.isGone(group)) {
         this.#options.recovered.removed.delete(group);
       } else if (removed.lsn < carryBelow) {
-        this.#options.record([removedRecord(group, removed.generation, removed.metaIndex)], (lsn) => {
+        this.#options.record([removedRecord(group, removed)], (lsn) => {
           this.#options.recovered.removed.set(group, { ...removed, lsn });
         });
       }

@@ -104,8 +104,9 @@ export interface GroupHandle {
   propose(data: Uint8Array): Promise<Proposed>;
   /**
    * Defined while `propose` would refuse so many bytes for a passing reason: too much waits for the journal or is uncommitted, or the
-   * lead is being handed over. Resolves when it is worth asking again, be it because the lead is gone, or when `signal` ends the
-   * wait. Nobody waits at a driver without it.
+   * lead is being handed over, or while others who came before wait for room. Resolves when it is worth asking again, be it because the
+   * lead is gone, or when `signal` ends the wait. Who gives a signal that is not over has his place in the order from then on until it
+   * is: he proposes first, then ends it. Nobody waits at a driver without it.
    */
   room?(bytes: number, signal?: AbortSignal): Promise<void> | undefined;
   /**

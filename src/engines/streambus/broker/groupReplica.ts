@@ -5,6 +5,7 @@ import {
   applyThread,
   type ConfChange,
   type ConfChangeV2,
+  type HardState,
   type Message,
   type RaftId,
   type Ready,
@@ -25,7 +26,7 @@ import {
 } from './group.ts';
 import type { GroupStorage } from './groupStorage.ts';
 import { Leading } from './leading.ts';
-import { onProbation, Probation } from './probation.ts';
+import { Probation } from './probation.ts';
 import { Proposals } from './proposals.ts';
 import { ReadBarriers } from './readBarriers.ts';
 import { ReplicaAppends } from './replicaAppends.ts';
@@ -47,7 +48,10 @@ export class GroupReplica implements GroupHandle {
   readonly #context: ReplicaContext;
   readonly #proposals = new Proposals();
   readonly #barriers = new ReadBarriers();
-  readonly #room = new RoomWaiters((bytes) => this.#mustWait(bytes));
+  readonly #room = new RoomWaiters(
+    (bytes, ahead) => this.#mustWait(bytes, ahead),
+    () => this.#context.schedule(this),
+  );
   readonly #closed = new AbortController();
   #isOpen = false;
   #core: { readonly node: RawNode; readonly machine: ReplicatedMachine & PeerAnswers } | undefined;
@@ -131,6 +135,11 @@ export class GroupReplica implements GroupHandle {
     return this.#core?.node.term ?? this.storage.hardState.term;
   }
 
+  /** What it has promised by now, at the least. */
+  get hardState(): HardState {
+    return this.#core?.node.status().hardState ?? this.storage.hardState;
+  }
+
   get serving(): boolean {
     return this.#leading.isServing(this.#core?.node);
   }
@@ -168,15 +177,15 @@ export class GroupReplica implements GroupHandle {
   }
 
   room(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
-    return this.#mustWait(bytes) ? this.#room.wait(bytes, signal) : undefined;
+    return this.#room.ask(bytes, signal);
   }
 
-  /** True when `propose` would refuse so many bytes now, and might take them in a moment. */
-  #mustWait(bytes: number): boolean {
+  /** True when `propose` would refuse so many bytes, behind `ahead` bytes of others, now, and might take them in a moment. */
+  #mustWait(bytes: number, ahead: number): boolean {
     const { isCongested, isStopping, raft } = this.#context;
     const node = this.#core?.node;
     if (node === undefined || !this.serving || isStopping || bytes > raft.maxEntryBytes) return false;
-    return isCongested || node.leadTransferee !== 0 || !node.hasRoomFor(bytes);
+    return isCongested || node.leadTransferee !== 0 || !node.hasRoomFor(bytes, ahead);
   }
 
   readBarrier(): Promise<void> {
@@ -209,7 +218,7 @@ export class GroupReplica implements GroupHandle {
   /** A message of another member. */
   step(message: Message): void {
     const { node } = this.#opened;
-    const admitted = this.#probation.isOn ? onProbation(message, node.lastIndex) : message;
+    const admitted = this.#probation.isOn ? this.#probation.admit(message) : message;
     if (admitted === undefined) return;
     try {
       node.step(admitted);
@@ -310,6 +319,7 @@ export class GroupReplica implements GroupHandle {
   /** A member has lost what it had acknowledged: none of that counts any more. Resolves to where its probation ends. */
   async barrierFor(member: RaftId): Promise<number> {
     if (!this.#context.host.telemetry.mutant('barrier-keeps-match')) this.node.resetProgress(member);
+    this.#context.observer?.probation(this.group, this.member, member);
     this.#context.schedule(this);
     // Only a leader that is one for sure knows everything that the member may have helped to commit.
     await this.readBarrier();

@@ -10,7 +10,11 @@ import type { OpenGroup } from './runtime.ts';
 const peerRequest = 'group.peer';
 /** A member that has lost what it had acknowledged asks where its probation ends. */
 const barrierRequest = 'group.barrier';
+/** A leader tells whom an operator wants to lead after it. */
+const choiceRequest = 'group.choice';
 const peerAskTimeoutMs = 30_000;
+/** Well below the time in which the chosen one takes the lead: there is time for another try. */
+const choiceTimeoutMs = 500;
 
 /** Asks the machine of a group's replica at `to`. Rejects with `RpcError`, or when `signal` ends it. */
 export function askPeer(
@@ -21,9 +25,7 @@ export function askPeer(
   request: Uint8Array,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const writer = new ByteWriter(request.length + 16);
-  writer.u32(group);
-  writer.u32(generation);
+  const writer = headOf(group, generation, request.length);
   writer.raw(request);
   return rpc.call(to, peerRequest, writer.take(), { timeoutMs: peerAskTimeoutMs, signal });
 }
@@ -36,12 +38,40 @@ export async function askBarrier(
   member: RaftId,
   signal: AbortSignal,
 ): Promise<number> {
-  const writer = new ByteWriter(16);
-  writer.u32(group);
-  writer.u32(generation);
+  const writer = headOf(group, generation, 6);
   writer.u48(member);
   const answer = await rpc.callLeader(group, barrierRequest, writer.take(), { signal });
   return new ByteReader(answer).u48();
+}
+
+/** Tells `to` that an operator wants it to lead the group in a term after `term`. Rejects with `RpcError`. */
+export async function tellChoice(
+  rpc: Rpc,
+  to: BrokerId,
+  group: GroupId,
+  generation: number,
+  term: number,
+): Promise<void> {
+  const writer = headOf(group, generation, 4);
+  writer.u32(term);
+  await rpc.call(to, choiceRequest, writer.take(), { timeoutMs: choiceTimeoutMs });
+}
+
+/** What every request begins with: the group, and the generation of its content. `bytes` follow. */
+function headOf(group: GroupId, generation: number, bytes: number): ByteWriter {
+  const writer = new ByteWriter(bytes + 16);
+  writer.u32(group);
+  writer.u32(generation);
+  return writer;
+}
+
+function readHead(body: Uint8Array): {
+  readonly group: GroupId;
+  readonly generation: number;
+  readonly rest: ByteReader;
+} {
+  const rest = new ByteReader(body);
+  return { group: rest.u32(), generation: rest.u32(), rest };
 }
 
 /** What answers of groups are made of. */
@@ -49,12 +79,15 @@ export interface GroupAnswersContext {
   readonly broker: BrokerId;
   readonly open: ReadonlyMap<GroupId, OpenGroup>;
   readonly replicas: ReadonlyMap<GroupId, GroupReplica>;
+  /** An operator wants this broker to lead a group in a term after that one. */
+  readonly onChosen: (group: GroupId, afterTerm: number) => void;
 }
 
 /** Answers what the other brokers' replicas ask. */
 export function serveGroupRequests(rpc: Rpc, context: GroupAnswersContext): void {
   rpc.serve(peerRequest, (body, from) => answerPeer(context, body, from));
   rpc.serve(barrierRequest, (body, from) => answerBarrier(context, body, from));
+  rpc.serve(choiceRequest, async (body) => takeChoice(context, body));
 }
 
 async function answerPeer(
@@ -62,14 +95,12 @@ async function answerPeer(
   body: Uint8Array,
   from: BrokerId,
 ): Promise<Uint8Array> {
-  const reader = new ByteReader(body);
-  const group = reader.u32();
-  const generation = reader.u32();
+  const { group, generation, rest } = readHead(body);
   const asked = open.get(group);
   if (asked === undefined || asked.spec.generation !== generation) {
     throw new RpcRefusal('NO_REPLICA', `broker ${broker} has no replica of group ${group}`);
   }
-  return asked.machine.answerPeer(reader.raw(reader.left), from);
+  return asked.machine.answerPeer(rest.raw(rest.left), from);
 }
 
 async function answerBarrier(
@@ -77,10 +108,8 @@ async function answerBarrier(
   body: Uint8Array,
   from: BrokerId,
 ): Promise<Uint8Array> {
-  const reader = new ByteReader(body);
-  const group = reader.u32();
-  const generation = reader.u32();
-  const member = reader.u48();
+  const { group, generation, rest } = readHead(body);
+  const member = rest.u48();
   if (brokerOf(member) !== from) {
     throw new RpcRefusal('NOT_YOURS', `broker ${from} asks for a member of broker ${brokerOf(member)}`);
   }
@@ -97,4 +126,13 @@ async function answerBarrier(
     if (error instanceof NotProposed) throw new RpcRefusal('NOT_LEADER', error.message);
     throw error;
   }
+}
+
+function takeChoice({ broker, replicas, onChosen }: GroupAnswersContext, body: Uint8Array): Uint8Array {
+  const { group, generation, rest } = readHead(body);
+  if (replicas.get(group)?.spec.generation !== generation) {
+    throw new RpcRefusal('NO_REPLICA', `broker ${broker} has no replica of group ${group}`);
+  }
+  onChosen(group, rest.u32());
+  return new Uint8Array(0);
 }

@@ -6,6 +6,9 @@ export function entryBytes(entry: Entry): number {
   return entry.data.length + 24;
 }
 
+/** In the place of one that went. */
+const goneEntry: Entry = { term: 0, index: 0, type: 'normal', data: new Uint8Array(0) };
+
 /** Entries that went are cut out of the array once they are this many and half of it. */
 const trimAt = 1_024;
 
@@ -110,7 +113,8 @@ export class GroupStorage implements RaftStorage {
       if (entry === undefined) break;
       this.windowBytes -= entryBytes(entry);
       this.#before = { index: entry.index, term: entry.term };
-      this.#gone++;
+      // Its place in the array is cut out later; its data, up to a megabyte, goes now.
+      this.#entries[this.#gone++] = goneEntry;
     }
     if (this.#gone >= trimAt && this.#gone * 2 >= this.#entries.length) {
       this.#entries.splice(0, this.#gone);

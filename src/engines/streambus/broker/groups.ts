@@ -9,7 +9,7 @@ import { Gossiper } from './gossiper.ts';
 import { type CatchUpPeers, type MachineCheckpoint, NotProposed } from './group.ts';
 import { GroupFrames } from './groupFrames.ts';
 import type { GroupReplica } from './groupReplica.ts';
-import { serveGroupRequests } from './groupRequests.ts';
+import { serveGroupRequests, tellChoice } from './groupRequests.ts';
 import type { GroupsOptions } from './groupsOptions.ts';
 import { HandOvers } from './handOvers.ts';
 import { removedRecord } from './journalFormat.ts';
@@ -123,6 +123,7 @@ export class Groups implements GroupsRuntime {
       leads: this.#leads,
       gossiper: this.#gossiper,
       reconciler: this.#reconciler,
+      tellChoice: (to, group, generation, term) => tellChoice(transport, to, group, generation, term),
       takeOverMs: 2 * raft.electionTicks * raft.tickMs,
       isStopping,
     });
@@ -157,11 +158,17 @@ export class Groups implements GroupsRuntime {
       recovered,
       record: (records, durable) => this.#turns.record(records, durable),
       flushIntervalMs: options.flushIntervalMs,
+      isGone: (group) => desired(metaGroup) !== undefined && desired(group) === undefined,
       onFatal: fatal,
     });
     transport.attach(this.frames);
     transport.leaderOf = (group) => this.#leads.of(group)?.broker;
-    serveGroupRequests(transport, { broker, open: this.#open, replicas });
+    serveGroupRequests(transport, {
+      broker,
+      open: this.#open,
+      replicas,
+      onChosen: (group, afterTerm) => this.#reconciler.chosen(group, afterTerm),
+    });
     this.#tickLater();
     this.#rounds.start();
   }
@@ -187,12 +194,14 @@ export class Groups implements GroupsRuntime {
     const generation = replica?.spec.generation ?? recovered?.checkpoint.generation ?? 0;
     const metaIndex = this.#replicas.get(metaGroup)?.appliedIndex ?? 0;
     await replica?.close();
+    const { term, vote } = replica?.hardState ?? recovered?.hardState ?? { term: 0, vote: 0 };
+    const removed = { generation, metaIndex, term, vote };
     this.#replicas.delete(group);
     this.#open.delete(group);
     this.#recovered.groups.delete(group);
     this.#leads.removed(group);
-    const lsn = await this.#record([removedRecord(group, generation, metaIndex)]);
-    this.#recovered.removed.set(group, { generation, metaIndex, lsn });
+    const lsn = await this.#record([removedRecord(group, removed)]);
+    this.#recovered.removed.set(group, { ...removed, lsn });
     await this.#snapshots.removeOthers(group, undefined);
   }
 

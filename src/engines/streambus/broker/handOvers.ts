@@ -20,6 +20,8 @@ export interface HandOversOptions {
   readonly leads: Leads;
   readonly gossiper: Gossiper;
   readonly reconciler: Reconciler;
+  /** Tells a broker that an operator wants it to lead a group in a term after that one. Rejects with `RpcError`. */
+  readonly tellChoice: (to: BrokerId, group: GroupId, generation: number, term: number) => Promise<void>;
   /** How long whoever should take a lead has for it. */
   readonly takeOverMs: Millis;
   readonly isStopping: () => boolean;
@@ -33,20 +35,51 @@ export class HandOvers {
     this.#options = options;
   }
 
-  /** Gives the lead of a group to a broker; rejects with `NotProposed` when it cannot be, or is not taken in time. */
+  /**
+   * Gives the lead of a group to a broker as an operator wants it: that one keeps it, though another is preferred, for as long as it leads.
+   * Rejects with `NotProposed` when it cannot be, or is not taken in time.
+   */
   async transfer(group: GroupId, to: BrokerId): Promise<void> {
-    const { host, broker, leads, replicaOf, takeOverMs } = this.#options;
+    const { host, broker, leads, replicaOf, takeOverMs, reconciler } = this.#options;
     const replica = replicaOf(group);
     const target = replica.storage.confState.voters.find((id) => brokerOf(id) === to);
     if (!replica.serving || target === undefined) {
       throw new NotProposed('not-leader', `group ${group} is not led by broker ${broker}, or ${to} has no vote`);
     }
+    const { term } = replica;
+    if (to === broker) {
+      reconciler.chosen(group, term - 1);
+      return;
+    }
     replica.transferLeader(target);
+    const told = this.#tellChoice(replica, to, term);
     for (let waitedMs = 0; waitedMs < takeOverMs; waitedMs += handOverPollMs) {
-      if (leads.of(group)?.broker === to) return;
+      if (leads.of(group)?.broker === to) {
+        await told;
+        return;
+      }
       await host.clock.sleep(handOverPollMs);
     }
     throw new NotProposed('transferring', `broker ${to} did not take the lead of group ${group} in time`);
+  }
+
+  /** Until it is told, or its time for taking the lead is over: then the lead may go back to the preferred leader. */
+  async #tellChoice({ group, spec }: GroupReplica, to: BrokerId, term: number): Promise<void> {
+    const { host, takeOverMs, tellChoice } = this.#options;
+    const untilMs = host.clock.now() + takeOverMs;
+    for (;;) {
+      try {
+        await tellChoice(to, group, spec.generation, term);
+        return;
+      } catch (error) {
+        if (host.clock.now() + handOverPollMs >= untilMs) {
+          const message = error instanceof Error ? error.message : String(error);
+          host.telemetry.logger.warn('a broker was not told that it was chosen to lead', { group, to, error: message });
+          return;
+        }
+        await host.clock.sleep(handOverPollMs);
+      }
+    }
   }
 
   /** Gives the lead of one group away, if it is led here and somebody can take it. */

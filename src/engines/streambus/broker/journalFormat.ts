@@ -39,8 +39,17 @@ export type GroupRecordContent =
     }
   | { readonly type: 'hardState'; readonly hardState: HardState }
   | { readonly type: 'checkpoint'; readonly checkpoint: CheckpointRecord }
-  /** `metaIndex`: last applied entry of the metadata when the group was removed here. */
-  | { readonly type: 'removed'; readonly generation: number; readonly metaIndex: number };
+  | { readonly type: 'removed'; readonly removed: RemovedRecord };
+
+/** What is remembered of a group that was removed here. */
+export interface RemovedRecord {
+  readonly generation: number;
+  /** Last applied entry of the metadata when it was. */
+  readonly metaIndex: number;
+  /** Where the member stood, and whom it had elected there: should it come back under the same raft id, it has promised that still. */
+  readonly term: number;
+  readonly vote: RaftId;
+}
 
 /** Entries that are carried forward. Of several records a crash may leave only the first. */
 export function carriedRecords(group: GroupId, entries: readonly Entry[], commit: number): RecordIn[] {
@@ -108,10 +117,12 @@ export function checkpointRecord(group: GroupId, checkpoint: CheckpointRecord): 
   return { type: GroupRecord.checkpoint, stream: group, payload: writer.take() };
 }
 
-export function removedRecord(group: GroupId, generation: number, metaIndex: number): RecordIn {
-  const writer = new ByteWriter(16);
+export function removedRecord(group: GroupId, { generation, metaIndex, term, vote }: RemovedRecord): RecordIn {
+  const writer = new ByteWriter(20);
   writer.u32(generation);
   writer.u48(metaIndex);
+  writer.u32(term);
+  writer.u48(vote);
   return { type: GroupRecord.removed, stream: group, payload: writer.take() };
 }
 
@@ -127,7 +138,7 @@ export function decodeGroupRecord(record: RecordOut): GroupRecordContent {
     case GroupRecord.checkpoint:
       return { type: 'checkpoint', checkpoint: decodeCheckpoint(reader) };
     case GroupRecord.removed:
-      return { type: 'removed', generation: reader.u32(), metaIndex: reader.u48() };
+      return { type: 'removed', removed: decodeRemoved(reader) };
     default:
       throw new Error(`record ${record.lsn} is of type ${record.type}, which this version does not know`);
   }
@@ -148,6 +159,14 @@ function decodeEntries(reader: ByteReader, isCarried: boolean): GroupRecordConte
     data: reader.raw(length).slice(),
   }));
   return { type: 'entries', commit, entries, isCarried };
+}
+
+/** Records of earlier versions end before the term. */
+function decodeRemoved(reader: ByteReader): RemovedRecord {
+  const generation = reader.u32();
+  const metaIndex = reader.u48();
+  if (reader.left === 0) return { generation, metaIndex, term: 0, vote: 0 };
+  return { generation, metaIndex, term: reader.u32(), vote: reader.u48() };
 }
 
 function decodeCheckpoint(reader: ByteReader): CheckpointRecord {

@@ -1,3 +1,4 @@
+import { draftMessage } from '../../../consensus/message.ts';
 import type { Entry, Message, MessageType } from '../../../consensus/types.ts';
 import { type ByteReader, type ByteWriter, MalformedBytes } from '../../../wire/rpc/bytes.ts';
 import { entryTypeNumber, entryTypeOf, readConfState, writeConfState } from './journalFormat.ts';
@@ -164,24 +165,7 @@ export function readHeartbeat(reader: ByteReader, from: number, to: number): Hea
   const commit = reader.u48();
   const generation = reader.u8();
   const type = reader.u8() === 1 ? 'MsgHeartbeatResp' : 'MsgHeartbeat';
-  return {
-    group,
-    generation,
-    message: {
-      type,
-      to,
-      from,
-      term,
-      logTerm: 0,
-      index: 0,
-      entries: noEntries,
-      commit,
-      vote: 0,
-      snapshot: undefined,
-      reject: false,
-      rejectHint: 0,
-      context: undefined,
-      responses: noMessages,
-    },
-  };
+  const message = draftMessage(type, to, from, term);
+  message.commit = commit;
+  return { group, generation, message };
 }

@@ -44,6 +44,8 @@ export interface GroupObserver {
   configured(group: GroupId, member: RaftId, index: number, confState: ConfState): void;
   /** The state was replaced by a snapshot, which is durable now. */
   restored(group: GroupId, member: RaftId, snapshot: Snapshot['metadata']): void;
+  /** A leader confirms to `of` where its probation ends: nothing that it acknowledged before it began anew counts from here on. */
+  probation(group: GroupId, leader: RaftId, of: RaftId): void;
   /** The replica was closed or removed. */
   closed(group: GroupId, member: RaftId): void;
 }

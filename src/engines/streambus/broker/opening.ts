@@ -91,7 +91,7 @@ export class Opener {
   }
 
   /** What it voted is known, what it held is not: it begins with an empty log, and without a vote. Durable before it takes part. */
-  async #probationStart(spec: GroupSpec, { term, vote }: HardState): Promise<FirstStart> {
+  async #probationStart(spec: GroupSpec, { term, vote }: Omit<HardState, 'commit'>): Promise<FirstStart> {
     const hardState = { term, vote, commit: 0 };
     const checkpoint = { ...emptyCheckpoint, generation: spec.generation, probation: true };
     return this.#recordStart(spec, checkpoint, hardState);
@@ -126,12 +126,20 @@ export class Opener {
     }
   }
 
-  /** Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. */
+  /**
+   * Nothing is known of it here: it begins with its founders, or waits for a snapshot. Durable before it takes part. Where it was a
+   * member already and was removed, messages may be under way that speak of what it held then: it is on probation.
+   */
   async #firstStart(spec: GroupSpec): Promise<FirstStart> {
     this.#options.recovered.groups.delete(spec.group);
     const removed = this.#options.recovered.removed.get(spec.group);
-    const wasHere = removed !== undefined && removed.generation >= spec.generation;
-    const isFounder = spec.founders.includes(this.#options.member) && !wasHere;
+    if (removed !== undefined && removed.generation >= spec.generation) {
+      this.#options.recovered.removed.set(spec.group, { ...removed, isReturning: true });
+      const start = await this.#probationStart(spec, removed);
+      this.#options.recovered.removed.delete(spec.group);
+      return start;
+    }
+    const isFounder = spec.founders.includes(this.#options.member);
     const begin = isFounder ? 1 : 0;
     const voters = isFounder ? [...spec.founders].sort((left, right) => left - right) : [];
     const metadata = { index: begin, term: begin, confState: { ...emptyCheckpoint.metadata.confState, voters } };

@@ -1,12 +1,18 @@
 import type { Message } from '../../../consensus/types.ts';
+import type { Millis } from '../../../host/clock.ts';
 import { againMs, type ReplicaBody } from './replicaBody.ts';
 
-/** The time in which a member that has lost what it had acknowledged has no vote: until all of that is applied again. */
+/**
+ * The time in which a member that has lost what it had acknowledged, or was removed and has come back, has no vote: until everything that
+ * it may have helped to commit is applied again.
+ */
 export class Probation {
   readonly #body: ReplicaBody;
   #isOn: boolean;
   /** Where it ends; undefined until a leader has said. */
   #barrier: number | undefined;
+  #isAsking = false;
+  #saidAtMs: Millis = 0;
   #isEnding = false;
 
   constructor(body: ReplicaBody, isOn: boolean) {
@@ -20,15 +26,24 @@ export class Probation {
 
   /** Asks for the barrier until a leader has said it. */
   async findBarrier(): Promise<void> {
-    const { host } = this.#body.context;
-    const { signal } = this.#body;
-    host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', {
+    this.#body.context.host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', {
       group: this.#body.group,
     });
     this.#body.context.probationChanged();
+    await this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    const { host } = this.#body.context;
+    const { signal } = this.#body;
+    this.#isAsking = true;
     while (!signal.aborted) {
       try {
-        this.#barrier = await this.#body.context.askBarrier(this.#body.group, this.#body.spec.generation, signal);
+        const barrier = await this.#body.context.askBarrier(this.#body.group, this.#body.spec.generation, signal);
+        this.#isAsking = false;
+        this.#saidAtMs = host.clock.now();
+        // Asked again, what was said first holds: everything that counted on this member lies before it.
+        this.#barrier ??= barrier;
         this.end();
         return;
       } catch (error) {
@@ -62,21 +77,33 @@ export class Probation {
         this.#body.schedule();
       });
   }
-}
 
-/**
- * What a member on probation takes: nothing that asks for its vote, and no word of a commit that lies beyond what it holds now (the
- * leader may still believe what it had acknowledged). Undefined: nothing of it.
- */
-export function onProbation(message: Message, lastIndex: number): Message | undefined {
-  switch (message.type) {
-    case 'MsgVote':
-    case 'MsgPreVote':
-    case 'MsgTimeoutNow':
-      return undefined;
-    case 'MsgHeartbeat':
-      return message.commit > lastIndex ? { ...message, commit: lastIndex } : message;
-    default:
-      return message;
+  /**
+   * What of a message is taken: nothing that asks for the vote, and no word of a commit that lies beyond what is held now (the leader may
+   * still believe what was acknowledged before). Undefined: nothing of it.
+   */
+  admit(message: Message): Message | undefined {
+    const { lastIndex } = this.#body.node;
+    switch (message.type) {
+      case 'MsgVote':
+      case 'MsgPreVote':
+      case 'MsgTimeoutNow':
+        return undefined;
+      case 'MsgHeartbeat':
+        if (message.commit <= lastIndex) return message;
+        this.#countedOn();
+        return { ...message, commit: lastIndex };
+      default:
+        return message;
+    }
+  }
+
+  /**
+   * A leader counts on more than is here, some time after it was asked: an acknowledgement from before has come late, and it would never
+   * send again what it takes for stored. It is told once more.
+   */
+  #countedOn(): void {
+    const isNews = this.#barrier !== undefined && this.#body.context.host.clock.now() >= this.#saidAtMs + againMs;
+    if (isNews && !this.#isAsking && this.#isOn) void this.#ask();
   }
 }

@@ -22,6 +22,9 @@ const preferJitterMs: Millis = 10_000;
  */
 const preferBusyAfterMs: Millis = 300_000;
 
+/** An operator's choice of whom to lead holds for a lead that begins within this time. */
+const choiceForMs: Millis = 10_000;
+
 /** In the simulator: part of the looks at which a lead may move for no reason. */
 const whimChance = 0.05;
 
@@ -51,6 +54,15 @@ interface Watch {
   readonly jitterMs: Millis;
   /** No earlier than that after the last try. */
   preferAgainMs: Millis;
+  /** An operator gave the lead to this broker: it stays here, whoever is preferred. */
+  isChosen: boolean;
+}
+
+/** An operator wants this broker to lead. */
+interface Choice {
+  /** In a term after this one. */
+  readonly afterTerm: number;
+  readonly untilMs: Millis;
 }
 
 /**
@@ -60,6 +72,8 @@ interface Watch {
 export class Reconciler {
   readonly #context: ReconcileContext;
   readonly #watches = new Map<GroupId, Watch>();
+  /** Of leads that have not begun: as many as operators' transfers of the last seconds. */
+  readonly #choices = new Map<GroupId, Choice>();
   #ticks = 0;
 
   constructor(context: ReconcileContext) {
@@ -73,6 +87,18 @@ export class Reconciler {
     for (const replica of this.#context.replicas()) {
       if (replica.group % parts === this.#ticks && replica.isOpen) this.#look(replica);
     }
+  }
+
+  /**
+   * An operator has given the lead of a group to this broker, in a term after `afterTerm`: it is not handed to the preferred leader for as
+   * long as this broker leads. Another transfer, a fail-over and a restart end that.
+   */
+  chosen(group: GroupId, afterTerm: number): void {
+    const now = this.#context.host.clock.now();
+    for (const [other, { untilMs }] of this.#choices) if (untilMs < now) this.#choices.delete(other);
+    const watch = this.#watches.get(group);
+    if (watch !== undefined && watch.term > afterTerm) watch.isChosen = true;
+    else this.#choices.set(group, { afterTerm, untilMs: now + choiceForMs });
   }
 
   /** Hands the lead of a group to its best follower; false when there is none. */
@@ -114,10 +140,19 @@ export class Reconciler {
     let watch = this.#watches.get(replica.group);
     if (watch === undefined || watch.term !== replica.node.term) {
       const jitterMs = preferJitterMs * random.stream('election').float();
-      watch = { term: replica.node.term, closeSince: new Map(), sinceMs: clock.now(), jitterMs, preferAgainMs: 0 };
+      const { term } = replica.node;
+      const isChosen = this.#isChosen(replica.group, term);
+      watch = { term, closeSince: new Map(), sinceMs: clock.now(), jitterMs, preferAgainMs: 0, isChosen };
       this.#watches.set(replica.group, watch);
     }
     return watch;
+  }
+
+  #isChosen(group: GroupId, term: number): boolean {
+    const choice = this.#choices.get(group);
+    if (choice === undefined || term <= choice.afterTerm) return false;
+    this.#choices.delete(group);
+    return this.#context.host.clock.now() <= choice.untilMs;
   }
 
   /** True when a change is under way or was proposed. */
@@ -188,7 +223,7 @@ export class Reconciler {
   #preferLeader(replica: GroupReplica, desired: DesiredMembers, watch: Watch): void {
     const preferred = desired.voters[0];
     const now = this.#context.host.clock.now();
-    if (preferred === undefined || this.#context.isHandingOver()) return;
+    if (preferred === undefined || watch.isChosen || this.#context.isHandingOver()) return;
     if (now < Math.max(watch.preferAgainMs, watch.sinceMs + preferAfter(replica, watch))) return;
     watch.preferAgainMs = now + preferAfterMs;
     const broker = brokerOf(preferred);

@@ -1,7 +1,12 @@
 import type { Entry, HardState } from '../../../consensus/types.ts';
 import type { Journal, Lsn } from '../../../storage/journal/index.ts';
 import type { GroupId } from '../ids.ts';
-import { type CheckpointRecord, decodeGroupRecord, type GroupRecordContent } from './journalFormat.ts';
+import {
+  type CheckpointRecord,
+  decodeGroupRecord,
+  type GroupRecordContent,
+  type RemovedRecord,
+} from './journalFormat.ts';
 
 /** Records of entries, oldest first: where the journal has what lies behind a checkpoint. */
 export interface EntriesMark {
@@ -20,11 +25,11 @@ export interface RecoveredGroup {
   marks: EntriesMark[];
 }
 
-/** A group that was removed from this broker: it does not begin a second time. */
-export interface RemovedGroup {
-  readonly generation: number;
-  readonly metaIndex: number;
+/** A group that was removed from this broker: it does not begin a second time, and a member that comes back is on probation. */
+export interface RemovedGroup extends RemovedRecord {
   readonly lsn: Lsn;
+  /** It is about to come back: what begins it is under way to the journal, and nothing behind that may say that it is gone. */
+  readonly isReturning?: boolean;
 }
 
 export interface Recovered {
@@ -63,11 +68,7 @@ export async function recoverGroups(journal: Journal): Promise<Recovered> {
       const content = decodeGroupRecord(record);
       if (content.type === 'removed') {
         fragments.delete(record.stream);
-        removed.set(record.stream, {
-          generation: content.generation,
-          metaIndex: content.metaIndex,
-          lsn: record.lsn,
-        });
+        removed.set(record.stream, { ...content.removed, lsn: record.lsn });
         continue;
       }
       let fragment = fragments.get(record.stream);
@@ -126,22 +127,29 @@ function follow(fragment: Fragment, group: RecoveredGroup, found: EntriesFound):
   fragment.early = [found];
 }
 
-/** Whether these entries follow the group's checkpoint. */
+/** Whether these entries follow the group's checkpoint, or what has come of the missing ones behind it. */
 function reaches(group: RecoveredGroup, { entries }: EntriesFound): boolean {
-  return (entries[0]?.index ?? Number.POSITIVE_INFINITY) <= group.checkpoint.metadata.index + 1;
+  return (entries[0]?.index ?? Number.POSITIVE_INFINITY) <= group.checkpoint.metadata.index + group.entries.length + 1;
 }
 
-/** What was carried forward has what is missing, and not what was on its way then: that stands before it. Anything else replaces. */
+/**
+ * What was carried forward has what is missing, in one record or several, and not what was on its way then: that stands before it.
+ * Anything else replaces.
+ */
 function fillGap(fragment: Fragment, group: RecoveredGroup, found: EntriesFound): void {
   const { early } = fragment;
   fragment.group = group;
   fragment.gap = undefined;
   fragment.early = [];
-  follow(fragment, group, found);
+  appendRecovered(group, found);
   if (!found.isCarried) return;
-  for (const record of early) {
-    if (fragment.group === undefined) fragment.early.push(record);
-    else follow(fragment, fragment.group, record);
+  for (const [at, record] of early.entries()) {
+    const missing = appendRecovered(group, record);
+    if (missing === undefined) continue;
+    fragment.gap = { missing, group };
+    fragment.group = undefined;
+    fragment.early = early.slice(at);
+    return;
   }
 }
 
@@ -189,7 +197,11 @@ function appendRecovered(group: RecoveredGroup, { entries, lsn, isCarried }: Ent
   const after = group.checkpoint.metadata.index;
   const fresh = entries.filter((entry) => entry.index > after);
   const first = fresh[0];
-  if (first === undefined) return undefined;
+  if (first === undefined) {
+    // It ends below the checkpoint, which stands behind it: what came before it and reached further it replaced all the same.
+    if (!isCarried) group.entries.length = 0;
+    return undefined;
+  }
   const kept = first.index - after - 1;
   if (kept > group.entries.length) {
     return `entry ${first.index} does not follow ${after + group.entries.length} at record ${lsn}`;

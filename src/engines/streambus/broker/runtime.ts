@@ -76,7 +76,10 @@ export interface GroupsRuntime {
   onLeader(fn: (group: GroupId) => void): () => void;
   /** An operator's wish: campaign. Throws `NotProposed` when this replica has no vote. */
   campaign(group: GroupId): void;
-  /** Hands the lead to another member; resolves when it has it, rejects with `NotProposed` (`not-leader`) or after an election time-out. */
+  /**
+   * An operator's wish: hands the lead to another member, which keeps it though another is preferred until the leader changes again.
+   * Resolves when it has it, rejects with `NotProposed` (`not-leader`) or after an election time-out.
+   */
   transfer(group: GroupId, to: BrokerId): Promise<void>;
   /** Makes a checkpoint now; resolves to it. */
   checkpoint(group: GroupId): Promise<MachineCheckpoint>;

@@ -13,6 +13,20 @@ export async function scrubPartition(partition: Partition, signal: AbortSignal):
   return report;
 }
 
+/**
+ * Reads the rest of each segment of which something is shut off: damage is rarely alone, and a repair writes whole sectors, which would
+ * make last what nobody knows of in them.
+ */
+export async function searchDamagedSegments(partition: Partition, signal: AbortSignal): Promise<ScanReport> {
+  const bases = new Set(partition.core.damage.all.map(({ base }) => base));
+  return scanPartition(
+    partition.core,
+    () => undefined,
+    signal,
+    (segment) => bases.has(segment.base),
+  );
+}
+
 /** Makes the indexes of a partition's segments anew from the segments. Gives how many entries they have. */
 export async function rebuildIndexes(partition: Partition, signal: AbortSignal): Promise<number> {
   const { core } = partition;

@@ -1,6 +1,6 @@
 import type { Host } from '../../../host/host.ts';
 import { encodeRoll, encodeTrim } from './entries.ts';
-import { scrubPartition } from './jobs.ts';
+import { scrubPartition, searchDamagedSegments } from './jobs.ts';
 import type { Partition } from './partition.ts';
 import { repairPartition } from './repair.ts';
 import { planRetention } from './trim.ts';
@@ -97,13 +97,19 @@ interface PartitionCare {
   readonly samples: EndSample[];
   /** On the monotonic clock; a start counts as a scrub, or a restart would read everything at once. */
   scrubbedAtMs: number;
+  /** Its damaged segments have been read through since something was first found damaged. */
+  isSearched: boolean;
 }
 
 /** Retention, expiry, repairs and scrubs of all partitions of a broker: one partition is scrubbed or repaired at a time. */
 export function startLogMaintenance(host: Host, options: LogMaintenanceOptions): LogMaintenance {
   const intervalMs = options.intervalMs ?? 30_000;
   const ending = new AbortController();
-  const cares = new PerKey<Partition, PartitionCare>(() => ({ samples: [], scrubbedAtMs: host.clock.now() }));
+  const cares = new PerKey<Partition, PartitionCare>(() => ({
+    samples: [],
+    scrubbedAtMs: host.clock.now(),
+    isSearched: false,
+  }));
   let busy = false;
   let retainedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -117,9 +123,15 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
 
   const look = async (present: ReadonlySet<Partition>): Promise<void> => {
     for (const partition of present) {
-      if (partition.damage.length > 0 && !ending.signal.aborted) {
-        await repairPartition(partition.core, partition.core.hooks.peers());
+      if (ending.signal.aborted) return;
+      const care = cares.of(partition);
+      if (partition.damage.length === 0) {
+        care.isSearched = false;
+        continue;
       }
+      if (!care.isSearched) await searchDamagedSegments(partition, ending.signal);
+      care.isSearched = true;
+      await repairPartition(partition.core, partition.core.hooks.peers());
     }
     const scrubEachMs = options.scrubIntervalMs?.() ?? 7 * 86_400_000;
     const due = [...present].filter((partition) => host.clock.now() - cares.of(partition).scrubbedAtMs >= scrubEachMs);

@@ -68,7 +68,8 @@ export interface PartitionReplica {
   append(request: AppendRequest): Promise<AppendResult>;
   /**
    * Defined while `append` would refuse so many bytes for a passing reason; settles when it is worth asking again, or when
-   * `signal` ends the wait. Whoever appends without waiting gets 19, or 6 while the lead is being handed over.
+   * `signal` ends the wait. Whoever appends without waiting gets 19, or 6 while the lead is being handed over. A signal that is not over
+   * keeps a place in the order of those who wait, also while there is room, until it is.
    */
   room?(bytes: number, signal?: AbortSignal): Promise<void> | undefined;
   /** Serves what is there now; never waits for new records. */

@@ -26,12 +26,17 @@ export type VisitBatch = (
 
 /**
  * Reads every written batch of the log from the device, past the page cache, and checks it: what is bad is shut off, as when a client
- * had met it. Batches come in order, without those that are shut off.
+ * had met it. Batches come in order, without those that are shut off. `isWanted` chooses segments; default: all.
  */
-export async function scanPartition(core: PartitionCore, visit: VisitBatch, signal: AbortSignal): Promise<ScanReport> {
+export async function scanPartition(
+  core: PartitionCore,
+  visit: VisitBatch,
+  signal: AbortSignal,
+  isWanted: (segment: Segment) => boolean = () => true,
+): Promise<ScanReport> {
   const report = { batches: 0, bytes: 0, damaged: 0 };
   await core.writer.flush();
-  for (const segment of [...core.state.segments.all]) {
+  for (const segment of core.state.segments.all.filter(isWanted)) {
     // A part of the log when the scan began, trimmed by now.
     if (!core.state.segments.all.includes(segment)) continue;
     await scanSegment(core, segment, core.writer.writtenBytes(segment), visit, signal, report);

@@ -7,6 +7,9 @@ export interface CachedBatch {
   readonly bytes: Uint8Array;
 }
 
+/** In the place of one that went. */
+const goneBatch: CachedBatch = { base: -1, last: -1, bytes: new Uint8Array(0) };
+
 /** The youngest batches of one partition: those that are not yet written always, others while the broker's memory has room. */
 export class TailCache implements CacheOwner {
   readonly #shared: LogShared;
@@ -46,7 +49,8 @@ export class TailCache implements CacheOwner {
     if (this.#closed) return undefined;
     const oldest = this.#batches[this.#head];
     if (oldest === undefined || oldest.last >= this.#writtenTo) return 0;
-    this.#head += 1;
+    // Its place in the array is cut out later; its bytes, up to a megabyte, go now.
+    this.#batches[this.#head++] = goneBatch;
     this.#bytes -= oldest.bytes.length;
     if (this.#head > 256 && this.#head * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#head);

@@ -155,6 +155,9 @@ export class GroupFeed {
         const configuration = configurationOf(confState);
         feed.durability.committed.take({ kind: 'restored', ...event(group, member), index, term, configuration });
       },
+      probation(group, leader, of) {
+        feed.raftRules.take({ kind: 'probation', ...event(group, leader), of });
+      },
       closed(group, member) {
         const known = feed.groupOf(group);
         known.applied.delete(member);

@@ -1,5 +1,6 @@
 import type { RunningStreamBus } from '../../../engines/streambus/engine.ts';
 import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../sim/machine.ts';
 import type { World } from '../../../sim/world.ts';
 import type { NodeState } from '../../nodeState.ts';
 import { layOutDisks, type MachineDisks, type StreamBusDevices } from './devices.ts';
@@ -19,12 +20,16 @@ export interface NodeRecordOptions {
   readonly groupOf: (key: string) => number | undefined;
 }
 
+/** Memory of a broker that has nothing to do yet. */
+const processBytes = 120 * 2 ** 20;
+
 /** One machine of the stand: its disk, its processes one after the other, and what they tell of their groups. */
 export class NodeRecord {
   readonly node: string;
   readonly document: Record<string, unknown>;
   readonly disks: MachineDisks;
   readonly #options: NodeRecordOptions;
+  readonly #machine: Machine;
   /** Member of the groups that the present process is; undefined until it has opened one. */
   #member: number | undefined;
   #lastMember: number | undefined;
@@ -39,7 +44,8 @@ export class NodeRecord {
     this.#options = options;
     this.node = node;
     this.document = options.document;
-    this.disks = layOutDisks(world.addMachine(node), devices);
+    this.#machine = world.addMachine(node);
+    this.disks = layOutDisks(this.#machine, devices);
     watchMedia(this.disks.data, {
       durable: (records, file) => {
         if (this.#member === undefined) this.#early.push({ file, records });
@@ -77,6 +83,8 @@ export class NodeRecord {
       observer: feed.observer((member) => this.#opened(member)),
       started: (running) => {
         this.#running = running;
+        const { process } = this.#machine;
+        if (process !== undefined) process.memoryBytes = () => processBytes + running.bus.countedBytes;
       },
     });
     return decorated;

@@ -3,6 +3,7 @@ import type { Host } from '../../../host/host.ts';
 import { apiKeys } from '../../../wire/kafka/apis.ts';
 import { CallFailed } from './client/connection.ts';
 import type { GroupFeed } from './groupFeed.ts';
+import type { Scrubs } from './scrubs.ts';
 import { createTopicsLeft } from './workload/admin.ts';
 import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
@@ -12,8 +13,10 @@ import { sendOnce, stepsOf } from './workload/send.ts';
 const leadersWithinMs = 10_000;
 const produceWithinMs = 15_000;
 const replicasWithinMs = 30_000;
+/** A scrub, and a round of repairs should it find nobody to help. */
+const scrubbedWithinMs = replicasWithinMs + 60_000;
 /** Transactions end by their time-out, of 10 s here, and 15 s. */
-const readWithinMs = 25_000 + replicasWithinMs;
+const readWithinMs = 25_000 + scrubbedWithinMs;
 
 /** Members hear of a rebalance within this time, or belong to the group no more. */
 const rebalanceWithinMs = 10_000;
@@ -28,6 +31,9 @@ interface Goal {
   readonly missing: () => Promise<string | undefined> | string | undefined;
   reachedAtMs: number;
   last: string | undefined;
+  /** When it was asked first, and when its last answer came; undefined: never. */
+  askedAtMs: number | undefined;
+  answeredAtMs: number | undefined;
 }
 
 export interface RecoveryOptions {
@@ -35,6 +41,7 @@ export interface RecoveryOptions {
   readonly feed: GroupFeed;
   /** Members that run, by the processes that are up. */
   readonly isUp: (member: number) => boolean;
+  readonly scrubs: Pick<Scrubs, 'missing'>;
   /** The load that has ended; undefined: there was none. */
   readonly load: { readonly world: LoadWorld; readonly observer: Host } | undefined;
 }
@@ -55,6 +62,7 @@ export class Recovery {
         ? []
         : [goal('every partition takes a write', produceWithinMs, () => this.#unwritable())]),
       goal('replicas have applied the same', replicasWithinMs, () => this.#lagging()),
+      goal('what has rotted is repaired', scrubbedWithinMs, () => options.scrubs.missing()),
       ...(options.load === undefined ? [] : [goal(readGoal, readWithinMs, () => this.#unread())]),
       ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []
@@ -66,7 +74,10 @@ export class Recovery {
   async missing(): Promise<string | undefined> {
     for (const one of this.#goals) {
       if (one.reachedAtMs !== Number.POSITIVE_INFINITY) continue;
+      one.askedAtMs ??= this.#options.now();
+      one.answeredAtMs = Number.POSITIVE_INFINITY;
       one.last = await one.missing();
+      one.answeredAtMs = this.#options.now();
       if (one.last !== undefined) return `${one.what}: ${one.last}`;
       one.reachedAtMs = this.#options.now();
     }
@@ -80,12 +91,17 @@ export class Recovery {
   }
 
   seen(): readonly RecoverySeen[] {
-    return this.#goals.map(({ what, withinMs, reachedAtMs, last }) => ({
+    return this.#goals.map(({ what, withinMs, reachedAtMs, last, askedAtMs, answeredAtMs }) => ({
       what,
       healedAtMs: this.#beganAtMs,
       withinMs,
       reachedAtMs,
       missing: last,
+      // Who has been asked and has not answered yet is missing up to this moment.
+      looked:
+        askedAtMs === undefined || answeredAtMs === undefined
+          ? undefined
+          : { fromMs: askedAtMs, toMs: Math.min(answeredAtMs, this.#options.now()) },
     }));
   }
 
@@ -178,5 +194,13 @@ function groupsWithinMs(world: LoadWorld): number {
 }
 
 function goal(what: string, withinMs: number, missing: Goal['missing']): Goal {
-  return { what, withinMs, missing, reachedAtMs: Number.POSITIVE_INFINITY, last: undefined };
+  return {
+    what,
+    withinMs,
+    missing,
+    reachedAtMs: Number.POSITIVE_INFINITY,
+    last: undefined,
+    askedAtMs: undefined,
+    answeredAtMs: undefined,
+  };
 }

@@ -76,12 +76,12 @@ interface Value {
 const connectionsMax = 2_000;
 
 async function readMetrics(registry: Registry) {
-  const [states, terms, applied, used, limit, connections] = await Promise.all(
+  const [states, terms, applied, counted, limit, connections] = await Promise.all(
     [
       'raft_state',
       'raft_term',
       'raft_applied_index',
-      'streambus_memory_used_bytes',
+      'streambus_memory_counted_bytes',
       'streambus_memory_limit_bytes',
       'streambus_connections',
     ].map((name) => valuesOf(registry, name)),
@@ -89,7 +89,7 @@ async function readMetrics(registry: Registry) {
   const ofMeta = (values: readonly Value[] | undefined): number | undefined =>
     values?.find(({ labels }) => labels.group === 'metadata')?.value;
   const bounded: (readonly [string, number, number])[] = [];
-  const memory = [used?.[0]?.value, limit?.[0]?.value] as const;
+  const memory = [counted?.[0]?.value, limit?.[0]?.value] as const;
   if (memory[0] !== undefined && memory[1] !== undefined) bounded.push(['memory', memory[0], memory[1]]);
   const open = connections?.[0]?.value;
   if (open !== undefined) bounded.push(['connections', open, connectionsMax]);

@@ -14,6 +14,7 @@ import { GroupFeed } from './groupFeed.ts';
 import { NodeRecord } from './nodeRecord.ts';
 import { Recovery } from './recovery.ts';
 import { type Samples, startSampling } from './samples.ts';
+import { Scrubs } from './scrubs.ts';
 import { replicasOn } from './segmentFiles.ts';
 import { createVerbs } from './verbs.ts';
 import { partitionOf, type Told, topicOf } from './workload/context.ts';
@@ -79,7 +80,7 @@ export function openSession(context: StandContext): StandSession {
 
   async function converged(): Promise<string | undefined> {
     // What is broken already need not come back: a log that is torn may keep its brokers busy for ever.
-    if (feed.hasFound) return undefined;
+    if (cutShort() !== undefined) return undefined;
     for (const node of context.nodes) {
       if (control.state(node) !== 'up') return `${node} is ${control.state(node)}`;
     }
@@ -87,9 +88,14 @@ export function openSession(context: StandContext): StandSession {
       now: () => world.now,
       feed,
       isUp: (member) => [...records.values()].some((record) => record.member === member),
+      scrubs: new Scrubs([...records.values()]),
       load,
     });
     return recovery.missing();
+  }
+
+  function cutShort(): string | undefined {
+    return feed.hasFound ? 'a check has found something before: nothing more was waited for' : undefined;
   }
 
   /** The group of a partition, by the metadata of any broker that runs; afterwards by what was last known. */
@@ -148,6 +154,7 @@ export function openSession(context: StandContext): StandSession {
     verbs: createVerbs({ world, recordOf, nodes: context.nodes }),
     extraMetrics: (node) => [...recordOf(node).disks.table.devices.values()].flatMap(diskSamples),
     converged,
+    cutShort,
     async collectEvidence(history: readonly Operation[], run: RunFacts) {
       const isHealed = run.healedAtMs !== undefined;
       evidence = {
@@ -167,6 +174,7 @@ export function openSession(context: StandContext): StandSession {
         mayBeGoneBelow: new Map((load?.world.shortLivedKeys ?? []).map((key) => [key, Number.POSITIVE_INFINITY])),
         ...samples,
         recovery: recovery?.seen(),
+        unlooked: isHealed && recovery === undefined ? (cutShort() ?? 'the brokers were never all up') : undefined,
       };
     },
     checks,

@@ -1,4 +1,7 @@
+import type { Operation } from '../../../checkers/history.ts';
+import { readLog, sentOf } from '../../../checkers/log/operations.ts';
 import { streamBusChecks } from '../../../checkers/streambus/index.ts';
+import { logOperations } from '../../../checkers/streambus/logAnomalies.ts';
 import { streamBusErrorCodes } from '../../../engines/streambus/errors.ts';
 import type { Stand } from '../stand.ts';
 import { httpPort, nodeName } from './configuration.ts';
@@ -25,5 +28,13 @@ export const streamBusStand: Stand = {
   clients: (load) => (load as StreamBusLoad).clients, // parsed by `streamBusLoadSchema`
   checks: streamBusChecks.map((check) => check.name),
   verbs: verbNames,
+  partsWritten,
   open: openSession,
 };
+
+/** Partitions to which an operation sent records. */
+function partsWritten(operation: Operation): string[] {
+  return readLog(logOperations({ operations: [operation] }))
+    .flatMap(sentOf)
+    .map(({ key }) => key);
+}

@@ -34,12 +34,17 @@ export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<st
     for (const given of paths) {
       const path = absolute(given, 'rm: expected an absolute path').replace(/\/\*?$/, '');
       const partition = /\/data\/([^/]+)\/partition-(\d+)$/.exec(path);
-      try {
-        await removeBelow(record, path);
-      } finally {
-        // What is gone is gone, though the rest of it could not be removed.
+      const forget = (): void => {
         if (raftDirectory.startsWith(path)) record.forget(`rm ${given}`);
         if (partition !== null) record.forgetPartition(`${partition[1]}/${partition[2]}`, `rm ${given}`);
+      };
+      // What is gone is gone, though the rest of it could not be removed.
+      forget();
+      try {
+        const isCut = await orPowerLoss(record, removeBelow(record, path));
+        if (isCut) return 'the machine went down: it is not known what is left';
+      } finally {
+        forget();
       }
     }
     return '';
@@ -187,6 +192,21 @@ function shown(verb: ShellVerb): ShellVerb {
 /** For what may fail: a directory that others use, or that is no directory, stays. */
 function onlyDiskErrors(error: unknown): void {
   if (!(error instanceof DiskError)) throw error;
+}
+
+/** Waits for a command that works on a machine's disk. True: the machine went down, and the shell with it. */
+async function orPowerLoss(record: NodeRecord, work: Promise<void>): Promise<boolean> {
+  let stop = (): void => undefined;
+  const wentDown = new Promise<true>((resolve) => {
+    stop = record.disks.table.observe(({ kind }) => {
+      if (kind === 'power-loss' || kind === 'wipe') resolve(true);
+    });
+  });
+  try {
+    return await Promise.race([work.then(() => false), wentDown]);
+  } finally {
+    stop();
+  }
 }
 
 /** A process of the operator's: not the engine's, so nothing of the engine's ends it. */

@@ -275,6 +275,10 @@ test('a rolling restart waits for each broker, and a broker that is down is name
   expect(await desk.run('rolling-restart --timeout 120')).toBe(0);
   expect(desk.lines).toHaveLength(3);
   expect(desk.lines.every((line) => /^✓ broker-\d: restarted and in sync after \d+ s$/.test(line))).toBe(true);
+  // The last one is waited for, too: it serves, and does not only know of nothing that is wrong.
+  for (const broker of ['1', '2', '3']) {
+    expect((await desk.ask('GET', '/health', undefined, { broker })).status, `broker-${broker}`).toBe(200);
+  }
 
   desk.brokers.stop(2, 'kill');
   await desk.brokers.run(15_000);

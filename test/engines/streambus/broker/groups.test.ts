@@ -212,4 +212,59 @@ describe('the groups of three brokers', () => {
     cluster.brokers.get(1)?.groups.resume();
     await cluster.until('led by the first again', () => isLedBy(1), 60_000);
   });
+
+  it('leave the lead where an operator has sent it, until the leader changes again', async () => {
+    const cluster = new Cluster({ seed: 9, groups: 2 });
+    cluster.start();
+    const prefer = () => {
+      for (const { groups } of cluster.live) groups.desired = () => ({ voters: cluster.founders, learners: [] });
+    };
+    const isLedBy = (...ids: readonly number[]) => ids.every((id, group) => cluster.leader(group)?.id === id);
+    const send = (group: number, to: number) => {
+      let isDone = false;
+      void cluster
+        .leader(group)
+        ?.groups.transfer(group, to)
+        .then(() => {
+          isDone = true;
+        });
+      return cluster.until(`group ${group} sent to ${to}`, () => isDone && cluster.leader(group)?.id === to);
+    };
+    await cluster.until('leaders', () => cluster.groupIds.every((group) => cluster.leader(group) !== undefined));
+    prefer();
+    await cluster.until('led by the first', () => isLedBy(1, 1), 60_000);
+    await send(0, 2);
+    await cluster.run(120_000);
+    expect(isLedBy(2, 1)).toBe(true);
+    // To whom it was sent it may be sent on, and back to the preferred one.
+    await send(0, 3);
+    await cluster.run(60_000);
+    expect(isLedBy(3, 1)).toBe(true);
+    await send(0, 1);
+    await send(0, 2);
+    await cluster.run(60_000);
+    expect(isLedBy(2, 1)).toBe(true);
+    cluster.stop(2, 'kill');
+    await cluster.run(5_000);
+    cluster.start(2);
+    await cluster.until('back', () => cluster.live.length === 3);
+    prefer();
+    await cluster.until('led by the first again', () => isLedBy(1, 1), 60_000);
+    await cluster.run(60_000);
+    expect(isLedBy(1, 1)).toBe(true);
+  });
+
+  it('leave the lead with whom an operator wants it who has it already', async () => {
+    const cluster = new Cluster({ seed: 10 });
+    cluster.start();
+    await cluster.until('a leader', () => cluster.leader() !== undefined);
+    const leader = cluster.leader();
+    const others = cluster.founders.filter((id) => id !== leader?.groups.member);
+    for (const { groups } of cluster.live) {
+      groups.desired = () => ({ voters: [...others, leader?.groups.member ?? 0], learners: [] });
+    }
+    void leader?.groups.transfer(0, leader.id);
+    await cluster.run(60_000);
+    expect(cluster.leader()?.id).toBe(leader?.id);
+  });
 });

@@ -343,6 +343,9 @@ test('what a partition has no room for at the moment waits, and what comes after
       const answer = await client.receive(apiKeys.Produce, 9);
       expect(answer?.body.responses[0]?.partitionResponses[0]).toMatchObject({ errorCode: 0, baseOffset });
     }
+    // It gave its place up only when it had appended: before that somebody else would have been let in.
+    expect(crowded?.placesAtAppend).toEqual([1, 0]);
+    expect(crowded?.waits.map(({ aborted }) => aborted)).toEqual([true]);
     // What is left of the request's own 1,000 ms is the append's.
     expect(crowded?.requests[0]?.timeoutMs).toBeLessThan(110);
     expect(crowded?.requests[0]?.timeoutMs).toBeGreaterThan(0);

@@ -104,6 +104,24 @@ describe('a log that rots', () => {
     });
   });
 
+  it('has the rest of its segment searched before it is repaired: nobody may read there for long', async () => {
+    const { run } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { one, two } = await twoReplicas(host);
+      const before = await digestPartition(two.partition, never);
+      await flipByte(host, firstSegment, 700);
+      await flipByte(host, firstSegment, (one.partition.core.state.segments.all[0]?.bytes ?? 0) - 5);
+      expect(await one.partition.read(fetchAt(2))).toMatchObject({ errorCode: 56 });
+      expect(one.partition.damage).toHaveLength(1);
+      const maintenance = startLogMaintenance(host, { partitions: () => [one.partition], intervalMs: 1_000 });
+      await host.clock.sleep(5_000);
+      maintenance.stop();
+      expect(one.partition.damage).toEqual([]);
+      expect(one.calls.repaired).toBe(2);
+      expect(await digestPartition(one.partition, never)).toEqual(before);
+    });
+  });
+
   it('stays shut off while nobody can help, and is repaired by the next round when somebody can', async () => {
     const { run } = journalWorld({ seed: 1 });
     await run(async (host) => {

@@ -5,8 +5,12 @@ import type { Clock } from '../../../../src/host/clock.ts';
 
 /** How many passwords were hashed the costly way. */
 let costly = 0;
+/** What each of them cost: the hash, how often, and over how much. */
+let work: (readonly [mechanism: string, iterations: number, saltBytes: number])[] = [];
 const counted: typeof credentialOf = (...given) => {
   costly += 1;
+  const [mechanism, , salt, iterations] = given;
+  work.push([mechanism, iterations, salt.length]);
   return credentialOf(...given);
 };
 
@@ -22,6 +26,7 @@ const credential = stored('secret');
 
 beforeEach(() => {
   costly = 0;
+  work = [];
 });
 
 test('a right password is hashed once, however often it comes, until the credential changes', () => {
@@ -84,4 +89,16 @@ test('a user who does not exist costs what a wrong password costs, and is limite
   const verdicts = Array.from({ length: 8 }, () => check.check('nobody', 'guess', undefined, 'bad'));
   expect(verdicts).toEqual([...Array(5).fill('wrong'), ...Array(3).fill('too-many-failures')]);
   expect(costly).toBe(5);
+});
+
+test('a user who does not exist is hashed for as a usual one is: the same hash, as often', () => {
+  const usual = credentialOf('SCRAM-SHA-512', 'secret', new Uint8Array(16).fill(1), 4_096);
+  const workOf = (user: string, password: string, credential: typeof usual | undefined) => {
+    work = [];
+    checkAt({ now: 0 }).check(user, password, credential, 'a');
+    return work;
+  };
+  const wrong = workOf('alice', 'guess', usual);
+  expect(wrong).toEqual([['SCRAM-SHA-512', 4_096, 16]]);
+  for (const user of ['nobody', '', 'x'.repeat(1_000)]) expect(workOf(user, 'guess', undefined)).toEqual(wrong);
 });

@@ -69,7 +69,7 @@ describe('what is read of the journal', () => {
           probation: false,
           data: undefined,
         }),
-        removedRecord(1_026, 1, 12),
+        removedRecord(1_026, { generation: 1, metaIndex: 12, term: 3, vote: 0 }),
       ]);
       await ticket.durable();
     });

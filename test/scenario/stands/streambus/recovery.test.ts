@@ -22,3 +22,28 @@ expect: { checks: [liveness, lost-write] }
   // They were made after the load: the write that shows that the partition takes one has come to its log.
   expect(record.history?.filter(({ f, outcome }) => f === 'send' && outcome === 'ok')).toHaveLength(1);
 });
+
+test('a run that a check cut short should not be said to have come back', { timeout: 120_000 }, async () => {
+  const scenario = loadScenario(
+    `title: T
+engine: streambus
+seed: 5
+duration: 2s
+cluster: { nodes: 3 }
+timeline: []
+load: { topics: 1, partitions: 1 }
+finally: { within: 60s }
+expect: { checks: [ack-after-sync, committed-is-durable, liveness] }
+`,
+    readVocabulary(),
+  );
+  const record = await runScenario(scenario, { mutants: ['self-ack-early'] });
+  expect(record.verdict).toBe('violated');
+  expect(record.violations.map(({ check }) => check)).toContain('committed-is-durable');
+  const outcomes = new Map(record.expectations.map(({ text, outcome, detail }) => [text, { outcome, detail }]));
+  expect(outcomes.get('finally: converges within 60 s')).toMatchObject({
+    outcome: 'undecided',
+    detail: expect.stringContaining('not decided: a check has found something before'),
+  });
+  expect(outcomes.get('liveness')).toMatchObject({ outcome: 'undecided' });
+});

@@ -12,7 +12,10 @@ import { makeDirectoryDurably } from '../../../../src/storage/atomicFile.ts';
 const partition = '/var/lib/streambus/data/t0/partition-0';
 
 /** What `rm` of a partition says, leaves, and has the checks forgotten, on a disk with a fault. */
-async function removeWith(rule: Rule): Promise<{ said: string; left: string[]; forgotten: number[] }> {
+async function removeWith(
+  rule: Rule | undefined,
+  meanwhile: (world: World) => void = () => undefined,
+): Promise<{ said: string; left: string[]; forgotten: ReadonlySet<number> }> {
   const world = new World({ seed: 1 });
   const forgotten: number[] = [];
   let opened = (_member: number): void => undefined;
@@ -41,24 +44,30 @@ async function removeWith(rule: Rule): Promise<{ said: string; left: string[]; f
   });
   await world.run({ toMs: 1_000 });
   record.changed('crashed');
-  record.disks.data.rules.add(rule);
+  if (rule !== undefined) record.disks.data.rules.add(rule);
   const { rm } = createVerbs({ world, recordOf: () => record, nodes: ['a'] });
   if (rm === undefined) throw new Error('the stand has no rm');
   let said = '';
   // `rm` looks at nothing of its context but the machine.
   const context = { node: 'a' } as VerbContext;
-  void rm(['-rf', partition], context).catch((error: unknown) => {
-    said = String(error);
-  });
+  rm(['-rf', partition], context).then(
+    (output) => {
+      said = output;
+    },
+    (error: unknown) => {
+      said = String(error);
+    },
+  );
+  meanwhile(world);
   await world.run({ toMs: 2_000 });
-  return { said, left: [...record.disks.table.files().keys()], forgotten };
+  return { said, left: [...record.disks.table.files().keys()], forgotten: new Set(forgotten) };
 }
 
 test('rm, which does not sync, should not fail of a sync that does', async () => {
   expect(await removeWith({ kind: 'sync-error', variant: 'keep', remaining: 1 })).toEqual({
     said: '',
     left: [],
-    forgotten: [1_024],
+    forgotten: new Set([1_024]),
   });
 });
 
@@ -66,5 +75,11 @@ test('what rm has removed before it failed should be known to be gone', async ()
   const { said, left, forgotten } = await removeWith({ kind: 'read-only', path: `${partition}/partition.json` });
   expect(said).toMatch(/EROFS/);
   expect(left).toEqual([`${partition}/partition.json`]);
-  expect(forgotten).toEqual([1_024]);
+  expect(forgotten).toEqual(new Set([1_024]));
+});
+
+test('rm ends with its machine, and what it was told to remove is not expected to be there', async () => {
+  const { said, forgotten } = await removeWith(undefined, (world) => world.machines.get('a')?.powerLoss('drop'));
+  expect(said).toMatch(/went down/);
+  expect(forgotten).toEqual(new Set([1_024]));
 });

@@ -8,17 +8,36 @@ import {
   numberOption,
   Refused,
 } from './command.ts';
-import type { Members, PartitionsHealth } from './shapes.ts';
+import type { Health, Members, PartitionsHealth } from './shapes.ts';
 
 const lookEveryMs = 1_000;
 const defaultPatienceS = 300;
 
-/** Why the cluster cannot do without a broker now; undefined when it can. */
-async function notReady(client: AdminClient): Promise<string | undefined> {
+/**
+ * Why a broker does not serve; undefined when it does. One that has only just been started knows of no partitions, and so of nothing that
+ * is wrong with them: what it says of the cluster counts from when it takes clients.
+ */
+async function notServing(client: AdminClient, broker: number): Promise<string | undefined> {
+  const { body } = await client.request('GET', '/health', { to: broker });
+  const { checks } = (body ?? {}) as Partial<Health>; // the route's own shape, or the refusal of the broker that forwarded
+  if (checks === undefined) return `broker-${broker} does not answer`;
+  for (const name of ['raft', 'listener']) {
+    const check = checks[name];
+    if (check?.status !== 'healthy') return `broker-${broker}: ${check?.message ?? `it says nothing of ${name}`}`;
+  }
+  return undefined;
+}
+
+/** Why the cluster of these brokers cannot do without one of them now; undefined when it can. */
+async function notReady(client: AdminClient, brokers: readonly number[]): Promise<string | undefined> {
   try {
     const { members } = await ask<Members>(client, 'GET', '/admin/cluster/members');
     const absent = members.filter(({ state }) => state === 'down' || state === 'draining');
     if (absent.length > 0) return absent.map(({ broker_id: id, state }) => `broker-${id} is ${state}`).join(', ');
+    for (const broker of brokers) {
+      const why = await notServing(client, broker);
+      if (why !== undefined) return why;
+    }
     const { unhealthy } = await ask<PartitionsHealth>(client, 'GET', '/admin/partitions/health');
     const [first] = unhealthy;
     if (first === undefined) return undefined;
@@ -30,10 +49,15 @@ async function notReady(client: AdminClient): Promise<string | undefined> {
 }
 
 /** Waits until every broker answers and every replica is in sync; resolves to what is still missing at the end. */
-async function settled(client: AdminClient, console: Console, patienceMs: number): Promise<string | undefined> {
+async function settled(
+  client: AdminClient,
+  brokers: readonly number[],
+  console: Console,
+  patienceMs: number,
+): Promise<string | undefined> {
   const until = console.now() + patienceMs;
   for (;;) {
-    const why = await notReady(client);
+    const why = await notReady(client, brokers);
     if (why === undefined || console.now() >= until) return why;
     await console.sleep(lookEveryMs);
   }
@@ -62,16 +86,18 @@ export const rollingRestart: AdminCommand = {
     const only = numberOption(input, 'broker');
     const patienceMs = (numberOption(input, 'timeout') ?? defaultPatienceS) * 1_000;
     const { members } = await ask<Members>(client, 'GET', '/admin/cluster/members');
+    const standing = members.filter(({ state }) => state !== 'left');
+    const brokers = standing.map(({ broker_id: id }) => id);
     // The leader of the metadata last: then it moves once.
-    const order = members
-      .filter(({ broker_id: id, state }) => state !== 'left' && (only === undefined || id === only))
+    const order = standing
+      .filter(({ broker_id: id }) => only === undefined || id === only)
       .sort((left, right) => Number(left.raft_state === 'leader') - Number(right.raft_state === 'leader'));
     if (order.length === 0) {
       console.line(`✗ there is no broker ${only}`);
       return Exit.bad;
     }
     for (const { broker_id: broker, http } of order) {
-      const before = await settled(client, console, patienceMs);
+      const before = await settled(client, brokers, console, patienceMs);
       if (before !== undefined) {
         console.line(`✗ stopped before broker-${broker}: ${before}`);
         return Exit.bad;
@@ -87,7 +113,7 @@ export const rollingRestart: AdminCommand = {
         }
         await console.sleep(lookEveryMs);
       }
-      const after = await settled(client, console, Math.max(0, until - console.now()));
+      const after = await settled(client, brokers, console, Math.max(0, until - console.now()));
       if (after !== undefined) {
         console.line(`✗ after broker-${broker}: ${after}`);
         return Exit.bad;

@@ -48,7 +48,7 @@ export interface HostFigures {
   readonly name: string;
   readonly uptime_s: number;
   readonly disk: { readonly free_bytes: number; readonly total_bytes: number } | null;
-  readonly memory: { readonly used_bytes: number; readonly limit_bytes: number };
+  readonly memory: { readonly used_bytes: number; readonly counted_bytes: number; readonly limit_bytes: number };
   readonly connections: number;
   readonly tasks: number;
 }

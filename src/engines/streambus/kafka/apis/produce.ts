@@ -61,8 +61,9 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   } else {
     const turn = takeTurn(before ?? verification, async () => {
       if (before !== undefined) await verifyTransactions(request, parts, context);
-      await untilRoom(parts, untilMs, context);
-      answers = appendAll(parts, request, context, Math.max(1, untilMs - services.host.clock.now()));
+      await withRoom(parts, untilMs, context, () => {
+        answers = appendAll(parts, request, context, Math.max(1, untilMs - services.host.clock.now()));
+      });
     });
     session.produceTurn = turn;
     services.host.telemetry.sometimes('produce waited for a verification', before !== undefined);
@@ -90,7 +91,7 @@ async function takeTurn(before: Promise<void> | undefined, act: () => Promise<vo
   await act();
 }
 
-/** One for each partition that would refuse its batch for a passing reason. */
+/** One for each partition that would refuse its batch for a passing reason. With a live signal, a place in each partition's order. */
 function roomsOf(parts: readonly ProducePart[], signal: AbortSignal): Promise<void>[] {
   return parts.flatMap(({ refusal, replica, records }) => {
     const room = refusal === undefined ? replica?.room?.(records.length, signal) : undefined;
@@ -99,18 +100,23 @@ function roomsOf(parts: readonly ProducePart[], signal: AbortSignal): Promise<vo
 }
 
 /**
- * Waits until every partition takes its batch, at the latest until the request's time or its connection is over. Refused at once, the batch would come
- * again behind those that the client has sent after it: a producer without idempotence would lose its order, one with it would get
- * 45 for each of them. While it waits, the connection is read no further than its bound of requests, and TCP holds the client back.
+ * Appends as soon as every partition takes its batch, at the latest when the request's time or its connection is over. Refused at once, the
+ * batch would come again behind those that the client has sent after it: a producer without idempotence would lose its order, one with it
+ * would get 45 for each of them. While it waits, the connection is read no further than its bound of requests, and TCP holds the client
+ * back. It has its place among those of other connections until it has appended, so one that is larger than theirs gets its turn.
  */
-async function untilRoom(
+async function withRoom(
   parts: readonly ProducePart[],
   untilMs: Millis,
   { services, signal }: DoorContext,
+  append: () => void,
 ): Promise<void> {
   const { clock, telemetry } = services.host;
   const leftMs = untilMs - clock.now();
-  if (leftMs <= 0 || signal.aborted || roomsOf(parts, over).length === 0) return;
+  if (leftMs <= 0 || signal.aborted || roomsOf(parts, over).length === 0) {
+    append();
+    return;
+  }
   telemetry.sometimes('produce waited for room', true);
   // Whatever ends the wait, nobody keeps a place for it any longer: a client with short time-outs would fill the memory with them.
   const enough = new AbortController();
@@ -124,9 +130,10 @@ async function untilRoom(
   try {
     while (!enough.signal.aborted) {
       const rooms = roomsOf(parts, enough.signal);
-      if (rooms.length === 0) return;
+      if (rooms.length === 0) break;
       await Promise.race([Promise.all(rooms), ended.promise]);
     }
+    append();
   } finally {
     signal.removeEventListener('abort', stop);
     stop();

@@ -33,6 +33,8 @@ export class FakePartition implements PartitionReplica {
   #crowded: { readonly room: Promise<void>; readonly end: () => void } | undefined;
   /** What ends the waits for room that were begun. */
   readonly waits: AbortSignal[] = [];
+  /** At each append, how many of those waits were not over. */
+  readonly placesAtAppend: number[] = [];
   readonly requests: AppendRequest[] = [];
   readonly batches: Stored[] = [];
   #held: (() => void)[] | undefined;
@@ -87,6 +89,7 @@ export class FakePartition implements PartitionReplica {
 
   async append(request: AppendRequest): Promise<AppendResult> {
     this.requests.push(request);
+    this.placesAtAppend.push(this.waits.filter(({ aborted }) => !aborted).length);
     const base = this.batches.at(-1)?.next ?? 0;
     const failed = this.#crowded === undefined ? this.appendError : 19;
     if (failed === 0) {
