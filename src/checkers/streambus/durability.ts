@@ -97,11 +97,12 @@ export function watchDurability(): DurabilityWatch {
     return [configuration, previous].some((one) => one !== undefined && isMajority(one, there));
   }
 
-  function store({ group, member, entries, hardState, snapshotIndex, atMs }: Stored): void {
+  function store({ group, member, entries, hardState, snapshotIndex, replacesLog, atMs }: Stored): void {
     const medium = media.of(group, member);
     if (hardState !== undefined) medium.hardState = hardState;
     if (snapshotIndex !== undefined && snapshotIndex > medium.snapshotIndex) {
       for (let index = medium.snapshotIndex + 1; index <= snapshotIndex; index++) medium.terms.delete(index);
+      if (replacesLog === true) medium.terms.clear();
       medium.snapshotIndex = snapshotIndex;
     }
     for (const { index, term } of entries) {

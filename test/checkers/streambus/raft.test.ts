@@ -179,6 +179,21 @@ describe('committed-is-durable, tail-rule', () => {
     const behindState = opened(b, { snapshotIndex: 2, terms: [2] });
     expect(openedWith(behindState, vote)).toHaveLength(1);
   });
+  test('should let go of what contradicts a state that came from another, and of nothing by an own checkpoint', () => {
+    const tailOf = (replacesLog: boolean): number => {
+      const watch = watchDurability();
+      const state = { kind: 'stored', member: a, entries: [], hardState: undefined, snapshotIndex: 2 } as const;
+      const story = events(
+        ...beginning,
+        stored(a, [entry(3, 2)]),
+        { ...state, replacesLog },
+        opened(a, { term: 2, vote: a, snapshotIndex: 2, terms: [3] }),
+      );
+      messages(watch.committed, story);
+      return watch.tail.result().violations.length;
+    };
+    expect([tailOf(true), tailOf(false)]).toEqual([0, 1]);
+  });
   test('should see a member that opens without what was on its medium', () => {
     const tailOf = (last: ReturnType<typeof opened>): string[] => {
       const watch = watchDurability();
