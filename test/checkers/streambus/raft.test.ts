@@ -123,6 +123,19 @@ describe('committed-is-durable, tail-rule', () => {
     expect(watch.durableAt(group, 2)).toBe(5);
     expect(watch.durableAt(group, 3)).toBeUndefined();
   });
+  test('should find a majority that a change of the configuration makes of those who have the entry already', () => {
+    const watch = watchDurability();
+    const joint = { voters: [a, b], outgoing: [a, c], learners: [] };
+    const story = events(
+      ...[opened(a), opened(b), opened(c)].map((event) => ({ ...event, configuration: joint })),
+      stored(a, [entry(2, 2)]),
+      stored(b, [entry(2, 2)]),
+      { kind: 'configured', member: a, index: 3, configuration: { voters: [a, b], outgoing: [], learners: [] } },
+      applied(a, 2, entry(2, 2)),
+    );
+    expect(messages(watch.committed, story)).toEqual([]);
+    expect(watch.durableAt(group, 2)).toBe(6);
+  });
   test('should not take a state for an entry of another term that somebody still has at its end', () => {
     const watch = watchDurability();
     const story = events(
