@@ -76,12 +76,16 @@ export function watchDurability(): DurabilityWatch {
   let applied = 0;
   let opened = 0;
 
-  function configure(group: number, index: number, configuration: Configuration): void {
+  function configure(group: number, index: number, configuration: Configuration, atMs: number): void {
     const known = groups.of(group);
     if (index <= known.configuredAt) return;
     known.configuredAt = index;
     known.previous = known.configuration;
     known.configuration = configuration;
+    // What waited for a voter of the configuration that goes may be on a majority of the one that comes.
+    for (const voter of configuration.voters) {
+      for (const [entry, term] of media.find(group, voter)?.terms ?? []) note(group, entry, term, atMs);
+    }
   }
 
   function has(group: number, member: number, index: number, term: number): boolean {
@@ -97,11 +101,12 @@ export function watchDurability(): DurabilityWatch {
     return [configuration, previous].some((one) => one !== undefined && isMajority(one, there));
   }
 
-  function store({ group, member, entries, hardState, snapshotIndex, atMs }: Stored): void {
+  function store({ group, member, entries, hardState, snapshotIndex, replacesLog, atMs }: Stored): void {
     const medium = media.of(group, member);
     if (hardState !== undefined) medium.hardState = hardState;
     if (snapshotIndex !== undefined && snapshotIndex > medium.snapshotIndex) {
       for (let index = medium.snapshotIndex + 1; index <= snapshotIndex; index++) medium.terms.delete(index);
+      if (replacesLog === true) medium.terms.clear();
       medium.snapshotIndex = snapshotIndex;
     }
     for (const { index, term } of entries) {
@@ -200,20 +205,20 @@ export function watchDurability(): DurabilityWatch {
         switch (event.kind) {
           case 'opened':
             open(event);
-            return configure(group, event.snapshotIndex, event.configuration);
+            return configure(group, event.snapshotIndex, event.configuration, event.atMs);
           case 'stored':
             return store(event);
           case 'applied':
             return apply(event);
           case 'configured':
-            return configure(group, event.index, event.configuration);
+            return configure(group, event.index, event.configuration, event.atMs);
           case 'voted':
             vote(event);
             return;
           case 'restored':
             reached(group, member, event.index);
             store({ ...event, kind: 'stored', entries: [], hardState: undefined, snapshotIndex: event.index });
-            return configure(group, event.index, event.configuration);
+            return configure(group, event.index, event.configuration, event.atMs);
           case 'forgotten': {
             // What it had when it acknowledged it had: damage that comes later is not the engine's. But it may open without it.
             const medium = media.of(group, member);

@@ -91,6 +91,8 @@ export interface Stored extends Of<'stored'> {
   readonly hardState: { readonly term: number; readonly vote: number } | undefined;
   /** A state up to here is durable outside the log. */
   readonly snapshotIndex: number | undefined;
+  /** The state came from another: it stands for the whole log, also for what contradicted it behind its index. */
+  readonly replacesLog?: boolean;
 }
 
 /** Its disk was wiped, set back or cleared by hand: what was on it counts for nothing any more; of `log`, its votes stay. */

@@ -182,12 +182,7 @@ class Broker implements StreamBus {
       this.#background = this.#run(begun).catch((error: unknown) => this.#fail(error));
     } catch (error) {
       await this.#release();
-      if (!(error instanceof DiskError)) throw error;
-      throw new StreamBusError(
-        'STORE_FAILED',
-        `storage.data_dir: ${error.message}: expected a disk that can be read and written; look at the kernel's log, then at the disk`,
-        { cause: error },
-      );
+      throw ofDisk(error);
     }
   }
 
@@ -272,8 +267,14 @@ class Broker implements StreamBus {
     this.#ending.abort();
     await this.#background;
     if (!isOrderly) await this.#kafka?.close();
-    await this.#running.close();
-    await this.#release();
+    try {
+      // What a segment's last sync refuses is not lost: the journal has it, and the next start puts it there again.
+      await this.#running.close();
+    } catch (error) {
+      throw ofDisk(error);
+    } finally {
+      await this.#release();
+    }
     this.#stopped.resolve();
   }
 
@@ -398,6 +399,16 @@ class Broker implements StreamBus {
     }
     return secret;
   }
+}
+
+/** What a disk refused, as the end of the process says it; anything else as it is. */
+function ofDisk(error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error;
+  return new StreamBusError(
+    'STORE_FAILED',
+    `storage.data_dir: ${error.message}: expected a disk that can be read and written; look at the kernel's log, then at the disk`,
+    { cause: error },
+  );
 }
 
 function messageOf(error: unknown): string {

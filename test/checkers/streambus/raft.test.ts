@@ -123,6 +123,19 @@ describe('committed-is-durable, tail-rule', () => {
     expect(watch.durableAt(group, 2)).toBe(5);
     expect(watch.durableAt(group, 3)).toBeUndefined();
   });
+  test('should find a majority that a change of the configuration makes of those who have the entry already', () => {
+    const watch = watchDurability();
+    const joint = { voters: [a, b], outgoing: [a, c], learners: [] };
+    const story = events(
+      ...[opened(a), opened(b), opened(c)].map((event) => ({ ...event, configuration: joint })),
+      stored(a, [entry(2, 2)]),
+      stored(b, [entry(2, 2)]),
+      { kind: 'configured', member: a, index: 3, configuration: { voters: [a, b], outgoing: [], learners: [] } },
+      applied(a, 2, entry(2, 2)),
+    );
+    expect(messages(watch.committed, story)).toEqual([]);
+    expect(watch.durableAt(group, 2)).toBe(6);
+  });
   test('should not take a state for an entry of another term that somebody still has at its end', () => {
     const watch = watchDurability();
     const story = events(
@@ -178,6 +191,21 @@ describe('committed-is-durable, tail-rule', () => {
     expect(openedWith(whole, vote)).toEqual([]);
     const behindState = opened(b, { snapshotIndex: 2, terms: [2] });
     expect(openedWith(behindState, vote)).toHaveLength(1);
+  });
+  test('should let go of what contradicts a state that came from another, and of nothing by an own checkpoint', () => {
+    const tailOf = (replacesLog: boolean): number => {
+      const watch = watchDurability();
+      const state = { kind: 'stored', member: a, entries: [], hardState: undefined, snapshotIndex: 2 } as const;
+      const story = events(
+        ...beginning,
+        stored(a, [entry(3, 2)]),
+        { ...state, replacesLog },
+        opened(a, { term: 2, vote: a, snapshotIndex: 2, terms: [3] }),
+      );
+      messages(watch.committed, story);
+      return watch.tail.result().violations.length;
+    };
+    expect([tailOf(true), tailOf(false)]).toEqual([0, 1]);
   });
   test('should see a member that opens without what was on its medium', () => {
     const tailOf = (last: ReturnType<typeof opened>): string[] => {

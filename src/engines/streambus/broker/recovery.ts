@@ -174,9 +174,11 @@ function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: L
     }
     return;
   }
+  const { index } = checkpoint.metadata;
+  // It was carried forward while a later one was on its way to the journal, and stands behind that.
+  if (index < group.checkpoint.metadata.index) return;
   group.checkpoint = checkpoint;
   group.checkpointLsn = lsn;
-  const { index } = checkpoint.metadata;
   group.entries = checkpoint.replacesLog ? [] : group.entries.filter((entry) => entry.index > index);
   group.marks = checkpoint.replacesLog ? [] : group.marks.filter((mark) => mark.lastIndex > index);
 }

@@ -193,7 +193,13 @@ export class GroupFeed {
           });
           break;
         case 'checkpoint':
-          this.tell({ ...at, entries: [], hardState: undefined, snapshotIndex: record.index });
+          this.tell({
+            ...at,
+            entries: [],
+            hardState: undefined,
+            snapshotIndex: record.index,
+            replacesLog: record.replacesLog,
+          });
           break;
         case 'removed':
           this.tell({ ...at, kind: 'forgotten', what: 'all', why: 'the replica was removed' });

@@ -65,7 +65,7 @@ function readRecord(type: number, group: number, view: DataView, at: number): Jo
     case 2:
       return { kind: 'hard-state', group, term: view.getUint32(at), vote: uint48(view, at + 4) };
     case 3:
-      return { kind: 'checkpoint', group, index: uint48(view, at + 5), replacesLog: view.getUint8(at + 4) === 1 };
+      return { kind: 'checkpoint', group, index: uint48(view, at + 5), replacesLog: (view.getUint8(at + 4) & 1) !== 0 };
     case 4:
       return { kind: 'removed', group };
     default:

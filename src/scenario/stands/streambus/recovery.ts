@@ -9,14 +9,19 @@ import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
 import { sendOnce, stepsOf } from './workload/send.ts';
 
-/** Times of the contract, in virtual milliseconds from the moment at which all is healed and every broker serves. */
+/**
+ * Times of the contract, in virtual milliseconds from the moment at which all is healed and every broker serves. They are those of
+ * elections of a second; slower ones have longer.
+ */
 const leadersWithinMs = 10_000;
-const produceWithinMs = 15_000;
-const replicasWithinMs = 30_000;
+const produceAfterMs = 5_000;
+const replicasAfterMs = 20_000;
+/** Elections that may go wrong, by split votes or an old log, before one succeeds: each lasts up to two time-outs. */
+const electionsMost = 3;
 /** A scrub, and a round of repairs should it find nobody to help. */
-const scrubbedWithinMs = replicasWithinMs + 60_000;
+const scrubMs = 60_000;
 /** Transactions end by their time-out, of 10 s here, and 15 s. */
-const readWithinMs = 25_000 + scrubbedWithinMs;
+const transactionsMs = 25_000;
 
 /** Members hear of a rebalance within this time, or belong to the group no more. */
 const rebalanceWithinMs = 10_000;
@@ -39,6 +44,8 @@ interface Goal {
 export interface RecoveryOptions {
   readonly now: () => number;
   readonly feed: GroupFeed;
+  /** The shortest time-out of an election, in virtual milliseconds. */
+  readonly electionMs: number;
   /** Members that run, by the processes that are up. */
   readonly isUp: (member: number) => boolean;
   readonly scrubs: Pick<Scrubs, 'missing'>;
@@ -56,17 +63,25 @@ export class Recovery {
   constructor(options: RecoveryOptions) {
     this.#options = options;
     this.#beganAtMs = options.now();
+    const leadersMs = Math.max(leadersWithinMs, 2 * electionsMost * options.electionMs);
+    const replicasMs = leadersMs + replicasAfterMs;
     this.#goals = [
-      goal('every group has a leader', leadersWithinMs, () => this.#leaderless()),
+      goal('every group has a leader', leadersMs, () => this.#leaderless()),
       ...(options.load === undefined
         ? []
-        : [goal('every partition takes a write', produceWithinMs, () => this.#unwritable())]),
-      goal('replicas have applied the same', replicasWithinMs, () => this.#lagging()),
-      goal('what has rotted is repaired', scrubbedWithinMs, () => options.scrubs.missing()),
-      ...(options.load === undefined ? [] : [goal(readGoal, readWithinMs, () => this.#unread())]),
+        : [goal('every partition takes a write', leadersMs + produceAfterMs, () => this.#unwritable())]),
+      goal('replicas have applied the same', replicasMs, () => this.#lagging()),
+      goal('what has rotted is repaired', replicasMs + scrubMs, () => options.scrubs.missing()),
+      ...(options.load === undefined
+        ? []
+        : [goal(readGoal, replicasMs + scrubMs + transactionsMs, () => this.#unread())]),
       ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []
-        : [goal('members that are gone are missed', groupsWithinMs(options.load.world), () => this.#inhabited())]),
+        : [
+            goal('members that are gone are missed', leadersMs + membersGoneMs(options.load.world), () =>
+              this.#inhabited(),
+            ),
+          ]),
     ];
   }
 
@@ -188,9 +203,9 @@ export class Recovery {
   }
 }
 
-/** A coordinator is found, sessions begin anew with it and run out, and a rebalance that was under way ends. */
-function groupsWithinMs(world: LoadWorld): number {
-  return leadersWithinMs + world.load().session + rebalanceWithinMs + marginMs;
+/** Sessions begin anew with the coordinator that is found and run out, and a rebalance that was under way ends. */
+function membersGoneMs(world: LoadWorld): number {
+  return world.load().session + rebalanceWithinMs + marginMs;
 }
 
 function goal(what: string, withinMs: number, missing: Goal['missing']): Goal {

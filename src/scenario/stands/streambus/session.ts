@@ -25,7 +25,8 @@ const metaGroup = 0;
 /** Begins a run of streambus: a cluster of brokers, and everything that is written down of it. */
 export function openSession(context: StandContext): StandSession {
   const { world, control } = context;
-  const feed = new GroupFeed(() => world.now, paceOf(context));
+  const pace = paceOf(context);
+  const feed = new GroupFeed(() => world.now, pace);
   const told: Told = {
     ends: [],
     assignments: [],
@@ -88,6 +89,7 @@ export function openSession(context: StandContext): StandSession {
       now: () => world.now,
       feed,
       isUp: (member) => [...records.values()].some((record) => record.member === member),
+      electionMs: pace.tickMs * pace.electionTicks,
       scrubs: new Scrubs([...records.values()]),
       load,
     });

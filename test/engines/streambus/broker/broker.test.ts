@@ -251,21 +251,31 @@ describe('whole brokers', () => {
     expect(brokers.world.now - beganMs).toBeLessThan(500);
   });
 
-  it('give the coordinator of nobody back to its preferred leader at once, and that of members after five minutes', async () => {
+  it('give the coordinator of nobody back to its preferred leader soon, and that of members after five minutes', async () => {
     const brokers = new Brokers({ seed: 11 });
     brokers.start();
     await brokers.until('ready', () => brokers.ready.size === 3);
     const { metadata } = brokers.bus(1);
     const shard = metadata.shardOf('groups', 'shop');
     const preferred = metadata.shards.find(({ group }) => group === shard)?.replicas[0] ?? 0;
-    const other = 1 + (preferred % 3);
     const coordinatorOf = (id: number) => brokers.bus(id).services.groupCoordinator(shard);
-    const moveToOther = () => brokers.client(() => brokers.bus(preferred).runtime.transfer(shard, other));
     const leads = (id: number) => () => coordinatorOf(id)?.unavailable === 0;
+    /** By a crash: an operator's choice would stand. Resolves to who leads then, once the preferred is back. */
+    const moveToOther = async (): Promise<number> => {
+      brokers.stop(preferred, 'kill');
+      let other: number | undefined;
+      await brokers.until('another leader', () => {
+        other = [1, 2, 3].find((id) => id !== preferred && leads(id)());
+        return other !== undefined;
+      });
+      brokers.start(preferred);
+      await brokers.until('it is back', () => brokers.running.has(preferred));
+      return other ?? 0;
+    };
     await brokers.until('the first leader', leads(preferred));
 
     await moveToOther();
-    await brokers.until('nobody is disturbed', leads(preferred), 3_000);
+    await brokers.until('nobody is disturbed', leads(preferred), 30_000);
 
     const member = { groupId: 'shop', groupInstanceId: undefined };
     const joined = await brokers.client(async () =>
@@ -295,12 +305,11 @@ describe('whole brokers', () => {
       }),
     );
     const beat = (id: number) => async () => coordinatorOf(id)?.heartbeat({ ...member, memberId, generationId: 1 });
-    await moveToOther();
-    await brokers.until('the other', leads(other));
+    const other = await moveToOther();
     expect(await brokers.client(beat(other))).toBe(0);
-    await brokers.run(290_000);
+    await brokers.run(280_000);
     expect(leads(other)()).toBe(true);
-    await brokers.until('the preferred again', leads(preferred), 30_000);
+    await brokers.until('the preferred again', leads(preferred), 40_000);
     expect(await brokers.client(beat(preferred))).toBe(0);
   });
 

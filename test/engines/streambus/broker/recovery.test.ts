@@ -65,6 +65,13 @@ class Twin {
     this.last = end;
   }
 
+  /** What lies behind the checkpoint. */
+  held(): Entry[] {
+    return Array.from(this.log.values(), (one) => one.entry)
+      .filter(({ index }) => index > this.base)
+      .sort((left, right) => left.index - right.index);
+  }
+
   /** All that lies behind the checkpoint stands once more in the journal, a piece a record. */
   carried(pieces: readonly (readonly Entry[])[], lsn: number): void {
     for (const [at, piece] of pieces.entries()) {
@@ -108,6 +115,15 @@ describe('recovery of groups', () => {
             // A checkpoint of something that is there.
             const index = twin.base + below(twin.last - twin.base + 1);
             twin.checkpointLsn = put([checkpointRecord(group, checkpoint(index, 1))]);
+            if (below(3) === 0) {
+              // It was not durable yet when all was carried forward behind the one before it.
+              twin.hardStateLsn = put([
+                hardStateRecord(group, hardState),
+                checkpointRecord(group, checkpoint(twin.base, 1)),
+                ...carriedRecords(group, twin.held(), hardState.commit),
+              ]);
+              if (index === twin.base) twin.checkpointLsn = twin.hardStateLsn + 1;
+            }
             twin.base = index;
             break;
           }
@@ -122,9 +138,7 @@ describe('recovery of groups', () => {
           }
           case 3: {
             // Carried forward in records of a few entries each; a crash may leave only the first of them.
-            const held = Array.from(twin.log.values(), (one) => one.entry)
-              .filter(({ index }) => index > twin.base)
-              .sort((left, right) => left.index - right.index);
+            const held = twin.held();
             const pieces: Entry[][] = [];
             const count = below(2) === 0 ? held.length : below(held.length + 1);
             for (let from = 0; from < count; ) {
