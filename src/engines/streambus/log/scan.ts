@@ -1,6 +1,7 @@
 import { DiskError } from '../../../host/disk.ts';
 import type { BatchHeader } from '../../../wire/kafka/recordBatch.ts';
 import type { PartitionCore } from './core.ts';
+import type { DamagedRange } from './damage.ts';
 import { filePath } from './paths.ts';
 import { shutOff } from './read.ts';
 import type { Segment } from './segmentList.ts';
@@ -67,15 +68,23 @@ async function scanSegment(
         if (!core.state.segments.all.includes(segment)) return;
         report.damaged += 1;
         const range = await shutOff(core, segment, position, run.next, error.message);
-        position = range.to;
+        position = behind(range, position);
         run = new VerifiedRun(range.lastOffset + 1, core.state.epochs, segment.maxTimestamp);
         continue;
       }
     }
     report.damaged += 1;
-    position = known.to;
+    position = behind(known, position);
     run = new VerifiedRun(known.lastOffset + 1, core.state.epochs, segment.maxTimestamp);
   }
+}
+
+/** Where a stretch that is shut off ends. A scan that got no further by it would read the same for ever. */
+function behind(range: DamagedRange, position: number): number {
+  if (range.to > position) return range.to;
+  throw new Error(
+    `segment ${range.base}: a stretch is shut off from ${range.from} to ${range.to}, expected it to end behind ${position}`,
+  );
 }
 
 /** A scan met something that is no batch of the log. */
