@@ -23,6 +23,8 @@ export interface ChaosSummary {
   readonly held: number;
   readonly violated: number;
   readonly undecided: number;
+  /** Runs, by name, of which it was not decided whether they hold. */
+  readonly undecidedRuns: readonly string[];
   /** Runs of which a fault could not be applied. */
   readonly skipped: number;
   /** Runs that the stand itself did not get through. */
@@ -68,6 +70,7 @@ export function summarizeCampaign(
     held: count('held'),
     violated: count('violated'),
     undecided: count('undecided'),
+    undecidedRuns: results.filter(({ verdict }) => verdict === 'undecided').map(({ run }) => run),
     skipped: count('skipped'),
     broken: results.flatMap(({ run, defect }) => (defect === undefined ? [] : [{ run, defect }])),
     // Nobody wanted the rest of a campaign whose probes have all fired.
@@ -117,6 +120,7 @@ export function summaryText(summary: ChaosSummary): string {
     notBegun > 0 ? `, ${notBegun} not begun` : '',
     near > 0 ? `; ${near} of them near rare ones` : '',
     `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
+    ...summary.undecidedRuns.map((run) => `undecided: npx hotfire chaos ${summary.engine} --run ${run}\n`),
     ...broken.map(({ defect }) => `broken: ${defect.split('\n')[0]}\n`),
     empty === undefined ? '' : `this campaign shows nothing: ${empty}\n`,
     // Of one run everything is rare.
