@@ -71,10 +71,7 @@ export class Recovery {
         ? []
         : [goal('every partition takes a write', leadersMs + produceAfterMs, () => this.#unwritable())]),
       goal('replicas have applied the same', replicasMs, () => this.#lagging()),
-      goal('what has rotted is repaired', replicasMs + scrubMs, () => options.scrubs.missing()),
-      ...(options.load === undefined
-        ? []
-        : [goal(readGoal, replicasMs + scrubMs + transactionsMs, () => this.#unread())]),
+      ...(options.load === undefined ? [] : [goal(readGoal, replicasMs + transactionsMs, () => this.#unread())]),
       ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []
         : [
@@ -82,6 +79,8 @@ export class Recovery {
               this.#inhabited(),
             ),
           ]),
+      // Last: it has a time of its own, and gives none to what is asked before it.
+      goal('what has rotted is repaired', replicasMs + transactionsMs + scrubMs, () => options.scrubs.missing()),
     ];
   }
 
