@@ -103,3 +103,18 @@ test('the mutants are those that the engine can be told to have', () => {
   expect(streamBusChaos.mutants).toBe(streamBusMutants);
   expect(new Set(streamBusMutants.map(({ name }) => name)).size).toBe(streamBusMutants.length);
 });
+
+test('should draw only elections that fit three times into the ten seconds after which a leader must be found', () => {
+  const timeouts = new Set<number>();
+  fc.assert(
+    fc.property(draws, ({ config }) => {
+      const { tickMs, electionTicks } = config;
+      timeouts.add(tickMs * electionTicks);
+      expect(Number.isInteger(electionTicks)).toBe(true);
+      expect(3 * 2 * tickMs * electionTicks).toBeLessThanOrEqual(10_000);
+    }),
+    { numRuns: 300 },
+  );
+  expect(Math.min(...timeouts)).toBeLessThan(1_000);
+  expect(Math.max(...timeouts)).toBeGreaterThan(1_000);
+});

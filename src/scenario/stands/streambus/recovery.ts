@@ -9,15 +9,10 @@ import { LastReader } from './workload/consumer.ts';
 import { type LoadWorld, openCluster } from './workload/context.ts';
 import { sendOnce, stepsOf } from './workload/send.ts';
 
-/**
- * Times of the contract, in virtual milliseconds from the moment at which all is healed and every broker serves. They are those of
- * elections of a second; slower ones have longer.
- */
+/** Times that the cluster has, in virtual milliseconds from the moment at which all is healed and every broker serves. */
 const leadersWithinMs = 10_000;
 const produceAfterMs = 5_000;
 const replicasAfterMs = 20_000;
-/** Elections that may go wrong, by split votes or an old log, before one succeeds: each lasts up to two time-outs. */
-const electionsMost = 3;
 /** A scrub, and a round of repairs should it find nobody to help. */
 const scrubMs = 60_000;
 /** Transactions end by their time-out, of 10 s here, and 15 s. */
@@ -44,8 +39,6 @@ interface Goal {
 export interface RecoveryOptions {
   readonly now: () => number;
   readonly feed: GroupFeed;
-  /** The shortest time-out of an election, in virtual milliseconds. */
-  readonly electionMs: number;
   /** Members that run, by the processes that are up. */
   readonly isUp: (member: number) => boolean;
   readonly scrubs: Pick<Scrubs, 'missing'>;
@@ -63,19 +56,18 @@ export class Recovery {
   constructor(options: RecoveryOptions) {
     this.#options = options;
     this.#beganAtMs = options.now();
-    const leadersMs = Math.max(leadersWithinMs, 2 * electionsMost * options.electionMs);
-    const replicasMs = leadersMs + replicasAfterMs;
+    const replicasMs = leadersWithinMs + replicasAfterMs;
     this.#goals = [
-      goal('every group has a leader', leadersMs, () => this.#leaderless()),
+      goal('every group has a leader', leadersWithinMs, () => this.#leaderless()),
       ...(options.load === undefined
         ? []
-        : [goal('every partition takes a write', leadersMs + produceAfterMs, () => this.#unwritable())]),
+        : [goal('every partition takes a write', leadersWithinMs + produceAfterMs, () => this.#unwritable())]),
       goal('replicas have applied the same', replicasMs, () => this.#lagging()),
       ...(options.load === undefined ? [] : [goal(readGoal, replicasMs + transactionsMs, () => this.#unread())]),
       ...(options.load === undefined || options.load.world.load().vanish === 0
         ? []
         : [
-            goal('members that are gone are missed', leadersMs + membersGoneMs(options.load.world), () =>
+            goal('members that are gone are missed', leadersWithinMs + membersGoneMs(options.load.world), () =>
               this.#inhabited(),
             ),
           ]),

@@ -89,7 +89,6 @@ export function openSession(context: StandContext): StandSession {
       now: () => world.now,
       feed,
       isUp: (member) => [...records.values()].some((record) => record.member === member),
-      electionMs: pace.tickMs * pace.electionTicks,
       scrubs: new Scrubs([...records.values()]),
       load,
     });
