@@ -6,6 +6,9 @@ type TimelineStep = Readonly<Record<string, unknown>>;
 /** Faults after which a broker ends by itself, as it must: a failed sync is never tried again. */
 const endingFaults: ReadonlySet<string> = new Set(['disk.sync-error', 'disk.write-error', 'process.old-disk']);
 
+/** Of a broker that runs, and of one whose start the disk refuses. */
+const mayEndWith = [70, 74];
+
 /** How long everything may take to come back, healed: the bounds of the contract are checked one by one. */
 const healWithin = '150s';
 
@@ -28,7 +31,7 @@ export function complete(document: ScenarioDocument): ScenarioDocument | undefin
     title: 'Chaos: nothing acknowledged is lost, and the cluster comes back',
     ...rest,
     timeline: steps,
-    expect: { checks: 'all', exits: mayEnd ? [{ code: 70, optional: true }] : [] },
+    expect: { checks: 'all', exits: mayEnd ? mayEndWith.map((code) => ({ code, optional: true })) : [] },
     finally: { within: healWithin },
   };
 }

@@ -1,3 +1,4 @@
+import { DiskError, isNoSpace } from '../../host/disk.ts';
 import { EngineError, ExitCode } from '../engine.ts';
 
 /** Every reason for which a broker does not start or cannot go on, and what its process ends with. */
@@ -40,4 +41,13 @@ export class StreamBusError extends EngineError {
   constructor(code: StreamBusErrorCode, message: string, options?: { cause?: unknown }) {
     super(code, EXIT[code], message, options);
   }
+}
+
+/** What a disk refused, as the end of the process says it: STORE_FAILED. Anything else comes back as it is. */
+export function storeError(error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error;
+  const wanted = isNoSpace(error)
+    ? 'expected room on the disk; free some (df -h names the disk), then start again'
+    : "expected a disk that can be read and written; look at the kernel's log, then at the disk";
+  return new StreamBusError('STORE_FAILED', `storage.data_dir: ${error.message}: ${wanted}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import type { Timer } from '../../host/clock.ts';
-import { DiskError, type DiskFile } from '../../host/disk.ts';
+import type { DiskFile } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../../storage/journal/index.ts';
 import type { Route } from '../route.ts';
@@ -14,7 +14,7 @@ import type { GroupsRuntime } from './broker/runtime.ts';
 import { Transport } from './broker/transport.ts';
 import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
 import { DiskWatch } from './diskWatch.ts';
-import { StreamBusError } from './errors.ts';
+import { StreamBusError, storeError } from './errors.ts';
 import { lockDataDirectory, markSuspect, readSmallFile } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
@@ -179,10 +179,10 @@ class Broker implements StreamBus {
         throw listenError(error, 'server.rpc_port', address);
       });
       await this.#disk.start();
-      this.#background = this.#run(begun).catch((error: unknown) => this.#fail(error));
+      this.#background = this.#run(begun).catch((error: unknown) => this.#fail(storeError(error)));
     } catch (error) {
       await this.#release();
-      throw ofDisk(error);
+      throw storeError(error);
     }
   }
 
@@ -271,7 +271,7 @@ class Broker implements StreamBus {
       // What a segment's last sync refuses is not lost: the journal has it, and the next start puts it there again.
       await this.#running.close();
     } catch (error) {
-      throw ofDisk(error);
+      throw storeError(error);
     } finally {
       await this.#release();
     }
@@ -399,16 +399,6 @@ class Broker implements StreamBus {
     }
     return secret;
   }
-}
-
-/** What a disk refused, as the end of the process says it; anything else as it is. */
-function ofDisk(error: unknown): unknown {
-  if (!(error instanceof DiskError)) return error;
-  return new StreamBusError(
-    'STORE_FAILED',
-    `storage.data_dir: ${error.message}: expected a disk that can be read and written; look at the kernel's log, then at the disk`,
-    { cause: error },
-  );
 }
 
 function messageOf(error: unknown): string {
