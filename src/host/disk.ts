@@ -61,6 +61,11 @@ export class DiskError extends Error {
   }
 }
 
+/** Whether the disk says that there is no room. */
+export function isNoSpace(error: unknown): error is DiskError {
+  return error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+}
+
 /** How a file is opened. */
 export interface OpenOptions {
   /**

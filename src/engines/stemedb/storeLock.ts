@@ -1,4 +1,4 @@
-import { DiskError, type DiskFile } from '../../host/disk.ts';
+import { DiskError, type DiskFile, isNoSpace } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { makeDirectoryDurably } from '../../storage/atomicFile.ts';
 import { lockDirectory } from '../../storage/journal/index.ts';
@@ -42,7 +42,7 @@ export class StoreLock {
       await makeDirectoryDurably(this.#host.disk, this.#directory);
       this.#file = await lockDirectory(this.#host.disk, this.#directory, 'create');
     } catch (error) {
-      if (!(error instanceof DiskError) || (error.code !== 'ENOSPC' && error.code !== 'EDQUOT')) throw error;
+      if (!isNoSpace(error)) throw error;
       this.#host.telemetry.logger.warn('store directory not locked: no room for the lock', {
         directory: this.#directory,
       });

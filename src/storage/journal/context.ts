@@ -105,11 +105,6 @@ export function createContext(host: Host, options: JournalOptions): Context {
   };
 }
 
-/** Whether the disk says that there is no room. */
-export function isNoSpace(error: unknown): boolean {
-  return error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-}
-
 export function isMissing(error: unknown): boolean {
   return error instanceof DiskError && error.code === 'ENOENT';
 }

@@ -1,9 +1,9 @@
 import type { DiskFile } from '../../host/disk.ts';
-import { DiskError } from '../../host/disk.ts';
+import { DiskError, isNoSpace } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { inSpan, type Context as TraceContext } from '../../host/tracing.ts';
 import { makeDirectoryDurably } from '../atomicFile.ts';
-import { type Context, closeQuietly, createContext, isNoSpace, messageOf } from './context.ts';
+import { type Context, closeQuietly, createContext, messageOf } from './context.ts';
 import { JournalError, WalCorruption } from './errors.ts';
 import { fillMissing } from './fill.ts';
 import { hexOf, recordSaltOf, segmentFileName, segmentHeaderBytes } from './format.ts';

@@ -1,6 +1,6 @@
-import type { Disk, DiskFile } from '../../host/disk.ts';
+import { type Disk, type DiskFile, isNoSpace } from '../../host/disk.ts';
 import { BatchBuffer } from './batch.ts';
-import { type Context, closeQuietly, isMissing, isNoSpace, messageOf } from './context.ts';
+import { type Context, closeQuietly, isMissing, messageOf } from './context.ts';
 import { JournalError, WalCorruption } from './errors.ts';
 import { reportMissing } from './floor.ts';
 import {

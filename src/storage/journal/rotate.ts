@@ -1,5 +1,5 @@
-import type { DiskFile } from '../../host/disk.ts';
-import { type Context, closeQuietly, isNoSpace, messageOf } from './context.ts';
+import { type DiskFile, isNoSpace } from '../../host/disk.ts';
+import { type Context, closeQuietly, messageOf } from './context.ts';
 import { JournalError } from './errors.ts';
 import {
   encodeSegmentHeader,

@@ -1,6 +1,6 @@
 import type { Timer } from '../../host/clock.ts';
-import type { DiskFile } from '../../host/disk.ts';
-import { type Context, closeQuietly, isMissing, isNoSpace, messageOf } from './context.ts';
+import { type DiskFile, isNoSpace } from '../../host/disk.ts';
+import { type Context, closeQuietly, isMissing, messageOf } from './context.ts';
 import { pageBytes } from './format.ts';
 import { writeZeros } from './rewrite.ts';
 import type { StateKeeper } from './state.ts';

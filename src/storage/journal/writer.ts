@@ -1,8 +1,8 @@
 import type { Timer } from '../../host/clock.ts';
-import { DiskError } from '../../host/disk.ts';
+import { DiskError, isNoSpace } from '../../host/disk.ts';
 import type { Context as TraceContext } from '../../host/tracing.ts';
 import { CommitPolicy } from './commit.ts';
-import { type Context, isNoSpace, messageOf } from './context.ts';
+import { type Context, messageOf } from './context.ts';
 import { JournalError, type Outcome } from './errors.ts';
 import { AppendQueue, type PendingBatch } from './queue.ts';
 import type { Segments } from './segments.ts';

@@ -1,4 +1,4 @@
-import { DiskError } from '../../../host/disk.ts';
+import { isNoSpace } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import type { FileLease } from './filePool.ts';
 import { filePath } from './paths.ts';
@@ -130,11 +130,7 @@ export class SegmentWriter implements UnwrittenOwner {
         await this.#writeSome();
         this.#stalled = undefined;
       } catch (error) {
-        if (
-          error instanceof DiskError &&
-          (error.code === 'ENOSPC' || error.code === 'EDQUOT') &&
-          error.operation !== 'sync'
-        ) {
+        if (isNoSpace(error) && error.operation !== 'sync') {
           this.#stalled = `the disk is full: ${error.message}`;
           await this.#parts.host.clock.sleep(fullPauseMs);
           continue;
