@@ -33,6 +33,8 @@ interface Holder {
   readonly base: readonly number[];
   over: boolean;
   fenced: boolean;
+  /** It has messages of the lane that it takes over, and its seat is not live yet. */
+  isTaking: boolean;
 }
 
 const laneCounters = [
@@ -109,10 +111,34 @@ export class BusBook {
     }
   }
 
-  #came(kind: Kind, seat: number): void {
+  /**
+   * A sealed commit moves what a lane has behind its own tail, for the joiner that has its seat: it leaves the former holder, and comes to the next.
+   *
+   * @param entries how many
+   * @param requeuedOut what the seat's word will tell then
+   */
+  takesOver(seat: number, entries: number, requeuedOut: number): void {
+    if (this.#known.has(`lane ${this.reader.lane(seat)}`)) return;
+    this.#came('lane', seat, requeuedOut);
+    // It may be more than the subscription gives the next holder: then no more comes until it is less.
+    this.#highest.set(seat, { number: this.reader.lane(seat), capacity: entries, creditLimit: 0 });
+  }
+
+  /** Whose the messages of a lane are: of a seat that somebody is about to take they are the former holder's. */
+  ownerOf(seat: number): number {
+    const now = this.reader.lane(seat);
+    if (this.#known.has(`lane ${now}`)) return now;
+    return this.#holders.findLast((it) => it.kind === 'lane' && seatOf(it.number) === seat)?.number ?? now;
+  }
+
+  #came(kind: Kind, seat: number, requeuedOut?: number): void {
     const number = kind === 'producer' ? this.reader.producer(seat) : this.reader.lane(seat);
     const key = `${kind} ${number}`;
-    if (this.#known.has(key)) return;
+    const known = this.#known.get(key);
+    if (known !== undefined) {
+      known.isTaking &&= this.reader.laneState(seat) === SeatState.ready;
+      return;
+    }
     const { layout, bytes } = this.segment;
     const at = (kind === 'producer' ? layout.producerSeats : layout.laneSeats) + seat * 64;
     const holder: Holder = {
@@ -120,9 +146,10 @@ export class BusBook {
       number,
       pid: kind === 'producer' ? this.reader.producerPid(seat) : this.reader.lanePid(seat),
       name: readText(bytes, at + Seat.name, seatNameBytes),
-      base: this.#counters(kind, seat),
+      base: this.#counters(kind, seat, requeuedOut),
       over: false,
       fenced: false,
+      isTaking: requeuedOut !== undefined,
     };
     this.#known.set(key, holder);
     this.#holders.push(holder);
@@ -144,12 +171,16 @@ export class BusBook {
     });
   }
 
-  #counters(kind: Kind, seat: number): number[] {
+  #counters(kind: Kind, seat: number, requeuedOut?: number): number[] {
     return kind === 'producer'
       ? producerCounters.map((field) =>
           field === ProducerCursor.sourceTail ? this.#sentBy(seat) : this.reader.producerCursor(seat, field),
         )
-      : laneCounters.map((field) => this.reader.laneCursor(seat, field));
+      : laneCounters.map((field) =>
+          field === LaneCursor.requeuedOut && requeuedOut !== undefined
+            ? requeuedOut
+            : this.reader.laneCursor(seat, field),
+        );
   }
 
   /** Where the source of a seat ends: of one that was taken from its holder, where the fence found it. */
@@ -196,7 +227,8 @@ export class BusBook {
       if (holder.pid !== pid || holder.over) continue;
       const seat = seatOf(holder.number);
       const word = holder.kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
-      if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15)) this.#over(holder, false);
+      const gaveUp = holder.isTaking && (word & 15) === SeatState.draining;
+      if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15) || gaveUp) this.#over(holder, false);
     }
   }
 
@@ -293,7 +325,7 @@ export class BusBook {
       const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, detached = 0, into = 0, out = 0, again = 0] =
         count(holder);
       const seat = seatOf(holder.number);
-      const isLast = this.reader.lane(seat) === holder.number;
+      const isLast = this.ownerOf(seat) === holder.number;
       const depth = isLast ? (this.reader.laneCursor(seat, LaneCursor.tail) - this.reader.head(seat)) | 0 : 0;
       const drops = { newest, oldest, pool, noCredit, allFull, detached };
       return [{ lane: holder.number, depth, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];

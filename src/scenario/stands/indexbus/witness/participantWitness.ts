@@ -61,6 +61,7 @@ export class ParticipantWitness {
       case Point.storeDone:
         if (this.lane !== undefined) this.book.put({ event: 'through', lane: this.lane });
         return;
+      case Point.seatLive:
       case Point.seatLeaving:
       case Point.acknowledgeFence:
         this.book.lookForLeavers(this.#pid);

@@ -77,8 +77,9 @@ export class RouterWitness {
     this.#visits.sealed(values);
     const heads = this.#moves(values, LaneCursor.head);
     const tails = this.#moves(values, LaneCursor.tail);
-    this.#leaving(heads, tails);
-    this.#arriving(values, tails);
+    const left = this.#leaving(heads, tails);
+    this.#takingOver(values, tails);
+    this.#arriving(values, tails, left);
     this.#after(values);
   }
 
@@ -96,8 +97,9 @@ export class RouterWitness {
     return moves;
   }
 
-  /** What the router took out of lanes: evicted, given to others, lost. */
-  #leaving(heads: ReadonlyMap<number, Move>, tails: ReadonlyMap<number, Move>): void {
+  /** What the router took out of lanes: evicted, given to others, lost. Returns the names of what was given to others. */
+  #leaving(heads: ReadonlyMap<number, Move>, tails: ReadonlyMap<number, Move>): ReadonlySet<string> {
+    const left = new Set<string>();
     const moved = new Set<string>();
     for (const [lane, { from, to }] of tails) {
       for (const cursor of this.#reader.between(from, to)) {
@@ -109,14 +111,31 @@ export class RouterWitness {
       const lives = isServed(this.#reader.laneState(lane));
       for (const cursor of this.#reader.between(from, to)) {
         const { producer, sequence } = this.#reader.entry(lane, cursor);
-        const event = lives ? 'evicted' : moved.has(`${producer}:${sequence}`) ? 'requeued-out' : 'detached';
-        this.#put({ event, lane: this.#reader.lane(lane), producer, sequence });
+        const name = `${producer}:${sequence}`;
+        const event = lives ? 'evicted' : moved.has(name) ? 'requeued-out' : 'detached';
+        if (event === 'requeued-out') left.add(name);
+        this.#put({ event, lane: this.#book.ownerOf(lane), producer, sequence });
       }
+    }
+    return left;
+  }
+
+  /** Lanes that get messages and are not served: a joiner is given what they had. */
+  #takingOver(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>): void {
+    const { layout } = this.#reader;
+    for (const [lane, { from, to }] of tails) {
+      if (this.#reader.laneState(lane) !== SeatState.ready) continue;
+      const word = layout.laneCursors + lane * cursorWords + LaneCursor.requeuedOut;
+      this.#book.takesOver(
+        lane,
+        (to - from) | 0,
+        values.get(word) ?? this.#reader.laneCursor(lane, LaneCursor.requeuedOut),
+      );
     }
   }
 
   /** What came into lanes, and the messages that were taken, in an order in which every lane has them as they stand there. */
-  #arriving(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>): void {
+  #arriving(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>, left: ReadonlySet<string>): void {
     const queues = new Map<number, Entry[]>();
     for (const [lane, { from, to }] of tails) {
       queues.set(
@@ -127,7 +146,10 @@ export class RouterWitness {
     const place = (lane: number): void => {
       const it = queues.get(lane)?.shift();
       if (it === undefined) return;
-      const { producer, sequence, requeued, redelivered } = it;
+      const { producer, sequence } = it;
+      // Its flags tell all that ever happened to it, where it was before what happens now.
+      const requeued = left.has(`${producer}:${sequence}`);
+      const redelivered = isAgain(it) && !requeued;
       this.#put({ event: 'placed', lane: this.#reader.lane(lane), producer, sequence, requeued, redelivered });
     };
     const placeAgain = (): void => {
