@@ -251,7 +251,8 @@ function coordinate(
   async function tellLoneliness(): Promise<void> {
     // Every worker looks for silent ones all the time, and leaves a mark that lives until the next look is due.
     const attended = (await redis.exists(queue.toKey('stalled-check'))) === 1;
-    if (pending.size === 0 || attended) {
+    // A campaign whose time is over waits for nobody who would take something.
+    if (pending.size === 0 || attended || hurried) {
       loneSince = Date.now();
       toldLone = false;
     } else if (!toldLone && Date.now() - loneSince > loneMs) {

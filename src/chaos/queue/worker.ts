@@ -175,8 +175,14 @@ async function workOnQueue(redis: Redis, keys: CampaignKeys, options: CampaignWo
       if (stop.aborted) break;
       // Twice: a Redis that came back empty gets the card anew from the coordinator.
       missing = card === undefined ? missing + 1 : 0;
-      if (card?.hurried === true) hurry.abort();
-      else if (hurry.signal.aborted) hurry = new AbortController();
+      if (card?.hurried === true && !hurry.signal.aborted) {
+        // First: a run that ends now would be followed by the next, which the coordinator is about to take back.
+        await worker.pause(true);
+        hurry.abort();
+      } else if (card?.hurried === false && hurry.signal.aborted) {
+        hurry = new AbortController();
+        await worker.resume();
+      }
       if (card !== undefined) await unlessStopped(renewTtl(redis, keys, build), stop);
     }
     // Nobody waits for what is still under way.

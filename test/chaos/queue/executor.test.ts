@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plainPlan, runCampaign } from '../../../src/chaos/campaign.ts';
 import { type Executor, ExecutorError, type HurryReason, RunLeft } from '../../../src/chaos/executor.ts';
-import { keptMs } from '../../../src/chaos/queue/card.ts';
+import { keptMs, keysOf, writeCard } from '../../../src/chaos/queue/card.ts';
 import { parseRedisUrl } from '../../../src/chaos/queue/connection.ts';
 import { createQueueExecutor, type QueueExecutorOptions } from '../../../src/chaos/queue/coordinator.ts';
-import { workOnCampaign } from '../../../src/chaos/queue/worker.ts';
+import { type CampaignWorkerOptions, workOnCampaign } from '../../../src/chaos/queue/worker.ts';
 import type { RunResult } from '../../../src/chaos/runSeed.ts';
 import { hasRedisServer, type RedisServer, startRedisServer } from '../../support/redisServer.ts';
 
@@ -13,6 +13,9 @@ import { hasRedisServer, type RedisServer, startRedisServer } from '../../suppor
 const build = { commit: 'under-test', nodeMajor: 24 };
 const queue = 'hotfire:{c}:under-test-node24';
 const silenceMs = 1_000;
+
+/** Nobody is taken for dead within a test, however busy the machine is. */
+const patient = { silenceMs: 60_000 };
 
 const held: RunResult = {
   verdict: 'held',
@@ -46,7 +49,7 @@ function coordinator(options: Partial<QueueExecutorOptions> = {}) {
 }
 
 /** Works until the test ends. */
-function worker(run: Executor['run'], width = 8) {
+function worker(run: Executor['run'], width = 8, options: Partial<CampaignWorkerOptions> = {}) {
   const stop = new AbortController();
   const giveBack = new AbortController();
   const executor: Executor = { width, run, close: async () => {} };
@@ -61,6 +64,7 @@ function worker(run: Executor['run'], width = 8) {
     untilDone: false,
     ...signals,
     say,
+    ...options,
   });
   const end = (): Promise<number> => {
     stop.abort();
@@ -90,18 +94,22 @@ describe.skipIf(!hasRedisServer)('runs in a queue (skipped without redis-server)
   });
 
   it('should leave what nobody has begun when the time is over, hurry what is under way, and take its result', async () => {
-    const executor = await coordinator();
+    const executor = await coordinator(patient);
     const hurry = new AbortController();
     const over: HurryReason = 'time budget';
     const runs = ['1', '2', '3'].map((run) => executor.run(task(run), undefined, hurry.signal));
     const settled = Promise.allSettled(runs);
     let begun = '';
-    worker((given, _, hurried) => {
-      begun = given.run;
-      return new Promise((resolve) => {
-        hurried?.addEventListener('abort', () => resolve({ ...held, fingerprint: `hurried ${given.run}` }));
-      });
-    }, 1);
+    worker(
+      (given, _, hurried) => {
+        begun = given.run;
+        return new Promise((resolve) => {
+          hurried?.addEventListener('abort', () => resolve({ ...held, fingerprint: `hurried ${given.run}` }));
+        });
+      },
+      1,
+      patient,
+    );
     await until(() => begun !== '');
     hurry.abort(over);
     const results = await settled;
@@ -110,6 +118,33 @@ describe.skipIf(!hasRedisServer)('runs in a queue (skipped without redis-server)
       else expect(result).toMatchObject({ reason: new RunLeft(`${index + 1}`) });
     }
     expect(await redis.client.llen(`${queue}:wait`)).toBe(0);
+  });
+
+  it('should take no further run while the time is over, and go on when the campaign does', async () => {
+    const executor = await coordinator(patient);
+    const client = redis.client;
+    const tell = (hurried: boolean) => writeCard(client, keysOf('c'), { ...build, hurried });
+    const first = executor.run(task('1'));
+    await until(async () => (await client.llen(`${queue}:wait`)) === 1);
+    const second = executor.run(task('2'));
+    const begun: string[] = [];
+    worker(
+      ({ run }, _, hurried) => {
+        begun.push(run);
+        if (run === '2') return Promise.resolve(held);
+        return new Promise((resolve) => hurried?.addEventListener('abort', () => resolve(held)));
+      },
+      1,
+      patient,
+    );
+    await until(async () => begun.length === 1 && (await client.llen(`${queue}:wait`)) === 1);
+    // The coordinator itself is not told: nobody takes the second one back.
+    await tell(true);
+    await first;
+    expect(await client.llen(`${queue}:wait`)).toBe(1);
+    expect(begun).toEqual(['1']);
+    await tell(false);
+    expect(await second).toEqual(held);
   });
 
   it('should leave everything when the time is over and Redis is away, and end all the same', async () => {
