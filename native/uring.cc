@@ -333,10 +333,14 @@ void OnPrepare(uv_prepare_t* handle) {
 void OnReadable(uv_poll_t* handle, int, int) {
   auto* ring = static_cast<Ring*>(uv_handle_get_data(reinterpret_cast<uv_handle_t*>(handle)));
   uint64_t count;
-  // Nothing to read means that somebody else has reaped what it told of.
-  if (read(ring->eventfd, &count, sizeof count) < 0 && errno != EAGAIN) return;
   ring->isTurning = true;
+  // A kernel that defers its work writes to the eventfd when there is some, and once more when this call has made completions of it:
+  // both are read together, or each operation would wake the loop twice.
   Enter(ring, ring->kernel.isDeferred());
+  // Nothing to read means that somebody else has reaped what it told of.
+  if (read(ring->eventfd, &count, sizeof count) < 0 && errno != EAGAIN) return EndTurn(ring);
+  // What came between the two is told of by the flag alone. It is set before the eventfd is written to.
+  if (ring->kernel.HasWork()) Enter(ring, true);
   Collect(ring);
   Deliver(ring);
   EndTurn(ring);
