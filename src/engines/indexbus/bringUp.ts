@@ -1,8 +1,8 @@
 import type { Host } from '../../host/host.ts';
 import { EngineError, ExitCode } from '../engine.ts';
+import { isoSeconds } from '../isoTime.ts';
 import { type IndexbusConfig, sizesOf } from './config.ts';
 import { BusError, type BusErrorCode } from './errors.ts';
-import { isoTime } from './isoTime.ts';
 import { Header, type SegmentSizes, SegmentState } from './layout.ts';
 import type { RouterLock } from './routerLock.ts';
 import {
@@ -45,7 +45,7 @@ export function routerHeld(name: string, lock: RouterLock): BusError {
   const { pid, since, routerId } = lock.holder();
   return new BusError(
     'IB_ROUTER_HELD',
-    `router ${routerId || '-'} routes ${name}: pid ${pid}, since ${isoTime(since)}; end it, or start this one with --standby`,
+    `router ${routerId || '-'} routes ${name}: pid ${pid}, since ${isoSeconds(since)}; end it, or start this one with --standby`,
     { expected: 'a segment without a router', got: `pid ${pid}` },
   );
 }

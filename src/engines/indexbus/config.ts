@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { MachineWishes } from '../../host/machineWishes.ts';
 import type { Address } from '../../host/network.ts';
+import { changedKeys, reloadReport } from '../configChanges.ts';
 import type { Subscription } from './commands.ts';
 import { type SegmentSizes, segmentBytes } from './layout.ts';
 import { isPattern } from './patterns.ts';
@@ -308,24 +309,5 @@ export function reloadInto(
   const changed = changedKeys(config, next);
   const { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions } = next;
   Object.assign(config, { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions });
-  return {
-    applied: changed.filter((key) => reloadableKeys.has(key)),
-    needRestart: changed.filter((key) => !reloadableKeys.has(key)),
-  };
-}
-
-/** Dotted names of the keys in which two configurations differ, sorted. */
-export function changedKeys(before: IndexbusConfig, after: IndexbusConfig): string[] {
-  const left = flatten(before);
-  const right = flatten(after);
-  return [...new Set([...left.keys(), ...right.keys()])].filter((key) => left.get(key) !== right.get(key)).sort();
-}
-
-function flatten(value: object, prefix = '', into = new Map<string, string>()): Map<string, string> {
-  for (const [key, member] of Object.entries(value)) {
-    const isSection = typeof member === 'object' && member !== null && !Array.isArray(member);
-    if (isSection) flatten(member, `${prefix}${key}.`, into);
-    else if (member !== undefined) into.set(`${prefix}${key}`, JSON.stringify(member));
-  }
-  return into;
+  return reloadReport(changed, reloadableKeys);
 }

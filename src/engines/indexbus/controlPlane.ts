@@ -3,6 +3,7 @@ import type { Host } from '../../host/host.ts';
 import type { Connection, Listener } from '../../host/network.ts';
 import { FrameSplitter } from '../../wire/rpc/frames.ts';
 import { type DaemonServices, EngineError, ExitCode, type RunningEngine } from '../engine.ts';
+import { metricsRoute } from '../metricsRoute.ts';
 import type { Route } from '../route.ts';
 import { AgentList, agentStates } from './agents.ts';
 import { type IndexbusConfig, indexbusConfigSchema, parseAddress, reloadInto, routerIdOf } from './config.ts';
@@ -126,17 +127,7 @@ export async function startControlPlane(
       handler: health,
     });
     return [
-      {
-        method: 'GET',
-        path: '/metrics',
-        summary: 'Metrics in the Prometheus text format.',
-        role: 'read',
-        handler: async () => ({
-          status: 200,
-          headers: { 'content-type': telemetry.registry.contentType },
-          body: await telemetry.registry.metrics(),
-        }),
-      },
+      metricsRoute(telemetry.registry),
       of('/health', 'How the control plane is.'),
       of('/health/live', '200 while the process answers.'),
       of('/health/ready', '200 while reports are heard.'),

@@ -199,22 +199,3 @@ export function reloaded(config: StemeConfig, next: StemeConfig): StemeConfig {
 export function witnessDirectory(config: StemeConfig): string {
   return config.wal.witness_dir ?? `${config.store.dir}/witness`;
 }
-
-/** Dotted names of the keys in which two configurations differ, sorted. */
-export function changedKeys(before: StemeConfig, after: StemeConfig): string[] {
-  const left = flatten(before);
-  const right = flatten(after);
-  const changed: string[] = [];
-  for (const key of new Set([...left.keys(), ...right.keys()])) {
-    if (left.get(key) !== right.get(key)) changed.push(key);
-  }
-  return changed.sort();
-}
-
-function flatten(value: object, prefix = '', into = new Map<string, unknown>()): Map<string, unknown> {
-  for (const [key, member] of Object.entries(value)) {
-    if (typeof member === 'object' && member !== null) flatten(member, `${prefix}${key}.`, into);
-    else if (member !== undefined) into.set(`${prefix}${key}`, member);
-  }
-  return into;
-}

@@ -2,12 +2,13 @@ import { DiskError } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { type Context, inSpan } from '../../host/tracing.ts';
 import type { Journal } from '../../storage/journal/index.ts';
+import { changedKeys, reloadReport } from '../configChanges.ts';
 import { EngineError, ExitCode } from '../engine.ts';
 import { Admission } from './admission.ts';
 import { Background } from './background.ts';
 import { BACKGROUND_TASKS } from './backgroundTasks.ts';
 import { activitiesOf, conditionOf } from './condition.ts';
-import { changedKeys, RELOADABLE_KEYS, reloaded, type StemeConfig } from './config.ts';
+import { RELOADABLE_KEYS, reloaded, type StemeConfig } from './config.ts';
 import { type Content, TYPE_NAMES } from './content.ts';
 import { watchDisk, watchSpace } from './diskWatch.ts';
 import { Drainer, type DrainReport } from './drain.ts';
@@ -260,8 +261,7 @@ async function openLocked(
   }
 
   function reconfigure(next: StemeConfig): { applied: string[]; needRestart: string[] } {
-    const changed = changedKeys(config, next);
-    const applied = changed.filter((key) => RELOADABLE_KEYS.has(key));
+    const report = reloadReport(changedKeys(config, next), RELOADABLE_KEYS);
     config = reloaded(config, next);
     admission.configure(config.rate_limit.max_writes_per_sec, config.rate_limit.endpoints);
     journal.configure({
@@ -269,7 +269,7 @@ async function openLocked(
       maxBatchBytes: config.wal.group_commit_max_bytes,
       slowFsyncMs: config.wal.slow_fsync_ms,
     });
-    return { applied, needRestart: changed.filter((key) => !RELOADABLE_KEYS.has(key)) };
+    return report;
   }
 
   let scrubs = 0;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { changedKeys, reloadReport } from '../configChanges.ts';
 import type { BrokerId } from './ids.ts';
 import { size, span } from './quantities.ts';
 
@@ -340,24 +341,5 @@ export function reloadInto(
   Object.assign(config.replication, next.replication);
   Object.assign(config.quotas, next.quotas);
   Object.assign(config.slow_query, next.slow_query);
-  return {
-    applied: changed.filter((key) => reloadableKeys.has(key)),
-    needRestart: changed.filter((key) => !reloadableKeys.has(key)),
-  };
-}
-
-/** Dotted names of the keys in which two configurations differ, sorted. */
-export function changedKeys(before: StreamBusConfig, after: StreamBusConfig): string[] {
-  const left = flatten(before);
-  const right = flatten(after);
-  return [...new Set([...left.keys(), ...right.keys()])].filter((key) => left.get(key) !== right.get(key)).sort();
-}
-
-function flatten(value: object, prefix = '', into = new Map<string, string>()): Map<string, string> {
-  for (const [key, member] of Object.entries(value)) {
-    const isSection = typeof member === 'object' && member !== null && !Array.isArray(member);
-    if (isSection) flatten(member, `${prefix}${key}.`, into);
-    else if (member !== undefined) into.set(`${prefix}${key}`, JSON.stringify(member));
-  }
-  return into;
+  return reloadReport(changed, reloadableKeys);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { changedKeys } from '../../../src/engines/configChanges.ts';
 import {
-  changedKeys,
   indexbusConfigSchema,
   reloadInto,
   routerIdOf,
@@ -8,7 +8,7 @@ import {
   subscriptionOf,
   wishesOf,
 } from '../../../src/engines/indexbus/config.ts';
-import { isoTime } from '../../../src/engines/indexbus/isoTime.ts';
+import { isoSeconds } from '../../../src/engines/isoTime.ts';
 
 const parsed = (value: unknown) => indexbusConfigSchema.safeParse(value);
 const complaint = (value: unknown): string => {
@@ -113,11 +113,11 @@ describe('configuration of indexbus', () => {
   });
 });
 
-describe('isoTime', () => {
+describe('isoSeconds', () => {
   it.each([0, 951_782_400_000, 1_709_164_800_000, 1_795_311_240_347, 4_102_444_799_999, -1])(
     'should agree with the calendar at %d',
     (wall) => {
-      expect(isoTime(wall)).toBe(`${new Date(Math.floor(wall / 1_000) * 1_000).toISOString().slice(0, 19)}Z`);
+      expect(isoSeconds(wall)).toBe(`${new Date(Math.floor(wall / 1_000) * 1_000).toISOString().slice(0, 19)}Z`);
     },
   );
 });

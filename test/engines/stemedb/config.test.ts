@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  changedKeys,
-  RELOADABLE_KEYS,
-  stemeConfigSchema,
-  witnessDirectory,
-} from '../../../src/engines/stemedb/config.ts';
+import { changedKeys } from '../../../src/engines/configChanges.ts';
+import { RELOADABLE_KEYS, stemeConfigSchema, witnessDirectory } from '../../../src/engines/stemedb/config.ts';
 
 describe('configuration', () => {
   test('has every default', () => {

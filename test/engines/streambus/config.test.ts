@@ -4,14 +4,9 @@ import { expect, test } from 'vitest';
 import { keysOf } from '../../../src/daemon/config/keys.ts';
 import { formatProblem, problemsOf } from '../../../src/daemon/config/problems.ts';
 import { parseConfigText } from '../../../src/daemon/config/source.ts';
+import { changedKeys } from '../../../src/engines/configChanges.ts';
 import { adminCommands } from '../../../src/engines/streambus/admin/commands/all.ts';
-import {
-  changedKeys,
-  parsePeer,
-  reloadableKeys,
-  reloadInto,
-  streamBusConfigSchema,
-} from '../../../src/engines/streambus/config.ts';
+import { parsePeer, reloadableKeys, reloadInto, streamBusConfigSchema } from '../../../src/engines/streambus/config.ts';
 import { topicSettings } from '../../../src/engines/streambus/meta/topicSettings.ts';
 import { bytesOf, millisOf, sizeText, spanText } from '../../../src/engines/streambus/quantities.ts';
 import { createStreamBus } from '../../../src/engines/streambus/streambus.ts';

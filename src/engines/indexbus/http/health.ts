@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { metricsRoute } from '../../metricsRoute.ts';
 import type { Route } from '../../route.ts';
 import type { BusNode } from '../busNode.ts';
 import { Header, SegmentState } from '../layout.ts';
@@ -79,17 +80,7 @@ function checkControlPlane(node: BusNode): Check {
 /** GET /metrics, /health, /health/live, /health/ready. */
 export function healthRoutes(node: BusNode, registry: Registry): readonly Route[] {
   return [
-    {
-      method: 'GET',
-      path: '/metrics',
-      summary: 'Metrics in the Prometheus text format.',
-      role: 'read',
-      handler: async () => ({
-        status: 200,
-        headers: { 'content-type': registry.contentType },
-        body: await registry.metrics(),
-      }),
-    },
+    metricsRoute(registry),
     {
       method: 'GET',
       path: '/health',

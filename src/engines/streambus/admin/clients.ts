@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { isoTime } from '../../isoTime.ts';
 import type { GroupCoordinator, GroupDescription } from '../groups/coordinator.ts';
 import { partitionsOfAssignment } from '../groups/deletion.ts';
-import { isoTime } from '../isoTime.ts';
 import { AdminRefusal, type AdminRoute, ok, queryOf } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { forwardTo } from './forward.ts';

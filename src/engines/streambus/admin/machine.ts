@@ -1,4 +1,4 @@
-import { isoTime } from '../isoTime.ts';
+import { isoTime } from '../../isoTime.ts';
 import { type AdminRoute, ok } from './answer.ts';
 import type { AdminContext } from './context.ts';
 

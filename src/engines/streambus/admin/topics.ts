@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isoTime } from '../isoTime.ts';
+import { isoTime } from '../../isoTime.ts';
 import type { Outcome } from '../meta/commands.ts';
 import { MetaError } from '../meta/commands.ts';
 import { hexOf } from '../meta/json.ts';

@@ -3,7 +3,7 @@ import { decodeRequest, decodeRequestHeader, encodeResponse, type RequestHeader 
 import { kafkaErrors } from '../../../wire/kafka/errors.ts';
 import type { ResponseOf } from '../../../wire/kafka/messages.ts';
 import { KafkaCodecError } from '../../../wire/kafka/schema/error.ts';
-import { isoTime } from '../isoTime.ts';
+import { isoTime } from '../../isoTime.ts';
 import type { AclBinding, AclOperation } from '../meta/metadata.ts';
 import { handlers } from './apis/handlers.ts';
 import type { Door } from './door.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isoTime } from '../../../../src/engines/streambus/isoTime.ts';
+import { isoTime } from '../../../../src/engines/isoTime.ts';
 import { ByteBudget } from '../../../../src/engines/streambus/kafka/byteBudget.ts';
 import { countErrors } from '../../../../src/engines/streambus/kafka/errorCount.ts';
 import { FrameReader } from '../../../../src/engines/streambus/kafka/frameReader.ts';

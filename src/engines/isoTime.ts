@@ -13,6 +13,11 @@ export function isoTime(wallMs: number): string {
   return `${date}T${digits(hours, 2)}:${digits(minutes, 2)}:${digits(seconds, 2)}.${digits(inDay % 1_000, 3)}Z`;
 }
 
+/** As `isoTime`, without the milliseconds: `2026-01-01T00:00:00Z`. */
+export function isoSeconds(wallMs: number): string {
+  return `${isoTime(wallMs).slice(0, 19)}Z`;
+}
+
 function digits(value: number, width: number): string {
   return String(value).padStart(width, '0');
 }
