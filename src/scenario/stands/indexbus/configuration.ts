@@ -1,3 +1,5 @@
+import { mergeTables } from '../../mergeTables.ts';
+
 /** Port on which every node's routes are served. */
 export const httpPort = 9109;
 /** Port of a control plane, for reports. */
@@ -34,22 +36,5 @@ export function routerDocument(
     slot_bytes: 64,
     topics_max: 64,
   };
-  return merge(merge(own, given), ofNode);
-}
-
-/** One document over another: tables are merged, everything else is replaced. */
-export function merge(
-  base: Readonly<Record<string, unknown>>,
-  over: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = merged[key];
-    merged[key] = isTable(below) && isTable(value) ? merge(below, value) : structuredClone(value);
-  }
-  return merged;
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return mergeTables(mergeTables(own, given), ofNode);
 }

@@ -9,6 +9,7 @@ import { FaultError } from '../../../faults/fault.ts';
 import { registerParticipants } from '../../../faults/sharedMemoryControl.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Machine } from '../../../sim/machine.ts';
+import { mergeTables } from '../../mergeTables.ts';
 import {
   type Check,
   type CheckResult,
@@ -17,7 +18,7 @@ import {
   type StandContext,
   type StandSession,
 } from '../stand.ts';
-import { merge, routerDocument } from './configuration.ts';
+import { routerDocument } from './configuration.ts';
 import type { IndexBusDevices } from './devices.ts';
 import { HeldSources } from './heldSources.ts';
 import type { IndexBusLoad } from './loadSchema.ts';
@@ -228,7 +229,7 @@ export function openSession(context: StandContext): StandSession {
         if (found === undefined) throw new OperatorError(`Unit ${name} not found`);
         return found;
       },
-      edit: (node, keys) => documents.set(node, merge(documents.get(node) ?? {}, keys)),
+      edit: (node, keys) => documents.set(node, mergeTables(documents.get(node) ?? {}, keys)),
     }),
     extraMetrics: (node) => load?.metricsOn(node) ?? [],
     async converged() {

@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import type { World } from '../../../sim/world.ts';
+import { mergeTables } from '../../mergeTables.ts';
 import { OperatorError, type ShellVerb } from '../stand.ts';
-import { merge } from './configuration.ts';
 import type { Participant } from './participant.ts';
 import { hotfire } from './routerVerb.ts';
 
@@ -81,7 +81,7 @@ export function createVerbs({ world, participant, edit }: VerbsOptions): Record<
         .slice(0, at)
         .split('.')
         .reduceRight<unknown>((value, key) => ({ [key]: value }), parse(text.slice(at + 1)));
-      edit(node, merge({}, nested as Record<string, unknown>)); // made of at least one key
+      edit(node, mergeTables({}, nested as Record<string, unknown>)); // made of at least one key
     }
     return '';
   };

@@ -1,5 +1,5 @@
 import { parse as parseToml } from 'smol-toml';
-import { DiskError } from '../../../host/disk.ts';
+import { showingRefusals } from '../diskRefusals.ts';
 import { OperatorError, type ShellVerb, type VerbContext } from '../stand.ts';
 import type { Competitors } from './competitors.ts';
 import { type MachineDisks, storeDirectory, walDirectory } from './devices.ts';
@@ -136,28 +136,16 @@ export function createVerbs(options: VerbsOptions): Record<string, ShellVerb> {
   }
 
   return {
-    systemctl: shown(systemctl),
-    dd: shown(dd),
-    rm: shown(rm),
-    mount: shown(mount),
-    umount: shown(umount),
-    aws: shown(aws),
-    sed: shown(sed),
-    cat: shown(cat),
-    ls: shown(ls),
-    df: shown(df),
-  };
-}
-
-/** What the kernel refuses is what the terminal shows. */
-function shown(verb: ShellVerb): ShellVerb {
-  return async (args, context) => {
-    try {
-      return await verb(args, context);
-    } catch (error) {
-      if (error instanceof DiskError) throw new OperatorError(error.message);
-      throw error;
-    }
+    systemctl: showingRefusals(systemctl),
+    dd: showingRefusals(dd),
+    rm: showingRefusals(rm),
+    mount: showingRefusals(mount),
+    umount: showingRefusals(umount),
+    aws: showingRefusals(aws),
+    sed: showingRefusals(sed),
+    cat: showingRefusals(cat),
+    ls: showingRefusals(ls),
+    df: showingRefusals(df),
   };
 }
 

@@ -1,3 +1,4 @@
+import { isTable, mergeTables } from '../../mergeTables.ts';
 import { dataDirectory } from './devices.ts';
 
 /** Ports of every broker. */
@@ -31,23 +32,7 @@ export function brokerDocument(
     // The network of the stand is a private one.
     security: { admin: { allow_anonymous: true } },
   };
-  return merge(own, given);
-}
-
-function merge(
-  base: Readonly<Record<string, unknown>>,
-  over: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = merged[key];
-    merged[key] = isTable(below) && isTable(value) ? merge(below, value) : structuredClone(value);
-  }
-  return merged;
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return mergeTables(own, given);
 }
 
 /** Sets one key of a document by its dotted name, making tables on the way. */

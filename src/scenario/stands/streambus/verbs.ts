@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { DiskError } from '../../../host/disk.ts';
 import type { DiskClient } from '../../../sim/disk/client.ts';
 import type { World } from '../../../sim/world.ts';
+import { showingRefusals } from '../diskRefusals.ts';
 import { OperatorError, type ShellVerb } from '../stand.ts';
 import { createBrokerCommands } from './brokerCommands.ts';
 import { setKey } from './configuration.ts';
@@ -151,13 +152,13 @@ export function createVerbs({ world, recordOf, nodes }: VerbsOptions): Record<st
   };
 
   return {
-    rm: shown(rm),
-    cp: shown(cp),
-    sed: shown(sed),
-    cat: shown(cat),
-    ls: shown(ls),
-    df: shown(df),
-    dd: shown(dd),
+    rm: showingRefusals(rm),
+    cp: showingRefusals(cp),
+    sed: showingRefusals(sed),
+    cat: showingRefusals(cat),
+    ls: showingRefusals(ls),
+    df: showingRefusals(df),
+    dd: showingRefusals(dd),
     sb: createBrokerCommands(nodes),
   };
 }
@@ -175,18 +176,6 @@ async function makeDirectories(disk: ShellDisk, path: string): Promise<void> {
       if (!(error instanceof DiskError) || error.code !== 'EEXIST') throw error;
     }
   }
-}
-
-/** What the kernel refuses is what the terminal shows. */
-function shown(verb: ShellVerb): ShellVerb {
-  return async (args, context) => {
-    try {
-      return await verb(args, context);
-    } catch (error) {
-      if (error instanceof DiskError) throw new OperatorError(error.message);
-      throw error;
-    }
-  };
 }
 
 /** For what may fail: a directory that others use, or that is no directory, stays. */
