@@ -54,6 +54,11 @@ export interface RaftConfig {
   readonly disableConfChangeValidation: boolean;
   /** The ticks of this term's election time-out: a whole number of [electionTicks, 2 × electionTicks). */
   randomTimeout(): number;
+  /**
+   * Ticks since a driver of many groups last had the others' heartbeats, below `heartbeatTicks`: a lead that begins now beats together
+   * with them, so that they share messages. Absent: the first beat is `heartbeatTicks` after the lead began.
+   */
+  heartbeatPhase?(): number;
   /** Size of an entry as it is stored or sent. */
   entryBytes(entry: Entry): number;
   /**

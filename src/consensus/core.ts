@@ -37,6 +37,8 @@ export class Raft {
   readonly maxUncommittedBytes: number;
   readonly entryBytes: EntrySize;
   readonly randomTimeout: () => number;
+  /** Ticks of the heartbeat's interval that are over when a lead begins. */
+  readonly heartbeatPhase: () => number;
   readonly mutant: (name: RaftMutant) => boolean;
 
   term = 0;
@@ -88,6 +90,7 @@ export class Raft {
     this.maxUncommittedBytes = config.maxUncommittedBytes === 0 ? Number.POSITIVE_INFINITY : config.maxUncommittedBytes;
     this.entryBytes = (entry) => config.entryBytes(entry);
     this.randomTimeout = () => config.randomTimeout();
+    this.heartbeatPhase = () => config.heartbeatPhase?.() ?? 0;
     const maxApplyingBytes = config.maxCommittedBytesPerReady || config.maxBytesPerMessage || 1;
     this.log = new RaftLog(config.storage, maxApplyingBytes, this.entryBytes, config.log);
     this.tracker = new Tracker(config.maxInflightMessages, config.maxInflightBytes, this.mutant('learner-counts'));

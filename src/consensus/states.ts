@@ -44,6 +44,7 @@ export function becomeLeader(raft: Raft): void {
   raft.state = 'leader';
   own.becomeReplicate();
   own.recentActive = true;
+  raft.heartbeatElapsed = raft.heartbeatPhase();
   // There may be a configuration change anywhere in the tail; to wait until all of it is applied costs less than to look.
   raft.pendingConfIndex = raft.mutant('conf-before-own-term') ? 0 : raft.log.lastIndex;
   if (!appendProposals(raft, [{ type: 'normal', data: noBytes }])) throw new RaftPanic('empty entry was dropped');

@@ -171,6 +171,35 @@ describe('configuration changes', () => {
   });
 });
 
+test.each([
+  [0, 3],
+  [1, 2],
+  [2, 1],
+])(
+  'the first heartbeat of a lead that begins %i ticks after those of other groups comes with their next ones, after %i',
+  (phase, ticks) => {
+    const storage = new MemoryStorage(entryBytes);
+    storage.applySnapshot({ metadata: { confState: confStateOf([1, 2]), index: 2, term: 1 }, data: bytes('') });
+    const settings = { ...plainSettings, heartbeatTicks: 3, heartbeatPhase: () => phase };
+    const node = new RawNode({ ...settings, id: 1, storage, applied: 2 });
+    const sent = (): readonly Message[] => {
+      const ready = node.ready();
+      node.advance(ready);
+      return ready.messages;
+    };
+    node.campaign();
+    sent();
+    node.step(message('MsgVoteResp', 2, 1, node.term));
+    expect(node.state).toBe('leader');
+    sent();
+    const beats = Array.from({ length: 9 }, (_, at) => {
+      node.tick();
+      return sent().some(({ type }) => type === 'MsgHeartbeat') ? [at + 1] : [];
+    });
+    expect(beats.flat()).toEqual([ticks, ticks + 3, ticks + 6]);
+  },
+);
+
 describe('a restart', () => {
   function restarted(applied: number, commit: number): RawNode {
     const storage = new MemoryStorage(entryBytes);

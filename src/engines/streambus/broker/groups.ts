@@ -57,6 +57,7 @@ export class Groups implements GroupsRuntime {
   readonly #rounds: CheckpointRounds;
   readonly #firstElections: FirstElections;
   #tickTimer: Timer | undefined;
+  #ticks = 0;
   #isStopping = false;
   desired: (group: GroupId) => DesiredMembers | undefined = () => undefined;
 
@@ -142,6 +143,7 @@ export class Groups implements GroupsRuntime {
         leads: this.#leads,
         gossiper: this.#gossiper,
         isStopping,
+        heartbeatPhase: () => this.#ticks % raft.heartbeatTicks,
         fatal,
       }),
       record: (records) => this.#record(records),
@@ -335,6 +337,7 @@ export class Groups implements GroupsRuntime {
       this.#tickLater();
       try {
         this.#tick();
+        this.#turns.runNow();
       } catch (error) {
         this.#fatal(error);
       }
@@ -342,6 +345,7 @@ export class Groups implements GroupsRuntime {
   }
 
   #tick(): void {
+    this.#ticks++;
     this.#options.transport.tick();
     for (const replica of this.#replicas.values()) if (replica.isOpen) replica.tick();
     this.#firstElections.tick();

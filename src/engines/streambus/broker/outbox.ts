@@ -83,7 +83,8 @@ export class Outbox {
     const parcel = this.#parcelOf(broker);
     if (isPlainHeartbeat(message)) {
       if (this.#telemetry.buggify('heartbeat skipped')) return;
-      if (parcel.heartbeats.length === 0) beginFrame(parcel.heartbeats, RaftFrame.heartbeats);
+      // With the journal's end: a leader counts its own log, and a group that gets no more to write has no other message to tell of that.
+      if (parcel.heartbeats.length === 0) beginParcel(parcel.heartbeats, RaftFrame.heartbeats);
       writeHeartbeat(parcel.heartbeats, group, generation, message);
       return;
     }
@@ -92,10 +93,7 @@ export class Outbox {
       this.#undelivered.push({ group, message });
       return;
     }
-    if (parcel.messages.length === 0) {
-      writeJournalEnd(parcel.messages, 0);
-      beginFrame(parcel.messages, RaftFrame.messages);
-    }
+    if (parcel.messages.length === 0) beginParcel(parcel.messages, RaftFrame.messages);
     parcel.messages.u32(group);
     parcel.messages.u32(generation);
     writeMessage(parcel.messages, message);
@@ -108,13 +106,8 @@ export class Outbox {
       const way = this.#peerOf(broker);
       // As of now: what the last of these messages rests on is durable by now.
       const end = this.#journalEnd();
-      // A leader counts its own log too, and a group that gets no more to write has no other message to tell of that.
-      if (heartbeats.length > 0 && messages.length === 0) way?.send(journalEndFrame(end));
-      if (heartbeats.length > 0) way?.send(endFrame(heartbeats, 0));
-      if (messages.length > 0) {
-        patchJournalEnd(messages, end);
-        way?.send(endFrame(messages, journalEndBytes));
-      }
+      if (heartbeats.length > 0) way?.send(endParcel(heartbeats, end));
+      if (messages.length > 0) way?.send(endParcel(messages, end));
     }
     if (this.#undelivered.length === 0) return this.#undelivered;
     const undelivered = this.#undelivered;
@@ -132,36 +125,26 @@ export class Outbox {
   }
 }
 
-/** Length and kind of a frame whose payload follows. */
-function beginFrame(writer: ByteWriter, kind: number): void {
-  writer.u32(0);
-  writer.u8(kind);
-}
-
-/** Of the frame below. */
+/** Of the frame that says how far this broker's journal is durable: it comes first, in one piece with what rests on it. */
 const journalEndBytes = frameHeaderBytes + 6;
 const two32 = 2 ** 32;
 
-/** A frame that says how far this broker's journal is durable; the first of its writer. */
 function writeJournalEnd(writer: ByteWriter, end: Lsn): void {
   writeFrame(writer, RaftFrame.journalEnd, (into) => into.u48(end));
 }
 
-/** The same alone. */
-function journalEndFrame(end: Lsn): Uint8Array {
-  const writer = new ByteWriter(journalEndBytes);
-  writeJournalEnd(writer, end);
-  return writer.take();
+/** Begins what goes to a broker: the journal's end, whose place is kept, and the head of a frame whose payload follows. */
+function beginParcel(writer: ByteWriter, kind: number): void {
+  writeJournalEnd(writer, 0);
+  writer.u32(0);
+  writer.u8(kind);
 }
 
-function patchJournalEnd(writer: ByteWriter, end: Lsn): void {
+/** What was begun, whole; the writer is empty again. */
+function endParcel(writer: ByteWriter, end: Lsn): Uint8Array {
   writer.patchU16(frameHeaderBytes, Math.floor(end / two32));
   writer.patchU32(frameHeaderBytes + 2, end % two32);
-}
-
-/** The frame that was begun at `at`, whole, and what stands before it; the writer is empty again. */
-function endFrame(writer: ByteWriter, at: number): Uint8Array {
-  writer.patchU32(at, writer.length - at - frameHeaderBytes + 1);
+  writer.patchU32(journalEndBytes, writer.length - journalEndBytes - frameHeaderBytes + 1);
   return writer.length > keptBytesMax ? writer.take() : writer.copyOut();
 }
 

@@ -70,6 +70,8 @@ export interface ReplicaContext {
   confChanged(replica: GroupReplica): void;
   /** A replica has lost its vote for a time, or has it again. */
   probationChanged(): void;
+  /** Ticks since the groups that are led here had their heartbeats: all of them have them at one tick, and share frames. */
+  readonly heartbeatPhase: number;
   /** The process cannot go on. */
   fatal(error: unknown): void;
   /** Bytes that wait for the journal: beyond some of them nothing more is proposed. */

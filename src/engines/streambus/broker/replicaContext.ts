@@ -19,12 +19,13 @@ export interface ReplicaContextParts {
   readonly leads: Leads;
   readonly gossiper: Gossiper;
   readonly isStopping: () => boolean;
+  readonly heartbeatPhase: () => number;
   readonly fatal: (error: unknown) => void;
 }
 
 /** The broker as its replicas see it. */
 export function replicaContext(parts: ReplicaContextParts): ReplicaContext {
-  const { options, member, snapshots, turns, outbox, leads, gossiper, isStopping, fatal } = parts;
+  const { options, member, snapshots, turns, outbox, leads, gossiper, isStopping, heartbeatPhase, fatal } = parts;
   const { host, broker, observer, raft, transport, events } = options;
   return {
     host,
@@ -47,6 +48,9 @@ export function replicaContext(parts: ReplicaContextParts): ReplicaContext {
     probationChanged: () => gossiper.probationChanged(),
     confChanged: (replica) => events.confChanged(replica.spec.kind),
     fatal,
+    get heartbeatPhase() {
+      return heartbeatPhase();
+    },
     get isCongested() {
       return turns.isCongested;
     },

@@ -32,6 +32,7 @@ export function raftConfig(context: ReplicaContext, storage: GroupStorage, appli
     disableProposalForwarding: true,
     disableConfChangeValidation: false,
     randomTimeout: () => election.integer(raft.electionTicks, 2 * raft.electionTicks - 1),
+    heartbeatPhase: () => context.heartbeatPhase,
     entryBytes,
     snapshotPatience,
     mutant: (name: RaftMutant) => host.telemetry.mutant(name),
