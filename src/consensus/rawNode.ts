@@ -315,6 +315,18 @@ export class RawNode {
     step(this.core, message);
   }
 
+  /**
+   * Tells the leader again up to where this member has its log for certain: an answer to a snapshot may be lost, and the leader sends nothing
+   * until it comes. Without a leader, or as one: nothing.
+   */
+  acknowledge(): void {
+    const { core } = this;
+    if (core.leader === 0 || core.isLeader || core.log.committed === 0) return;
+    const answer = core.draft('MsgAppResp', core.leader);
+    answer.index = core.log.committed;
+    core.send(answer);
+  }
+
   /** How this leader sends to a member; undefined: it does not lead, or there is no such member. */
   progressState(id: RaftId): ProgressState | undefined {
     return this.core.isLeader ? this.core.tracker.get(id)?.state : undefined;

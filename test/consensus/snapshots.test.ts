@@ -66,6 +66,33 @@ describe('a leader', () => {
     expect(member.node.status().progress[1]).toMatchObject({ state: 'replicate', match: 10 });
   });
 
+  test('should go on when the follower tells again what it has, after its answer was lost', () => {
+    const leader = leaderWithSnapshot();
+    refuse(leader);
+    const [sent] = leader.take();
+    if (sent?.type !== 'MsgSnap') throw new Error('expected a snapshot');
+    const follower = new TestMember(2, [1, 2], {});
+    follower.step(sent);
+    expect(follower.take()).toMatchObject([{ type: 'MsgAppResp', index: 11 }]);
+    leader.node.propose(bytes('x'));
+    expect(leader.take()).toEqual([]);
+    follower.node.acknowledge();
+    const [again] = follower.take();
+    expect(again).toMatchObject({ type: 'MsgAppResp', to: 1, term: 2, index: 11, reject: false });
+    if (again !== undefined) leader.step(again);
+    expect(leader.node.status().progress[1]).toMatchObject({ state: 'replicate', match: 11 });
+    expect(leader.take()).toMatchObject([{ type: 'MsgApp', to: 2, index: 11 }]);
+  });
+
+  test('should have nobody to acknowledge to, nor has who knows none', () => {
+    const leader = leaderWithSnapshot();
+    leader.node.acknowledge();
+    expect(leader.take()).toEqual([]);
+    const alone = new TestMember(2, [1, 2], {});
+    alone.node.acknowledge();
+    expect(alone.take()).toEqual([]);
+  });
+
   test('should send the next snapshot when the log was compacted beyond the one that was restored', () => {
     const member = leaderWithSnapshot();
     refuse(member);

@@ -92,6 +92,7 @@ export class GroupFrames implements TransportListener {
 
   onUp(broker: BrokerId): void {
     this.#options.onUp(broker);
+    for (const replica of this.#options.replicas.values()) if (replica.isOpen) replica.reachable(broker);
   }
 
   onDown(broker: BrokerId): void {

@@ -260,6 +260,15 @@ export class GroupReplica implements GroupHandle {
     this.#context.schedule(this);
   }
 
+  /** There is a connection to this broker again: an answer that its leader waits for may have been lost with the last one. */
+  reachable(broker: BrokerId): void {
+    const { node } = this.#opened;
+    const { leader } = node;
+    if (leader === 0 || leader === this.member || brokerOf(leader) !== broker) return;
+    node.acknowledge();
+    this.#context.schedule(this);
+  }
+
   /** The replica's part of a turn. True: there is more to do. */
   run(): boolean {
     const more = this.#runRounds();

@@ -33,7 +33,10 @@ export class NodeRecord {
   /** Member of the groups that the present process is; undefined until it has opened one. */
   #member: number | undefined;
   #lastMember: number | undefined;
-  /** What became durable before it was known who wrote it. */
+  /**
+   * What became durable before it was known who wrote it: also what a killed process had left in the page cache, be it that the next one
+   * dies before it has opened a group.
+   */
   #early: { readonly file: number; readonly records: readonly JournalRecord[] }[] = [];
   #running: RunningStreamBus | undefined;
   #host: Host | undefined;
@@ -76,7 +79,6 @@ export class NodeRecord {
   decorate(host: Host): Host {
     const { feed } = this.#options;
     this.#member = undefined;
-    this.#early = [];
     this.#host = host;
     const decorated: Host = { ...host };
     watchProcess(decorated, {
@@ -97,11 +99,11 @@ export class NodeRecord {
     if (this.#member !== undefined) this.#options.feed.gone(this.#member);
     this.#lastMember = this.#member ?? this.#lastMember;
     this.#member = undefined;
-    this.#early = [];
   }
 
   /** Nothing that this machine had stored counts any more: its disk was wiped, set back, or cleared by hand. */
   forget(why: string): void {
+    this.#early = [];
     const member = this.#member ?? this.#lastMember;
     if (member !== undefined) this.#options.feed.forgotten(member, why);
   }
