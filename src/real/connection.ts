@@ -12,58 +12,80 @@ export function wrapSocket(socket: Socket, remote: Address): Connection {
   let broken: Error | undefined;
   let ended = false;
   let destroyed = false;
-  let wake: (() => void) | undefined;
   let writing = false;
+  /** What has come and nobody has read; the socket is held at the high mark. */
+  let chunks: Uint8Array[] = [];
+  let waitingBytes = 0;
+  let isHeld = false;
+  let reader: { resolve(bytes: Uint8Array | undefined): void; reject(error: NetworkError): void } | undefined;
 
-  const wakeReader = (): void => {
-    const waiting = wake;
-    wake = undefined;
-    waiting?.();
-  };
   const failure = (operation: string): NetworkError => {
     if (destroyed) return new NetworkError('ECANCELED', operation, remote);
     return toNetworkError(broken ?? new NetworkError('ECONNRESET', operation, remote), operation, remote);
   };
+  /** Ends the read under way for which there is no more to come. */
+  const endRead = (): void => {
+    const waiting = reader;
+    if (waiting === undefined) return;
+    reader = undefined;
+    if (ended && !destroyed && broken === undefined) waiting.resolve(undefined);
+    else waiting.reject(failure('read'));
+  };
 
   const closed = new Promise<void>((resolve) => {
     socket.on('close', () => {
-      wakeReader();
+      endRead();
       resolve();
     });
   });
-  socket.on('readable', wakeReader);
+  // A stream that flows gives a chunk as it comes: reading it on demand costs a turn of its queue and its buffer besides.
+  socket.on('data', (chunk: Uint8Array) => {
+    const waiting = reader;
+    if (waiting !== undefined) {
+      reader = undefined;
+      waiting.resolve(chunk);
+      return;
+    }
+    chunks.push(chunk);
+    waitingBytes += chunk.length;
+    if (waitingBytes < HIGH_MARK_BYTES || isHeld) return;
+    isHeld = true;
+    socket.pause();
+  });
   socket.on('end', () => {
     ended = true;
-    wakeReader();
+    endRead();
   });
   socket.on('error', (error) => {
     broken ??= error;
-    wakeReader();
+    endRead();
   });
 
-  const read = async (): Promise<Uint8Array | undefined> => {
-    for (;;) {
-      if (destroyed || broken !== undefined) throw failure('read');
-      const chunk: unknown = socket.read();
-      if (chunk instanceof Uint8Array) return chunk;
-      if (ended) return undefined;
-      if (socket.destroyed) throw failure('read');
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+  /** Everything that has come, as one piece. */
+  const takeAll = (): Uint8Array => {
+    const [first = new Uint8Array(0)] = chunks;
+    const all = chunks.length === 1 ? first : Buffer.concat(chunks);
+    chunks = [];
+    waitingBytes = 0;
+    if (isHeld) {
+      isHeld = false;
+      socket.resume();
     }
+    return all;
   };
-  let reading = false;
 
   return {
     local,
     remote,
     closed,
     read() {
-      if (reading) throw new Error('read: expected no read under way, the last one has not settled');
-      reading = true;
-      return read().finally(() => {
-        reading = false;
+      if (reader !== undefined) throw new Error('read: expected no read under way, the last one has not settled');
+      if (destroyed || broken !== undefined) return Promise.reject(failure('read'));
+      if (chunks.length > 0) return Promise.resolve(takeAll());
+      if (ended) return Promise.resolve(undefined);
+      if (socket.destroyed) return Promise.reject(failure('read'));
+      return new Promise((resolve, reject) => {
+        reader = { resolve, reject };
       });
     },
     write(bytes) {
@@ -72,7 +94,7 @@ export function wrapSocket(socket: Socket, remote: Address): Connection {
       if (socket.writableEnded || socket.destroyed) return Promise.reject(new NetworkError('EPIPE', 'write', remote));
       const large = bytes.length >= HIGH_MARK_BYTES;
       // Node keeps a reference until the kernel has the bytes; the caller has them back as soon as the promise settles.
-      const chunk = large ? bytes : bytes.slice();
+      const chunk = large ? bytes : Buffer.from(bytes);
       if (!large && socket.writableLength + chunk.length < HIGH_MARK_BYTES) {
         // An error of a write that has settled already is an error of the connection: the next call reports it.
         socket.write(chunk);
@@ -116,7 +138,7 @@ export function wrapSocket(socket: Socket, remote: Address): Connection {
       // Node can reset a TCP handle only: over TLS the peer sees the stream end instead of a reset.
       if (socket instanceof TLSSocket) socket.destroy();
       else socket.resetAndDestroy();
-      wakeReader();
+      endRead();
     },
   };
 }

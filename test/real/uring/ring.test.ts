@@ -68,6 +68,19 @@ describe.runIf(support.ok)('the ring of a thread (io_uring)', () => {
     await Promise.all(asked);
   });
 
+  it('should not be entered again for what was reaped already', async (context) => {
+    if (support.ok && support.features.mode !== 'defer') context.skip();
+    const { addon, ended } = start('defer');
+    const writes = 20;
+    for (let n = 0; n < writes; n++) {
+      await ended(addon.uringWrite(fd, [Uint8Array.of(n)], n, true));
+      // The loop polls before the next one is asked for.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    // Once to hand over, and at most three times for the end of the write and that of its sync; 6 where each end wakes the loop twice.
+    expect(addon.uringStats()?.enters).toBeLessThan(5 * writes);
+  });
+
   it('should not sync behind a write that was short, and say so', async () => {
     const { addon, ended } = start();
     const path = join(directory, 'fifo');
