@@ -2,9 +2,9 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
+import { checkNothingWaits } from './abandoned.ts';
 import type { AgentReport, AgentView } from './agents.ts';
-import { asEngineError, claimSegment, otherSizes, placeOf, routerHeld } from './bringUp.ts';
-import type { RouterCommand } from './commands.ts';
+import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
 import {
   type IndexbusConfig,
   parseAddress,
@@ -16,30 +16,21 @@ import {
 } from './config.ts';
 import { Counters } from './counters.ts';
 import { BusError } from './errors.ts';
-import {
-  DetachReason,
-  Header,
-  Seat,
-  type SegmentSizes,
-  SegmentState,
-  seatNameBytes,
-  subscriptionsMax,
-} from './layout.ts';
-import { type SeatFinding, SeatProber } from './liveness.ts';
-import { LoopStat, loopStats } from './loopStats.ts';
+import { SeatProber } from './liveness.ts';
+import { LoopStat } from './loopStats.ts';
+import { probeSeats } from './probing.ts';
 import { Recent } from './recent.ts';
 import { type ControlPlaneState, type ReportClient, startReports } from './report.ts';
-import { type Routed, seeThrough } from './rolling.ts';
+import { seeThrough } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
-import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
-import { serveRouterHere } from './routerServe.ts';
-import { startRouterThread, type TuningNote } from './routerThread.ts';
-import { holderOf, type SeatPlace, seatPlace } from './seatPlaces.ts';
-import { formerPlace, removeFormer, restoreFormer, type Segment, type SegmentPlace } from './segment.ts';
-import { readSubscription } from './subscriptions.ts';
-import { buildSuccessor } from './successor.ts';
-import { readText } from './texts.ts';
-import { readTopics } from './topics.ts';
+import { hearNews } from './routerNews.ts';
+import type { RouterRunner } from './routerRunner.ts';
+import { RouterStarter, type Waiting } from './routerStarter.ts';
+import type { TuningNote } from './routerThread.ts';
+import { removeFormer, type Segment } from './segment.ts';
+import type { NodeTallies, Serving } from './serving.ts';
+import { findSubscription } from './subscriptions.ts';
+import { buildSuccessor, successorSizes } from './successor.ts';
 
 /** How often a standby asks for the lock: the kernel tells nobody that it is free. */
 const standbyLookMs: Millis = 4;
@@ -47,46 +38,6 @@ const standbyLookMs: Millis = 4;
 const emptySourcesMs: Millis = 2_000;
 /** Share of polls with work is taken over this span. */
 const busyWindowMs: Millis = 1_000;
-
-/** Why consumers left, with how many. */
-export type DetachCounts = Record<Exclude<keyof typeof DetachReason, 'none'>, number>;
-
-/** A segment that this process routes. */
-export interface Serving {
-  readonly segment: Segment;
-  readonly runner: RouterRunner;
-  readonly counters: Counters;
-  readonly recent: Recent;
-  readonly prober: SeatProber;
-  /** What was last found of each seat that somebody holds, by its number among all. */
-  findings: ReadonlyMap<number, SeatFinding>;
-  readonly tuning: readonly TuningNote[];
-  /** Share of the last second's polls that had work. */
-  busyRatio: number;
-  readonly origin: 'made' | 'found' | 'replaced';
-}
-
-/** A router that runs, and what the machine refused it. */
-interface Started {
-  readonly runner: RouterRunner;
-  readonly tuning: readonly TuningNote[];
-}
-
-/** A generation that waits until the one before is empty. */
-interface Waiting extends Routed, Started {}
-
-/** What a process has in hand when it begins to route. */
-interface BroughtUp extends Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'> {
-  /** Of a roll that a router before did not end. */
-  readonly next?: Waiting;
-}
-
-/** What happened to segments since the process began. */
-export interface NodeTallies {
-  readonly detaches: DetachCounts;
-  readonly recoveries: { none: number; finished: number };
-  readonly retired: { corrupt: number; rolled: number };
-}
 
 /**
  * The router's process: holds the lock, has the segment and its router, looks at the holders of seats, and carries out what operators ask. Until it
@@ -103,6 +54,7 @@ export class BusNode {
     retired: { corrupt: 0, rolled: 0 },
   };
   readonly #services: DaemonServices;
+  readonly #starter: RouterStarter;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #serving: Serving | undefined;
@@ -122,6 +74,9 @@ export class BusNode {
     const { pid, startTicks } = host.shm.identity();
     this.#incarnation = `${host.name} ${pid} ${startTicks} ${host.incarnation}`;
     this.#stopped.promise.catch(() => undefined);
+    this.#starter = new RouterStarter(host, config, services, this.tallies, (segment, news) =>
+      hearNews(segment, news, this.#serving, this.tallies, host.telemetry),
+    );
   }
 
   /** Settles when the node ends: rejects where it cannot go on. */
@@ -181,6 +136,11 @@ export class BusNode {
     return this.#services;
   }
 
+  /** `router_spin_us`, `auto` resolved. */
+  get spinUs(): number {
+    return this.#starter.spinUs;
+  }
+
   #heldBy(): string {
     return this.#lock === undefined ? 'it has not begun' : routerHeld(this.config.segment.name, this.#lock).message;
   }
@@ -227,7 +187,7 @@ export class BusNode {
   async #serve(): Promise<void> {
     const { host, config } = this;
     const { logger } = host.telemetry;
-    const { segment, runner, origin, tuning, next } = await this.#bringUp();
+    const { segment, runner, origin, tuning, next } = await this.#starter.bringUp();
     const { redoFinished, recoveryMs } = LoopStat;
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
@@ -253,7 +213,9 @@ export class BusNode {
       thread: runner.isDedicated ? 'dedicated' : 'shared',
     });
     this.#every(config.counter_sample_ms, () => this.#sample());
-    this.#every(config.liveness_check_ms, () => this.#probe());
+    this.#every(config.liveness_check_ms, () => {
+      if (this.#serving !== undefined) probeSeats(this.#serving, host.telemetry);
+    });
     if (next === undefined) return;
     logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
     this.#rolling = true;
@@ -283,99 +245,6 @@ export class BusNode {
       busyRatio: 0,
     };
     return this.#serving;
-  }
-
-  /** The segment with a router on it. What is too damaged to go on with is replaced by its next generation. */
-  async #bringUp(): Promise<BroughtUp> {
-    for (let tries = 0; ; tries += 1) {
-      const { segment, origin, former } = await claimSegment(this.host, this.config);
-      if (former !== undefined) {
-        const both = await this.#bringUpBoth(former, segment);
-        if (both !== undefined) return both;
-        continue;
-      }
-      // A drain was its former router's; a new one takes participants.
-      // And nobody is left who could wait for the generation before.
-      const { draining, open, waiting } = SegmentState;
-      Atomics.compareExchange(segment.words, Header.state, draining, open);
-      Atomics.compareExchange(segment.words, Header.state, waiting, open);
-      try {
-        const { runner, tuning } = await this.#startRouter(segment);
-        return { segment, runner, origin, tuning };
-      } catch (error) {
-        segment.region.close();
-        if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT' || tries > 0) throw error;
-        this.tallies.retired.corrupt += 1;
-        this.host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
-      }
-    }
-  }
-
-  /** Both generations of a roll that a router before did not end; undefined where one is too damaged, and the other one now stands alone. */
-  async #bringUpBoth(former: Segment, segment: Segment): Promise<BroughtUp | undefined> {
-    const place = placeOf(this.host, this.config);
-    const old = await this.#startUnlessCorrupt(former, formerPlace(place));
-    const next = old === undefined ? undefined : await this.#startUnlessCorrupt(segment, place);
-    if (old !== undefined && next !== undefined)
-      return { segment: former, ...old, origin: 'found', next: { segment, ...next } };
-    if (old === undefined) await removeFormer(place);
-    else {
-      await old.runner.stop();
-      Atomics.store(former.words, Header.successor, 0);
-      Atomics.store(former.words, Header.state, SegmentState.open);
-      await restoreFormer(place);
-    }
-    former.region.close();
-    segment.region.close();
-    return undefined;
-  }
-
-  async #startUnlessCorrupt(segment: Segment, at: SegmentPlace): Promise<Started | undefined> {
-    try {
-      return await this.#startRouter(segment, at);
-    } catch (error) {
-      if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT') throw error;
-      this.tallies.retired.corrupt += 1;
-      this.host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
-      return undefined;
-    }
-  }
-
-  async #startRouter(segment: Segment, at: SegmentPlace = placeOf(this.host, this.config)): Promise<Started> {
-    const setup = this.#setup();
-    const onNews = (news: RouterNews): void => this.#hear(segment, news);
-    const { startThread } = this.#services;
-    const isShared = segment.region.backing !== 'sab' && segment.region.backing !== 'sim';
-    if (startThread === undefined || !isShared) {
-      return { runner: serveRouterHere(segment, this.host, setup, onNews), tuning: [] };
-    }
-    const { shm: _, ...place } = at;
-    const stats = loopStats();
-    const calls = new SharedArrayBuffer(4);
-    const cpu = this.config.router_cpu === 'none' ? undefined : this.config.router_cpu;
-    const thread = startThread('indexbus-router', { place, setup, stats: stats.buffer, calls, cpu });
-    const runner = await startRouterThread(thread, { calls, stats: stats.buffer }, segment, this.host, onNews);
-    return { runner, tuning: runner.tuning };
-  }
-
-  #setup(): RouterSetup {
-    const { config } = this;
-    return {
-      options: {
-        batchSize: config.router_batch_size,
-        noSubscriber: config.no_subscriber,
-        counterSampleMs: config.counter_sample_ms,
-        autoCreate: config.topics.auto_create,
-      },
-      loop: { pollIntervalUs: config.router_poll_interval_us, spinUs: this.spinUs },
-    };
-  }
-
-  /** `router_spin_us`, `auto` resolved: with fewer cores than spinning threads, spinning takes their time from those that work. */
-  get spinUs(): number {
-    const { router_spin_us: spin } = this.config;
-    if (spin !== 'auto') return spin;
-    return (this.#services.cores ?? 1) > 2 ? 20 : 0;
   }
 
   /** Tells the router of the subscriptions that the configuration has. */
@@ -415,63 +284,6 @@ export class BusNode {
     this.#lastBusy = { at: now, polls, busy };
   }
 
-  #probe(): void {
-    const serving = this.#serving;
-    if (serving === undefined) return;
-    const { logger } = this.host.telemetry;
-    const findings = new Map<number, SeatFinding>();
-    for (const finding of serving.prober.probe()) {
-      findings.set(finding.seat.index, finding);
-      const { verdict, proof } = finding.judgement;
-      if (verdict === 'alive') continue;
-      const { seat, epoch, holder, state } = finding;
-      const before = serving.findings.get(seat.index);
-      if (before?.judgement.verdict !== verdict || before.epoch !== epoch) {
-        logger.warn(`holder ${verdict}`, { kind: seat.kind, seat: seat.number, state, proof, ...holder });
-      }
-      const command: RouterCommand = {
-        do: verdict === 'dead' ? 'peer-dead' : 'peer-doubtful',
-        seat: seat.index,
-        epoch,
-      };
-      // The router's end is told elsewhere.
-      void serving.runner.apply(command).catch(() => undefined);
-    }
-    serving.findings = findings;
-  }
-
-  #hear(segment: Segment, news: RouterNews): void {
-    const { logger } = this.host.telemetry;
-    if (news.news === 'join-refused') logger.warn('join refused', { seat: news.seat, reason: news.reason });
-    if (news.news === 'lane-ended') {
-      const reason = reasonName(news.reason);
-      this.tallies.detaches[reason] += 1;
-      this.#serving?.counters.detached();
-      const place = seatPlace(segment.layout, 'consumer', news.lane);
-      const { position, unread } = news;
-      const proof = this.#serving?.findings.get(place.index)?.judgement.proof;
-      const fields = { lane: news.lane, ...who(segment, place), reason, proof, position, unread };
-      if (reason === 'graceful') logger.info('lane.detached', fields);
-      else logger.warn('lane.detached', fields);
-    }
-    if (news.news === 'lane-freed') {
-      const lane = this.#serving?.counters.lane(news.lane);
-      logger.info('lane.freed', {
-        lane: news.lane,
-        requeued_total: lane?.requeuedOut,
-        lost_total: lane?.droppedDetached,
-      });
-    }
-    if (news.news === 'producer-ended') {
-      const place = seatPlace(segment.layout, 'producer', news.producer);
-      logger.info('producer.ended', {
-        producer: news.producer,
-        ...who(segment, place),
-        reason: reasonName(news.reason),
-      });
-    }
-  }
-
   /** Takes over what can change while running. */
   reload(next: IndexbusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
     const result = reloadInto(this.config, next);
@@ -508,25 +320,12 @@ export class BusNode {
     const { host, config } = this;
     const { segment: former } = old;
     if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
-    const given = former.layout.sizes;
-    const sizes: SegmentSizes = {
-      producers: body.producers_max ?? given.producers,
-      lanes: body.lanes_max ?? given.lanes,
-      slots: body.slots_per_producer ?? given.slots,
-      laneRing: body.lane_ring ?? given.laneRing,
-      slotBytes: body.slot_bytes ?? given.slotBytes,
-      topics: body.topics_max ?? given.topics,
-    };
-    if (sizes.slots <= 2 * config.router_batch_size) {
-      throw new BusError('IB_BAD_CONFIG', `slots_per_producer: expected more than two batches, got ${sizes.slots}`);
-    }
-    const topics = readTopics(former.region, former.layout).size;
-    if (sizes.topics < topics)
-      throw new BusError('IB_BAD_CONFIG', `topics_max: there are ${topics}, got ${sizes.topics}`);
+    const sizes = successorSizes(former, body, config.router_batch_size);
+    checkNothingWaits(former);
     this.#rolling = true;
     try {
       const segment = await buildSuccessor(placeOf(host, config), former, sizes);
-      const { runner, tuning } = await this.#startRouter(segment);
+      const { runner, tuning } = await this.#starter.startRouter(segment);
       void this.#finishRoll(old, { segment, runner, tuning });
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
@@ -600,24 +399,4 @@ export class BusNode {
     serving?.segment.region.close();
     this.#lock?.release();
   }
-}
-
-/** A subscription that the segment has. */
-export function findSubscription(segment: Segment, name: string) {
-  for (let record = 0; record < subscriptionsMax; record += 1) {
-    const stored = readSubscription(segment.region, segment.layout, record);
-    if (stored?.subscription.name === name) return stored.subscription;
-  }
-  return undefined;
-}
-
-function reasonName(reason: number): keyof DetachCounts {
-  const names: readonly (keyof DetachCounts)[] = ['graceful', 'dead', 'stalled', 'operator', 'corrupt'];
-  return names.find((name) => DetachReason[name] === reason) ?? 'corrupt';
-}
-
-/** Who has, or had, a seat. */
-function who(segment: Segment, { at }: SeatPlace) {
-  const { pid, startTicks } = holderOf(segment.words, at);
-  return { name: readText(segment.bytes, at + Seat.name, seatNameBytes), pid, start_ticks: startTicks };
 }

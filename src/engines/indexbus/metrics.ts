@@ -1,12 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { DaemonServices } from '../engine.ts';
-import type { BusNode, Serving } from './busNode.ts';
+import type { BusNode } from './busNode.ts';
 import { type RunbookCounter, runbookCounters } from './counters.ts';
 import { bottleneckOf, sides } from './http/bottleneck.ts';
 import { loopAgeMs } from './http/health.ts';
 import { Header, subscriptionsMax } from './layout.ts';
 import { batchBounds, LoopStat, waitBounds } from './loopStats.ts';
 import { seatPlaces } from './seatPlaces.ts';
+import type { Serving } from './serving.ts';
 import { readSubscription } from './subscriptions.ts';
 import { laneView, oldestMs, producerView, type SeatView, seatCounts, seatState } from './views.ts';
 

@@ -8,6 +8,7 @@ import {
   patternsBytes,
   SubscriptionRecord,
   seatNameBytes,
+  subscriptionsMax,
   subscriptionWords,
 } from './layout.ts';
 import { isPattern } from './patterns.ts';
@@ -58,6 +59,18 @@ export function readSubscription(region: Region, layout: Layout, record: number)
 
 /** Names of subscriptions. */
 const subscriptionName = /^[a-z0-9._-]{1,63}$/;
+
+/** A subscription that a segment has, by its name. */
+export function findSubscription(
+  { region, layout }: { readonly region: Region; readonly layout: Layout },
+  name: string,
+): Subscription | undefined {
+  for (let record = 0; record < subscriptionsMax; record += 1) {
+    const stored = readSubscription(region, layout, record);
+    if (stored?.subscription.name === name) return stored.subscription;
+  }
+  return undefined;
+}
 
 /** Checks that a subscription is one, that it goes together, and fits the segment. Throws `BusError`. */
 export function checkSubscription(layout: Layout, subscription: Subscription): void {

@@ -1,3 +1,4 @@
+import type { SizesBody } from './config.ts';
 import { BusError } from './errors.ts';
 import {
   Header,
@@ -13,6 +14,7 @@ import { type SeatStateName, stateOf } from './seat.ts';
 import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
 import { createSegment, type Segment, type SegmentPlace } from './segment.ts';
 import { checkSubscription, readSubscription } from './subscriptions.ts';
+import { readTopics } from './topics.ts';
 
 /** Words of a subscription's record that count what happened in its segment. */
 const countedWords = [
@@ -22,6 +24,26 @@ const countedWords = [
   SubscriptionRecord.requeued,
   SubscriptionRecord.redelivered,
 ];
+
+/** Sizes of the next generation: those of this one with what is asked for. @throws BusError IB_BAD_CONFIG for what cannot be routed */
+export function successorSizes(former: Segment, body: SizesBody, batchSize: number): SegmentSizes {
+  const given = former.layout.sizes;
+  const sizes: SegmentSizes = {
+    producers: body.producers_max ?? given.producers,
+    lanes: body.lanes_max ?? given.lanes,
+    slots: body.slots_per_producer ?? given.slots,
+    laneRing: body.lane_ring ?? given.laneRing,
+    slotBytes: body.slot_bytes ?? given.slotBytes,
+    topics: body.topics_max ?? given.topics,
+  };
+  if (sizes.slots <= 2 * batchSize) {
+    throw new BusError('IB_BAD_CONFIG', `slots_per_producer: expected more than two batches, got ${sizes.slots}`);
+  }
+  const topics = readTopics(former.region, former.layout).size;
+  if (sizes.topics < topics)
+    throw new BusError('IB_BAD_CONFIG', `topics_max: there are ${topics}, got ${sizes.topics}`);
+  return sizes;
+}
 
 /**
  * Builds a segment's next generation under its name, with the same topics and subscriptions under the same numbers. It takes seats and messages at

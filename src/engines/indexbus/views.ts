@@ -1,5 +1,4 @@
 import type { DaemonServices } from '../engine.ts';
-import type { Serving } from './busNode.ts';
 import { distance, frozen, isFrozen } from './cursor.ts';
 import { ownerOf, slotOf, topicOf } from './descriptor.ts';
 import {
@@ -17,6 +16,7 @@ import {
 import { epochOf, type SeatStateName, stateOf } from './seat.ts';
 import { holderOf, type SeatPlace, seatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
+import type { Serving } from './serving.ts';
 import { readSubscription } from './subscriptions.ts';
 import { readText } from './texts.ts';
 import { readTopics } from './topics.ts';

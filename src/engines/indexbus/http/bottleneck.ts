@@ -1,5 +1,6 @@
-import type { BusNode, Serving } from '../busNode.ts';
+import type { BusNode } from '../busNode.ts';
 import { seatPlaces } from '../seatPlaces.ts';
+import type { Serving } from '../serving.ts';
 import { laneView, producerView, seatState } from '../views.ts';
 
 /** Where work piles up. */

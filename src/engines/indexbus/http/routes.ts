@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Route } from '../../route.ts';
-import type { BusNode, Serving } from '../busNode.ts';
-import { findSubscription } from '../busNode.ts';
+import type { BusNode } from '../busNode.ts';
 import type { RouterCommand } from '../commands.ts';
 import {
   bodyOfSubscription,
@@ -18,7 +17,8 @@ import { subscriptionsMax } from '../layout.ts';
 import { LoopStat } from '../loopStats.ts';
 import { isTopicName } from '../patterns.ts';
 import { seatPlace } from '../seatPlaces.ts';
-import { readSubscription } from '../subscriptions.ts';
+import type { Serving } from '../serving.ts';
+import { findSubscription, readSubscription } from '../subscriptions.ts';
 import { readTopics } from '../topics.ts';
 import { laneView, producerView, recentTopics, seatState, segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';

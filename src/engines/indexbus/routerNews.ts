@@ -1,0 +1,61 @@
+import type { Telemetry } from '../../host/telemetry.ts';
+import { DetachReason, Seat, seatNameBytes } from './layout.ts';
+import type { RouterNews } from './routerRunner.ts';
+import { holderOf, type SeatPlace, seatPlace } from './seatPlaces.ts';
+import type { Segment } from './segment.ts';
+import type { DetachCounts, NodeTallies, Serving } from './serving.ts';
+import { readText } from './texts.ts';
+
+/**
+ * Logs and counts what a router tells.
+ *
+ * @param serving what the process serves by now; undefined: it only begins, or ends
+ */
+export function hearNews(
+  segment: Segment,
+  news: RouterNews,
+  serving: Serving | undefined,
+  tallies: NodeTallies,
+  telemetry: Telemetry,
+): void {
+  const { logger } = telemetry;
+  if (news.news === 'join-refused') logger.warn('join refused', { seat: news.seat, reason: news.reason });
+  if (news.news === 'lane-ended') {
+    const reason = reasonName(news.reason);
+    tallies.detaches[reason] += 1;
+    serving?.counters.detached();
+    const place = seatPlace(segment.layout, 'consumer', news.lane);
+    const { position, unread } = news;
+    const proof = serving?.findings.get(place.index)?.judgement.proof;
+    const fields = { lane: news.lane, ...who(segment, place), reason, proof, position, unread };
+    if (reason === 'graceful') logger.info('lane.detached', fields);
+    else logger.warn('lane.detached', fields);
+  }
+  if (news.news === 'lane-freed') {
+    const lane = serving?.counters.lane(news.lane);
+    logger.info('lane.freed', {
+      lane: news.lane,
+      requeued_total: lane?.requeuedOut,
+      lost_total: lane?.droppedDetached,
+    });
+  }
+  if (news.news === 'producer-ended') {
+    const place = seatPlace(segment.layout, 'producer', news.producer);
+    logger.info('producer.ended', {
+      producer: news.producer,
+      ...who(segment, place),
+      reason: reasonName(news.reason),
+    });
+  }
+}
+
+function reasonName(reason: number): keyof DetachCounts {
+  const names: readonly (keyof DetachCounts)[] = ['graceful', 'dead', 'stalled', 'operator', 'corrupt'];
+  return names.find((name) => DetachReason[name] === reason) ?? 'corrupt';
+}
+
+/** Who has, or had, a seat. */
+function who(segment: Segment, { at }: SeatPlace) {
+  const { pid, startTicks } = holderOf(segment.words, at);
+  return { name: readText(segment.bytes, at + Seat.name, seatNameBytes), pid, start_ticks: startTicks };
+}

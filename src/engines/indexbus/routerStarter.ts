@@ -1,0 +1,149 @@
+import type { Host } from '../../host/host.ts';
+import type { DaemonServices } from '../engine.ts';
+import { claimSegment, placeOf } from './bringUp.ts';
+import type { IndexbusConfig } from './config.ts';
+import { BusError } from './errors.ts';
+import { Header, SegmentState } from './layout.ts';
+import { loopStats } from './loopStats.ts';
+import type { Routed } from './rolling.ts';
+import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
+import { serveRouterHere } from './routerServe.ts';
+import { startRouterThread, type TuningNote } from './routerThread.ts';
+import { formerPlace, removeFormer, restoreFormer, type Segment, type SegmentPlace } from './segment.ts';
+import type { NodeTallies, Serving } from './serving.ts';
+
+/** A router that runs, and what the machine refused it. */
+export interface Started {
+  readonly runner: RouterRunner;
+  readonly tuning: readonly TuningNote[];
+}
+
+/** A generation that waits until the one before is empty. */
+export interface Waiting extends Routed, Started {}
+
+/** What a process has in hand when it begins to route. */
+export interface BroughtUp extends Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'> {
+  /** Of a roll that a router before did not end. */
+  readonly next?: Waiting;
+}
+
+/** Finds the segment that a process is to route, or makes one, and starts routers. */
+export class RouterStarter {
+  readonly #host: Host;
+  readonly #config: IndexbusConfig;
+  readonly #services: DaemonServices;
+  readonly #tallies: NodeTallies;
+  readonly #onNews: (segment: Segment, news: RouterNews) => void;
+
+  /**
+   * @param tallies has segments that were retired counted
+   * @param onNews told what the routers tell, from their first poll on
+   */
+  constructor(
+    host: Host,
+    config: IndexbusConfig,
+    services: DaemonServices,
+    tallies: NodeTallies,
+    onNews: (segment: Segment, news: RouterNews) => void,
+  ) {
+    this.#host = host;
+    this.#config = config;
+    this.#services = services;
+    this.#tallies = tallies;
+    this.#onNews = onNews;
+  }
+
+  /** The segment with a router on it. What is too damaged to go on with is replaced by its next generation. */
+  async bringUp(): Promise<BroughtUp> {
+    for (let tries = 0; ; tries += 1) {
+      const { segment, origin, former } = await claimSegment(this.#host, this.#config);
+      if (former !== undefined) {
+        const both = await this.#bringUpBoth(former, segment);
+        if (both !== undefined) return both;
+        continue;
+      }
+      // A drain was its former router's; a new one takes participants.
+      // And nobody is left who could wait for the generation before.
+      const { draining, open, waiting } = SegmentState;
+      Atomics.compareExchange(segment.words, Header.state, draining, open);
+      Atomics.compareExchange(segment.words, Header.state, waiting, open);
+      try {
+        const { runner, tuning } = await this.startRouter(segment);
+        return { segment, runner, origin, tuning };
+      } catch (error) {
+        segment.region.close();
+        if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT' || tries > 0) throw error;
+        this.#tallies.retired.corrupt += 1;
+        this.#host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
+      }
+    }
+  }
+
+  /** Both generations of a roll that a router before did not end; undefined where one is too damaged, and the other one now stands alone. */
+  async #bringUpBoth(former: Segment, segment: Segment): Promise<BroughtUp | undefined> {
+    const place = placeOf(this.#host, this.#config);
+    const old = await this.#startUnlessCorrupt(former, formerPlace(place));
+    const next = old === undefined ? undefined : await this.#startUnlessCorrupt(segment, place);
+    if (old !== undefined && next !== undefined)
+      return { segment: former, ...old, origin: 'found', next: { segment, ...next } };
+    if (old === undefined) await removeFormer(place);
+    else {
+      await old.runner.stop();
+      Atomics.store(former.words, Header.successor, 0);
+      Atomics.store(former.words, Header.state, SegmentState.open);
+      await restoreFormer(place);
+    }
+    former.region.close();
+    segment.region.close();
+    return undefined;
+  }
+
+  async #startUnlessCorrupt(segment: Segment, at: SegmentPlace): Promise<Started | undefined> {
+    try {
+      return await this.startRouter(segment, at);
+    } catch (error) {
+      if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT') throw error;
+      this.#tallies.retired.corrupt += 1;
+      this.#host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
+      return undefined;
+    }
+  }
+
+  /** Starts a router on a segment, in a thread of its own where there can be one. @throws BusError IB_CORRUPT */
+  async startRouter(segment: Segment, at: SegmentPlace = placeOf(this.#host, this.#config)): Promise<Started> {
+    const setup = this.#setup();
+    const onNews = (news: RouterNews): void => this.#onNews(segment, news);
+    const { startThread } = this.#services;
+    const isShared = segment.region.backing !== 'sab' && segment.region.backing !== 'sim';
+    if (startThread === undefined || !isShared) {
+      return { runner: serveRouterHere(segment, this.#host, setup, onNews), tuning: [] };
+    }
+    const { shm: _, ...place } = at;
+    const stats = loopStats();
+    const calls = new SharedArrayBuffer(4);
+    const cpu = this.#config.router_cpu === 'none' ? undefined : this.#config.router_cpu;
+    const thread = startThread('indexbus-router', { place, setup, stats: stats.buffer, calls, cpu });
+    const runner = await startRouterThread(thread, { calls, stats: stats.buffer }, segment, this.#host, onNews);
+    return { runner, tuning: runner.tuning };
+  }
+
+  #setup(): RouterSetup {
+    const config = this.#config;
+    return {
+      options: {
+        batchSize: config.router_batch_size,
+        noSubscriber: config.no_subscriber,
+        counterSampleMs: config.counter_sample_ms,
+        autoCreate: config.topics.auto_create,
+      },
+      loop: { pollIntervalUs: config.router_poll_interval_us, spinUs: this.spinUs },
+    };
+  }
+
+  /** `router_spin_us`, `auto` resolved: with fewer cores than spinning threads, spinning takes their time from those that work. */
+  get spinUs(): number {
+    const { router_spin_us: spin } = this.#config;
+    if (spin !== 'auto') return spin;
+    return (this.#services.cores ?? 1) > 2 ? 20 : 0;
+  }
+}

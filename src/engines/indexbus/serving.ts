@@ -1,0 +1,32 @@
+import type { Counters } from './counters.ts';
+import type { DetachReason } from './layout.ts';
+import type { SeatFinding, SeatProber } from './liveness.ts';
+import type { Recent } from './recent.ts';
+import type { RouterRunner } from './routerRunner.ts';
+import type { TuningNote } from './routerThread.ts';
+import type { Segment } from './segment.ts';
+
+/** Why consumers left, with how many. */
+export type DetachCounts = Record<Exclude<keyof typeof DetachReason, 'none'>, number>;
+
+/** A segment that this process routes. */
+export interface Serving {
+  readonly segment: Segment;
+  readonly runner: RouterRunner;
+  readonly counters: Counters;
+  readonly recent: Recent;
+  readonly prober: SeatProber;
+  /** What was last found of each seat that somebody holds, by its number among all. */
+  findings: ReadonlyMap<number, SeatFinding>;
+  readonly tuning: readonly TuningNote[];
+  /** Share of the last second's polls that had work. */
+  busyRatio: number;
+  readonly origin: 'made' | 'found' | 'replaced';
+}
+
+/** What happened to segments since the process began. */
+export interface NodeTallies {
+  readonly detaches: DetachCounts;
+  readonly recoveries: { none: number; finished: number };
+  readonly retired: { corrupt: number; rolled: number };
+}
