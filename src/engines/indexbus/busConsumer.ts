@@ -1,8 +1,9 @@
 import type { Host } from '../../host/host.ts';
+import { abandonedLanes } from './abandoned.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
 import type { Attachment } from './join.ts';
-import { Header, SegmentState } from './layout.ts';
+import { Header, Seat, SegmentState } from './layout.ts';
 import type { MessageBatch } from './messageBatch.ts';
 import type { Follower } from './roll.ts';
 
@@ -182,9 +183,12 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /** A consumer goes when nothing is routed in its segment any more and it has taken everything. */
   mayFollow(segment: number): boolean {
-    const { head, attachment } = this.#line(segment);
+    const { head, attachment, seat } = this.#line(segment);
     const state = Atomics.load(attachment.segment.words, Header.state);
-    return !this.#closed && !head.isFenced && state === SegmentState.retired && !head.hasNews();
+    if (this.#closed || head.isFenced || state !== SegmentState.retired || head.hasNews()) return false;
+    // What others of its group left is handed to those who stay.
+    const record = attachment.segment.words[seat.place.at + Seat.subscription] ?? 0;
+    return abandonedLanes(attachment.segment).every((it) => it.record !== record);
   }
 
   async follow(segment: number, to: Attachment): Promise<void> {

@@ -48,6 +48,8 @@ export type RouterCommand =
       readonly rateLimit?: number;
     }
   | { readonly do: 'detach-lane'; readonly lane: number; readonly reason: DetachCause }
+  /** What an ended lane has for a next consumer is lost and counted: none can come any more. Nothing happens to a lane that has not ended. */
+  | { readonly do: 'give-up-lane'; readonly lane: number }
   | { readonly do: 'fence-producer'; readonly seat: number }
   /** What the probe of liveness found: `seat` counts producers first, then lanes; nothing happens if its epoch is another by now. */
   | { readonly do: 'peer-dead'; readonly seat: number; readonly epoch: number }

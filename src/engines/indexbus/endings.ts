@@ -32,6 +32,8 @@ export class Endings {
   readonly #held: Uint8Array;
   /** Whose consumer is proven dead. */
   readonly #dead: Uint8Array;
+  /** Whose messages nobody can have any more. */
+  readonly #givenUp: Uint8Array;
   /** Next entry to give back. */
   readonly #next: Int32Array;
   /** Where the consumer was stopped. */
@@ -45,6 +47,7 @@ export class Endings {
     this.#commit = parts.commit;
     this.#held = new Uint8Array(parts.lanes.count);
     this.#dead = new Uint8Array(parts.lanes.count);
+    this.#givenUp = new Uint8Array(parts.lanes.count);
     this.#next = new Int32Array(parts.lanes.count);
     this.#stoppedAt = new Int32Array(parts.lanes.count);
     this.#order = 0;
@@ -102,6 +105,11 @@ export class Endings {
     return true;
   }
 
+  /** No consumer can come for what the lane has: it is lost, and counted. */
+  giveUp(lane: number): void {
+    if (this.#lanes.life[lane] === LaneLife.ending) this.#givenUp[lane] = 1;
+  }
+
   /** The holder of a seat will not touch it any more. */
   #letGo(lane: number): void {
     if (this.#reason(lane) === DetachReason.dead && this.#dead[lane] === 0) {
@@ -155,6 +163,7 @@ export class Endings {
     }
     this.#stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
     this.#next[lane] = head;
+    this.#givenUp[lane] = 0;
     lanes.setLife(lane, LaneLife.ending);
     lanes.refusesSince[lane] = -1;
     this.#underWay.unshift(lane);
@@ -210,7 +219,8 @@ export class Endings {
     const record = this.#lanes.subscription[lane] ?? 0;
     const stored = this.#parts.routing.subscription(record);
     let given: Given = Given.all;
-    if (stored === undefined || stored.subscription.mode === 'broadcast') this.#lose(lane);
+    const isLost = stored === undefined || stored.subscription.mode === 'broadcast' || this.#givenUp[lane] === 1;
+    if (isLost) this.#lose(lane);
     else {
       if (this.#dead[lane] === 1) given = this.#redeliver(lane, record);
       if (given === Given.all) given = this.#requeue(lane, record);
@@ -236,7 +246,7 @@ export class Endings {
   mayGoOn(lane: number): boolean {
     const record = this.#lanes.subscription[lane] ?? 0;
     const { routing } = this.#parts;
-    if (routing.keys(record) === undefined) return true;
+    if (routing.keys(record) === undefined || this.#parts.mutants.takeOverAtOnce) return true;
     if (routing.group(record) !== undefined) return false;
     const first = this.#underWay.find(
       (it) => this.#lanes.subscription[it] === record && this.#next[it] !== this.#lanes.tail[it],
@@ -267,7 +277,8 @@ export class Endings {
       commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
       this.#parts.observer?.takenBack(lane, cursor, lane, true);
     }
-    for (let cursor = next; cursor !== tail; cursor = advanced(cursor, 1)) {
+    const first = this.#parts.mutants.takeOverForgets ? tail : next;
+    for (let cursor = first; cursor !== tail; cursor = advanced(cursor, 1)) {
       this.#move(lane, cursor, requeuedFlag);
       commit.add(commit.lane(lane, StagedLane.requeuedIn), 1);
       commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);

@@ -1,6 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { unpackBacklog } from './backlog.ts';
 import { ringSeatsBell } from './bells.ts';
+import { distance } from './cursor.ts';
 import { BusError } from './errors.ts';
 import { Access, LaneCursor, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
 import { isJudged, judge } from './liveness.ts';
@@ -68,7 +69,10 @@ function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat |
   const { words, region } = segment;
   const places = seatPlaces(segment.layout, request.kind);
   const preferred = places.filter((place) => place.number === request.prefer);
-  const waiting = request.kind === 'consumer' ? places.filter((place) => waitsFor(segment, place, request)) : [];
+  const waiting =
+    request.kind === 'consumer'
+      ? places.filter((place) => waitsFor(segment, place, request)).sort((a, b) => laterFirst(segment, a, b))
+      : [];
   for (const place of [...preferred, ...places, ...waiting]) {
     const word = Atomics.load(words, place.at);
     const state = stateOf(word);
@@ -90,6 +94,14 @@ function waitsFor({ words }: Segment, place: SeatPlace, request: JoinRequest): b
   return backlog !== undefined && backlog.record === request.subscription;
 }
 
+/** What a lane that ended later has may be older than what one has that ended before: the router hands that over first. */
+function laterFirst({ words }: Segment, a: SeatPlace, b: SeatPlace): number {
+  return distance(
+    Atomics.load(words, b.cursors + LaneCursor.endingOrder),
+    Atomics.load(words, a.cursors + LaneCursor.endingOrder),
+  );
+}
+
 function introduce({ segment, host }: Attachment, { place }: HeldSeat, request: JoinRequest): void {
   const { words, bytes, region } = segment;
   const { at } = place;
@@ -102,6 +114,8 @@ function introduce({ segment, host }: Attachment, { place }: HeldSeat, request: 
   words.fill(0, at + Seat.operation, at + Seat.detachAfterMs + 1);
   words[at + Seat.subscription] = request.subscription ?? 0;
   words[at + Seat.access] = Access[request.access ?? 'copy'];
+  // Only what this joiner is told shall stand there.
+  writeText(bytes, at + Seat.text, seatTextBytes, '');
   writeText(bytes, at + Seat.name, seatNameBytes, shortened(request.name));
 }
 
@@ -152,7 +166,9 @@ function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat
   const { segment } = attachment;
   const { at } = seat.place;
   if (epochOf(word) !== seat.epoch) throw lost(seat);
-  if (stateOf(word) !== 'free') return seat;
+  // DRAINING: it was refused, or taken back as a dead one's; what waits in its lane goes on waiting.
+  const isOver = stateOf(word) === 'free' || stateOf(word) === 'draining';
+  if (!isOver) return seat;
   const text = readText(segment.bytes, at + Seat.text, seatTextBytes);
   seat.release();
   throw text === ''
@@ -181,7 +197,9 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
   const state = stateOf(Atomics.load(words, place.at));
   const holder = holderOf(words, place.at);
   const name = readText(bytes, place.at + Seat.name, seatNameBytes);
-  const text = `${place.number} ${name || '-'} pid ${holder.pid} ${state ?? 'damaged'}`;
+  const backlog = place.kind === 'consumer' ? Atomics.load(words, place.cursors + LaneCursor.backlog) : 0;
+  const waits = backlog === 0 ? '' : ', with messages that wait for the next consumer of its subscription';
+  const text = `${place.number} ${name || '-'} pid ${holder.pid} ${state ?? 'damaged'}${waits}`;
   if (state === undefined || !isJudged(state)) return { goes: onTheWay.includes(state), text };
   const { verdict, proof } = judge(region.evidence(Lock.seat(place.index), holder), state);
   return { goes: verdict === 'dead', text: `${text}, ${verdict}${verdict === 'alive' ? '' : ` (${proof})`}` };

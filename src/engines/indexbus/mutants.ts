@@ -38,6 +38,8 @@ const planted = {
   viewFreedAtHead: ['view-freed-at-head', 'slots of a view lane go home when they are received'],
   fenceReadsHead: ['fence-reads-head', 'a fence reads the head and does not freeze it'],
   cutMidCommit: ['cut-mid-commit', 'counters are sampled while a commit is being applied'],
+  takeOverForgets: ['take-over-forgets', 'what waits in a lane that is taken over is let go and not requeued'],
+  takeOverAtOnce: ['take-over-at-once', 'a keyed lane is taken over while another one has older messages to give'],
   fenceInMemory: ['fence-in-memory', 'a fence stands in the memory of the router alone'],
 } as const satisfies Record<string, readonly [string, string]>;
 

@@ -98,6 +98,7 @@ export const indexbusPoints: DeclaredPoints = {
     'redelivered',
     'draining seat taken over',
     'roll with a stopped consumer',
+    'roll gave up what a lane had',
     'two standbys raced',
   ],
   faultPoints: [

@@ -1,5 +1,6 @@
 import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
+import { abandonedLanes } from './abandoned.ts';
 import { wakeRouter } from './bells.ts';
 import { distance } from './cursor.ts';
 import { ProducerCursor } from './layout.ts';
@@ -7,11 +8,12 @@ import type { RouterRunner } from './routerRunner.ts';
 import { stateOf } from './seat.ts';
 import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
+import { readSubscription } from './subscriptions.ts';
 import { openForAll, retireFor } from './successor.ts';
 
 /** How often it is looked whether participants have moved. */
 const lookMs: Millis = 20;
-/** Participants that have not moved by then are fenced: one that is stopped must not hold up the others. */
+/** Participants that have not moved by then are fenced, and what ended lanes have then is lost: one that is stopped must not hold up the others. */
 const patienceMs: Millis = 5_000;
 
 /** A segment with its router. */
@@ -22,7 +24,8 @@ export interface Routed {
 
 /**
  * Sees a roll through: producers leave the old generation while it drains; when its sources are empty it is retired, and its consumers leave once
- * they have taken everything; then the next generation begins to route. So nothing is lost, and no message overtakes an older one. A router that finds
+ * they have taken everything; then the next generation begins to route. So nothing is lost but what consumers that were fenced, or died meanwhile without another
+ * of their group, have not read (counted, and logged), and no message overtakes an older one. A router that finds
  * a roll half done goes on with it from the beginning: what is done already takes no time.
  */
 export async function seeThrough(host: Host, old: Routed, next: Routed, signal: AbortSignal): Promise<void> {
@@ -30,7 +33,13 @@ export async function seeThrough(host: Host, old: Routed, next: Routed, signal: 
   await until(host, signal, old, 'producer', () => !hasSeats(old.segment, 'producer') && sourcesEmpty(old.segment));
   if (signal.aborted) return;
   retireFor(old.segment, next.segment);
-  await until(host, signal, old, 'consumer', () => !hasSeats(old.segment, 'consumer'));
+  await until(
+    host,
+    signal,
+    old,
+    'consumer',
+    () => !hasSeats(old.segment, 'consumer') && abandonedLanes(old.segment).length === 0,
+  );
   if (signal.aborted) return;
   openForAll(next.segment);
   wakeRouter(next.segment.region);
@@ -46,9 +55,12 @@ async function until(
 ): Promise<void> {
   const fenceAt = host.clock.now() + patienceMs;
   let fenced = false;
+  const givenUp = new Set<number>();
   while (!signal.aborted && !isSo()) {
     await host.clock.sleep(lookMs, signal).catch(() => undefined);
-    if (fenced || host.clock.now() < fenceAt) continue;
+    if (host.clock.now() < fenceAt) continue;
+    if (kind === 'consumer' && fenced) await giveUp(host, { segment, runner }, givenUp);
+    if (fenced) continue;
     fenced = true;
     for (const { number, at } of seatPlaces(segment.layout, kind)) {
       if (stateOf(Atomics.load(segment.words, at)) !== 'live') continue;
@@ -61,6 +73,18 @@ async function until(
       // It may have left in between.
       await runner.apply(command).catch(() => undefined);
     }
+  }
+}
+
+/** What ended lanes still have is lost and counted, each once: whoever comes now comes to the next generation. */
+async function giveUp(host: Host, { segment, runner }: Routed, givenUp: Set<number>): Promise<void> {
+  for (const { lane, record, unread } of abandonedLanes(segment)) {
+    if (givenUp.has(lane)) continue;
+    givenUp.add(lane);
+    const subscription = readSubscription(segment.region, segment.layout, record)?.subscription.name ?? '';
+    host.telemetry.sometimes('roll gave up what a lane had', true);
+    host.telemetry.logger.warn('roll gives up', { segment: segment.name, lane, subscription, unread });
+    await runner.apply({ do: 'give-up-lane', lane });
   }
 }
 

@@ -50,6 +50,9 @@ export class RouterCommands {
       case 'detach-lane':
         if (!this.#endings.fence(command.lane, DetachReason[command.reason])) this.#notLive('lane', command.lane);
         break;
+      case 'give-up-lane':
+        this.#endings.giveUp(command.lane);
+        break;
       case 'fence-producer':
         if (!this.#sourceEndings.fence(command.seat, DetachReason.operator)) this.#notLive('producer', command.seat);
         break;

@@ -1,6 +1,7 @@
 /**
- * `npm run interleave`: every interleaving of two participants of the bus up to a number of preemptions, and of the router killed at each of its steps
- * with its successor at once at work. Ends with the first that fails, and prints its schedule.
+ * `npm run interleave`: every interleaving of two participants of the bus up to a number of preemptions, of the router killed at each of its steps
+ * with its successor at once at work, and of a consumer killed at each of its steps with the next one taking its lane over. Ends with the first that
+ * fails, and prints its schedule.
  *
  * Usage: npm run interleave -- [scene...] [--preemptions 3] [--killed 2] [--minutes 10] [--shard 1/1] [--state FILE]
  *   --preemptions  of the sets without a kill
@@ -34,6 +35,9 @@ const pairs: readonly BusSceneName[] = [
 ];
 /** Those in which the router may die while its peer goes on. */
 const killed: readonly BusSceneName[] = ['evict', 'fence'];
+
+/** Those in which a consumer, who is the first, dies while the next one takes its lane over. */
+const takenOver: readonly BusSceneName[] = ['takeOver', 'takeOverView', 'takeOverGivenUp'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -70,6 +74,11 @@ for (const scene of chosen(pairs)) await explore(scene, [{ scene, preemptions: N
 if (Number(killedTo) > 0) {
   for (const scene of chosen(killed)) {
     await explore(`${scene}, router killed`, await killedEverywhere(scene, 0, Number(killedTo)));
+  }
+}
+if (Number(killedTo) > 0) {
+  for (const scene of chosen(takenOver)) {
+    await explore(`${scene}, holder killed`, await killedEverywhere(scene, 0, Number(killedTo)));
   }
 }
 console.log(`${totals.runs} interleavings${totals.complete ? '' : ': time was up before all were played'}`);

@@ -69,6 +69,51 @@ describe('the router killed at each point, its successor at once at work, with a
   });
 });
 
+describe('a consumer killed at each of its last steps, the next one taking its lane over', () => {
+  it.each<[BusSceneName, number]>([
+    ['takeOver', 2],
+    ['takeOverView', 1],
+    ['takeOverGivenUp', 2],
+  ])(
+    '%s, up to %i preemptions of three participants',
+    async (name, preemptions) => {
+      const it = await open(name);
+      let kills = 0;
+      let runs = 0;
+      for (let atStep = 0; ; atStep += 1) {
+        const kill = { who: 0, atStep };
+        if (it.play({ departures: [], kills: [kill] }).killed.length === 0) break;
+        kills += 1;
+        const explored = exploreAll(it, { preemptions: long ? 3 : preemptions, runsMax: 1e7, kills: [kill] });
+        runs += explored.runs;
+        expect(explored.failed, `killed at step ${atStep}`).toBeUndefined();
+        expect(explored.complete).toBe(true);
+      }
+      console.info(`${name}: ${kills} kills, ${runs} interleavings`);
+      expect(kills).toBeGreaterThan(4);
+    },
+    60_000,
+  );
+
+  it('and the router killed at each of its steps, its successor at once at work', async () => {
+    const it = await open('takeOver');
+    // The holder dies after it has taken a message.
+    const holder = { who: 0, atStep: 4 };
+    let kills = 0;
+    let runs = 0;
+    for (let atStep = 0; ; atStep += 1) {
+      const both = [holder, { who: 1, atStep }];
+      const explored = exploreAll(it, { preemptions: 1, runsMax: 1e6, kills: both });
+      runs += explored.runs;
+      expect(explored.failed, `killed at step ${atStep}`).toBeUndefined();
+      if (it.play({ departures: [], kills: both }).killed.length < 2) break;
+      kills += 1;
+    }
+    console.info(`takeOver: ${kills} kills of the router, ${runs} interleavings`);
+    expect(kills).toBeGreaterThan(10);
+  }, 60_000);
+});
+
 describe('a set that is played in parts, as npm run interleave does', () => {
   const set = { scene: 'fenceBroadcast', preemptions: 2 };
   const whole = { index: 1, of: 1 };

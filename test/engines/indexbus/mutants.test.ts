@@ -34,6 +34,7 @@ const byInterleaver: [string, BusSceneName, readonly string[]][] = [
   ['tail-before-payload', 'three', ['O3', 'A1']],
   ['head-by-store', 'evict', ['O2', 'O3', 'A4']],
   ['receive-before-claim', 'evict', ['O2']],
+  ['take-over-forgets', 'takeOver', ['A5', 'A4']],
   ['freeze-skipped', 'evict', ['A4', 'O3']],
   ['sleep-without-look', 'sleepConsumer', ['L1']],
   ['doorbell-late-clear', 'sleepRouter', ['L1']],
@@ -91,7 +92,7 @@ describe('planted bugs are seen in a run made for them', () => {
     expect(run([])).toBeUndefined();
     const seen = run([mutant]);
     console.info(`${mutant}: ${seen}`);
-    expect(seen).toMatch(/^(L1|C1|P1|A5|F1) /);
+    expect(seen).toMatch(/^(L1|C1|P1|A4|A5|F1|O4) /);
   });
 });
 

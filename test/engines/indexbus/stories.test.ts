@@ -17,6 +17,25 @@ describe('participants that come, work and die, and routers that die within a po
     expect(crashes).toBeGreaterThan(50);
   });
 
+  it.each([1, 2])('take over the seats of others where there are few: %i', (lanes) => {
+    let taken = 0;
+    for (const mode of ['workqueue', 'keyed', undefined] as const) {
+      for (let seed = 1; seed <= 60; seed += 1) {
+        const story = new Story(seed, [], mode, lanes);
+        story.run(300);
+        expect(story.problems, `${mode} seed ${seed}`).toEqual([]);
+        taken += story.twin.takeOvers;
+      }
+    }
+    expect(taken).toBeGreaterThan(100);
+  });
+
+  it('see that a take-over forgets what waits', () => {
+    const story = new Story(10, ['take-over-forgets'], 'workqueue', 1);
+    story.run(300);
+    expect(story.problems.join()).toMatch(/A4 .*T1 lane 0 goes live with/s);
+  });
+
   it.each([
     'tail-before-payload',
     'head-by-store',

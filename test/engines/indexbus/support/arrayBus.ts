@@ -32,6 +32,10 @@ interface TwinLane {
   /** Cursor of the first entry. */
   base: number;
   entries: Entry[];
+  /** Of a lane that has ended: what nobody has been given yet. */
+  waiting: Entry[];
+  /** Staged for the consumer that takes over what waits. */
+  coming: Entry[];
 }
 
 interface Counts {
@@ -92,19 +96,32 @@ export class ArrayBus implements RouterObserver {
     this.#bus = bus;
   }
 
-  /** A lane has a consumer. */
+  /** Lanes that went live with messages of a former holder. */
+  takeOvers = 0;
+
+  /** A lane has a consumer; what waited there for one is in it, requeued. */
   laneLive(lane: number): void {
     const record = this.#bus.lanes().subscription[lane] ?? -1;
-    this.#lanes.set(lane, { record, live: true, base: this.#bus.word(lane, LaneCursor.tail), entries: [] });
+    const entries = this.#lanes.get(lane)?.waiting ?? [];
+    const untold = entries.filter((entry) => !isAgain(entry)).length;
+    if (untold > 0) this.#problem(`lane ${lane} goes live with ${untold} messages that were not requeued`);
+    if (entries.length > 0) this.takeOvers += 1;
+    const base = advanced(this.#bus.word(lane, LaneCursor.tail), -entries.length);
+    this.#lanes.set(lane, { record, live: true, base, entries, waiting: [], coming: [] });
     // Outside of commits.
     this.#save();
   }
 
   laneEnded(lane: number): void {
-    const twin = this.#lanes.get(lane);
-    if (twin !== undefined) twin.live = false;
-    const before = this.#before.lanes.get(lane);
-    if (before !== undefined) before.live = false;
+    for (const twin of [this.#lanes.get(lane), this.#before.lanes.get(lane)]) this.#end(lane, twin);
+  }
+
+  /** What its consumer has not taken waits. */
+  #end(lane: number, twin: TwinLane | undefined): void {
+    if (!twin?.live) return;
+    twin.live = false;
+    const unread = distance(this.#bus.word(lane, LaneCursor.tail), this.#bus.lanes().claimed(lane));
+    twin.waiting = unread === 0 ? [] : twin.entries.slice(-unread);
   }
 
   headSeen(lane: number, head: number): void {
@@ -117,13 +134,17 @@ export class ArrayBus implements RouterObserver {
   placed(lane: number, ...entry: number[]): void {
     const twin = this.#lanes.get(lane);
     if (!twin?.live) {
-      this.#problem(`lane ${lane} gets a message and is not live`);
+      if (twin === undefined || !isAgain(entry)) this.#problem(`lane ${lane} gets a message and is not live`);
+      else {
+        twin.coming.push(entry);
+        this.#given = { lane, entry };
+      }
       return;
     }
     const verdict = this.#verdict(lane, ownerOf(entry[0] ?? 0));
     if (verdict !== 'place') this.#problem(`lane ${lane} gets a message, expected ${verdict}`);
     // Messages of a source have no flags.
-    if (((entry[1] ?? 0) & (requeuedFlag | redeliveredFlag)) !== 0) this.#given = { lane, entry };
+    if (isAgain(entry)) this.#given = { lane, entry };
     else this.#placed.push(lane);
     twin.entries.push(entry);
   }
@@ -218,12 +239,13 @@ export class ArrayBus implements RouterObserver {
       return;
     }
     const counts = this.#count(lane);
+    // What its consumer had not taken goes first to last; what it had open is before that.
+    const next = again ? twin.entries[distance(cursor, twin.base)] : twin.waiting.shift();
     if (to < 0) {
       counts.detached += 1;
       return;
     }
-    const entry = twin.entries[distance(cursor, twin.base)];
-    const same = entry === undefined ? again : entry[0] === given?.entry[0] && entry[3] === given?.entry[3];
+    const same = next === undefined ? again : next[0] === given?.entry[0] && next[3] === given?.entry[3];
     if (given?.lane !== to || !same) this.#problem(`entry ${cursor} of lane ${lane} is not what lane ${to} was given`);
     if (this.#lanes.get(to)?.record !== twin.record) this.#problem(`lane ${to} is of another group than lane ${lane}`);
     if (again) this.#count(to).redelivered += 1;
@@ -238,7 +260,18 @@ export class ArrayBus implements RouterObserver {
     this.#refused = [];
   }
 
+  /** What was staged for who takes a lane over waits there for it now. */
+  #come(): void {
+    for (const [lane, twin] of this.#lanes) {
+      if (twin.coming.length === 0) continue;
+      if (twin.waiting.length > 0) this.#problem(`${twin.waiting.length} messages of lane ${lane} are left behind`);
+      twin.waiting = twin.coming;
+      twin.coming = [];
+    }
+  }
+
   committed(): void {
+    this.#come();
     this.#save();
     for (const [lane, { live, base, entries }] of this.#lanes) {
       if (!live) continue;
@@ -263,7 +296,10 @@ export class ArrayBus implements RouterObserver {
 
   /** A router died. What it had sealed has happened, the rest has not. */
   routerDied(sealed: boolean): void {
-    if (sealed) this.#save();
+    if (sealed) {
+      this.#come();
+      this.#save();
+    }
     this.#lanes = copied(this.#before.lanes);
     this.#counts = new Map([...this.#before.counts].map(([lane, counts]) => [lane, { ...counts }]));
     this.parked();
@@ -276,7 +312,7 @@ export class ArrayBus implements RouterObserver {
     for (let lane = 0; lane < lanes.count; lane += 1) {
       const twin = this.#lanes.get(lane);
       if (lanes.life[lane] !== LaneLife.live) {
-        if (twin !== undefined) twin.live = false;
+        this.#end(lane, twin);
       } else if (twin?.live) this.headSeen(lane, lanes.head[lane] ?? 0);
       else this.laneLive(lane);
     }
@@ -306,5 +342,16 @@ export class ArrayBus implements RouterObserver {
 }
 
 function copied(lanes: ReadonlyMap<number, TwinLane>): Map<number, TwinLane> {
-  return new Map([...lanes].map(([lane, it]) => [lane, { ...it, entries: [...it.entries] }]));
+  const copy = (it: TwinLane): TwinLane => ({
+    ...it,
+    entries: [...it.entries],
+    waiting: [...it.waiting],
+    coming: [...it.coming],
+  });
+  return new Map([...lanes].map(([lane, it]) => [lane, copy(it)]));
+}
+
+/** Whether another lane had the message before, or this one had it for another consumer. */
+function isAgain(entry: Entry): boolean {
+  return ((entry[1] ?? 0) & (requeuedFlag | redeliveredFlag)) !== 0;
 }

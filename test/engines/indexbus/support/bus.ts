@@ -213,6 +213,8 @@ export class TestBus {
       if (kind !== 'consumer' || this.stateOf(place) !== 'draining') return false;
       return unpackBacklog(words[place.cursors + LaneCursor.backlog] ?? 0)?.record === subscription;
     });
+    // As joiners do: what ended later may have what is older.
+    waiting.sort((a, b) => this.lane(b, LaneCursor.endingOrder) - this.lane(a, LaneCursor.endingOrder));
     for (const number of [
       ...numbers.filter((it) => this.stateOf(seatPlace(layout, kind, it)) === 'free'),
       ...waiting,
@@ -232,6 +234,22 @@ export class TestBus {
       return { place, epoch: epochOf(claimed) };
     }
     throw new Error(`no seat is free for a ${kind}`);
+  }
+
+  /** A joiner that waits no longer: what waits in its lane goes on waiting. */
+  giveUp(place: SeatPlace): void {
+    const backlog = place.kind === 'consumer' ? this.lane(place.number, LaneCursor.backlog) : 0;
+    if (this.stateOf(place) === 'ready') this.#setSeat(place, backlog === 0 ? 'free' : 'draining');
+  }
+
+  /** Whether somebody can have a seat for messages of this subscription. */
+  hasSeatFor(record: number): boolean {
+    const { layout } = this.segment;
+    return Array.from({ length: layout.sizes.lanes }, (_, lane) => lane).some((lane) => {
+      const state = this.stateOf(seatPlace(layout, 'consumer', lane));
+      const waiting = unpackBacklog(this.lane(lane, LaneCursor.backlog))?.record;
+      return state === 'free' || (state === 'draining' && waiting === record);
+    });
   }
 
   stateOf(place: SeatPlace): SeatStateName | undefined {

@@ -122,6 +122,80 @@ const joins: Program = (stage, memory, hooks) => () => {
   consumer.end();
 };
 
+/** The incarnation that has lane 0 when a scene begins. */
+const firstHolder = 1 << 6;
+
+/** Receives, until it is killed: the kernel can prove that then. */
+function receivesAndDies(count: number, batch = 1): Program {
+  return (stage, memory, hooks) => {
+    const consumer = stage.consumer(memory, hooks, 0, batch);
+    return () => {
+      try {
+        for (let call = 0; call < count; call += 1) consumer.receive();
+        consumer.end();
+        hooks.step(Point.sleep);
+      } catch (error) {
+        if (error instanceof Killed) stage.noteDead(memory, 'consumer', 0);
+        throw error;
+      }
+    };
+  };
+}
+
+/** A router whose probe says, before a poll, that the holder of lane 0 is dead, once it is; killed, another goes on at once. */
+function pollsOverDeath(count: number, prepare: (stage: Stage, memory: SharedArrayBuffer) => void): Program {
+  return (stage, memory, hooks) => {
+    prepare(stage, memory);
+    const active = { step: quiet.step as (point: number) => void };
+    const first = stage.router(
+      memory,
+      withStep(hooks, (point) => active.step(point)),
+    );
+    first.router.poll();
+    first.end();
+    active.step = (point) => hooks.step(point);
+    const go = ({ router, end }: ReturnType<Stage['router']>): void => {
+      for (let poll = 0; poll < count; poll += 1) {
+        hooks.step(Point.readDoorbell);
+        if (stage.isOver(memory, firstHolder)) {
+          router.apply({ do: 'peer-dead', seat: stage.layout.sizes.producers, epoch: firstHolder >>> 6 });
+        }
+        router.poll();
+      }
+      end();
+    };
+    return () => {
+      try {
+        go(first);
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+        stage.noteRouterOver(memory, 0);
+        go(stage.router(memory, hooks, 1));
+        throw error;
+      }
+    };
+  };
+}
+
+/** Takes lane 0 over once it waits for somebody, and receives; a joiner that is not patient gives up, and another comes. */
+function takesOver(patience: number, batch = 1): Program {
+  return (stage, memory, hooks) => () => {
+    const reader = stage.reader(memory);
+    for (let tries = 0; tries < 3; tries += 1) {
+      hooks.step(Point.claimSeat);
+      if (!stage.join(memory, 0)) continue;
+      for (let look = 0; look < patience && reader.laneState(0) !== SeatState.live; look += 1) {
+        hooks.step(Point.seatLive);
+      }
+      if (reader.laneState(0) !== SeatState.live && stage.giveUp(memory, 0)) continue;
+      const consumer = stage.consumer(memory, hooks, 0, batch);
+      for (let call = 0; call < 2; call += 1) consumer.receive();
+      consumer.end();
+      return;
+    }
+  };
+}
+
 const never = 1e9;
 
 /** Time stands still: only a wake ends a sleep. */
@@ -202,6 +276,33 @@ const queue: StagePlan = {
   producers: 1,
 };
 
+/** A group that has one seat, and that one taken. */
+const alone: StagePlan = {
+  sizes: { lanes: 1, laneRing: 8 },
+  subscriptions: [{ name: 'w', mode: 'workqueue', lane: 'blocking', capacity: 4 }],
+  lanes: [0],
+  producers: 1,
+};
+
+const aloneByView: StagePlan = {
+  ...alone,
+  subscriptions: [
+    {
+      name: 'l',
+      mode: 'workqueue',
+      lane: 'blocking',
+      capacity: 4,
+      access: 'view',
+      viewMax: 2,
+      delivery: 'at_least_once',
+    },
+  ],
+};
+
+function fiveMessages(stage: Stage, memory: SharedArrayBuffer): void {
+  publishQuietly(stage, memory, 5);
+}
+
 /** The scenes of the bus, by name. */
 export const busScenes = {
   /** The router makes room while the consumer takes. */
@@ -255,6 +356,21 @@ export const busScenes = {
     plan: { ...queue, subscriptions: [{ name: 'b', lane: 'blocking', capacity: 4 }], lanes: [0] },
     participants: { router: routesAsleep(1), producer: publishes(1), consumer: receivesAsleep(1) },
   },
+  /** A consumer dies, and the next one takes its lane over with the seat. */
+  takeOver: {
+    plan: alone,
+    participants: { holder: receivesAndDies(1), router: pollsOverDeath(4, fiveMessages), taker: takesOver(9) },
+  },
+  /** The same by view, at least once: what the dead one had open comes again. */
+  takeOverView: {
+    plan: aloneByView,
+    participants: { holder: receivesAndDies(2), router: pollsOverDeath(4, fiveMessages), taker: takesOver(9, 2) },
+  },
+  /** Joiners that give up while the router hands the lane over to them. */
+  takeOverGivenUp: {
+    plan: alone,
+    participants: { holder: receivesAndDies(1), router: pollsOverDeath(4, fiveMessages), taker: takesOver(1) },
+  },
   sleepRouter: {
     plan: { ...queue, subscriptions: [{ name: 'b', lane: 'blocking', capacity: 4 }], lanes: [0] },
     participants: { router: routesAsleep(2), producer: publishes(2) },
@@ -283,15 +399,17 @@ export async function scene(argument: string): Promise<Scene> {
       if (program === undefined) throw new Error(`${name} has no participant ${who}`);
       return program(stage, memory, hooks, mutant);
     },
-    violations: (memory, run) => settle(stage, memory, goneIn(run)),
+    violations: (memory, run) => settle(stage, memory, goneIn(run, stage.reader(memory).lane(0))),
   };
 }
 
-function goneIn(run: RunOutcome): Gone {
+/** @param lane who has, or had, the first lane at the end */
+function goneIn(run: RunOutcome, lane: number): Gone {
   const routerKilled = run.killed.includes('router');
+  const holderKilled = run.killed.includes('holder') && lane === firstHolder;
   return {
     producers: run.killed.includes('producer') ? [0] : [],
-    lanes: run.killed.includes('consumer') ? [0] : [],
+    lanes: run.killed.includes('consumer') || holderKilled ? [0] : [],
     routers: routerKilled ? 2 : 1,
     routersOver: routerKilled ? 1 : 0,
   };

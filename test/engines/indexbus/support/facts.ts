@@ -67,6 +67,16 @@ export class FactLog {
     words[0] = count + 1;
   }
 
+  /** The latest fact of a kind whose first word is accepted; that word, or undefined. */
+  last(kind: number, accepts: (first: number) => boolean): number | undefined {
+    for (let index = (this.#words[0] ?? 0) - 1; index >= 0; index -= 1) {
+      const at = 1 + index * factWords;
+      const first = this.#words[at + 1] ?? 0;
+      if (this.#words[at] === kind && accepts(first)) return first;
+    }
+    return undefined;
+  }
+
   /** The facts so far, as the checks read them. */
   events(): {
     readonly events: BusEvent[];

@@ -1,3 +1,4 @@
+import { unpackBacklog } from '../../../../src/engines/indexbus/backlog.ts';
 import type { Subscription } from '../../../../src/engines/indexbus/commands.ts';
 import { Receiver } from '../../../../src/engines/indexbus/consumer.ts';
 import { LaneHead } from '../../../../src/engines/indexbus/laneHead.ts';
@@ -189,8 +190,8 @@ export class Stage {
     });
   }
 
-  /** Notes that a consumer has the lane. */
-  noteLane(memory: SharedArrayBuffer, seat: number): void {
+  /** Notes that a consumer has the lane. @param requeuedOut what its word tells from then on; default what it tells now */
+  noteLane(memory: SharedArrayBuffer, seat: number, requeuedOut?: number): void {
     const reader = this.reader(memory);
     const record = reader.laneSeat(seat, Seat.subscription);
     const { mode = 'broadcast', lane = 'nonblocking' } = this.plan.subscriptions[record] ?? {};
@@ -205,7 +206,8 @@ export class Stage {
     );
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, ...moves] = laneCounters(reader, seat);
     this.log(memory).put(Fact.baseDrops, reader.lane(seat), a, b, c, d, e, f);
-    this.log(memory).put(Fact.baseMoves, reader.lane(seat), ...moves);
+    const [into = 0, out = 0, again = 0] = moves;
+    this.log(memory).put(Fact.baseMoves, reader.lane(seat), into, requeuedOut ?? out, again);
   }
 
   log(memory: SharedArrayBuffer): FactLog {
@@ -233,7 +235,14 @@ export class Stage {
       topics: (this.plan.topics ?? ['t']).flatMap((topic, index) => (topics.includes(topic) ? [index] : [])),
       mode,
     }));
-    const witness = new RouterWitness(this.reader(memory), log, subscriptions, this.routerOptions().batchSize, number);
+    const witness = new RouterWitness(
+      this.reader(memory),
+      log,
+      subscriptions,
+      this.routerOptions().batchSize,
+      number,
+      (seat, requeuedOut) => this.noteLane(memory, seat, requeuedOut),
+    );
     log.put(Fact.routerBegan, number);
     const segment = this.segment(memory, both(witness, hooks));
     const router = new Router(segment, {
@@ -251,18 +260,42 @@ export class Stage {
     else this.log(memory).put(Fact.laneOver, reader.lane(seat), 1);
   }
 
-  /** Somebody takes the lane's seat and waits to go live; false if it is not free. */
+  /** Somebody takes the lane's seat and waits to go live; false if it is not free, and nothing waits there for a consumer. */
   join(memory: SharedArrayBuffer, seat: number): boolean {
     const { words } = this.reader(memory);
-    const { at } = seatPlace(this.layout, 'consumer', seat);
+    const { at, cursors } = seatPlace(this.layout, 'consumer', seat);
     const word = Atomics.load(words, at);
-    if ((word & 15) !== SeatState.free) return false;
+    const isFree = (word & 15) === SeatState.free;
+    const backlog = unpackBacklog(Atomics.load(words, cursors + LaneCursor.backlog));
+    if (!isFree && ((word & 15) !== SeatState.draining || backlog === undefined)) return false;
+    const claimed = changed(word, 'claimed');
+    if (Atomics.compareExchange(words, at, word, claimed) !== word) return false;
     words[at + Seat.kind] = SeatKind.consumer;
-    words[at + Seat.subscription] = this.plan.lanes[seat] ?? 0;
-    words[at] = changed(changed(word, 'claimed'), 'ready');
-    this.noteLane(memory, seat);
+    words.fill(0, at + Seat.reason, at + Seat.name);
+    words[at + Seat.subscription] = isFree ? (this.plan.lanes[seat] ?? 0) : (backlog?.record ?? 0);
+    words[at] = changed(claimed, 'ready');
+    // Who takes over has the lane when the router says so.
+    if (isFree) this.noteLane(memory, seat);
     Atomics.add(words, Header.seatsBell, 1);
     return true;
+  }
+
+  /** A joiner that waits no longer; false if its seat is live by now. What waits in the lane goes on waiting. */
+  giveUp(memory: SharedArrayBuffer, seat: number): boolean {
+    const { words } = this.reader(memory);
+    const { at, cursors } = seatPlace(this.layout, 'consumer', seat);
+    const word = Atomics.load(words, at);
+    if ((word & 15) !== SeatState.ready) return false;
+    const to = Atomics.load(words, cursors + LaneCursor.backlog) === 0 ? 'free' : 'draining';
+    if (Atomics.compareExchange(words, at, word, changed(word, to)) !== word) return false;
+    this.log(memory).put(Fact.laneOver, ((word >>> 4) << 6) | seat, 0);
+    Atomics.add(words, Header.seatsBell, 1);
+    return true;
+  }
+
+  /** Whether it is noted that this incarnation of a lane is over. */
+  isOver(memory: SharedArrayBuffer, lane: number): boolean {
+    return this.log(memory).last(Fact.laneOver, (it) => it === lane) !== undefined;
   }
 
   /** Notes that a router was killed. */

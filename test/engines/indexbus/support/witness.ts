@@ -20,7 +20,7 @@ import {
 import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { Fact, type FactLog } from './facts.ts';
 
-const states = { free: 0, live: 3, leaving: 4, fenced: 6 } as const;
+const states = { free: 0, ready: 2, live: 3, leaving: 4, fenced: 6 } as const;
 
 /** Number of who holds a seat: its epoch and its place. */
 export function incarnation(word: number, seat: number): number {
@@ -123,15 +123,19 @@ export class RouterWitness {
   readonly #subscriptions: readonly WitnessedSubscription[];
   readonly #batch: number;
   readonly #router: number;
+  readonly #opened: (seat: number, requeuedOut?: number) => void;
   #last = 0;
 
+  /** @param opened notes that a consumer has a lane, and what its word of requeued messages tells from then on */
   constructor(
     reader: Reader,
     log: FactLog,
     subscriptions: readonly WitnessedSubscription[],
     batch: number,
     router: number,
+    opened: (seat: number, requeuedOut?: number) => void,
   ) {
+    this.#opened = opened;
     this.#reader = reader;
     this.#log = log;
     this.#subscriptions = subscriptions;
@@ -146,6 +150,25 @@ export class RouterWitness {
     if (last === Point.seal) this.#sealed();
     else if (last === Point.freeSeat) this.#freed();
     else if (last === Point.fenceSeat) this.#fenced();
+    else if (last === Point.seatLive) this.#live();
+  }
+
+  /** Consumers that came to a seat that was not free, and found nothing left there. */
+  #live(): void {
+    for (let seat = 0; seat < this.#reader.layout.sizes.lanes; seat += 1) {
+      if (this.#reader.laneState(seat) === states.live && this.#owner(seat) !== this.#reader.lane(seat)) {
+        this.#opened(seat);
+      }
+    }
+  }
+
+  /** Whose the messages of a lane are: of a seat that somebody is about to take they are the former holder's. */
+  #owner(seat: number): number {
+    const now = this.#reader.lane(seat);
+    const isOf = (lane: number): boolean => lane === now;
+    return (
+      this.#log.last(Fact.laneOpened, isOf) ?? this.#log.last(Fact.laneOpened, (lane) => (lane & 63) === seat) ?? now
+    );
   }
 
   /** The participant has returned. */
@@ -187,8 +210,13 @@ export class RouterWitness {
     this.#log.put(Fact.routerWrote, this.#router);
     const heads = this.#moves(values, LaneCursor.head);
     const tails = this.#moves(values, LaneCursor.tail);
-    this.#leaving(heads, tails);
-    this.#arriving(values, tails);
+    const left = this.#leaving(heads, tails);
+    for (const [lane] of tails) {
+      if (this.#reader.laneState(lane) !== states.ready || this.#owner(lane) === this.#reader.lane(lane)) continue;
+      const word = layout.laneCursors + lane * cursorWords + LaneCursor.requeuedOut;
+      this.#opened(lane, values.get(word) ?? this.#reader.laneCursor(lane, LaneCursor.requeuedOut));
+    }
+    this.#arriving(values, tails, left);
     this.#after(values);
   }
 
@@ -206,8 +234,9 @@ export class RouterWitness {
     return moves;
   }
 
-  /** What the router took out of lanes: evicted, given to others, lost. */
-  #leaving(heads: ReadonlyMap<number, Move>, tails: ReadonlyMap<number, Move>): void {
+  /** What the router took out of lanes: evicted, given to others, lost. Returns the names of what was given to others. */
+  #leaving(heads: ReadonlyMap<number, Move>, tails: ReadonlyMap<number, Move>): ReadonlySet<string> {
+    const left = new Set<string>();
     const requeued = new Set<string>();
     for (const [lane, { from, to }] of tails) {
       for (const cursor of this.#reader.between(from, to)) {
@@ -218,20 +247,20 @@ export class RouterWitness {
     for (const [lane, { from, to }] of heads) {
       const state = this.#reader.laneState(lane);
       const lives = state === states.live || state === states.leaving;
+      const owner = this.#owner(lane);
       for (const cursor of this.#reader.between(from, to)) {
         const it = this.#reader.entry(lane, cursor);
-        const kind = lives
-          ? Fact.evicted
-          : requeued.has(`${it.producer}:${it.sequence}`)
-            ? Fact.requeuedOut
-            : Fact.detached;
-        this.#log.put(kind, this.#reader.lane(lane), it.producer, it.sequence);
+        const name = `${it.producer}:${it.sequence}`;
+        const kind = lives ? Fact.evicted : requeued.has(name) ? Fact.requeuedOut : Fact.detached;
+        if (kind === Fact.requeuedOut) left.add(name);
+        this.#log.put(kind, owner, it.producer, it.sequence);
       }
     }
+    return left;
   }
 
   /** What came into lanes, and the messages that were taken, in an order in which every lane has them as they stand there. */
-  #arriving(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>): void {
+  #arriving(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>, left: ReadonlySet<string>): void {
     const queues = new Map<number, { producer: number; sequence: number; flags: number }[]>();
     for (const [lane, { from, to }] of tails) {
       queues.set(
@@ -242,7 +271,9 @@ export class RouterWitness {
     const place = (lane: number): void => {
       const it = queues.get(lane)?.shift();
       if (it === undefined) return;
-      const [requeued, redelivered] = [it.flags & requeuedFlag ? 1 : 0, it.flags & redeliveredFlag ? 1 : 0];
+      // Its flags tell all that ever happened to it, where it was before what happens now.
+      const requeued = left.has(`${it.producer}:${it.sequence}`) ? 1 : 0;
+      const redelivered = it.flags !== 0 && requeued === 0 ? 1 : 0;
       this.#log.put(Fact.placed, this.#reader.lane(lane), it.producer, it.sequence, requeued, redelivered);
     };
     const placeAgain = (): void => {
