@@ -2,6 +2,7 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
+import { checkNothingWaits } from './abandoned.ts';
 import type { AgentReport, AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
 import {
@@ -320,6 +321,7 @@ export class BusNode {
     const { segment: former } = old;
     if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
     const sizes = successorSizes(former, body, config.router_batch_size);
+    checkNothingWaits(former);
     this.#rolling = true;
     try {
       const segment = await buildSuccessor(placeOf(host, config), former, sizes);
