@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { HistogramMetric } from '../../host/histogram.ts';
 import type { Host } from '../../host/host.ts';
 import type { DoorHooks } from './kafka/hooks.ts';
 import type { MemoryReading } from './memory.ts';
@@ -93,29 +94,28 @@ export function createMetrics(host: Host): StreamBusMetrics {
   const registers = [registry];
   const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter<Label>({ name, help, labelNames: [...labelNames], registers });
-  const histogram = <Label extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    buckets: readonly number[],
-  ) => new Histogram<Label>({ name, help, labelNames: [...labelNames], registers, buckets: [...buckets] });
+  const histogram = (name: string, help: string, bounds: readonly number[], label?: string) => {
+    const made = new HistogramMetric({ name, help, bounds, ...(label !== undefined && { label }) });
+    // A registry takes any object with name and get(); its type names only its own classes.
+    registry.registerMetric(made as unknown as Gauge);
+    return made;
+  };
 
   const requests = histogram(
     'request_duration_seconds',
     'Time of work on a request of the Kafka protocol; deliberate waits are not in it.',
-    ['api'],
     requestBuckets,
+    'api',
   );
   const errors = counter('errors_total', 'Answers with an error that is the fault of the servers.');
   const requestErrors = counter('request_error_total', 'Answers with an error, by its number.', ['api', 'code']);
-  const stage = (name: string, help: string) => histogram(`streambus_${name}`, help, ['stage'], requestBuckets);
+  const stage = (name: string, help: string) => histogram(`streambus_${name}`, help, requestBuckets, 'stage');
   const produceLatency = stage('produce_latency_seconds', 'Where the time of a produce request goes.');
   const fetchLatency = stage('fetch_latency_seconds', 'Time of work on a fetch request.');
   const commitLatency = stage('commit_latency_seconds', 'Time of work on a commit of offsets.');
   const journalSync = histogram(
     'streambus_journal_sync_duration_seconds',
     'Append to the journal until durable.',
-    [],
     syncBuckets,
   );
   const messagesIn = counter('streambus_messages_in_total', 'Records acknowledged.', ['topic']);
@@ -154,10 +154,10 @@ export function createMetrics(host: Host): StreamBusMetrics {
 
   return {
     requestDone(api, seconds) {
-      requests.observe({ api }, seconds);
-      if (api === 'Produce') produceLatency.observe({ stage: 'total' }, seconds);
-      if (api === 'Fetch') fetchLatency.observe({ stage: 'total' }, seconds);
-      if (api === 'OffsetCommit' || api === 'TxnOffsetCommit') commitLatency.observe({ stage: 'total' }, seconds);
+      requests.of(api).observe(seconds);
+      if (api === 'Produce') produceLatency.of('total').observe(seconds);
+      if (api === 'Fetch') fetchLatency.of('total').observe(seconds);
+      if (api === 'OffsetCommit' || api === 'TxnOffsetCommit') commitLatency.of('total').observe(seconds);
     },
     requestFailed(api, code) {
       requestErrors.inc({ api, code: String(code) });
@@ -170,8 +170,8 @@ export function createMetrics(host: Host): StreamBusMetrics {
     },
     fetched: (topic, bytes) => bytesOut.inc({ topic: topicLabel(topic) }, bytes),
     produceStages(journalSeconds, replicateSeconds) {
-      produceLatency.observe({ stage: 'journal' }, journalSeconds);
-      produceLatency.observe({ stage: 'replicate' }, replicateSeconds);
+      produceLatency.of('journal').observe(journalSeconds);
+      produceLatency.of('replicate').observe(replicateSeconds);
     },
     throttled: (seconds) => throttled.inc(seconds),
     refused(reason) {

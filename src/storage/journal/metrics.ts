@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { HistogramMetric } from '../../host/histogram.ts';
 import type { Host } from '../../host/host.ts';
 import { SlidingSummary } from '../../host/slidingSummary.ts';
 import type { Mutant } from './context.ts';
@@ -62,13 +63,13 @@ function once<M>(registry: Registry, name: string, make: () => M): M {
 /** All metrics of one journal, in the registry of its host under the caller's prefix. */
 export class JournalMetrics {
   readonly fsync: SummaryMetric;
-  readonly fsyncLatency: Histogram;
+  readonly fsyncLatency: HistogramMetric;
   readonly fsyncTotal: Counter;
   readonly fsyncErrors: Counter<'segment'>;
   readonly fsyncInflight: Gauge;
-  readonly groupWait: Histogram;
-  readonly batchRecords: Histogram;
-  readonly batchBytes: Histogram;
+  readonly groupWait: HistogramMetric;
+  readonly batchRecords: HistogramMetric;
+  readonly batchBytes: HistogramMetric;
   readonly pendingBytes: Gauge;
   readonly pendingRecords: Gauge;
   readonly durableLsn: Gauge;
@@ -76,7 +77,7 @@ export class JournalMetrics {
   readonly segments: Gauge;
   readonly diskUsage: Gauge;
   readonly rotations: Counter;
-  readonly rotationSeconds: Histogram;
+  readonly rotationSeconds: HistogramMetric;
   readonly recoveries: Counter<'verdict'>;
   readonly recoverySeconds: Gauge;
   readonly tornBatches: Counter;
@@ -100,8 +101,13 @@ export class JournalMetrics {
         const made = new Gauge({ name: prefix + name, help, labelNames, registers, ...(collect && { collect }) });
         return made;
       });
-    const histogram = (name: string, help: string, buckets: number[]) =>
-      once(registry, prefix + name, () => new Histogram({ name: prefix + name, help, buckets, registers }));
+    const histogram = (name: string, help: string, bounds: number[]) =>
+      once(registry, prefix + name, () => {
+        const made = new HistogramMetric({ name: prefix + name, help, bounds });
+        // A registry takes any object with name and get(); its type names only its own classes.
+        registry.registerMetric(made as unknown as Gauge);
+        return made;
+      });
 
     this.fsync = once(registry, `${prefix}wal_fsync_duration_seconds`, () => {
       const made = new SummaryMetric(
