@@ -2,9 +2,14 @@ import type { Configuration } from './groupEvents.ts';
 
 /** Whether those for whom `has` holds are a majority of a configuration: of both its halves, where it is joint. Learners never count. */
 export function isMajority(configuration: Configuration, has: (member: number) => boolean): boolean {
-  return [configuration.voters, configuration.outgoing].every(
-    (half) => half.length === 0 || half.filter(has).length > half.length / 2,
-  );
+  return isMajorityOf(configuration.voters, has) && isMajorityOf(configuration.outgoing, has);
+}
+
+/** Asked at each heartbeat: it makes nothing. */
+function isMajorityOf(half: readonly number[], has: (member: number) => boolean): boolean {
+  let count = 0;
+  for (const member of half) if (has(member)) count++;
+  return half.length === 0 || count > half.length / 2;
 }
 
 /** Whether any majority of the one shares a member with any majority of the other. By trying them all: groups are small. */

@@ -136,7 +136,8 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
     lead.beatAtMs = atMs;
     const configuration = groups.of(group).configurations.at(-1);
     if (configuration === undefined || !configuration.voters.includes(member)) return;
-    for (const voter of new Set([...configuration.voters, ...configuration.outgoing])) {
+    const { voters, outgoing } = configuration;
+    for (const voter of outgoing.length === 0 ? voters : new Set([...voters, ...outgoing])) {
       lead.unanswered.set(voter, (lead.unanswered.get(voter) ?? 0) + 1);
     }
     const isHeard = (other: number): boolean =>

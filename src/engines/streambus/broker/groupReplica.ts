@@ -278,7 +278,7 @@ export class GroupReplica implements GroupHandle {
 
   #runRounds(): boolean {
     const { node } = this.#opened;
-    const round = node.committedInTerm ? this.#barriers.begin() : undefined;
+    const round = this.#barriers.isAwaited && node.committedInTerm ? this.#barriers.begin() : undefined;
     if (round !== undefined) node.readIndex(round);
     for (let rounds = 0; rounds < roundsMax; rounds++) {
       if (!this.#isOpen || !node.hasReady()) return false;
@@ -393,6 +393,7 @@ export class GroupReplica implements GroupHandle {
     return this.#proposals.size;
   }
 
+  /** Resolves when nothing of it works on files any more. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
@@ -401,6 +402,7 @@ export class GroupReplica implements GroupHandle {
     this.#room.look();
     this.#context.observer?.closed(this.group, this.member);
     await this.#core?.machine.close();
+    await this.#checkpoints.stored();
   }
 
   /** What the parts see; they are there when they are asked for. */

@@ -23,6 +23,11 @@ export class ReadBarriers {
     return new Promise((resolve, reject) => this.#next.push({ resolve, reject }));
   }
 
+  /** Somebody has joined a round that has not begun. */
+  get isAwaited(): boolean {
+    return this.#next.length > 0;
+  }
+
   /** Begins a round for those who joined: gives its context; undefined when nobody did. */
   begin(): Uint8Array | undefined {
     if (this.#next.length === 0) return undefined;

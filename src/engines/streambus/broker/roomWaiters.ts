@@ -57,6 +57,8 @@ export class RoomWaiters {
 
   /** Something has changed: lets those go for whom there is no reason to wait any more, in the order in which they came. */
   look(): void {
+    // Nearly always, and at each tick of each group.
+    if (this.#places.size === 0) return;
     let ahead = 0;
     for (const [key, place] of this.#places) {
       if (this.#mustWait(place.bytes, ahead)) return;

@@ -127,8 +127,8 @@ export class GroupFeed {
       sent(group, message) {
         const vote = voteOf(message);
         if (vote !== undefined) feed.tell({ kind: 'voted', ...event(group, vote.member), ...vote });
-        const rule = ruledBy(message);
-        if (rule !== undefined) feed.raftRules.take({ ...rule, ...event(group, message.from) });
+        const rule = ruledBy(group, message, feed.#now());
+        if (rule !== undefined) feed.raftRules.take(rule);
       },
       applied(group, member, entry) {
         const known = feed.groupOf(group);
@@ -244,7 +244,8 @@ export class GroupFeed {
       this.raftRules.take({ ...restored, configuration: configurationOf(confState) });
     }
     this.#entries(group, member, ready, state);
-    this.raftRules.take({ kind: 'advanced', group, member, atMs: this.#now(), ...state });
+    const { term, leads, commit } = state;
+    this.raftRules.take({ kind: 'advanced', group, member, atMs: this.#now(), term, leads, commit });
   }
 
   #entries(group: number, member: number, ready: Ready, state: CoreState): void {
@@ -252,6 +253,10 @@ export class GroupFeed {
     if (!state.leads) {
       if (known.leader === member) known.leader = undefined;
       this.#appended(group, member, ready.entries, state);
+      return;
+    }
+    if (ready.entries.length === 0) {
+      this.#led(group, member, state.term);
       return;
     }
     // What it had taken as a follower may come in the same piece of work as its first entry as a leader.
@@ -308,33 +313,25 @@ function configurationOf({ voters, votersOutgoing, learners, learnersNext }: Con
 }
 
 /** What the rules of a server have to say about a message that it sends; undefined: nothing. */
-function ruledBy(message: Message): Unplaced | undefined {
-  const { type, term, to, from, commit, index, reject } = message;
+function ruledBy(group: number, message: Message, atMs: number): GroupEvent | undefined {
+  const { type, term, to, from: member, commit, index, reject } = message;
   switch (type) {
     case 'MsgHeartbeat':
-      return { kind: 'beat', term, to, commit };
+      return { kind: 'beat', group, member, atMs, term, to, commit };
     case 'MsgHeartbeatResp':
-      return { kind: 'answered', term, leader: to, matches: undefined };
+      return { kind: 'answered', group, member, atMs, term, leader: to, matches: undefined };
     case 'MsgAppResp':
-      return { kind: 'answered', term, leader: to, matches: reject ? undefined : index };
+      return { kind: 'answered', group, member, atMs, term, leader: to, matches: reject ? undefined : index };
     case 'MsgVote':
-      return { kind: 'stood', term, asked: message.context !== undefined };
+      return { kind: 'stood', group, member, atMs, term, asked: message.context !== undefined };
     case 'MsgPreVoteResp':
-      return reject || to === from ? undefined : { kind: 'pre-voted', term, candidate: to };
+      return reject || to === member ? undefined : { kind: 'pre-voted', group, member, atMs, term, candidate: to };
     case 'MsgSnap':
-      return { kind: 'snapshot-sent', to, index: message.snapshot?.metadata.index ?? 0 };
+      return { kind: 'snapshot-sent', group, member, atMs, to, index: message.snapshot?.metadata.index ?? 0 };
     default:
       return undefined;
   }
 }
-
-type RuledEvent = Extract<GroupEvent, { kind: 'beat' | 'answered' | 'stood' | 'pre-voted' | 'snapshot-sent' }>;
-/** An event of a message, before it is known of which group, by whom and when. */
-type Unplaced = RuledEvent extends infer Event
-  ? Event extends RuledEvent
-    ? Omit<Event, 'group' | 'member' | 'atMs'>
-    : never
-  : never;
 
 /** A vote that a message gives: an answer that does not reject. A candidate's own counts when it leads: until then it may not be durable. */
 function voteOf(
