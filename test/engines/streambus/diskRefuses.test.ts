@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createRouteClient } from '../../../src/engines/streambus/admin/routeClient.ts';
+import { Groups } from '../../../src/engines/streambus/broker/groups.ts';
+import { ReplicaAppends } from '../../../src/engines/streambus/broker/replicaAppends.ts';
 import { createClient, type StreamBusClient } from '../../../src/engines/streambus/client/client.ts';
 import { startStreamBus } from '../../../src/engines/streambus/engine.ts';
 import { lockDataDirectory } from '../../../src/engines/streambus/identity.ts';
@@ -42,6 +44,28 @@ test('a checkpoint that the disk has no room for is answered with 503, and made 
   });
   rulesOf(brokers).remove(full.id);
   expect(await snapshot()).toMatchObject({ status: 200, body: { group: 'metadata' } });
+  expect(brokers.failed.size).toBe(0);
+});
+
+test('a checkpoint of a replica that is being restored, or not open yet, is answered with 409 NOT_CAUGHT_UP', async () => {
+  const brokers = await served();
+  const client = createRouteClient(() => [...brokers.running.values()].map(({ routes }) => routes));
+  const snapshot = (group: number | string) =>
+    brokers.client(() => client.request('POST', '/admin/raft/snapshot', { body: { group } }));
+  const restoring = vi.spyOn(ReplicaAppends.prototype, 'isRestoring', 'get').mockReturnValue(true);
+  const refused = await snapshot('metadata').finally(() => restoring.mockRestore());
+  expect(refused).toMatchObject({
+    status: 409,
+    body: { error: { code: 'NOT_CAUGHT_UP', message: expect.stringContaining('restored') } },
+  });
+  // Between the look at its state and the checkpoint a replica may have gone.
+  const { checkpoint } = Groups.prototype;
+  const gone = vi.spyOn(Groups.prototype, 'checkpoint').mockImplementation(function (this: Groups) {
+    return checkpoint.call(this, 99_999);
+  });
+  const missing = await snapshot('metadata').finally(() => gone.mockRestore());
+  expect(missing).toMatchObject({ status: 409, body: { error: { code: 'NOT_CAUGHT_UP' } } });
+  expect(await snapshot('metadata')).toMatchObject({ status: 200 });
   expect(brokers.failed.size).toBe(0);
 });
 

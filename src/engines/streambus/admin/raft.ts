@@ -73,8 +73,16 @@ function refusedBy(error: unknown): never {
   throw new AdminRefusal(409, error.reason === 'busy' ? 'NOT_CAUGHT_UP' : 'NOT_LEADER', error.message);
 }
 
-/** @throws AdminRefusal 503 for what the disk refuses: the checkpoint before stays */
-function diskRefused(error: unknown): never {
+/** @throws AdminRefusal 409 for a replica that has no state to keep now, 503 for what the disk refuses: the checkpoint before stays */
+function checkpointRefused(error: unknown): never {
+  if (error instanceof NotProposed) {
+    throw new AdminRefusal(
+      409,
+      'NOT_CAUGHT_UP',
+      error.message,
+      'ask again once GET /admin/raft/status tells mode normal',
+    );
+  }
   if (!(error instanceof DiskError)) throw error;
   throw new AdminRefusal(
     503,
@@ -124,7 +132,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       handler: async (request) => {
         const group = groupNamed(context, bodyOf(request, groupBody).group);
         statusOf(context, group);
-        const { index, term } = await runtime.checkpoint(group).catch(diskRefused);
+        const { index, term } = await runtime.checkpoint(group).catch(checkpointRefused);
         return ok({ group: groupLabel(context, group), index, term });
       },
     },

@@ -268,7 +268,7 @@ export class Groups implements GroupsRuntime {
     return this.#handOvers.transfer(group, to);
   }
 
-  checkpoint(group: GroupId): Promise<MachineCheckpoint> {
+  async checkpoint(group: GroupId): Promise<MachineCheckpoint> {
     return this.#replicaOf(group).checkpoint();
   }
 

@@ -9,7 +9,14 @@ import {
   type Introduction,
   isSameIntroduction,
 } from '../../../wire/rpc/handshake.ts';
-import { decodeNumber, decodeRequest, encodeAnswer, encodeNumber, FrameKind } from '../../../wire/rpc/requests.ts';
+import {
+  decodeNumber,
+  decodeRequest,
+  encodeAnswer,
+  encodeNumber,
+  FrameKind,
+  type RequestFrame,
+} from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
 import { OutgoingBytes } from './connection.ts';
 import { type RpcHandler, RpcRefusal } from './rpc.ts';
@@ -146,7 +153,8 @@ export class Inbound {
           if (kind === FrameKind.ping) {
             out.write(encodeNumber(FrameKind.pong, decodeNumber(payload)));
           } else if (kind === FrameKind.request) {
-            void this.#answer(payload, peer, out, cancels);
+            // Read here: nobody would hear of what cannot be read within the answer's promise, and the process would end of it.
+            void this.#answer(decodeRequest(payload), peer, out, cancels);
           } else if (kind === FrameKind.cancel) {
             cancels.get(decodeNumber(payload))?.abort();
           } else {
@@ -177,12 +185,11 @@ export class Inbound {
   }
 
   async #answer(
-    payload: Uint8Array,
+    { id, name, body }: RequestFrame,
     peer: Introduction,
     out: OutgoingBytes,
     cancels: Map<number, AbortController>,
   ): Promise<void> {
-    const { id, name, body } = decodeRequest(payload);
     const cancel = new AbortController();
     if (cancels.size >= servedMax) {
       out.write(encodeAnswer({ id, ok: false, code: 'BUSY', message: `${servedMax} requests are being answered` }));

@@ -1,6 +1,6 @@
 import type { ConfState } from '../../../consensus/types.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
-import type { MachineCheckpoint } from './group.ts';
+import { type MachineCheckpoint, NotProposed } from './group.ts';
 import { type CheckpointRecord, carriedRecords, checkpointRecord, hardStateRecord } from './journalFormat.ts';
 import type { EntriesMark } from './recovery.ts';
 import type { ReplicaBody, ReplicaStart } from './replicaBody.ts';
@@ -82,7 +82,7 @@ export class ReplicaCheckpoints {
 
   // What it writes.
 
-  /** Makes a checkpoint of what is applied; one at a time. */
+  /** Makes a checkpoint of what is applied; one at a time. Rejects with `NotProposed` (busy) while the replica is being restored. */
   make(): Promise<MachineCheckpoint> {
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined;
@@ -91,7 +91,9 @@ export class ReplicaCheckpoints {
   }
 
   async #make(): Promise<MachineCheckpoint> {
-    if (this.#body.appends.isRestoring) throw new Error(`group ${this.#body.group} is being restored`);
+    if (this.#body.appends.isRestoring) {
+      throw new NotProposed('busy', `group ${this.#body.group} is being restored from a snapshot`);
+    }
     const made = await this.#body.machine.checkpoint();
     const data = await this.store(made);
     // A snapshot that came meanwhile stands for more than this, also while its record is under way: this one would stand behind it.

@@ -115,6 +115,9 @@ it('gives a machine that is held what came before a snapshot, then the snapshot'
   leader.transport.peer(follower.id)?.reconnect('a test');
   hear();
   await cluster.until('a snapshot', () => follower.groups.view(0)?.mode === 'restoring', 60_000);
+  // There is no state of it to keep now, and none at all of a group that it has no replica of: told, not thrown.
+  await expect(follower.groups.checkpoint(0)).rejects.toMatchObject({ name: 'NotProposed', reason: 'busy' });
+  await expect(follower.groups.checkpoint(99)).rejects.toMatchObject({ name: 'NotProposed', reason: 'not-leader' });
   await cluster.run(1_000);
   holding = undefined;
   held.resolve();
