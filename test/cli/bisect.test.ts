@@ -62,24 +62,30 @@ function bisect(good: string, bad: string) {
   return { status, output: stdout + stderr };
 }
 
-test.skipIf(!isCheckout)('should name the commit that broke a scenario, and leave the checkout as it was', () => {
-  const head = git('rev-parse', 'HEAD');
-  const { status, output } = bisect(commits[0] ?? '', 'HEAD');
-  expect(status, output).toBe(0);
-  expect(output).toMatch(/first bad commit: .*\n[\s\S]*change 3/);
-  expect(git('rev-parse', 'HEAD')).toBe(head);
-  expect(git('worktree', 'list').split('\n')).toHaveLength(1);
-});
+test.skipIf(!isCheckout)(
+  'should name the commit that broke a scenario, and leave the checkout as it was (in a checkout of git)',
+  () => {
+    const head = git('rev-parse', 'HEAD');
+    const { status, output } = bisect(commits[0] ?? '', 'HEAD');
+    expect(status, output).toBe(0);
+    expect(output).toMatch(/first bad commit: .*\n[\s\S]*change 3/);
+    expect(git('rev-parse', 'HEAD')).toBe(head);
+    expect(git('worktree', 'list').split('\n')).toHaveLength(1);
+  },
+);
 
-test.skipIf(!isCheckout)('should say when the ends are not as told, and when a commit is not there', () => {
-  expect(bisect(commits[2] ?? '', 'HEAD')).toMatchObject({
-    status: 2,
-    output: expect.stringContaining('was said to be good, but is bad'),
-  });
-  expect(bisect('HEAD', commits[0] ?? '')).toMatchObject({
-    status: 64,
-    output: expect.stringMatching(/^error: expected --good to be older than --bad, .*good is not an ancestor of bad/),
-  });
-  expect(bisect('HEAD', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('the same commit') });
-  expect(bisect('no-such-tag', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('no-such-tag') });
-});
+test.skipIf(!isCheckout)(
+  'should say when the ends are not as told, and when a commit is not there (in a checkout of git)',
+  () => {
+    expect(bisect(commits[2] ?? '', 'HEAD')).toMatchObject({
+      status: 2,
+      output: expect.stringContaining('was said to be good, but is bad'),
+    });
+    expect(bisect('HEAD', commits[0] ?? '')).toMatchObject({
+      status: 64,
+      output: expect.stringMatching(/^error: expected --good to be older than --bad, .*good is not an ancestor of bad/),
+    });
+    expect(bisect('HEAD', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('the same commit') });
+    expect(bisect('no-such-tag', 'HEAD')).toMatchObject({ status: 64, output: expect.stringContaining('no-such-tag') });
+  },
+);

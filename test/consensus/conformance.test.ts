@@ -6,7 +6,7 @@ import { caseFiles, runFile } from './datadriven/run.ts';
 const root = join(import.meta.dirname, '../../../shared/conformance/etcd-raft');
 const present = existsSync(root);
 
-describe.skipIf(!present)("etcd's raft, case by case", () => {
+describe.skipIf(!present)("etcd's raft, case by case (skipped without shared/conformance/etcd-raft)", () => {
   const files = present ? caseFiles(root) : [];
   let cases = 0;
 

@@ -68,7 +68,7 @@ function serve(routerId: string, segment: string, ...words: string[]): Started {
   };
 }
 
-describe.skipIf(!hasAddon)('hotfire serve indexbus', () => {
+describe.skipIf(!hasAddon)('hotfire serve indexbus (skipped without the native addon)', () => {
   it('should refuse a second router, and hand over to a standby when the first is killed', {
     timeout: 60_000,
   }, async () => {

@@ -151,7 +151,7 @@ function prometheus(): PrometheusConfig {
 }
 
 describe('the scraping', () => {
-  it.skipIf(!hasPromtool)('should be a configuration of Prometheus', () => {
+  it.skipIf(!hasPromtool)('should be a configuration of Prometheus (promtool)', () => {
     const path = join(root, 'deploy/prometheus/indexbus.yaml');
     const { status, stderr } = spawnSync('promtool', ['check', 'config', '--syntax-only', path], { encoding: 'utf8' });
     expect(stderr).not.toMatch(/FAILED/);

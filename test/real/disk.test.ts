@@ -86,7 +86,7 @@ function flagsOf(path: string): number[] {
   });
 }
 
-describe.runIf(process.platform === 'linux')('durable writes', () => {
+describe.runIf(process.platform === 'linux')('durable writes (Linux)', () => {
   const dsync = 0o10000;
   let directory: string;
   beforeEach(async () => {

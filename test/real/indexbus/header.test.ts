@@ -19,7 +19,7 @@ describe('the header for C', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it.skipIf(!hasProgram('gcc', '--version'))('lays segments out as this side does, and has its arithmetic', () =>
+  it.skipIf(!hasProgram('gcc', '--version'))('lays segments out as this side does, and has its arithmetic (gcc)', () =>
     inScratch((directory) => {
       const source = join(directory, 'print.c');
       writeFileSync(source, printing(sizes));

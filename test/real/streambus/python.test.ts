@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 
 for (const client of clients) {
-  describe.skipIf(!present.includes(client))(client.module, () => {
+  describe.skipIf(!present.includes(client))(`${client.module} (of Python)`, () => {
     test.concurrent.for(client.checks)('%s', { timeout: 90_000 }, async (check) => {
       const script = join(import.meta.dirname, 'support/python', client.script);
       const bootstrap = cluster?.bootstrap.join(',') ?? '';
