@@ -3,7 +3,7 @@ import type { Host } from '../../host/host.ts';
 import { abandonedLanes } from './abandoned.ts';
 import { wakeRouter } from './bells.ts';
 import { distance } from './cursor.ts';
-import { ProducerCursor } from './layout.ts';
+import { DetachReason, ProducerCursor, Seat } from './layout.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import { stateOf } from './seat.ts';
 import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
@@ -88,18 +88,25 @@ async function giveUp(host: Host, { segment, runner }: Routed, givenUp: Set<numb
   }
 }
 
-/** Whether somebody has a seat who may still do something there: one that was fenced waits for its holder alone. */
+/**
+ * Whether somebody has a seat who may still do something there: one that was fenced waits for its holder alone, and a producer that is gone for its
+ * slots, which are where they are until consumers have read them or are fenced.
+ */
 function hasSeats({ words, layout }: Segment, kind: SeatKindName): boolean {
   return seatPlaces(layout, kind).some(({ at }) => {
     const state = stateOf(Atomics.load(words, at));
+    if (kind === 'producer' && state === 'draining') return false;
     return state !== 'free' && state !== 'fenced' && state !== 'claimed' && state !== 'ready';
   });
 }
 
 function sourcesEmpty({ words, layout }: Segment): boolean {
   return seatPlaces(layout, 'producer').every(({ cursors, at }) => {
-    if (stateOf(Atomics.load(words, at)) === 'fenced') return true;
-    const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
-    return distance(Atomics.load(words, cursors + ProducerCursor.sourceTail), head) <= 0;
+    const state = stateOf(Atomics.load(words, at));
+    if (state === 'fenced') return true;
+    // What was flushed after a fence never was.
+    const ended = state === 'draining' && words[at + Seat.reason] !== DetachReason.none;
+    const tail = ended ? (words[at + Seat.fenceTail] ?? 0) : Atomics.load(words, cursors + ProducerCursor.sourceTail);
+    return distance(tail, Atomics.load(words, cursors + ProducerCursor.sourceHead)) <= 0;
   });
 }
