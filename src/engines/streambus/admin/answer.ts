@@ -1,6 +1,7 @@
 import { type ZodType, z } from 'zod';
 import { nearestWord } from '../../../host/nearest.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
+import type { Needs } from './standing.ts';
 
 /** A request of an administrator that is refused. `status` is HTTP's, `code` is stable, `hint` says what to do. */
 export class AdminRefusal extends Error {
@@ -31,6 +32,8 @@ export type AdminRoute = Omit<Route, 'role'> & {
   readonly role?: Route['role'];
   /** Answered by this broker whatever `?broker` says. */
   readonly isLocal?: boolean;
+  /** Answered with 503 while this is missing. Default: it rests on nothing. */
+  readonly needs?: Needs;
 };
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

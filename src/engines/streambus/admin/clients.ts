@@ -140,6 +140,7 @@ export function clientRoutes(context: AdminContext): readonly AdminRoute[] {
   ): AdminRoute => ({
     method: 'GET',
     path: `/admin/${kind}`,
+    needs: 'quorum',
     summary:
       kind === 'groups'
         ? 'Consumer groups with their members; ?group= shows one, with what it has committed by partition.'

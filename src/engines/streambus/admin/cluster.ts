@@ -47,6 +47,7 @@ export function clusterRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/cluster/latency',
+      needs: 'metadata',
       summary: 'Round trips from this broker to the others, averages of five.',
       role: 'read',
       handler: async (request) => {
@@ -63,6 +64,7 @@ export function clusterRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/cluster/members',
+      needs: 'metadata',
       summary: 'The brokers of the cluster: where they are, whether they answer, what they lead.',
       role: 'read',
       handler: async (request) => {
@@ -102,6 +104,7 @@ export function clusterRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/brokers/{id}/partitions',
+      needs: 'metadata',
       summary: 'What lies on a broker: replicas of partitions, shards, votes of the metadata.',
       role: 'read',
       schema: { query: z.strictObject({}) },

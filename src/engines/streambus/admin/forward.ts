@@ -5,6 +5,7 @@ import type { BrokerId } from '../ids.ts';
 import { decodeJson, encodeJson } from '../meta/json.ts';
 import { AdminRefusal, type AdminRoute, refused } from './answer.ts';
 import type { AdminContext } from './context.ts';
+import { expectKnown } from './standing.ts';
 
 const requestName = 'admin.http';
 /** As long as the longest profile, and some. */
@@ -26,7 +27,7 @@ interface ForwardedRequest {
 export function finishRoutes(context: AdminContext, routes: readonly AdminRoute[]): readonly Route[] {
   const { services } = context;
   const local = routes.map((route): Route => {
-    const { isLocal: _, ...plain } = route;
+    const { isLocal: _, needs: __, ...plain } = route;
     return { ...plain, role: route.role ?? 'admin', handler: (request) => answer(context, route, request) };
   });
   const router = createRouter(local);
@@ -76,6 +77,7 @@ export function finishRoutes(context: AdminContext, routes: readonly AdminRoute[
 
 async function answer(context: AdminContext, route: AdminRoute, request: RouteRequest): Promise<RouteResponse> {
   try {
+    if (route.needs !== undefined) expectKnown(context, route.needs);
     return await route.handler(request);
   } catch (error) {
     if (!(error instanceof AdminRefusal)) throw error;
@@ -105,11 +107,12 @@ export async function forwardTo(
   }
 }
 
-/** @throws AdminRefusal 404 UNKNOWN_BROKER */
+/** @throws AdminRefusal 404 UNKNOWN_BROKER, 503 NOT_READY */
 export function brokerNamed(context: AdminContext, text: string): BrokerId {
   const { brokers } = context.services.metadata;
   const broker = Number(text);
   if (brokers.has(broker)) return broker;
+  expectKnown(context, 'metadata');
   const known = [...brokers.keys()].sort((left, right) => left - right).join(', ');
   throw new AdminRefusal(404, 'UNKNOWN_BROKER', `there is no broker ${text}`, `brokers of the cluster: ${known}`);
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Quota, QuotaEntity } from '../meta/metadata.ts';
 import { AdminRefusal, type AdminRoute, bodyOf, ok } from './answer.ts';
 import type { AdminContext } from './context.ts';
+import { expectKnown } from './standing.ts';
 import { expectDone, submitted } from './topics.ts';
 
 const readOnlyBody = z.strictObject({
@@ -98,7 +99,11 @@ export function limitRoutes(context: AdminContext): readonly AdminRoute[] {
       path: '/admin/readonly',
       summary: 'Whether this broker takes writes, and why not.',
       role: 'read',
-      handler: async () => ok(readOnlyState()),
+      handler: async () => {
+        // Without anybody who leads it, to say that writes are taken would be wrong.
+        if (services.readOnly === undefined) expectKnown(context, 'quorum');
+        return ok(readOnlyState());
+      },
     },
     {
       method: 'POST',
@@ -128,6 +133,7 @@ export function limitRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/quotas',
+      needs: 'quorum',
       summary: 'Limits a second of clients, at each broker.',
       role: 'read',
       handler: async () => ok(quotaState()),

@@ -86,6 +86,7 @@ export function partitionRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/partitions',
+      needs: 'quorum',
       summary: 'Every partition as its leader sees it.',
       role: 'read',
       schema: { query: topicQuery },
@@ -115,6 +116,7 @@ export function partitionRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/partitions/health',
+      needs: 'quorum',
       summary: 'How many partitions are as they should be, and what is wrong with the others.',
       role: 'read',
       handler: async (request) => {
@@ -126,6 +128,7 @@ export function partitionRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/raft/quorum',
+      needs: 'metadata',
       summary: 'Of every group of the cluster: its voters, those that its leader hears, its leader and term.',
       role: 'read',
       handler: async (request) => {

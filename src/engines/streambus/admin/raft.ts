@@ -110,6 +110,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/raft/status',
+      needs: 'metadata',
       summary: 'State of a group on this broker; of the metadata without ?group.',
       role: 'read',
       handler: async (request) => {
@@ -120,6 +121,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/raft/groups',
+      needs: 'metadata',
       summary: 'State of every group with a replica on this broker.',
       role: 'read',
       handler: async () => ok({ groups: [...runtime.all].map(({ spec }) => statusOf(context, spec.group)) }),
@@ -127,6 +129,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/raft/snapshot',
+      needs: 'metadata',
       summary: 'Makes a checkpoint of a group on this broker now.',
       schema: { body: groupBody },
       handler: async (request) => {
@@ -139,6 +142,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/raft/campaign',
+      needs: 'metadata',
       summary: "Has this broker's replica of a group call an election. It loses when it lacks entries.",
       schema: { body: groupBody },
       handler: async (request) => {
@@ -155,6 +159,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/raft/transfer',
+      needs: 'metadata',
       summary: 'Hands the lead of a group to another broker.',
       schema: { body: transferBody },
       handler: async (request) => {

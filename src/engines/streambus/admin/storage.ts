@@ -111,6 +111,7 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/storage/trim',
+      needs: 'metadata',
       summary: 'Drops what retention lets go, on all replicas alike; with `before` only what is older than that.',
       schema: { body: trimBody },
       handler: async (request) => {
@@ -128,6 +129,7 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/storage/compact',
+      needs: 'metadata',
       summary:
         'Applies retention now in the whole cluster; ?aggressive=true closes active segments first, so that they can go.',
       handler: async (request) => {
@@ -148,6 +150,7 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/storage/scrub',
+      needs: 'metadata',
       summary:
         'Reads every batch of the replicas on this broker from the device and checks it; damage is repaired from the others.',
       schema: { body: partitionBody },
@@ -173,6 +176,7 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/storage/rebuild-index',
+      needs: 'metadata',
       summary: 'Makes the indexes of the segments on this broker anew.',
       schema: { body: partitionBody },
       handler: async (request) => {
@@ -189,6 +193,7 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/storage/digest',
+      needs: 'metadata',
       summary: 'Reads a replica on this broker and gives the SHA-256 of its batches between two offsets.',
       schema: { body: digestBody },
       handler: async (request) => {

@@ -93,6 +93,7 @@ export function topicRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/topics',
+      needs: 'quorum',
       summary: 'Every topic.',
       role: 'read',
       handler: async () =>
@@ -103,6 +104,7 @@ export function topicRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/topics/{name}',
+      needs: 'quorum',
       summary: 'A topic with its settings and partitions.',
       role: 'read',
       handler: async (request) => ok(detail(found(request.parameters.name ?? ''))),
@@ -140,6 +142,7 @@ export function topicRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'POST',
       path: '/admin/topics/{name}',
+      needs: 'quorum',
       summary: 'Changes settings of a topic (null: back to the default) or gives it more partitions.',
       schema: { body: changeBody },
       handler: async (request) => {

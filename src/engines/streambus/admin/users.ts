@@ -42,6 +42,7 @@ export function userRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'GET',
       path: '/admin/users',
+      needs: 'quorum',
       summary: 'Users of SASL with their mechanisms, without what is secret.',
       role: 'admin',
       handler: async () => users(),
@@ -74,6 +75,7 @@ export function userRoutes(context: AdminContext): readonly AdminRoute[] {
     {
       method: 'DELETE',
       path: '/admin/users',
+      needs: 'quorum',
       summary:
         'Deletes a user of SASL, ?name=; with ?mechanism= that credential alone. Connections that are open stay.',
       role: 'admin',

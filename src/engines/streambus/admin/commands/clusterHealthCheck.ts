@@ -29,8 +29,7 @@ export async function inspectCluster(client: AdminClient): Promise<readonly Find
     members.filter(({ state }) => state !== 'left').map((member) => inspectBroker(client, member)),
   );
   const quorum = await ask<Quorum>(client, 'GET', '/admin/raft/quorum');
-  const health = await ask<PartitionsHealth>(client, 'GET', '/admin/partitions/health');
-  return [...brokers, inspectQuorum(quorum), inspectPartitions(members, health), inspectDisks(members)];
+  return [...brokers, inspectQuorum(quorum), await inspectHealth(client, members), inspectDisks(members)];
 }
 
 async function inspectBroker(client: AdminClient, member: Members['members'][number]): Promise<Finding> {
@@ -61,6 +60,16 @@ function inspectQuorum({ groups }: Quorum): Finding {
   return { mark: meta.reachable.length === meta.voters.length ? '✓' : '!', text: `Raft: quorum OK (${count})` };
 }
 
+/** Without a majority nobody knows how the partitions are; the rest is told all the same. */
+async function inspectHealth(client: AdminClient, members: Members['members']): Promise<Finding> {
+  try {
+    return inspectPartitions(members, await ask<PartitionsHealth>(client, 'GET', '/admin/partitions/health'));
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 503) throw error;
+    return { mark: '✗', text: `Partitions: ${error.message}` };
+  }
+}
+
 function inspectPartitions(members: Members['members'], { unhealthy }: PartitionsHealth): Finding {
   if (unhealthy.length > 0) {
     const texts = unhealthy.map(
@@ -70,6 +79,7 @@ function inspectPartitions(members: Members['members'], { unhealthy }: Partition
     return { mark: '✗', text: `Partitions: ${unhealthy.length} findings: ${some(texts)}` };
   }
   const leaders = members.filter(({ state }) => state === 'active').map((member) => member.leaders);
+  if (leaders.length === 0) return { mark: '✗', text: 'Partitions: no broker is active, so nobody leads any' };
   const spread = Math.max(...leaders) - Math.min(...leaders);
   const total = leaders.reduce((sum, count) => sum + count, 0);
   // A broker more or less is what counts that do not divide leave; a tenth is not worth moving for.

@@ -104,6 +104,12 @@ async function run(client: AdminClient, console: ReportConsole): Promise<number>
   const { suspicions: found } = findings;
   const { members } = await ask<Members>(client, 'GET', '/admin/cluster/members');
   const brokers = members.filter(({ state }) => state !== 'left').map(({ broker_id: id }) => id);
+  if (!members.some(({ raft_state: state }) => state === 'leader')) {
+    found.push({
+      what: 'nobody leads the metadata: hotfire streambus check-quorum says which voters are missing',
+      weight: 4,
+    });
+  }
   const each = async (work: (broker: number) => Promise<void>) => {
     for (const broker of brokers) {
       try {
