@@ -1,8 +1,10 @@
 import type { Host } from '../../../host/host.ts';
 import { memoryBudget } from '../memory.ts';
 import { Authorizer } from '../security/authorizer.ts';
+import { Decoys } from '../security/decoys.ts';
 import { PasswordCheck } from '../security/passwordCheck.ts';
 import type { SaslSetup } from '../security/sasl.ts';
+import { credentialOf } from '../security/scramKeys.ts';
 import type { BrokerServices } from '../services.ts';
 import { ByteBudget } from './byteBudget.ts';
 import type { DoorHooks } from './hooks.ts';
@@ -33,6 +35,7 @@ export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypt
   const { sasl, acl } = config.security;
   const random = host.random.stream('sasl');
   const secret = random.bytes(32);
+  const decoys = new Decoys(host.clock, secret, () => metadata.credentials.values());
   return {
     host,
     services,
@@ -45,7 +48,8 @@ export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypt
       metadata,
       random,
       decoyKey: secret,
-      passwords: new PasswordCheck(host.clock, secret),
+      decoys,
+      passwords: new PasswordCheck(host.clock, secret, credentialOf, decoys),
     },
     isEncrypted,
     budget: new ByteBudget(Math.floor(memoryBudget(host, config) * requestMemoryShare)),

@@ -1,5 +1,6 @@
 import type { RandomStream } from '../../../host/random.ts';
 import type { Metadata } from '../meta/metadata.ts';
+import type { Decoys } from './decoys.ts';
 import type { PasswordCheck } from './passwordCheck.ts';
 import { createPlainServer } from './plain.ts';
 import { createScramServer, type SaslExchange, type SaslStep } from './scram.ts';
@@ -14,6 +15,7 @@ export interface SaslSetup {
   readonly random: RandomStream;
   /** Key of the answers for users who do not exist; drawn at the start of the broker. */
   readonly decoyKey: Uint8Array;
+  readonly decoys: Decoys;
   readonly passwords: PasswordCheck;
 }
 
@@ -44,7 +46,7 @@ export class SaslConversation {
 
   /** Begins an exchange; false when the mechanism is not offered. */
   handshake(mechanism: string, raw: boolean): boolean {
-    const { mechanisms, metadata, random, decoyKey, passwords } = this.#setup;
+    const { mechanisms, metadata, random, decoyKey, decoys, passwords } = this.#setup;
     const chosen = mechanisms.find((name) => name === mechanism);
     if (chosen === undefined) return false;
     this.#mechanism = chosen;
@@ -60,6 +62,7 @@ export class SaslConversation {
             credential: (user) => metadata.credential(user, chosen),
             nonce: Buffer.from(random.bytes(18)).toString('base64'),
             decoyKey,
+            decoys,
           });
     return true;
   }

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { ScramCredential } from '../meta/metadata.ts';
+import type { Decoys } from './decoys.ts';
 import { type ScramMechanism, scramHash, scramHashBytes, scramHmac } from './scramKeys.ts';
 
 /** A step of an exchange: what goes back to the client, and whether it is over. */
@@ -21,11 +22,12 @@ export interface ScramServerOptions {
   readonly nonce: string;
   /** Key of the answers for users who do not exist: they must look like those of users who do. */
   readonly decoyKey: Uint8Array;
+  /** Salt and iterations for them. */
+  readonly decoys: Pick<Decoys, 'forScram'>;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
-const decoyIterations = 4_096;
 /** Longest message that is looked at: names and nonces are short. */
 const maxMessageBytes = 4_096;
 
@@ -45,8 +47,7 @@ export function createScramServer(options: ScramServerOptions): SaslExchange {
     const parsed = parseClientFirst(message);
     if (typeof parsed === 'string') return failed(parsed);
     credential = options.credential(parsed.user);
-    const salt = credential?.salt ?? scramHmac(mechanism, options.decoyKey, parsed.user).subarray(0, 16);
-    const iterations = credential?.iterations ?? decoyIterations;
+    const { salt, iterations } = credential ?? options.decoys.forScram(parsed.user, mechanism);
     const nonce = `${parsed.nonce}${options.nonce}`;
     const serverFirst = `r=${nonce},s=${Buffer.from(salt).toString('base64')},i=${iterations}`;
     first = { ...parsed, nonce, serverFirst };

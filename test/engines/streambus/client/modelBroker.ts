@@ -80,6 +80,9 @@ export class ModelBroker {
                 : credentialOf('SCRAM-SHA-256', this.password, Buffer.from('0123456789abcdef'), 4096),
             nonce: 'server',
             decoyKey: new Uint8Array(32),
+            decoys: {
+              forScram: (_, mechanism) => ({ mechanism, salt: new Uint8Array(16), iterations: 4096 }),
+            },
           });
           answer = { errorCode: 0, mechanisms: ['SCRAM-SHA-256'] };
         } else if (api.key === apiKeys.SaslAuthenticate) {

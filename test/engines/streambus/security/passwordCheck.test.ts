@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { Decoys } from '../../../../src/engines/streambus/security/decoys.ts';
 import { PasswordCheck } from '../../../../src/engines/streambus/security/passwordCheck.ts';
 import { credentialOf } from '../../../../src/engines/streambus/security/scramKeys.ts';
 import type { Clock } from '../../../../src/host/clock.ts';
@@ -84,6 +85,50 @@ test('who keeps failing leaves room to who has not', () => {
   expect(check.check('bob', 'secret', credential, 'good')).toBe('right');
 });
 
+test('one address that invents a new name each time is heard twice a second, and keeps nobody else out', () => {
+  const time = { now: 0 };
+  // Only who is let in matters here.
+  const check = new PasswordCheck({ now: () => time.now } as Clock, new Uint8Array(32), (mechanism, password) => ({
+    ...credential,
+    mechanism,
+    storedKey: new TextEncoder().encode(password.padEnd(32)),
+  }));
+  const good = { ...credential, storedKey: new TextEncoder().encode('good'.padEnd(32)) };
+  const verdicts = { guesses: 0, first: [] as string[] };
+  for (; time.now < 60_000; time.now += 20) {
+    // Names that exist, and names that do not.
+    const stored = time.now % 40 === 0 ? good : undefined;
+    if (check.check(`name-${time.now}`, 'guess', stored, 'bad') === 'wrong') verdicts.guesses += 1;
+    if (time.now % 500 === 0)
+      verdicts.first.push(check.check(`real-${time.now}`, 'good', good, `good-${time.now % 250}`));
+  }
+  expect(verdicts.first).toEqual(Array(120).fill('right'));
+  // 10 at once, and one each 500 ms.
+  expect(verdicts.guesses).toBeGreaterThanOrEqual(10 + 118);
+  expect(verdicts.guesses).toBeLessThanOrEqual(10 + 120);
+});
+
+test('many users behind one address mistype, and those who do not are let in', () => {
+  const time = { now: 0 };
+  const check = checkAt(time);
+  const verdicts = Array.from({ length: 8 }, (_, at) => {
+    const mistyped = check.check(`user-${at}`, 'typo', credential, 'office');
+    time.now += 300;
+    return [mistyped, check.check(`user-${at}`, 'secret', credential, 'office')];
+  });
+  expect(verdicts).toEqual(Array(8).fill(['wrong', 'right']));
+});
+
+test('an address is not forgotten while its failures count, whatever number of others fail meanwhile', () => {
+  const time = { now: 0 };
+  const check = checkAt(time);
+  for (let n = 0; n < 10; n++) check.check(`name-${n}`, 'guess', credential, 'bad');
+  for (let n = 0; n < 3_000; n++) check.check('alice', 'guess', credential, `address-${n}`);
+  expect(check.check('new', 'guess', credential, 'bad')).toBe('too-many-failures');
+  time.now = 60_000;
+  expect(check.check('new', 'guess', credential, 'bad')).toBe('wrong');
+});
+
 test('a user who does not exist costs what a wrong password costs, and is limited as it is', () => {
   const check = checkAt({ now: 0 });
   const verdicts = Array.from({ length: 8 }, () => check.check('nobody', 'guess', undefined, 'bad'));
@@ -101,4 +146,41 @@ test('a user who does not exist is hashed for as a usual one is: the same hash, 
   const wrong = workOf('alice', 'guess', usual);
   expect(wrong).toEqual([['SCRAM-SHA-512', 4_096, 16]]);
   for (const user of ['nobody', '', 'x'.repeat(1_000)]) expect(workOf(user, 'guess', undefined)).toEqual(wrong);
+});
+
+test('a user who does not exist is hashed for as some user of the cluster is, as the same one each time', () => {
+  const users = [
+    [credentialOf('SCRAM-SHA-256', 'a', new Uint8Array(26), 8_192)],
+    [
+      credentialOf('SCRAM-SHA-256', 'b', new Uint8Array(16), 4_096),
+      credentialOf('SCRAM-SHA-512', 'b', new Uint8Array(16), 4_096),
+    ],
+  ];
+  const time = { now: 0 };
+  const clock = { now: () => time.now } as Clock; // it only reads the time
+  const decoys = new Decoys(clock, new Uint8Array(32).fill(7), () => users);
+  const workOf = (user: string) => {
+    work = [];
+    new PasswordCheck(clock, new Uint8Array(32).fill(7), counted, decoys).check(user, 'guess', undefined, 'a');
+    return work.map((each) => each.join(' ')).join();
+  };
+  const names = Array.from({ length: 40 }, (_, at) => `nobody-${at}`);
+  const first = names.map(workOf);
+  // What PLAIN checks a user's password against: SHA-512 where there is one.
+  expect(new Set(first)).toEqual(new Set(['SCRAM-SHA-256 8192 26', 'SCRAM-SHA-512 4096 16']));
+  expect(names.map(workOf)).toEqual(first);
+  // SCRAM shows iterations and salt to whoever asks.
+  const shown = names.map((name) => decoys.forScram(name, 'SCRAM-SHA-256'));
+  expect(new Set(shown.map(({ iterations, salt }) => `${iterations} ${salt.length}`))).toEqual(
+    new Set(['8192 26', '4096 16']),
+  );
+  expect(names.map((name) => decoys.forScram(name, 'SCRAM-SHA-256'))).toEqual(shown);
+  // Another kind wins some names, and leaves the others as they were.
+  users.push([credentialOf('SCRAM-SHA-512', 'c', new Uint8Array(16), 5_000)]);
+  time.now = 1_000;
+  const later = names.map(workOf);
+  const changed = later.filter((kind, at) => kind !== first[at]);
+  expect(changed.length).toBeGreaterThan(0);
+  expect(changed.length).toBeLessThan(names.length);
+  expect(new Set(changed)).toEqual(new Set(['SCRAM-SHA-512 5000 16']));
 });

@@ -1,12 +1,15 @@
 import { createHmac, pbkdf2Sync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { Decoys } from '../../../../src/engines/streambus/security/decoys.ts';
 import { createPlainServer } from '../../../../src/engines/streambus/security/plain.ts';
 import { createScramServer } from '../../../../src/engines/streambus/security/scram.ts';
 import { credentialOf, type ScramMechanism, scramHash } from '../../../../src/engines/streambus/security/scramKeys.ts';
+import type { Clock } from '../../../../src/host/clock.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (given: Uint8Array): string => new TextDecoder().decode(given);
 const decoyKey = new Uint8Array(32).fill(9);
+const decoys = new Decoys({ now: () => 0 } as Clock, decoyKey, () => []); // it only reads the time
 
 /** RFC 7677 §3: user "user", password "pencil". */
 const rfc7677 = {
@@ -26,6 +29,7 @@ function rfcServer(password = 'pencil') {
     credential: (user) => (user === 'user' ? credential : undefined),
     nonce: rfc7677.serverNonce,
     decoyKey,
+    decoys,
   });
 }
 
@@ -120,6 +124,7 @@ test('names with commas and equals signs, extensions and SHA-512 work', () => {
       credential: (asked) => (asked === user ? credential : undefined),
       nonce: 'srv',
       decoyKey,
+      decoys,
     });
     const first = server.step(bytes(`${header}${bare}`));
     if (first.kind !== 'continue') throw new Error('expected the exchange to go on');
@@ -136,6 +141,7 @@ test('the nonce may have that of the client before it once more, as old librdkaf
       credential: () => credential,
       nonce: 'srv',
       decoyKey,
+      decoys,
     });
     const first = server.step(bytes('n,,n=u,r=cli'));
     if (first.kind !== 'continue') throw new Error('expected the exchange to go on');
