@@ -7,8 +7,8 @@ import { maxBrokerId } from './config.ts';
 import { StreamBusError } from './errors.ts';
 import type { BrokerId, Incarnation } from './ids.ts';
 
-/** Version of the files' form. */
-const format = 1;
+/** Version of the files' form; 2 tells the last start that was let in. */
+const format = 2;
 
 const identitySchema = z.strictObject({
   format: z.int(),
@@ -17,6 +17,7 @@ const identitySchema = z.strictObject({
   storage: z.uuid(),
   incarnation: z.int().min(1).max(65_535),
   start_count: z.int().min(0),
+  served_start: z.int().min(0).optional(),
 });
 
 const suspectSchema = z.looseObject({ storage: z.uuid(), incarnation: z.int(), why: z.string() });
@@ -30,6 +31,8 @@ export interface Identity {
   readonly incarnation: Incarnation;
   /** Starts of the broker on this storage. */
   readonly startCount: number;
+  /** The last of them that the other brokers had nothing against: what was promised was promised up to this one. */
+  readonly servedStart: number;
 }
 
 /** What the two copies of a data directory's identity say. */
@@ -138,9 +141,11 @@ export async function readIdentity(
       `raft-state has counted ${twin.startCount} starts, the directory ${root.startCount}: one is an older copy`,
     );
   }
-  const identity = { ...root, startCount: twin.startCount };
+  const { startCount, servedStart } = twin;
+  const identity = { ...root, startCount, servedStart };
   // Level before the next start is counted: two starts that are cut off in a row would else look like an older copy.
-  if (twin.startCount > root.startCount) await replaceFile(host.disk, rootFile(directory), [bytesOf(identity)]);
+  if (startCount > root.startCount || servedStart > root.servedStart)
+    await replaceFile(host.disk, rootFile(directory), [bytesOf(identity)]);
   return { kind: 'same', identity };
 }
 
@@ -173,7 +178,9 @@ async function readCopy(disk: Disk, path: string): Promise<Identity | undefined>
   // A file that cannot be read proves nothing: it is as good as missing, and the other copy says what is lost.
   if (!parsed.success) return undefined;
   const { cluster_id: clusterId, broker_id: broker, storage, incarnation, start_count: startCount } = parsed.data;
-  return { clusterId, broker, storage, incarnation, startCount };
+  // Files of earlier versions tell of no more than that it was started.
+  const { served_start: servedStart = startCount } = parsed.data;
+  return { clusterId, broker, storage, incarnation, startCount, servedStart };
 }
 
 /** Writes both copies, durably. A crash in between leaves the root one start behind, which the next `readIdentity` mends. */
@@ -184,8 +191,16 @@ export async function writeIdentity(host: Host, directory: string, identity: Ide
   await replaceFile(host.disk, rootFile(directory), [bytes]);
 }
 
-function bytesOf({ clusterId, broker, storage, incarnation, startCount }: Identity): Uint8Array {
-  const fields = { format, cluster_id: clusterId, broker_id: broker, storage, incarnation, start_count: startCount };
+function bytesOf({ clusterId, broker, storage, incarnation, startCount, servedStart }: Identity): Uint8Array {
+  const fields = {
+    format,
+    cluster_id: clusterId,
+    broker_id: broker,
+    storage,
+    incarnation,
+    start_count: startCount,
+    served_start: servedStart,
+  };
   return new TextEncoder().encode(`${JSON.stringify(fields, undefined, 2)}\n`);
 }
 

@@ -14,7 +14,7 @@ import type { GroupsRuntime } from './broker/runtime.ts';
 import { Transport } from './broker/transport.ts';
 import { brokerIdOf, peersOf, reloadInto, type StreamBusConfig } from './config.ts';
 import { DiskWatch } from './diskWatch.ts';
-import { StreamBusError, storeError } from './errors.ts';
+import { endingError, StreamBusError, storeError } from './errors.ts';
 import { lockDataDirectory, markSuspect, readSmallFile } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
@@ -136,7 +136,7 @@ class Broker implements StreamBus {
       metadata: this.#metadata,
       runtime: this.runtime,
       groups: () => this.#running.groups,
-      diskTooFull: () => this.#disk.tooLittle,
+      diskTooFull: () => this.#disk.tooLittle ?? this.#noRoomInJournal,
     });
     this.services = this.#makeServices();
     this.#running = new Running({
@@ -172,6 +172,7 @@ class Broker implements StreamBus {
     try {
       this.#secret = await this.#readSecret();
       const begun = await beginIdentity(host, config, this.#transport);
+      await this.#transport.knownStarts.read(host, config.storage.data_dir);
       const { tls } = config.security.inter_broker;
       if (tls !== undefined) this.#transport.tls = await readTls(host.disk, tls);
       const address = { host: config.server.host, port: config.server.rpc_port };
@@ -203,10 +204,15 @@ class Broker implements StreamBus {
       onWait,
     );
     this.#journal = journal;
+    const lookAgain = (): void => void this.#readOnly.note();
+    journal.onLow(lookAgain);
+    journal.onState(lookAgain);
     const { clusterId, incarnation, startCount } = established.identity;
     this.#transport.identify({ cluster: clusterId, incarnation, startCount });
     task.state = 'recovery';
     const keeper = await this.#running.open(established, journal);
+    // The disk may have been too full from the beginning: only now are there leads not to take.
+    void this.#readOnly.groupsOpen();
     task.state = 'registration';
     await registerStart(this.#host, this.#config, this.services.commands, established, signal);
     // The metadata here has this start: what it does not name was deleted.
@@ -289,11 +295,9 @@ class Broker implements StreamBus {
   /** The broker cannot go on: nothing more leaves it, and whoever runs it ends the process. */
   #fail(error: unknown): void {
     if (this.#ending.signal.aborted) return;
-    const reason =
-      error instanceof StreamBusError
-        ? error
-        : new StreamBusError('JOURNAL_FAILED', `this broker cannot go on: ${messageOf(error)}`, { cause: error });
-    this.#host.telemetry.logger.error('broker failed', { code: reason.code, error: reason.message });
+    const reason = endingError(error);
+    const stack = reason.code === 'DEFECT' && error instanceof Error ? { stack: error.stack } : {};
+    this.#host.telemetry.logger.error('broker failed', { code: reason.code, error: reason.message, ...stack });
     this.#ending.abort(reason);
     this.#disk.stop();
     void this.#transport.close();
@@ -350,10 +354,28 @@ class Broker implements StreamBus {
 
   #serve(): void {
     const commands = () => (this.#running.groups === undefined ? undefined : this.services.commands);
-    serveRegistrations(this.#transport, this.#metadata, commands, this.#transport.journalEnds);
+    const { journalEnds, knownStarts: starts } = this.#transport;
+    serveRegistrations({
+      host: this.#host,
+      config: this.#config,
+      rpc: this.#transport,
+      machine: this.#metadata,
+      commands,
+      journalEnds,
+      starts,
+    });
     serveCommands(this.#transport, () => this.runtime.get(metaGroup)?.handle);
     serveTransactions(this.services);
     serveTransfers(this.#transport, this.runtime);
+  }
+
+  /** Why the journal's disk has no room for what clients write; undefined: it has, or there is no journal yet. */
+  get #noRoomInJournal(): string | undefined {
+    const journal = this.#journal;
+    if (journal === undefined) return undefined;
+    const { low, state } = journal;
+    if (low !== undefined) return `the journal keeps its reserve for what the brokers themselves have to write: ${low}`;
+    return state === 'read-only' ? `the journal takes no writes: ${journal.status().why}` : undefined;
   }
 
   get countedBytes(): number {

@@ -4,7 +4,7 @@ import { journalWorld } from '../../support/journalWorld.ts';
 
 const directory = '/data';
 const storage = '11111111-1111-4111-8111-111111111111';
-const identity = { clusterId: 'c', broker: 1, storage, incarnation: 1, startCount: 1 };
+const identity = { clusterId: 'c', broker: 1, storage, incarnation: 1, startCount: 1, servedStart: 1 };
 
 it('should take starts that are cut off between the two copies, however many in a row, for the same disk', async () => {
   const { run, machine } = journalWorld({ seed: 5 });

@@ -259,6 +259,7 @@ async function writeFirstIdentity(host: Host, config: StreamBusConfig, clusterId
     storage: drawUuid(host),
     incarnation: firstIncarnation,
     startCount: 0,
+    servedStart: 0,
   };
   await writeIdentity(host, config.storage.data_dir, identity);
   return identity;

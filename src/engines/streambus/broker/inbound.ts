@@ -19,6 +19,7 @@ import {
 } from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
 import { OutgoingBytes } from './connection.ts';
+import type { KnownStarts } from './knownStarts.ts';
 import { type RpcHandler, RpcRefusal } from './rpc.ts';
 
 /** Requests of one connection that are being answered; what comes beyond is refused with `BUSY`. */
@@ -36,6 +37,8 @@ export interface InboundContext {
   /** What is long goes out compressed. */
   readonly packs: boolean;
   readonly handlerOf: (name: string) => { readonly handler: RpcHandler; readonly strangers: boolean } | undefined;
+  /** What is known of the other brokers' starts: it is told of each process. */
+  readonly starts: KnownStarts;
   /** Why a broker is not listened to: its incarnation was replaced. */
   readonly judge: (peer: Introduction) => HandshakeError | undefined;
   /** A frame that is neither request nor ping. Throws `MalformedBytes`. */
@@ -178,6 +181,14 @@ export class Inbound {
     const { incarnation, startCount } = peer;
     if (known?.incarnation === incarnation && known.startCount === startCount) return;
     this.#newest.set(peer.broker, { incarnation, startCount });
+    // Who has an identity to show has been let in.
+    this.#context.starts.heard(peer.broker, {
+      storage: '',
+      session: '',
+      incarnation,
+      startCount,
+      servedStart: startCount,
+    });
     for (const session of [...this.#sessions]) {
       if (session.peer.broker === peer.broker) session.connection.destroy();
     }

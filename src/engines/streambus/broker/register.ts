@@ -23,6 +23,7 @@ import type { MetaMachine } from '../meta/state.ts';
 import { endpointsOf, FormatService } from './format.ts';
 import { type FoundingRecord, readFounding } from './founding.ts';
 import type { JournalEnds, ToldEnd } from './journalEnds.ts';
+import type { KnownStart, KnownStarts } from './knownStarts.ts';
 import { type Rpc, RpcError, RpcRefusal } from './rpc.ts';
 
 const registerName = 'broker.register';
@@ -32,7 +33,6 @@ const retryMs = 500;
 const sayMs = 10_000;
 /** How long a broker waits for peers beyond a majority to say whether its disk is an old one. */
 const helloPatienceMs = 2_000;
-const maxSeen = 100_000;
 /** Who asks has no incarnation yet. */
 const strangers = { strangers: true };
 
@@ -40,16 +40,14 @@ const strangers = { strangers: true };
 export type Hello = Pick<
   RegisterBroker,
   'broker' | 'storage' | 'incarnation' | 'startCount' | 'session' | 'journalEnd' | 'durableEnd'
->;
-
-/** What is known of a start, by what it is recognized. */
-type KnownStart = Omit<Hello, 'broker' | 'journalEnd' | 'durableEnd'>;
+> &
+  Pick<Identity, 'servedStart'>;
 
 /** What another broker knows of it; undefined: nothing. */
 interface HelloAnswer {
-  readonly known?: KnownStart;
+  readonly known?: KnownStart | undefined;
   /** How far it has told that its journal was durable, whoever it was then. */
-  readonly told?: ToldEnd;
+  readonly told?: ToldEnd | undefined;
 }
 
 /** What an opened journal holds. */
@@ -122,9 +120,12 @@ export async function establish(
       const { end: journalEnd, durableEnd } = opened;
       const behind = await askPeers(host, config, rpc, { ...counted, session, journalEnd, durableEnd }, signal);
       if (behind === undefined || acceptsRollback(host.telemetry)) {
-        formatService.formatted(counted);
-        const founding = await foundingOf(host, config, counted);
-        return { identity: counted, session, journalEnd, durableEnd, founding };
+        // Counted apart: starts that nobody has let in do not make an old disk look like a new one, however many there are.
+        const served = { ...counted, servedStart: counted.startCount };
+        await writeIdentity(host, directory, served);
+        formatService.formatted(served);
+        const founding = await foundingOf(host, config, served);
+        return { identity: served, session, journalEnd, durableEnd, founding };
       }
       const { incarnation, startCount: starts } = counted;
       lost = behind;
@@ -220,7 +221,11 @@ function objection(hello: Hello, { known, told }: HelloAnswer, from: BrokerId): 
   if (told?.incarnation === hello.incarnation && told.end > hello.journalEnd) {
     return `broker ${from} was told of record ${told.end} of this broker's journal, which ends at ${hello.journalEnd}: its disk is an older copy`;
   }
-  if (known === undefined || known.session === hello.session) return undefined;
+  if (known === undefined) return undefined;
+  if (known.incarnation === hello.incarnation && known.servedStart > hello.servedStart) {
+    return `broker ${from} knows that start ${known.servedStart} of this broker has served, by its disk ${hello.servedStart} was the last: it is an older copy`;
+  }
+  if (known.session === hello.session) return undefined;
   if (known.incarnation > hello.incarnation) {
     return `broker ${from} knows incarnation ${known.incarnation} of this broker, its disk is of ${hello.incarnation}`;
   }
@@ -274,6 +279,7 @@ async function takeIncarnation(
         storage,
         incarnation: result.incarnation,
         startCount: 1,
+        servedStart: 1,
       };
       await writeIdentity(host, config.storage.data_dir, identity);
       await removeSuspect(host, config.storage.data_dir);
@@ -324,61 +330,57 @@ function registration(
   return { type: 'register-broker', ...endpointsOf(host, config), ...start };
 }
 
+/** What brokers that start are told, and from what. */
+export interface RegistrationsOptions {
+  readonly host: Host;
+  readonly config: StreamBusConfig;
+  readonly rpc: Rpc;
+  readonly machine: MetaMachine;
+  /** Undefined until there are any. */
+  readonly commands: () => MetaCommands | undefined;
+  readonly journalEnds: JournalEnds;
+  /** Beside the metadata, which know of those starts only that could register. */
+  readonly starts: KnownStarts;
+}
+
 /**
  * Answers brokers that start: what is known of them, and registrations of those that have no metadata yet. To be served from the
- * start, before the groups are open: a cluster that lost power as a whole needs the answers to have a leader again.
- *
- * @param commands undefined until there are any
+ * start, before the groups are open: a cluster that lost power as a whole needs the answers to have a leader again. A start is noted
+ * durably before it is answered: who is let in is remembered by whoever let it in.
  */
-export function serveRegistrations(
-  rpc: Rpc,
-  machine: MetaMachine,
-  commands: () => MetaCommands | undefined,
-  journalEnds: JournalEnds,
-): void {
-  /** The last start of each broker that asked; the metadata knows of those only that could register. */
-  const seen = new Map<BrokerId, KnownStart>();
+export function serveRegistrations(options: RegistrationsOptions): void {
+  const { host, config, rpc, machine, commands, journalEnds, starts } = options;
+  const named = new Set(peersOf(config).map(({ broker }) => broker));
   rpc.serve(
     helloName,
     async (body, from) => {
-      const { broker, storage, incarnation, startCount, session, durableEnd } = decodeJson(body) as Hello; // a broker wrote it
+      const hello = decodeJson(body) as Hello; // a broker wrote it
+      const { broker, incarnation, durableEnd } = hello;
       if (broker !== from) throw new RpcRefusal('NOT_YOURS', `broker ${from} speaks for broker ${broker}`);
       const registered = machine.brokers.get(broker);
       if (registered !== undefined) {
+        const { storage, startCount } = registered;
+        const session = machine.sessionOf(broker);
+        // The metadata register nobody that has not been let in.
+        const servedStart = startCount;
+        starts.heard(broker, { storage, incarnation: registered.incarnation, startCount, servedStart, session });
         journalEnds.heard(broker, registered.incarnation, machine.journalEndOf(broker));
       }
+      const known = starts.of(broker);
       const told = journalEnds.of(broker);
-      const heard = seen.get(broker);
-      const isHeardLater =
-        heard !== undefined &&
-        (registered === undefined ||
-          heard.incarnation > registered.incarnation ||
-          (heard.incarnation === registered.incarnation && heard.startCount > registered.startCount));
-      const known = isHeardLater
-        ? heard
-        : registered === undefined
-          ? undefined
-          : { ...registered, session: machine.sessionOf(broker) };
-      const isNews =
-        known === undefined ||
-        incarnation > known.incarnation ||
-        (incarnation === known.incarnation && startCount > known.startCount);
-      if (isNews && (seen.size < maxSeen || seen.has(broker))) {
-        seen.set(broker, { storage, incarnation, startCount, session });
+      if ((registered !== undefined || named.has(broker)) && objection(hello, { known, told }, broker) === undefined) {
+        const { storage, startCount, servedStart, session } = hello;
+        starts.heard(broker, { storage, incarnation, startCount, servedStart, session });
         journalEnds.heard(broker, incarnation, durableEnd);
+        const refused = await starts.note(host, config.storage.data_dir);
+        if (refused !== undefined) {
+          host.telemetry.logger.warn('cannot note the start of a broker', { broker, error: refused.message });
+        }
       }
-      const answer: HelloAnswer =
-        known === undefined
-          ? { ...(told === undefined ? {} : { told }) }
-          : {
-              ...(told === undefined ? {} : { told }),
-              known: {
-                storage: known.storage,
-                incarnation: known.incarnation,
-                startCount: known.startCount,
-                session: known.session,
-              },
-            };
+      const answer: HelloAnswer = {
+        ...(told === undefined ? {} : { told }),
+        ...(known === undefined ? {} : { known }),
+      };
       return encodeJson(answer);
     },
     strangers,

@@ -5,6 +5,7 @@ import { HandshakeError, type HandshakeSelf, type Introduction } from '../../../
 import type { BrokerId, GroupId, Incarnation } from '../ids.ts';
 import { Inbound } from './inbound.ts';
 import { JournalEnds } from './journalEnds.ts';
+import { KnownStarts } from './knownStarts.ts';
 import { Peer } from './peer.ts';
 import { type Rpc, RpcError, type RpcHandler, type RpcOptions, RpcRefusal } from './rpc.ts';
 
@@ -46,6 +47,8 @@ export class Transport implements Rpc {
   readonly broker: BrokerId;
   /** What the other brokers have told of their journals. */
   readonly journalEnds = new JournalEnds();
+  /** What is known of their starts. */
+  readonly knownStarts = new KnownStarts();
   readonly #options: TransportOptions;
   readonly #inbound: Inbound;
   readonly #peers = new Map<BrokerId, Peer>();
@@ -68,6 +71,7 @@ export class Transport implements Rpc {
       self: () => this.#self(),
       tls: () => this.tls,
       packs: options.packs ?? false,
+      starts: this.knownStarts,
       handlerOf: (name) => this.#handlers.get(name),
       judge: (peer) => this.#judge(peer),
       onFrame: (kind, payload, from) => this.#listener?.onFrame(kind, payload, from),

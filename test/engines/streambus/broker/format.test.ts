@@ -61,8 +61,11 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       tick();
       const copy = new MetaMachine(host.telemetry);
       const commands = createMetaCommands(host, transport, copy);
-      serveRegistrations(transport, copy, () => (leads && meta.grants ? commands : undefined), transport.journalEnds);
+      const { journalEnds, knownStarts: starts } = transport;
+      const granted = () => (leads && meta.grants ? commands : undefined);
+      serveRegistrations({ host, config, rpc: transport, machine: copy, commands: granted, journalEnds, starts });
       const { verdict, formatService } = await beginIdentity(host, config, transport);
+      await starts.read(host, '/data');
       const journal = {
         open: async () => journals.get(broker) ?? { end: 0, durableEnd: 0 },
         close: async () => undefined,
@@ -140,7 +143,7 @@ test('a restart counts and goes on; a wiped raft-state gets the next incarnation
   brokers.world.machines.get('b2')?.kill();
   brokers.start(2);
   expect(await brokers.until(() => brokers.established.has(2))).toBe(true);
-  expect(brokers.established.get(2)?.identity).toEqual({ ...before, startCount: 2 });
+  expect(brokers.established.get(2)?.identity).toEqual({ ...before, startCount: 2, servedStart: 2 });
 
   brokers.world.machines.get('b2')?.kill();
   let removed = false;
@@ -159,11 +162,8 @@ test('a restart counts and goes on; a wiped raft-state gets the next incarnation
   expect(after?.founding).toBeUndefined();
 });
 
-test.each<[readonly string[], object]>([
-  [[], { incarnation: 2, startCount: 1 }],
-  // What the checks of the stand have to see.
-  [['rollback-accepted'], { incarnation: 1, startCount: 2 }],
-])('a disk that was rolled back gets the next incarnation (planted: %j)', async (mutants, expected) => {
+/** Three brokers, the disk of the third set back from its third start to its first. */
+async function setBack(mutants: readonly string[]) {
   const brokers = makeBrokers(3, { mutants });
   for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
   await brokers.until(() => brokers.established.size === 3);
@@ -205,8 +205,34 @@ test.each<[readonly string[], object]>([
       await file.close();
     }
   });
+  return { brokers, restart };
+}
+
+test.each<[readonly string[], object]>([
+  [[], { incarnation: 2, startCount: 1 }],
+  // What the checks of the stand have to see.
+  [['rollback-accepted'], { incarnation: 1, startCount: 2 }],
+])('a disk that was rolled back gets the next incarnation (planted: %j)', async (mutants, expected) => {
+  const { brokers, restart } = await setBack(mutants);
   await restart();
   expect(brokers.established.get(3)?.identity).toMatchObject(expected);
+});
+
+test('it is known also when the power went for all, and however often it was started with nobody to ask', async () => {
+  const { brokers } = await setBack([]);
+  for (const name of ['b1', 'b2']) brokers.world.machines.get(name)?.powerLoss('drop');
+  for (let alone = 0; alone < 5; alone++) {
+    brokers.start(3);
+    expect(await brokers.until(() => brokers.established.has(3), 3_000)).toBe(false);
+    brokers.world.machines.get('b3')?.kill();
+  }
+  const said = () => brokers.world.logs.lines.filter(({ message }) => message === 'ROLLED_BACK_DISK');
+  expect(said()).toEqual([]);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  expect(await brokers.until(() => said().length > 0, 10_000)).toBe(true);
+  // More starts than its peers have seen: it counts as the seventh what they know as the third.
+  expect(said()[0]?.fields).toMatchObject({ incarnation: 1, starts: 7 });
+  expect(brokers.established.has(3)).toBe(false);
 });
 
 test('records that were in the page cache alone may be lost with the power; those that were durable are missed', async () => {
