@@ -60,7 +60,9 @@ async function seenByInterleaver(mutant: string, scene: BusSceneName): Promise<s
   const module = new URL('./support/busScenes.ts', import.meta.url).href;
   const driver = await SceneDriver.open(module, `${scene} ${mutant}`);
   try {
-    const { failed } = exploreAll(driver, { preemptions: 3, runsMax: 2500 });
+    // Somebody has to be gone before another takes over.
+    const kills = scene === 'takeOver' ? [{ who: 0, atStep: 4 }] : [];
+    const { failed } = exploreAll(driver, { preemptions: 3, runsMax: 2500, kills });
     if (failed === undefined) return [];
     return [
       ...failed.violations.map((violation) => violation.split(':')[0] ?? ''),

@@ -10,7 +10,7 @@ import {
 import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { readCut } from '../../../../src/engines/indexbus/sample.ts';
 import { seatPlace } from '../../../../src/engines/indexbus/seatPlaces.ts';
-import { Killed, TestBus, type TestConsumer, type TestProducer } from './bus.ts';
+import { Killed, TestBus, type TestProducer } from './bus.ts';
 
 /** Runs what shows the bug; the check that sees it and how, or undefined where all is well. */
 export type PlantedBugRun = (mutants: readonly string[]) => string | undefined;
@@ -141,39 +141,44 @@ export const plantedBugRuns: Readonly<Record<string, PlantedBugRun>> = {
     return unread === 4 ? undefined : `A4 of 4 messages that waited ${unread} came to the next consumer`;
   },
   'take-over-at-once': (mutants) => {
-    const keys = 16;
+    const keys = 3;
     const bus = new TestBus({ mutants, sizes: { lanes: 2 } });
     const topic = bus.topic('t');
-    bus.subscribe('keys', { mode: 'keyed', lane: 'blocking', capacity: 8 });
-    const [first, second] = [bus.consumer('keys'), bus.consumer('keys')];
+    const subscribe = (capacity: number): number =>
+      bus.subscribe('keys', { mode: 'keyed', lane: 'blocking', capacity });
+    const record = subscribe(8);
+    const first = bus.consumer('keys');
     const producer = bus.producer();
-    for (let number = 0; number < 2 * keys; number += 1) producer.publish(topic, number, number % keys);
+    for (let number = 0; number < 8; number += 1) producer.publish(topic, number, number % keys);
     producer.flush();
     bus.settle();
-    const got: number[] = [];
-    const take = (consumer: TestConsumer, most: number): void => {
-      got.push(...consumer.receive(most).map(({ number }) => number));
-      consumer.ack();
-      bus.settle();
-    };
     bus.dead('consumer', first.lane);
     bus.settle();
-    // What it is given now is older than what the first one keeps.
-    take(second, 4);
+    // What the second one is given is older than what waits in the first one's lane, which was offered before.
+    subscribe(4);
+    const second = bus.consumer('keys');
+    bus.settle();
     bus.dead('consumer', second.lane);
     bus.settle();
-    const seats = [];
-    for (const lane of [first.lane, second.lane]) {
-      seats.push(bus.request('consumer', 0, lane));
+    const seats = [first.lane, second.lane].map((lane) => {
+      const seat = bus.request('consumer', record, lane);
       bus.settle();
-    }
+      return seat;
+    });
     const live = seats.filter(({ place }) => bus.stateOf(place) === 'live').map((it) => bus.attach(it.place, it.epoch));
-    for (let round = 0; round < 16; round += 1) for (const consumer of live) take(consumer, 2);
+    const got: number[] = [];
+    for (let round = 0; round < 16; round += 1) {
+      for (const consumer of live) {
+        got.push(...consumer.receive(2).map(({ number }) => number));
+        consumer.ack();
+        bus.settle();
+      }
+    }
     for (let key = 0; key < keys; key += 1) {
       const own = got.filter((number) => number % keys === key);
-      if (own.join() !== [key, key + keys].join()) return `O4 key ${key}: received ${own.join(', ')}`;
+      if (own.some((number, at) => number !== key + at * keys)) return `O4 key ${key}: received ${own.join(', ')}`;
     }
-    return undefined;
+    return got.length === 8 ? undefined : `O4 received ${got.join(', ')}`;
   },
   'fence-in-memory': (mutants) => {
     const bus = new TestBus({ mutants });
