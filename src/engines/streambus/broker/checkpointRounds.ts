@@ -3,6 +3,7 @@ import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Journal, Lsn, RecordIn } from '../../../storage/journal/index.ts';
 import { type GroupId, metaGroup } from '../ids.ts';
+import { MachineClosed } from './group.ts';
 import type { GroupReplica } from './groupReplica.ts';
 import { removedRecord } from './journalFormat.ts';
 import type { Recovered } from './recovery.ts';
@@ -80,6 +81,8 @@ export class CheckpointRounds {
     try {
       await replica.checkpoint();
     } catch (error) {
+      // Its replica goes, or was given another state meanwhile.
+      if (error instanceof MachineClosed) return;
       if (!(error instanceof DiskError) || error.operation === 'sync') throw error;
       const { group } = replica;
       this.#options.host.telemetry.logger.warn('a checkpoint could not be made', { group, error: error.message });

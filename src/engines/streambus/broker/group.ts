@@ -77,6 +77,11 @@ export class ProposalLost extends Error {
   override readonly name = 'ProposalLost';
 }
 
+/** The machine was closed before this was done, since its replica goes or the process ends: nothing is wrong, and nothing is lost. */
+export class MachineClosed extends Error {
+  override readonly name = 'MachineClosed';
+}
+
 /** What a proposal came to. */
 export interface Proposed {
   readonly index: number;

@@ -1,6 +1,6 @@
 import type { ConfState } from '../../../consensus/types.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
-import { type MachineCheckpoint, NotProposed } from './group.ts';
+import { type MachineCheckpoint, MachineClosed, NotProposed } from './group.ts';
 import { type CheckpointRecord, carriedRecords, checkpointRecord, hardStateRecord } from './journalFormat.ts';
 import type { EntriesMark } from './recovery.ts';
 import type { ReplicaBody, ReplicaStart } from './replicaBody.ts';
@@ -16,6 +16,8 @@ export class ReplicaCheckpoints {
   /** The configurations since the checkpoint, each from its index on. */
   #confHistory: { index: number; confState: ConfState }[];
   #making: Promise<MachineCheckpoint> | undefined;
+  /** Writes of state files under way; never rejects. */
+  #storing: Promise<unknown> = Promise.resolve();
 
   constructor(body: ReplicaBody, start: ReplicaStart) {
     this.#body = body;
@@ -96,15 +98,28 @@ export class ReplicaCheckpoints {
     }
     const made = await this.#body.machine.checkpoint();
     const data = await this.store(made);
+    // Behind the record of its removal it would bring the group back.
+    this.#throwIfClosed();
     // A snapshot that came meanwhile stands for more than this, also while its record is under way: this one would stand behind it.
     if (this.#body.appends.awaitsSnapshot || made.index < this.index) return made;
     const confState = this.confStateOf(made.index);
     const metadata = { index: made.index, term: made.term, confState };
     const { generation } = this.#body.spec;
     await this.write({ generation, metadata, replacesLog: false, probation: this.#body.probation.isOn, data });
+    this.#throwIfClosed();
     this.#body.machine.checkpointed?.(made.index);
     this.removeOldFiles();
     return made;
+  }
+
+  /** Resolves when no file is written any more; a record that is under way is the journal's. */
+  async stored(): Promise<void> {
+    await this.#storing;
+  }
+
+  #throwIfClosed(): void {
+    if (!this.#body.signal.aborted) return;
+    throw new MachineClosed(`group ${this.#body.group} was closed before its checkpoint was durable`);
   }
 
   /** Resolves when the record is durable. */
@@ -128,7 +143,10 @@ export class ReplicaCheckpoints {
   /** A partition's checkpoint is a few bytes and stands in the journal; the state of a small machine has a file. */
   async store(made: MachineCheckpoint): Promise<Uint8Array | 'file'> {
     if (this.#body.spec.kind === 'partition') return made.data;
-    await this.#body.context.snapshots.write(this.#body.group, made.index, made.term, made.data);
+    this.#throwIfClosed();
+    const written = this.#body.context.snapshots.write(this.#body.group, made.index, made.term, made.data);
+    this.#storing = Promise.allSettled([this.#storing, written]);
+    await written;
     return 'file';
   }
 

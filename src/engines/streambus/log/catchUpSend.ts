@@ -15,7 +15,11 @@ async function readFrame(core: PartitionCore, request: SegmentRequest): Promise<
   const find = () => core.state.segments.all.find((segment) => segment.base === request.base);
   const asked = find();
   if (asked === undefined) return { kind: request.base < core.state.start ? 'gone' : 'short' };
-  if (request.position >= core.writer.writtenBytes(asked)) await core.writer.flush();
+  if (request.position >= core.writer.writtenBytes(asked)) {
+    // A disk without room may have none for long: the others are asked meanwhile.
+    if (core.writer.stalled !== undefined) return { kind: 'short' };
+    await core.writer.flush(core.work.signal);
+  }
   // It may have been trimmed meanwhile.
   const segment = find();
   if (segment === undefined) return { kind: 'gone' };

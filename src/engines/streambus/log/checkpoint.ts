@@ -21,12 +21,14 @@ export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckp
   const data = core.state.data();
   // Aborted transactions have files of their own.
   const state = encodeLogState({ ...data, aborted: [] });
-  const aborted = core.abortedFiles.plan(core.state);
-  if (core.mutants.checkpointBeforeSync) core.writer.drain();
-  else await core.writer.sync();
+  // A catch-up puts others in their place.
+  const { abortedFiles, writer: segments } = core;
+  const aborted = abortedFiles.plan(core.state);
+  if (core.mutants.checkpointBeforeSync) segments.drain();
+  else await segments.sync();
   const writer = new ByteWriter(state.length <= inlineBytesMax ? state.length + 16 : 32);
   writer.u32(data.aborted.length);
-  await dieOnFailedSync(core, () => core.abortedFiles.store(aborted));
+  await dieOnFailedSync(core, () => abortedFiles.store(aborted));
   if (state.length <= inlineBytesMax) {
     writer.u8(where.inline);
     writer.bytes(state);

@@ -14,6 +14,7 @@ import { fileName } from './paths.ts';
 import { SegmentWriter } from './segmentWriter.ts';
 import type { LogConfig } from './settings.ts';
 import { TailCache } from './tailCache.ts';
+import { UnderWay } from './underWay.ts';
 import { ReadWaiters } from './waiters.ts';
 
 /** Files of a segment that is no part of the log any more. They go once a checkpoint without them is durable. */
@@ -48,6 +49,10 @@ export class PartitionCore {
   readonly mutants: LogMutants;
   readonly waiters = new ReadWaiters();
   readonly damage = new DamageList();
+  /** What works on the files now: a close waits for it. */
+  readonly work: UnderWay;
+  /** Checkpoints that are being made: what replaces the state waits for them. */
+  #checkpoints: UnderWay;
   state: LogState;
   /** Last applied entry. */
   index: number;
@@ -75,6 +80,8 @@ export class PartitionCore {
     this.host = parts.host;
     this.config = parts.config;
     this.directory = parts.directory;
+    this.work = new UnderWay(parts.directory);
+    this.#checkpoints = new UnderWay(parts.directory);
     this.handle = parts.handle;
     this.hooks = parts.hooks;
     this.mutants = readMutants(parts.host.telemetry);
@@ -195,9 +202,15 @@ export class PartitionCore {
     return this.#cursors.get(offset);
   }
 
+  /** Makes a checkpoint. Rejects with `MachineClosed` when the partition is closed, or its state is replaced, before it is made. */
+  checkpointing<T>(make: () => Promise<T>): Promise<T> {
+    return this.work.during(() => this.#checkpoints.during(make));
+  }
+
   /** A stretch of the log cannot be read: it is shut off until it is repaired, and somebody else should lead. */
   quarantine(range: DamagedRange): void {
-    if (!this.damage.add(range)) return;
+    // The files of a partition that is closed may be gone: that is no damage.
+    if (this.work.signal.aborted || !this.damage.add(range)) return;
     this.host.telemetry.logger.error('a stretch of a partition cannot be read, it is shut off until repaired', {
       directory: this.directory,
       ...range,
@@ -214,8 +227,12 @@ export class PartitionCore {
 
   /** Replaces everything by the state of a snapshot whose bytes are durable; segments of `gone` are no part of it. */
   async replace(state: LogState, index: number, term: number, gone: readonly number[]): Promise<void> {
-    this.cache.close();
+    this.#checkpoints.end();
     await this.writer.close();
+    await this.#checkpoints.ended();
+    this.work.signal.throwIfAborted();
+    this.#checkpoints = new UnderWay(this.directory);
+    this.cache.close();
     this.cache = new TailCache(this.hooks.shared);
     this.writer = this.#newWriter();
     this.abortedFiles = this.#newAbortedFiles(0, new Map());
@@ -230,10 +247,13 @@ export class PartitionCore {
     await this.writer.index(state.segments.active.base).cut(state.segments.active.bytes);
   }
 
+  /** Resolves when nothing works on the files any more: they may go. A sync that fails until then is as fatal as any. */
   async close(): Promise<void> {
+    this.work.end();
     this.waiters.wakeAll();
     this.cache.close();
     await this.writer.close();
+    await this.work.ended();
     this.hooks.shared.files.dropBelow(this.directory);
   }
 

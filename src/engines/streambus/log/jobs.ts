@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lastOffsetOf } from './batchView.ts';
+import type { PartitionCore } from './core.ts';
 import type { PartitionDamage } from './damage.ts';
 import type { Partition } from './partition.ts';
 import { repairPartition } from './repair.ts';
@@ -14,11 +15,14 @@ export async function scrubPartition(partition: Partition, signal: AbortSignal):
 }
 
 /**
- * Reads the rest of each segment of which something is shut off: damage is rarely alone, and a repair writes whole sectors, which would
- * make last what nobody knows of in them.
+ * Reads segments of which something is shut off, the rest of them too: damage is rarely alone, and a repair writes whole sectors, which
+ * would make last what nobody knows of in them.
  */
-export async function searchDamagedSegments(partition: Partition, signal: AbortSignal): Promise<ScanReport> {
-  const bases = new Set(partition.core.damage.all.map(({ base }) => base));
+export function searchSegments(
+  partition: Partition,
+  bases: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<ScanReport> {
   return scanPartition(
     partition.core,
     () => undefined,
@@ -30,6 +34,7 @@ export async function searchDamagedSegments(partition: Partition, signal: AbortS
 /** Makes the indexes of a partition's segments anew from the segments. Gives how many entries they have. */
 export async function rebuildIndexes(partition: Partition, signal: AbortSignal): Promise<number> {
   const { core } = partition;
+  await core.writer.flush(signal);
   const bySegment = new Map<number, IndexEntry[]>();
   await scanPartition(
     core,
@@ -42,6 +47,10 @@ export async function rebuildIndexes(partition: Partition, signal: AbortSignal):
     },
     signal,
   );
+  return core.work.during(() => putIndexes(core, bySegment));
+}
+
+async function putIndexes(core: PartitionCore, bySegment: ReadonlyMap<number, readonly IndexEntry[]>): Promise<number> {
   let total = 0;
   for (const [base, entries] of bySegment) {
     if (!core.state.segments.all.some((segment) => segment.base === base)) continue;
@@ -74,6 +83,7 @@ export async function digestPartition(
   to: number = partition.core.state.next,
 ): Promise<PartitionDigest> {
   const hash = createHash('sha256');
+  await partition.core.writer.flush(signal);
   let batches = 0;
   let bytes = 0;
   await scanPartition(

@@ -1,6 +1,8 @@
 import type { Host } from '../../../host/host.ts';
+import { MachineClosed } from '../broker/group.ts';
+import type { DamagedRange } from './damage.ts';
 import { encodeRoll, encodeTrim } from './entries.ts';
-import { scrubPartition, searchDamagedSegments } from './jobs.ts';
+import { scrubPartition, searchSegments } from './jobs.ts';
 import type { Partition } from './partition.ts';
 import { repairPartition } from './repair.ts';
 import { planRetention } from './trim.ts';
@@ -97,8 +99,8 @@ interface PartitionCare {
   readonly samples: EndSample[];
   /** On the monotonic clock; a start counts as a scrub, or a restart would read everything at once. */
   scrubbedAtMs: number;
-  /** Its damaged segments have been read through since something was first found damaged. */
-  isSearched: boolean;
+  /** What is shut off in segments that were read through since it was found; what was found later is not among them. */
+  searched: ReadonlySet<DamagedRange>;
 }
 
 /** Retention, expiry, repairs and scrubs of all partitions of a broker: one partition is scrubbed or repaired at a time. */
@@ -108,7 +110,7 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
   const cares = new PerKey<Partition, PartitionCare>(() => ({
     samples: [],
     scrubbedAtMs: host.clock.now(),
-    isSearched: false,
+    searched: new Set(),
   }));
   let busy = false;
   let retainedAtMs = Number.NEGATIVE_INFINITY;
@@ -121,26 +123,54 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
     return true;
   };
 
+  /** Repairs what is shut off, once the segments that it is in were read through. */
+  const repair = async (partition: Partition): Promise<void> => {
+    const { damage } = partition.core;
+    const care = cares.of(partition);
+    // While one segment is read, a client may meet damage in another.
+    for (;;) {
+      const known = care.searched;
+      const bases = new Set(damage.all.filter((range) => !known.has(range)).map(({ base }) => base));
+      if (bases.size === 0) break;
+      await searchSegments(partition, bases, ending.signal);
+      care.searched = new Set(damage.all.filter((range) => known.has(range) || bases.has(range.base)));
+    }
+    if (damage.all.length > 0) await repairPartition(partition.core, partition.core.hooks.peers());
+  };
+
+  /** Does something for one partition; what keeps it from being done must not keep it from the others. True: it is done. */
+  const attempt = async (what: string, partition: Partition, work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      // It was closed meanwhile, or the process ends.
+      if (ending.signal.aborted || error instanceof MachineClosed) return false;
+      const { topic, partition: number } = partition.info;
+      host.telemetry.logger.warn(`a partition could not be ${what}, the next round tries again`, {
+        topic,
+        partition: number,
+        why: String(error),
+      });
+      return false;
+    }
+  };
+
   const look = async (present: ReadonlySet<Partition>): Promise<void> => {
     for (const partition of present) {
       if (ending.signal.aborted) return;
-      const care = cares.of(partition);
-      if (partition.damage.length === 0) {
-        care.isSearched = false;
-        continue;
-      }
-      if (!care.isSearched) await searchDamagedSegments(partition, ending.signal);
-      care.isSearched = true;
-      await repairPartition(partition.core, partition.core.hooks.peers());
+      await attempt('repaired', partition, () => repair(partition));
     }
     const scrubEachMs = options.scrubIntervalMs?.() ?? 7 * 86_400_000;
     const due = [...present].filter((partition) => host.clock.now() - cares.of(partition).scrubbedAtMs >= scrubEachMs);
+    let failed = 0;
     for (const partition of due) {
       if (ending.signal.aborted) return;
-      await scrubPartition(partition, ending.signal);
-      cares.of(partition).scrubbedAtMs = host.clock.now();
+      if (await attempt('scrubbed', partition, () => scrubPartition(partition, ending.signal))) {
+        cares.of(partition).scrubbedAtMs = host.clock.now();
+      } else if (!partition.core.work.signal.aborted) failed += 1;
     }
-    if (due.length > 0) options.onScrubbed?.(host.clock.wall());
+    if (due.length > 0 && failed === 0) options.onScrubbed?.(host.clock.wall());
   };
 
   const round = (): void => {
@@ -155,16 +185,9 @@ export function startLogMaintenance(host: Host, options: LogMaintenanceOptions):
     }
     if (busy) return;
     busy = true;
-    look(present)
-      .catch((error: unknown) => {
-        // A partition that was closed meanwhile, or a disk that does not answer: the next round looks again.
-        if (!ending.signal.aborted) {
-          host.telemetry.logger.warn('partitions could not be looked after', { why: String(error) });
-        }
-      })
-      .finally(() => {
-        busy = false;
-      });
+    void look(present).finally(() => {
+      busy = false;
+    });
   };
   const tick = (): void => {
     timer = host.clock.timer(intervalMs, tick);

@@ -121,17 +121,19 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
   }
 
   checkpoint(): Promise<MachineCheckpoint> {
-    return makeCheckpoint(this.core);
+    return this.core.checkpointing(() => makeCheckpoint(this.core));
   }
 
   checkpointed(index: number): void {
-    this.#tidy(index).catch((error: unknown) => {
-      // It was closed meanwhile: what stays is removed when it is opened.
-      this.core.host.telemetry.logger.debug('files that are not needed any more stay', {
-        directory: this.directory,
-        error: String(error),
+    this.core.work
+      .during(() => this.#tidy(index))
+      .catch((error: unknown) => {
+        // It was closed meanwhile: what stays is removed when it is opened.
+        this.core.host.telemetry.logger.debug('files that are not needed any more stay', {
+          directory: this.directory,
+          error: String(error),
+        });
       });
-    });
   }
 
   async #tidy(index: number): Promise<void> {
@@ -151,11 +153,11 @@ export class Partition implements ReplicatedMachine, PeerAnswers, PartitionRepli
   }
 
   restore(snapshot: MachineSnapshot, peers: CatchUpPeers): Promise<void> {
-    return restoreFrom(this.core, snapshot, peers);
+    return this.core.work.during(() => restoreFrom(this.core, snapshot, peers));
   }
 
   answerPeer(request: Uint8Array, _from: BrokerId): Promise<Uint8Array> {
-    return answerSegmentRequest(this.core, request);
+    return this.core.work.during(() => answerSegmentRequest(this.core, request));
   }
 
   /** How much of a catch-up is done, 0 to 1; 1 when there is none. */
@@ -262,7 +264,7 @@ async function findAborted(core: PartitionCore): Promise<void> {
     directory: core.directory,
   });
   const finder = new AbortedFinder();
-  await scanPartition(core, (batch, header) => finder.visit(batch, header), new AbortController().signal);
+  await scanPartition(core, (batch, header) => finder.visit(batch, header), core.work.signal);
   for (const transaction of finder.found) {
     if (transaction.lastOffset >= core.state.start) core.state.aborted.add(transaction);
   }

@@ -52,7 +52,8 @@ export async function readBatches(core: PartitionCore, offset: number, limits: R
   }
   const segment = core.state.segments.holding(offset);
   if (segment === undefined) throw new Error(`${core.directory}: no segment holds offset ${offset}`);
-  return readSegment(core, segment, offset, within);
+  if (core.work.signal.aborted) return nothing;
+  return core.work.during(() => readSegment(core, segment, offset, within));
 }
 
 async function readSegment(

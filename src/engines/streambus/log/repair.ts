@@ -13,8 +13,13 @@ const readBytes = 1024 * 1024;
  * that is cut short leaves nothing that is worse. A stretch is opened again once it was read back from the device. Gives how many
  * remain.
  */
-export async function repairPartition(core: PartitionCore, peers: CatchUpPeers): Promise<number> {
+export function repairPartition(core: PartitionCore, peers: CatchUpPeers): Promise<number> {
+  return core.work.during(() => repairRanges(core, peers));
+}
+
+async function repairRanges(core: PartitionCore, peers: CatchUpPeers): Promise<number> {
   for (const range of [...core.damage.all]) {
+    core.work.signal.throwIfAborted();
     try {
       await repairRange(core, range, peers);
     } catch (error) {

@@ -27,16 +27,26 @@ export type VisitBatch = (
 
 /**
  * Reads every written batch of the log from the device, past the page cache, and checks it: what is bad is shut off, as when a client
- * had met it. Batches come in order, without those that are shut off. `isWanted` chooses segments; default: all.
+ * had met it. Batches come in order, without those that are shut off. `isWanted` chooses segments; default: all. What is still to be
+ * written is not waited for: a full disk would hold the scan up for as long as it is full. Rejects with `MachineClosed` when the
+ * partition is closed meanwhile.
  */
-export async function scanPartition(
+export function scanPartition(
   core: PartitionCore,
   visit: VisitBatch,
   signal: AbortSignal,
   isWanted: (segment: Segment) => boolean = () => true,
 ): Promise<ScanReport> {
+  return core.work.during(() => scanSegments(core, visit, signal, isWanted));
+}
+
+async function scanSegments(
+  core: PartitionCore,
+  visit: VisitBatch,
+  signal: AbortSignal,
+  isWanted: (segment: Segment) => boolean,
+): Promise<ScanReport> {
   const report = { batches: 0, bytes: 0, damaged: 0 };
-  await core.writer.flush();
   for (const segment of core.state.segments.all.filter(isWanted)) {
     // A part of the log when the scan began, trimmed by now.
     if (!core.state.segments.all.includes(segment)) continue;
@@ -57,6 +67,7 @@ async function scanSegment(
   let run = new VerifiedRun(segment.base, core.state.epochs);
   while (position < bytes) {
     signal.throwIfAborted();
+    core.work.signal.throwIfAborted();
     const known = core.damage.all.find((range) => range.base === segment.base && range.from === position);
     if (known === undefined) {
       try {
@@ -119,6 +130,7 @@ async function scanRun(
     try {
       while (position < stop) {
         signal.throwIfAborted();
+        core.work.signal.throwIfAborted();
         const buffer = new Uint8Array(Math.min(readBytes, stop - position));
         const read = await file.read(position, buffer);
         if (read < buffer.length)

@@ -1,5 +1,6 @@
 import { isNoSpace } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
+import { MachineClosed } from '../broker/group.ts';
 import type { FileLease } from './filePool.ts';
 import { filePath } from './paths.ts';
 import { SegmentIndex } from './segmentIndex.ts';
@@ -29,6 +30,23 @@ interface Queued {
 interface Dirty {
   readonly lease: FileLease;
   unsynced: number;
+  /** Who needs the file open: the list of those to sync, and each sync under way. The last one lets it go. */
+  holders: number;
+}
+
+function letGo(dirty: Dirty): void {
+  dirty.holders -= 1;
+  if (dirty.holders === 0) dirty.lease.release();
+}
+
+async function syncHeld(dirty: Dirty): Promise<void> {
+  dirty.holders += 1;
+  dirty.unsynced = 0;
+  try {
+    await dirty.lease.file.sync();
+  } finally {
+    letGo(dirty);
+  }
 }
 
 export interface SegmentWriterParts {
@@ -59,9 +77,12 @@ export class SegmentWriter implements UnwrittenOwner {
   #pushed = 0;
   #done = 0;
   #draining: Promise<void> | undefined;
+  /** Settles when the last `sync` has ended; never rejects. */
+  #syncing: Promise<unknown> = Promise.resolve();
   #namesUnsynced = false;
   #stalled: string | undefined;
   #failed = false;
+  readonly #closed = new AbortController();
 
   constructor(parts: SegmentWriterParts) {
     this.#parts = parts;
@@ -107,32 +128,45 @@ export class SegmentWriter implements UnwrittenOwner {
   }
 
   drain(): void {
-    if (this.#draining !== undefined || this.#head === this.#queue.length || this.#failed) return;
+    if (this.#draining !== undefined || this.#head === this.#queue.length || this.#isOver) return;
     this.#draining = this.#drain().finally(() => {
       this.#draining = undefined;
     });
   }
 
-  /** Resolves when everything that was pushed before is in its file. */
-  async flush(): Promise<void> {
+  get #isOver(): boolean {
+    return this.#failed || this.#closed.signal.aborted;
+  }
+
+  /**
+   * Resolves when everything that was pushed before is in its file: on a full disk not before there is room, so whoever must not wait
+   * for that gives a signal. Rejects with `MachineClosed`, with the signal's reason, or because a write has failed, of which `fatal` was told.
+   */
+  async flush(signal?: AbortSignal): Promise<void> {
     const target = this.#pushed;
-    while (this.#done < target && !this.#failed) {
+    while (this.#done < target && !this.#isOver) {
       this.drain();
-      await this.#draining;
+      await (signal === undefined ? this.#draining : untilAborted(this.#draining, signal));
     }
-    if (this.#done < target)
-      throw new Error(`${this.#parts.directory}: closed, or failed, before everything was written`);
+    if (this.#done >= target) return;
+    this.#throwIfClosed();
+    throw new Error(`${this.#parts.directory}: a write has failed before everything was written`);
+  }
+
+  #throwIfClosed(): void {
+    if (!this.#closed.signal.aborted) return;
+    throw new MachineClosed(`${this.#parts.directory}: the partition was closed before everything was on the disk`);
   }
 
   async #drain(): Promise<void> {
-    while (this.#head < this.#queue.length && !this.#failed) {
+    while (this.#head < this.#queue.length && !this.#isOver) {
       try {
         await this.#writeSome();
         this.#stalled = undefined;
       } catch (error) {
         if (isNoSpace(error) && error.operation !== 'sync') {
           this.#stalled = `the disk is full: ${error.message}`;
-          await this.#parts.host.clock.sleep(fullPauseMs);
+          await this.#parts.host.clock.sleep(fullPauseMs, this.#closed.signal).catch(() => undefined);
           continue;
         }
         this.#fail(error);
@@ -167,8 +201,7 @@ export class SegmentWriter implements UnwrittenOwner {
     const index = this.index(first.segment.base);
     if (index.wantsFlush) await index.flush();
     if (dirty.unsynced >= syncEachBytes) {
-      dirty.unsynced = 0;
-      await dirty.lease.file.sync();
+      await syncHeld(dirty);
     }
   }
 
@@ -196,34 +229,51 @@ export class SegmentWriter implements UnwrittenOwner {
     let dirty = this.#dirty.get(base);
     if (dirty === undefined) {
       const path = filePath(this.#parts.directory, base, 'seg');
-      dirty = { lease: await this.#parts.shared.files.acquire(path, 'create'), unsynced: 0 };
+      dirty = { lease: await this.#parts.shared.files.acquire(path, 'create'), unsynced: 0, holders: 1 };
       this.#dirty.set(base, dirty);
     }
     return dirty;
   }
 
   /** Writes what was pushed before and makes it durable, names included. A failure ends the process: `fatal` was called. */
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    // One after the other: the first one lets files go that the second one would still have to sync.
+    const made = this.#syncing.then(() => this.#sync());
+    this.#syncing = made.catch(() => undefined);
+    return made;
+  }
+
+  async #sync(): Promise<void> {
     await this.flush();
     const files = [...this.#dirty];
     const names = this.#namesUnsynced;
     this.#namesUnsynced = false;
     try {
       for (const [base, dirty] of files) {
-        dirty.unsynced = 0;
-        await dirty.lease.file.sync();
+        this.#throwIfClosed();
+        // Forgotten meanwhile: its file goes.
+        if (this.#dirty.get(base) !== dirty) continue;
+        await syncHeld(dirty);
         // Written again meanwhile: it stays.
-        if (dirty.unsynced === 0 && this.#draining === undefined) {
-          this.#dirty.delete(base);
-          dirty.lease.release();
-        }
+        if (dirty.unsynced === 0 && this.#draining === undefined) this.#letGo(base);
       }
+      this.#throwIfClosed();
       if (names) await this.#parts.host.disk.syncDirectory(this.#parts.directory);
     } catch (error) {
-      this.#fail(error);
+      if (!(error instanceof MachineClosed)) this.#fail(error);
       throw error;
     }
-    for (const [base] of files) await this.#indexes.get(base)?.flush();
+    for (const [base] of files) {
+      this.#throwIfClosed();
+      await this.#indexes.get(base)?.flush();
+    }
+  }
+
+  #letGo(base: number): void {
+    const dirty = this.#dirty.get(base);
+    if (dirty === undefined) return;
+    this.#dirty.delete(base);
+    letGo(dirty);
   }
 
   #fail(cause: unknown): void {
@@ -240,26 +290,38 @@ export class SegmentWriter implements UnwrittenOwner {
   /** Forgets a segment whose files go. */
   forget(base: number): void {
     this.#indexes.delete(base);
-    const dirty = this.#dirty.get(base);
-    if (dirty !== undefined) {
-      this.#dirty.delete(base);
-      dirty.lease.release();
-    }
+    this.#letGo(base);
     for (const kind of ['seg', 'idx', 'txn'] as const) {
       this.#parts.shared.files.drop(filePath(this.#parts.directory, base, kind));
     }
   }
 
-  /** Stops: what is queued is not written any more, the journal brings it back. */
+  /**
+   * Stops: what is queued is not written any more, the journal brings it back. Resolves when no write and no sync is under way; one that
+   * fails until then is as fatal as any.
+   */
   async close(): Promise<void> {
-    this.#failed = true;
+    this.#closed.abort();
     await this.#draining;
+    await this.#syncing;
     this.#parts.shared.written(this.#queuedBytes);
     this.#queuedBytes = 0;
     this.#queue = [];
     this.#head = 0;
     this.#parts.shared.drained(this);
-    for (const dirty of this.#dirty.values()) dirty.lease.release();
-    this.#dirty.clear();
+    for (const base of [...this.#dirty.keys()]) this.#letGo(base);
+  }
+}
+
+/** Waits for `done`, or rejects with the signal's reason. */
+async function untilAborted(done: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([done, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
