@@ -393,6 +393,7 @@ export class GroupReplica implements GroupHandle {
     return this.#proposals.size;
   }
 
+  /** Resolves when nothing of it works on files any more. */
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
@@ -401,6 +402,7 @@ export class GroupReplica implements GroupHandle {
     this.#room.look();
     this.#context.observer?.closed(this.group, this.member);
     await this.#core?.machine.close();
+    await this.#checkpoints.stored();
   }
 
   /** What the parts see; they are there when they are asked for. */
