@@ -110,6 +110,8 @@ async function openOwnJournal(host: Host, config: StreamBusConfig): ReturnType<t
     maxPendingBytes: journalPendingBytes,
     // One entry of half a segment still fits.
     maxAppendBytes: segmentBytes,
+    // Clients are refused there; what frees space, and what elections and coordinators write, still goes in.
+    belowReserve: 'tell',
     create: expected === undefined ? 'if-missing' : 'never',
   }).catch((error: unknown) => {
     throw journalError(error, directory);

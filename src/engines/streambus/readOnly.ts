@@ -73,6 +73,11 @@ export class ReadOnly {
     }
   }
 
+  /** The groups are open: what closed this broker before goes for them too. */
+  async groupsOpen(): Promise<void> {
+    if (this.#isReadOnly) await this.#options.groups()?.handOver(yieldMs);
+  }
+
   #countLed(): number {
     let led = 0;
     for (const { handle } of this.#options.runtime.all) if (handle.serving) led += 1;

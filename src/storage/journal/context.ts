@@ -17,6 +17,7 @@ export interface Settings {
   readonly maxAppendBytes: number;
   readonly maxPendingBytes: number;
   readonly reserveBytes: number;
+  readonly belowReserve: 'read-only' | 'tell';
   readonly maxBytes: number;
   readonly strictTail: boolean;
   readonly slowFsyncMs: number;
@@ -82,6 +83,7 @@ export function resolveSettings(o: JournalOptions): Settings {
     maxAppendBytes: o.maxAppendBytes ?? 16 * 1024 * 1024,
     maxPendingBytes: o.maxPendingBytes ?? 64 * 1024 * 1024,
     reserveBytes: o.reserveBytes ?? 2 * segmentBytes,
+    belowReserve: o.belowReserve ?? 'read-only',
     maxBytes: o.maxBytes ?? Number.POSITIVE_INFINITY,
     strictTail: o.strictTail ?? false,
     slowFsyncMs: o.slowFsyncMs ?? 100,

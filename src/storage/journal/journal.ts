@@ -292,6 +292,14 @@ class RunningJournal implements Journal {
     return this.#writer?.durableLsn ?? this.#recovered.report.floor;
   }
 
+  get low(): string | undefined {
+    return this.#space.low;
+  }
+
+  onLow(fn: () => void): () => void {
+    return this.#space.onLow(fn);
+  }
+
   get isMakingSpare(): boolean {
     return this.#spare.isMaking;
   }

@@ -1,5 +1,5 @@
 import type { Timer } from '../../host/clock.ts';
-import { type DiskFile, isNoSpace } from '../../host/disk.ts';
+import { type DiskFile, type DiskUsage, isNoSpace } from '../../host/disk.ts';
 import { type Context, closeQuietly, isMissing, messageOf } from './context.ts';
 import { pageBytes } from './format.ts';
 import { writeZeros } from './rewrite.ts';
@@ -141,7 +141,7 @@ export class Spare {
   }
 }
 
-/** Watches the space that is left, once a second, and turns the journal read-only below its reserve. */
+/** Watches the space that is left, once a second, and turns the journal read-only below its reserve, or says so. */
 export class SpaceWatch {
   readonly #context: Context;
   readonly #states: StateKeeper;
@@ -151,6 +151,9 @@ export class SpaceWatch {
   /** Called at each poll, when there may be room again for what could not be done. */
   onPoll: () => void = () => {};
   freeBytes: number | undefined;
+  /** Why there is less than the reserve; undefined: there is enough, or it is not known yet. */
+  low: string | undefined;
+  readonly #onLow = new Set<() => void>();
 
   constructor(context: Context, states: StateKeeper, spare: Spare) {
     this.#context = context;
@@ -180,17 +183,42 @@ export class SpaceWatch {
         return;
       }
       const room = usage.freeBytes + this.#spare.bytes;
-      if (room < settings.reserveBytes) {
-        this.#states.hold('no_space', `${usage.freeBytes} bytes are free, the reserve is ${settings.reserveBytes}`);
-      } else if (usage.freeInodes < reserveInodes) {
-        this.#states.hold('no_space', `${usage.freeInodes} inodes are free, the reserve is ${reserveInodes}`);
-      } else {
+      this.#note(this.#shortage(usage, room));
+      if (this.#goesOn(room)) {
         this.#states.release('no_space');
         this.#spare.prepare();
+      } else if (this.low !== undefined && settings.belowReserve === 'read-only') {
+        this.#states.hold('no_space', this.low);
       }
     } catch (error) {
       logger.warn('free space is not known', { error: messageOf(error) });
     }
+  }
+
+  onLow(fn: () => void): () => void {
+    this.#onLow.add(fn);
+    return () => this.#onLow.delete(fn);
+  }
+
+  /** Why there is less than the reserve. An owner who is told would flap at its edge: for it there is enough at half a segment more. */
+  #shortage({ freeBytes, freeInodes }: DiskUsage, room: number): string | undefined {
+    const { reserveBytes, belowReserve, segmentBytes } = this.#context.settings;
+    const more = this.low !== undefined && belowReserve === 'tell' ? segmentBytes / 2 : 0;
+    if (room < reserveBytes + more) return `${freeBytes} bytes are free, the reserve is ${reserveBytes}`;
+    if (freeInodes < reserveInodes) return `${freeInodes} inodes are free, the reserve is ${reserveInodes}`;
+    return undefined;
+  }
+
+  /** With an owner who saves space by himself the journal ends where it finds no room for its next segment, and goes on once there is. */
+  #goesOn(room: number): boolean {
+    const { belowReserve, segmentBytes } = this.#context.settings;
+    return belowReserve === 'tell' ? room >= segmentBytes : this.low === undefined;
+  }
+
+  #note(low: string | undefined): void {
+    const isNews = (low === undefined) !== (this.low === undefined);
+    this.low = low;
+    if (isNews) for (const fn of this.#onLow) fn();
   }
 
   stop(): void {

@@ -132,6 +132,10 @@ export interface Journal {
   /** Calls `fn` once a batch, in order, before the tickets' continuations run. Returns how to stop. */
   onDurable(fn: (durable: Lsn) => void): () => void;
   onState(fn: (state: JournalState, why: string) => void): () => void;
+  /** Why there is less free space than the reserve; undefined: there is enough. Looked at once a second. */
+  readonly low: string | undefined;
+  /** Calls `fn` when `low` has come or gone. Returns how to stop. */
+  onLow(fn: () => void): () => void;
   /** The record, checked. RecordNotFound outside firstLsn..durableLsn; WalCorruption when no intact bytes are left here. */
   read(lsn: Lsn): Promise<RecordOut>;
   /**
@@ -185,8 +189,13 @@ export interface JournalOptions {
   readonly maxAppendBytes?: number;
   /** Appended and not yet durable; beyond it `append` throws JournalFull. Default 64 MiB. */
   readonly maxPendingBytes?: number;
-  /** Free space below which the journal turns read-only. Default two segments. */
+  /** Free space, the spare segment in it, below which the journal turns read-only or says so. Default two segments. */
   readonly reserveBytes?: number;
+  /**
+   * What happens below the reserve. `read-only` (default): appends are refused. `tell`: `low` says so and the journal goes on while it has
+   * room, so that its owner can stop what is large and still write what frees space.
+   */
+  readonly belowReserve?: 'read-only' | 'tell';
   /** Bytes of all segment files beyond which the journal turns read-only. Default unlimited. */
   readonly maxBytes?: number;
   /** Acknowledge only after the witness has noted the batch. Default false. */

@@ -205,6 +205,42 @@ describe('failures', () => {
     );
   });
 
+  it('should say that it is below its reserve to an owner who wants to be told, and go on to its last room', async () => {
+    const w = journalWorld({ seed: 27 });
+    await w.run((host) =>
+      withJournal(
+        host,
+        async (journal) => {
+          const told: (string | undefined)[] = [];
+          journal.onLow(() => told.push(journal.low));
+          const record = { type: 1, payload: new Uint8Array(5000) };
+          await journal.append([record]).durable();
+          await host.clock.sleep(100);
+          const free = w.machine.devices.device('root').fill({ freeBytes: 10_000 });
+          await host.clock.sleep(1500);
+          expect(told).toEqual(['10000 bytes are free, the reserve is 131072']);
+          expect(journal.state).toBe('open');
+          let taken = 0;
+          while (journal.state === 'open' && taken < 100) {
+            taken += await fate(journal.append([record])).then((outcome) => (outcome === 'ok' ? 1 : 0));
+          }
+          // What is left of its segment, and all of the spare; each takes two pages.
+          expect(taken).toBeGreaterThan(65_536 / 8192);
+          expect(taken).toBeLessThan(100);
+          expect(journal.status()).toMatchObject({ state: 'read-only', readOnlyReasons: ['no_space'] });
+          await host.clock.sleep(5000);
+          expect(journal.state).toBe('read-only');
+          free();
+          await host.clock.sleep(1500);
+          expect(journal.state).toBe('open');
+          expect(told).toEqual([expect.any(String), undefined]);
+          await journal.append([record]).durable();
+        },
+        { belowReserve: 'tell' },
+      ),
+    );
+  });
+
   it('should refuse more than it may hold, and too large an append', async () => {
     const { run } = journalWorld({ seed: 25 });
     await run((host) =>
