@@ -282,6 +282,16 @@ const tornCopy = defineFault({
     healAll(machinesOf(context).map(({ name }) => participantsOf(context).interrupt(name, p.percent / 100))),
 });
 
+const preempted = defineFault({
+  name: 'shm.preempted',
+  summary:
+    'A participant, or a router, loses its core between two accesses of shared memory, at most every millisecond: a producer sends and the router goes on meanwhile.',
+  schema: z.strictObject({ percent: percent.prefault(10).describe('how many of its accesses') }),
+  describe: (p, targets) => `others go on between the accesses of ${names(targets)}, before ${p.percent} % of them`,
+  apply: (context, p) =>
+    healAll(machinesOf(context).map(({ name }) => participantsOf(context).preempt(name, p.percent / 100))),
+});
+
 /** Every fault of shared memory. */
 export const sharedMemoryFaults: readonly FaultDefinition[] = [
   crashAtStep,
@@ -301,4 +311,5 @@ export const sharedMemoryFaults: readonly FaultDefinition[] = [
   lockLost,
   corruptWord,
   tornCopy,
+  preempted,
 ];

@@ -11,6 +11,8 @@ export interface ParticipantControl {
   stall(name: string, hangs: boolean): () => void;
   /** With this probability whoever moves what it copies goes on while the program copies; returns how to undo that. */
   interrupt(name: string, probability: number): () => void;
+  /** With this probability before each access of the program, or of the router, of this name the others go on; returns how to undo that. */
+  preempt(name: string, probability: number): () => void;
   /** The router's thread of this machine stands still while its process answers; returns how to undo that. */
   stallRouter(name: string): () => void;
   /** Whether the router of this machine has a core that nothing else runs on. */

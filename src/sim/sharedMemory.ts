@@ -133,6 +133,13 @@ export class MachineSharedMemory {
     };
   }
 
+  /** Calls `fn` when the locks of a process that is dying are released: at once, unless they outlive it. */
+  afterLocks(process: SimProcess, fn: () => void): void {
+    const kept = this.#inheritorOf(process);
+    if (kept === undefined) fn();
+    else kept.push(fn);
+  }
+
   /** Whether locks of processes outlive them now. */
   get locksOutlive(): boolean {
     return this.#inherited.size > 0;

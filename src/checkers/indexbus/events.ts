@@ -67,8 +67,8 @@ export type BusEvent =
       /** Epoch of the seat. */
       readonly epoch: number;
     }
-  /** It will never write again: it was closed, killed, or has said that it knows of its fence. */
-  | { readonly event: 'producer-over'; readonly producer: number }
+  /** It will never write again: it was closed, killed, or has said that it knows of its fence. `proven`: the kernel says that it is dead. */
+  | { readonly event: 'producer-over'; readonly producer: number; readonly proven?: boolean }
   | {
       readonly event: 'lane-opened';
       readonly lane: number;
@@ -81,8 +81,6 @@ export type BusEvent =
     }
   /** Its consumer will never write again. `proven`: the kernel says that it is dead. */
   | { readonly event: 'lane-over'; readonly lane: number; readonly proven: boolean }
-  /** The lane was taken from its consumer, which may not know yet: from here on it has no right to act on what it received. */
-  | { readonly event: 'lane-fenced'; readonly lane: number }
   /** The lane was taken from its consumer, which may not know yet: its right to act ends here. */
   | { readonly event: 'lane-fenced'; readonly lane: number }
   /** The seat may be taken by another from now on. */
@@ -122,6 +120,8 @@ export type BusEvent =
   | ({ readonly event: 'evicted'; readonly lane: number } & MessageName)
   /** A commit has taken a message out of a lane that ends: to another lane, or lost. */
   | ({ readonly event: 'requeued-out' | 'detached'; readonly lane: number } & MessageName)
+  /** A commit has placed the message in a group although a lane of it that ends has older ones to give back. */
+  | ({ readonly event: 'overtook'; readonly lane: number } & MessageName)
   | {
       readonly event: 'committed';
       /** Of each live lane after the commit. */

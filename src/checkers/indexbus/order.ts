@@ -52,7 +52,7 @@ interface KeyedMessage {
   readonly sequence: number;
 }
 
-/** O4: a key's messages of one producer are received in their order, and the next owner only gets one when the former is through. */
+/** O4: what a lane gives back goes before anything newer; a key's messages of one producer are received in their order, and the next owner only gets one when the former is through. */
 export const keysKeepOrder: IndexBusCheck = {
   name: 'O4',
   claim:
@@ -71,7 +71,9 @@ export const keysKeepOrder: IndexBusCheck = {
       else if (event.event === 'lane-opened' && event.keyed && event.group !== undefined)
         keyed.set(event.lane, event.group);
       else if (event.event === 'lane-over' || event.event === 'lane-fenced') over.add(event.lane);
-      else if (event.event === 'through') open.get(event.lane)?.clear();
+      else if (event.event === 'overtook') {
+        findings.add(`message ${nameOf(event)} was placed before older ones that lane ${event.lane} had to give back`);
+      } else if (event.event === 'through') open.get(event.lane)?.clear();
       else if (event.event === 'received') {
         const group = keyed.get(event.lane);
         if (group === undefined) continue;

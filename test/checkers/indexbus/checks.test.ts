@@ -199,6 +199,7 @@ describe('the checks of indexbus', () => {
     ],
     ['R1', 'a recovery that is not idempotent', [{ event: 'recovered', digest: 'a', again: 'b', twin: undefined }]],
     ['R1', 'a recovery that leaves something else', [{ event: 'recovered', digest: 'a', again: 'a', twin: 'b' }]],
+    ['O4', 'a newer message before what is given back', [{ event: 'overtook', lane: 1, ...message(0) }]],
     ['L1', 'everybody asleep with work', [{ event: 'stuck', who: 'consumer' }]],
     ['L1', 'a message too late', [{ event: 'waited', what: 'receive', who: 1, took: 3, bound: 2 }]],
     [

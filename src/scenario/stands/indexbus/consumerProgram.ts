@@ -6,6 +6,7 @@ import { MessageBatch } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtUs } from './payload.ts';
+import { Rounds, spins } from './rounds.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness } from './witness/participantWitness.ts';
 
@@ -39,6 +40,7 @@ export async function consume(
       linesOf(consumer, segments.length, watched.witnesses, participant.name, participant.process?.pid ?? 0);
     let lines = linesNow();
     attached();
+    const rounds = new Rounds(host.clock);
     const into = new MessageBatch(batch, Math.min(batch * 65_536, 4_194_304));
     while (!participant.isLeaving) {
       if (participant.isStalled) {
@@ -56,6 +58,7 @@ export async function consume(
         const waiting = lines.map(({ book, lane }) => waits(book, lane));
         await consumer.ready(readyMs);
         for (const one of waiting) one.received();
+        if (rounds.isSpinning()) await spins(lines[0]?.book, participant.name, host.clock);
         continue;
       }
       tell(lines, into);

@@ -3,6 +3,7 @@ import { cursorWords, LaneCursor, LaneMode, ProducerCursor, Seat } from '../../.
 import { SeatState } from '../../../engines/indexbus/seat.ts';
 import type { World } from '../../../sim/world.ts';
 import type { BusBook } from './witness/busBook.ts';
+import { seatOf } from './witness/reader.ts';
 
 /** What may come on top of the polls: the fence itself. */
 const slackMs = 10;
@@ -16,7 +17,8 @@ interface Held {
 }
 
 /**
- * Measures how long a lane that blocks and does not move may hold the sources behind it. It looks now and then: what it measures is too short by
+ * Measures how long a lane that blocks and does not move may hold the sources behind it: one that gets each message, or the only one of its group,
+ * since what one of several refuses another may take. It looks now and then: what it measures is too short by
  * at most the time between two looks, and never too long.
  */
 export class HeldSources {
@@ -46,7 +48,8 @@ export class HeldSources {
     }
     if (event.event !== 'lane-fenced') return;
     const held = this.#held.get(event.lane);
-    if (held !== undefined) this.#tell(event.lane, held);
+    // Its consumer may have moved since the last look: the time of the lane begins anew then.
+    if (held !== undefined && this.#book.reader.head(seatOf(event.lane)) === held.head) this.#tell(event.lane, held);
     this.#held.delete(event.lane);
   }
 
@@ -87,17 +90,32 @@ export class HeldSources {
       if (reader.producerState(producer) !== SeatState.live || reader.sourceDepth(producer) <= 0) continue;
       const { topic } = reader.source(producer, reader.producerCursor(producer, ProducerCursor.sourceHead));
       const full: number[] = [];
+      let others = 0;
       for (let lane = 0; lane < lanes; lane += 1) {
-        if (reader.laneState(lane) !== SeatState.live) continue;
-        const mode = this.#book.wantedBy(reader.laneSeat(lane, Seat.subscription), topic);
-        // Another lane of a group may take it.
-        if (mode === 'broadcast' && this.#isFull(lane)) full.push(lane);
+        if (reader.laneState(lane) === SeatState.free) continue;
+        const record = reader.laneSeat(lane, Seat.subscription);
+        const mode = this.#book.wantedBy(record, topic);
+        if (mode === undefined) continue;
+        // Another lane of a group may take it, or has older ones to give back first.
+        if (mode !== 'broadcast' && this.#isShared(record, lane)) others += this.#isFull(lane) ? 1 : 0;
+        else if (reader.laneState(lane) === SeatState.live && this.#isFull(lane)) full.push(lane);
       }
+      if (others > 0) continue;
       const [only] = full;
       if (only === undefined || full.length > 1 || reader.laneSeat(only, Seat.detachAfterMs) === 0) continue;
       holders.set(reader.lane(only), only);
     }
     return holders;
+  }
+
+  /** Whether a group has other lanes than this one. */
+  #isShared(record: number, lane: number): boolean {
+    const { reader } = this.#book;
+    for (let other = 0; other < reader.layout.sizes.lanes; other += 1) {
+      if (other === lane || reader.laneState(other) === SeatState.free) continue;
+      if (reader.laneSeat(other, Seat.subscription) === record) return true;
+    }
+    return false;
   }
 
   #isFull(lane: number): boolean {

@@ -5,6 +5,7 @@ import type { Host } from '../../../host/host.ts';
 import { asStand } from '../../../sim/inside.ts';
 import type { Machine } from '../../../sim/machine.ts';
 import type { SimProcess } from '../../../sim/process.ts';
+import { surviving } from './preemption.ts';
 import { type Books, type WatchedProcess, watchMemory } from './witness/watchedMemory.ts';
 
 /** What a participant's program is given. */
@@ -26,6 +27,8 @@ export interface ParticipantOptions {
   readonly session: (context: ProgramContext, attached: () => void) => Promise<void>;
   /** Lets the router of its machine go on in the middle of what a participant does. */
   readonly goOn: () => void;
+  /** Told before each access of shared memory: where it may lose its core. */
+  readonly beforeAccess: () => void;
 }
 
 /** Time after which a program that was refused tries again. */
@@ -44,6 +47,8 @@ export class Participant {
   interrupted = 0;
   /** NUMA node that it was bound to; undefined: it runs where the scheduler puts it. */
   boundTo: number | undefined;
+  /** Sends one message at once, in the middle of what another does; undefined: it does not send. */
+  send: (() => void) | undefined;
 
   #isTold = false;
   #stalls = 0;
@@ -112,14 +117,15 @@ export class Participant {
   }
 
   async #main(process: SimProcess, host: Host): Promise<void> {
-    const { books, history, nextProcess, session, goOn } = this.#options;
+    const { books, history, nextProcess, session, goOn, beforeAccess } = this.#options;
     const random = host.random.stream('interrupted');
     const watched = watchMemory({
       books,
       process,
       host,
       atStep: (point) => {
-        if (point === Point.claimHead && this.interrupted > 0 && random.chance(this.interrupted)) goOn();
+        if (point === Point.claimHead && this.interrupted > 0 && random.chance(this.interrupted)) surviving(goOn);
+        beforeAccess();
       },
     });
     const context: ProgramContext = { host: watched.host, watched, participant: this };

@@ -1,10 +1,12 @@
 import { type Bus, openBus } from '../../../engines/indexbus/bus.ts';
 import type { Producer } from '../../../engines/indexbus/busProducer.ts';
+import { BusError } from '../../../engines/indexbus/errors.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { topicsPerSegment } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtWord } from './payload.ts';
+import { Rounds, spins } from './rounds.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness } from './witness/participantWitness.ts';
 
@@ -46,6 +48,7 @@ export async function produce(
     await producer.close();
     await bus.close();
   } finally {
+    participant.send = undefined;
     attached(undefined);
     // One that was refused lets go of the memory without waiting for anybody.
     if (participant.process?.alive === true) void bus.close();
@@ -60,6 +63,11 @@ export async function produce(
     return lines.some(({ book }, at) => through.attachmentOf(at).segment.words.buffer !== book.segment.words.buffer);
   }
 
+  /** It is told to leave, or nobody shall send any more: what it still owes is not sent. */
+  function isOver(): boolean {
+    return participant.isLeaving || orders().rate === 0;
+  }
+
   async function publishing(over: Bus, through: Producer, topics: Map<string, number>): Promise<void> {
     const random = host.random.stream('messages');
     const words = new Int32Array(16_384);
@@ -67,6 +75,22 @@ export async function produce(
     let burstAt = host.clock.now();
     let number = 0;
     let owed = 0;
+    participant.send = () => {
+      if (participant.isLeaving || !participant.isUndisturbed) return;
+      const told = orders();
+      const topic = topics.get(told.topics[number % told.topics.length] ?? 't');
+      if (topic === undefined || told.rate === 0) return;
+      try {
+        if (!publish(through, topic, random.integer(0, told.keys - 1), told.bytes, words)) return;
+        number += 1;
+        owed -= 1;
+        through.flush();
+        watched.settle();
+      } catch (error) {
+        // Its own next call is refused as well.
+        if (!(error instanceof BusError)) throw error;
+      }
+    };
     while (!participant.isLeaving) {
       const told = orders();
       await host.clock.sleep(told.everyMs);
@@ -75,20 +99,22 @@ export async function produce(
       sentAt = now;
       if (participant.isStalled) continue;
       owed = Math.min(owed + seconds * told.rate, Math.max(1, told.rate * arrearsSeconds));
-      let due = Math.floor(owed);
+      let due = Math.max(0, Math.floor(owed));
       owed -= due;
       if (told.burst !== undefined && told.rate > 0 && now - burstAt >= told.burst.every) {
         burstAt = now;
         due += told.burst.messages;
       }
-      for (; due > 0 && !participant.isLeaving; due -= 1) {
+      for (; due > 0 && !isOver(); due -= 1) {
         const name = told.topics[number % told.topics.length] ?? 't';
         const topic = topics.get(name) ?? (await over.topic(name));
         topics.set(name, topic);
         const key = random.chance(told.hotKey) ? 0 : random.integer(0, told.keys - 1);
+        const rounds = new Rounds(host.clock);
         while (!publish(through, topic, key, told.bytes, words)) {
           await through.ready(readyMs);
-          if (participant.isLeaving) return;
+          if (isOver()) break;
+          if (rounds.isSpinning()) await spins(lines[0]?.book, participant.name, host.clock);
         }
         number += 1;
       }

@@ -1,7 +1,6 @@
 import type { Operation } from '../../../checkers/history.ts';
 import type { BusEvent } from '../../../checkers/indexbus/events.ts';
 import { indexBusChecks } from '../../../checkers/indexbus/index.ts';
-import { indexbusConfigSchema } from '../../../engines/indexbus/config.ts';
 import type { RunningIndexbus } from '../../../engines/indexbus/engine.ts';
 import { Header, SegmentState } from '../../../engines/indexbus/layout.ts';
 import { SeatState } from '../../../engines/indexbus/seat.ts';
@@ -23,6 +22,7 @@ import type { IndexBusDevices } from './devices.ts';
 import { HeldSources } from './heldSources.ts';
 import type { IndexBusLoad } from './loadSchema.ts';
 import { machineServices } from './machineServices.ts';
+import { Preemption } from './preemption.ts';
 import { RouterThread } from './routerThread.ts';
 import { slotPlaces } from './slotPlaces.ts';
 import { Takeovers } from './takeovers.ts';
@@ -52,6 +52,13 @@ export function openSession(context: StandContext): StandSession {
   const threads = new Map<string, RouterThread>();
   const heldSources: HeldSources[] = [];
   const waits = new Waits(world, pollMs);
+  const preemption = new Preemption({
+    world,
+    senders: () =>
+      [...(load?.participants ?? [])].flatMap(([name, { process, send }]) =>
+        process?.alive === true && send !== undefined ? [{ name, process, send }] : [],
+      ),
+  });
   let load: IndexBusWorkload | undefined;
   let evidence: readonly (readonly BusEvent[])[] | undefined;
   let quietSince: { readonly moved: number; readonly atMs: number } | undefined;
@@ -72,6 +79,7 @@ export function openSession(context: StandContext): StandSession {
       isRouted: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
       locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
       deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
+      looksLeftOut: () => world.probes.buggifyFired.get('probe-late') ?? 0,
     });
     const held = new HeldSources(world, book, pollMs);
     heldSources.push(held);
@@ -91,6 +99,7 @@ export function openSession(context: StandContext): StandSession {
         participant.interrupted = 0;
       };
     },
+    preempt: (name, probability) => preemption.begin(name, probability),
     stallRouter(name) {
       waits.disturb();
       return threads.get(name)?.hold() ?? (() => {});
@@ -193,10 +202,25 @@ export function openSession(context: StandContext): StandSession {
     decorateHost(host, node) {
       const { process } = control.machine(node);
       if (process === undefined) throw new Error(`${node} got a host and has no process`);
-      const batch = (): number => (running.get(node)?.node?.serving?.runner === undefined ? 0 : batchOf(node));
-      const watched = watchMemory({ books, process, host, batch });
+      const batch = (): number => {
+        const routing = running.get(node)?.node;
+        // An operator may have changed it since it began.
+        return routing?.serving === undefined ? 0 : routing.config.router_batch_size;
+      };
       const thread = new RouterThread(process, typeof documents.get(node)?.router_cpu === 'number');
       threads.set(node, thread);
+      const watched = watchMemory({
+        books,
+        process,
+        host,
+        routing: {
+          batch,
+          // What spins would take the rest of the run: it stands still from here on, and the run comes to its end.
+          onSpin: () => thread.hold(),
+          leftOut: () => world.probes.buggifyFired.get('skip-doorbell-scan') ?? 0,
+        },
+        atStep: () => preemption.before(node, undefined),
+      });
       const given = startingNearWrap(thread.over(watched.host), devices['near wrap']);
       const services = machineServices(
         (pid) => processOn(machineOf(node), pid),
@@ -218,6 +242,7 @@ export function openSession(context: StandContext): StandSession {
         waits,
         machineOf,
         goOn,
+        beforeAccess: (name, routerGoesOn) => preemption.before(name, routerGoesOn),
         note: context.note,
       });
       return load;
@@ -257,10 +282,6 @@ export function openSession(context: StandContext): StandSession {
     },
     checks,
   };
-
-  function batchOf(node: string): number {
-    return indexbusConfigSchema.parse(documents.get(node)).router_batch_size;
-  }
 
   /** Slots that the holder of a seat says it has. */
   function creditOf(book: BusBook, producer: number): number | undefined {

@@ -23,6 +23,8 @@ export interface WorkloadOptions {
   /** The machine on which a node runs. */
   readonly machineOf: (node: string) => Machine;
   readonly goOn: (machine: Machine) => void;
+  /** Told before each access of a participant. */
+  readonly beforeAccess: (name: string, goOn: () => void) => void;
   readonly note: (text: string, node: string) => void;
 }
 
@@ -95,7 +97,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
 
   #add(name: string, node: string, role: 'producer' | 'consumer'): void {
     if (this.participants.has(name)) return;
-    const { world, history, books, machineOf, goOn, note, waits } = this.#options;
+    const { world, history, books, machineOf, goOn, note, waits, beforeAccess } = this.#options;
     const within = machineOf(node);
     const participant: Participant = new Participant({
       name,
@@ -105,6 +107,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
       nextProcess: () => this.#processes++,
       note,
       goOn: () => goOn(within),
+      beforeAccess: () => beforeAccess(name, () => goOn(within)),
       session: (context, attached) =>
         role === 'producer'
           ? produce(

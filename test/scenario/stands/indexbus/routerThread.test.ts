@@ -30,6 +30,7 @@ async function polling(hasOwnCore: boolean) {
   const thread = new RouterThread(process, hasOwnCore);
   registerParticipants(world, {
     stall: () => () => {},
+    preempt: () => () => {},
     interrupt: () => () => {},
     wordOf: () => 0,
     stallRouter: () => thread.hold(),

@@ -2,11 +2,13 @@ import { beforeEach, expect, test } from 'vitest';
 import type { BusEvent } from '../../../../src/checkers/indexbus/events.ts';
 import {
   cursorWords,
+  Header,
   LaneCursor,
   LaneMode,
   layoutOf,
   ProducerCursor,
   Seat,
+  SegmentState,
   seatWords,
 } from '../../../../src/engines/indexbus/layout.ts';
 import { SeatState } from '../../../../src/engines/indexbus/seat.ts';
@@ -19,12 +21,16 @@ let words: Int32Array;
 let waits: number[][];
 let visits: Visits;
 let held: boolean;
+let dead: boolean;
+let leftOut: number;
 
 /** Two producers with messages, and a lane that wants them all. */
 beforeEach(() => {
   words = new Int32Array(layout.bytes / 4);
   waits = [];
   held = true;
+  dead = false;
+  leftOut = 0;
   const live = (1 << 4) | SeatState.live;
   for (const seat of [0, 1]) words[layout.producerSeats + seat * seatWords] = live;
   words[layout.laneSeats] = live;
@@ -34,12 +40,14 @@ beforeEach(() => {
     {
       reader: new Reader(words, layout),
       isHeld: () => held,
+      isDead: () => dead,
       wantedBy: () => 'broadcast',
       put(event: BusEvent) {
         if (event.event === 'waited') waits.push([event.who & 63, event.took, event.bound]);
       },
     },
     () => batch,
+    () => leftOut,
   );
 });
 
@@ -86,4 +94,31 @@ test('does not count for a source that waits for a full lane, for its own rate, 
   take(0, batch);
   take(1, 1);
   expect(waits.at(-1)).toEqual([1, batch, 2 * batch]);
+});
+
+test('gives one that died before it rang as long as the look at all sources takes, and each poll that did not listen one more', () => {
+  held = false;
+  dead = true;
+  take(0, batch);
+  take(1, 1);
+  expect(waits.at(-1)?.[2]).toBeGreaterThan(64 * batch);
+  held = true;
+  dead = false;
+  take(0, batch);
+  leftOut += 3;
+  take(1, 1);
+  expect(waits.at(-1)).toEqual([1, batch, 5 * batch]);
+});
+
+test('finds a source that a router forgets when it goes to sleep', () => {
+  const first = (1 << 6) | 0;
+  words[Header.state] = SegmentState.waiting;
+  expect(visits.due()).toBeUndefined();
+  words[Header.state] = SegmentState.open;
+  expect(visits.due()).toBe(first);
+  words[layout.laneSeats] = (1 << 4) | SeatState.draining;
+  expect(visits.due()).toBeUndefined();
+  words[layout.laneSeats] = (1 << 4) | SeatState.live;
+  for (const seat of [0, 1]) setProducer(seat, ProducerCursor.sourceTail, 0);
+  expect(visits.due()).toBeUndefined();
 });

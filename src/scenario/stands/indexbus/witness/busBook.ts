@@ -31,7 +31,10 @@ interface Holder {
   readonly name: string;
   /** What the words of the seat told when it came: they go on counting from there. */
   readonly base: readonly number[];
+  /** It can write no more. */
   over: boolean;
+  /** Its process is dead; a thread of it may still be on its way out while it has its lock. */
+  dead: boolean;
   fenced: boolean;
   /** It has messages of the lane that it takes over, and its seat is not live yet. */
   isTaking: boolean;
@@ -148,6 +151,7 @@ export class BusBook {
       name: readText(bytes, at + Seat.name, seatNameBytes),
       base: this.#counters(kind, seat, requeuedOut),
       over: false,
+      dead: false,
       fenced: false,
       isTaking: requeuedOut !== undefined,
     };
@@ -232,21 +236,32 @@ export class BusBook {
     }
   }
 
-  /** A process is dead: the kernel knows. */
+  /** A process is dead. As long as somebody has its locks it may still write, as far as anybody can know. */
   processDied(pid: number): void {
     this.lookForHolders();
+    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) holder.dead = true;
+  }
+
+  /** A process is dead and has no lock any more: the kernel proves that it writes no more. */
+  processOver(pid: number): void {
     for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#over(holder, true);
   }
 
   #over(holder: Holder, proven: boolean): void {
     holder.over = true;
-    if (holder.kind === 'producer') this.put({ event: 'producer-over', producer: holder.number });
+    if (holder.kind === 'producer') this.put({ event: 'producer-over', producer: holder.number, proven });
     else this.put({ event: 'lane-over', lane: holder.number, proven });
   }
 
   /** Whether an incarnation still has its seat: its process lives, and has not given it back. */
   isHeld(kind: Kind, number: number): boolean {
-    return this.#known.get(`${kind} ${number}`)?.over === false;
+    const holder = this.#known.get(`${kind} ${number}`);
+    return holder !== undefined && !holder.over && !holder.dead;
+  }
+
+  /** Whether the process of an incarnation died while it had its seat. */
+  isDead(kind: Kind, number: number): boolean {
+    return this.#known.get(`${kind} ${number}`)?.dead === true;
   }
 
   /** The seat that a process has under this name; undefined if it has none. */
@@ -266,13 +281,22 @@ export class BusBook {
 
   /** How a subscription wants a topic; undefined if it does not. */
   wantedBy(record: number, topic: number): Mode | undefined {
+    const found = this.#wantedNow()[record];
+    return found?.topics.has(topic) === true ? found.mode : undefined;
+  }
+
+  /** How a subscription shares out what it wants. */
+  modeOf(record: number): Mode | undefined {
+    return this.#wantedNow()[record]?.mode;
+  }
+
+  #wantedNow() {
     const epoch = this.reader.word(Header.routingEpoch);
     if (epoch !== this.#routingEpoch || this.#wanted === undefined) {
       this.#routingEpoch = epoch;
       this.#wanted = this.#readSubscriptions();
     }
-    const found = this.#wanted[record];
-    return found?.topics.has(topic) === true ? found.mode : undefined;
+    return this.#wanted;
   }
 
   #readSubscriptions() {

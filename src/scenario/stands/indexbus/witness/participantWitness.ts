@@ -1,4 +1,6 @@
+import { LaneCursor } from '../../../../engines/indexbus/layout.ts';
 import { Point } from '../../../../engines/indexbus/points.ts';
+import { SeatState } from '../../../../engines/indexbus/seat.ts';
 import type { BusBook } from './busBook.ts';
 import type { Reader } from './reader.ts';
 
@@ -37,7 +39,22 @@ export class ParticipantWitness {
     const last = this.#last;
     this.#last = point;
     this.#done(last, point);
+    if (point === Point.sleep) this.#sleeps();
     if (point === Point.claimHead && this.lane !== undefined) this.#head = this.#reader.head(this.#laneSeat());
+  }
+
+  /** A consumer that has said that it sleeps has looked again: a message that is there now would wait until its sleep is over. */
+  #sleeps(): void {
+    const { lane } = this;
+    if (lane === undefined) return;
+    const seat = this.#laneSeat();
+    const reader = this.#reader;
+    if (reader.lane(seat) !== lane || reader.laneState(seat) !== SeatState.live) return;
+    const head = reader.laneCursor(seat, LaneCursor.head);
+    // What is frozen is nobody's for the moment.
+    if (head !== reader.head(seat) || reader.laneDepth(seat) <= 0) return;
+    const who = `the consumer of lane ${lane} goes to sleep, and ${reader.laneDepth(seat)} messages are in its lane`;
+    this.book.put({ event: 'stuck', who });
   }
 
   /** The call under way has returned, or the process has ended. */

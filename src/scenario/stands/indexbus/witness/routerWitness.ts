@@ -21,6 +21,18 @@ interface Taken {
 /** Entries of lanes up to which each commit is looked at for the slots it holds; of fuller ones every so many commits. */
 const entriesEachCommit = 256;
 const commitsBetweenLooks = 64;
+/** What a stand tells, and is told, of a router. */
+export interface RouterWatch {
+  /** Told once when it polls on and on and moves nothing. */
+  readonly onSpin: () => void;
+  /** Polls so far in which a fault point has kept it from listening to the bells. */
+  readonly leftOut: () => number;
+}
+
+/** States of lanes whose messages are the router's to give to others. */
+const endingStates: readonly number[] = [SeatState.fenced, SeatState.acked, SeatState.draining];
+/** Polls without a sleep in which nothing moves, before it is said that the router spins. */
+const pollsMax = 20_000;
 
 /**
  * Watches a router through its steps: the moment that a commit is sealed it reads the redo record and writes down what has happened, from the rings
@@ -32,16 +44,20 @@ export class RouterWitness {
   readonly #router: number;
   readonly #batch: () => number;
   readonly #visits: Visits;
+  readonly #onSpin: () => void;
   #last = 0;
   #commits = 0;
+  #polls = 0;
+  #moves = -1;
 
   /** @param batch messages of a poll, at most */
-  constructor(book: BusBook, router: number, batch: () => number) {
+  constructor(book: BusBook, router: number, batch: () => number, { onSpin, leftOut }: RouterWatch) {
     this.#book = book;
     this.#reader = book.reader;
     this.#router = router;
     this.#batch = batch;
-    this.#visits = new Visits(book, batch);
+    this.#visits = new Visits(book, batch, leftOut);
+    this.#onSpin = onSpin;
   }
 
   /** To be called at each step, before anybody else may run: what stood before the last step is done. */
@@ -53,6 +69,29 @@ export class RouterWitness {
     else if (last === Point.fenceSeat) this.#book.lookForFenced();
     else if (last === Point.seatLive) this.#book.lookForHolders();
     else if (point === Point.raiseEpoch) this.#book.routerBegan(this.#router);
+    if (point === Point.sleep) this.#sleeps();
+    else if (point === Point.readDoorbell) this.#polled();
+  }
+
+  /** It has said that it sleeps and has looked again: whatever is there now and rings no more would wait for its next look. */
+  #sleeps(): void {
+    this.#polls = 0;
+    const overslept = this.#visits.due();
+    if (overslept === undefined) return;
+    const who = `router ${this.#router} goes to sleep, and nothing but its sleep keeps the messages of producer ${overslept} in their source`;
+    this.#put({ event: 'stuck', who });
+  }
+
+  #polled(): void {
+    const { moves } = this.#book;
+    this.#polls = moves === this.#moves ? this.#polls + 1 : 0;
+    this.#moves = moves;
+    if (this.#polls !== pollsMax) return;
+    this.#put({
+      event: 'stuck',
+      who: `router ${this.#router} has polled ${pollsMax} times without a sleep, and nothing moves`,
+    });
+    this.#onSpin();
   }
 
   /** The turn has ended, or the process. */
@@ -75,15 +114,37 @@ export class RouterWitness {
     }
     this.#put({ event: 'router-wrote', router: this.#router });
     this.#visits.sealed(values);
-    const heads = this.#moves(values, LaneCursor.head);
-    const tails = this.#moves(values, LaneCursor.tail);
+    const heads = this.#movesOf(values, LaneCursor.head);
+    const tails = this.#movesOf(values, LaneCursor.tail);
+    this.#overtaking(heads, tails);
     const left = this.#leaving(heads, tails);
     this.#takingOver(values, tails);
     this.#arriving(values, tails, left);
     this.#after(values);
   }
 
-  #moves(values: ReadonlyMap<number, number>, field: number): ReadonlyMap<number, Move> {
+  /** Newer messages that a group of workers gets in this commit before what a lane of it that ends has to give back. */
+  #overtaking(heads: ReadonlyMap<number, Move>, tails: ReadonlyMap<number, Move>): void {
+    const reader = this.#reader;
+    for (let lane = 0; lane < reader.layout.sizes.lanes; lane += 1) {
+      if (!endingStates.includes(reader.laneState(lane)) || reader.laneDepth(lane) <= 0) continue;
+      const record = reader.laneSeat(lane, Seat.subscription);
+      if (this.#book.modeOf(record) !== 'workqueue') continue;
+      const to = heads.get(lane)?.to ?? reader.head(lane);
+      const isLeft = to !== reader.laneCursor(lane, LaneCursor.tail);
+      for (const [other, move] of tails) {
+        if (reader.laneSeat(other, Seat.subscription) !== record) continue;
+        const entries = [...reader.between(move.from, move.to)].map((cursor) => reader.entry(other, cursor));
+        const again = isLeft ? entries.length : entries.findLastIndex(isAgain);
+        const newer = entries.find((entry, index) => index < again && !isAgain(entry));
+        if (newer === undefined) continue;
+        const { producer, sequence } = newer;
+        this.#put({ event: 'overtook', lane: this.#book.ownerOf(lane), producer, sequence });
+      }
+    }
+  }
+
+  #movesOf(values: ReadonlyMap<number, number>, field: number): ReadonlyMap<number, Move> {
     const moves = new Map<number, Move>();
     const { layout } = this.#reader;
     for (let lane = 0; lane < layout.sizes.lanes; lane += 1) {

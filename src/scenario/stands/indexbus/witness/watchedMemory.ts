@@ -6,7 +6,7 @@ import type { Region } from '../../../../host/sharedMemory.ts';
 import type { SimProcess } from '../../../../sim/process.ts';
 import { BusBook } from './busBook.ts';
 import { ParticipantWitness } from './participantWitness.ts';
-import { RouterWitness } from './routerWitness.ts';
+import { type RouterWatch, RouterWitness } from './routerWitness.ts';
 
 /** The books of a stand, one for each memory that holds a bus. */
 export class Books {
@@ -53,16 +53,16 @@ export interface WatchOptions {
   readonly books: Books;
   readonly process: SimProcess;
   readonly host: Host;
-  /** Messages of a poll, for a router; undefined: a participant. */
-  readonly batch?: () => number;
+  /** Of a router; undefined: a participant. */
+  readonly routing?: RouterWatch & { /** Messages of a poll. */ readonly batch: () => number };
   /** Called before each of its steps, after that was written down: where the stand lets others run. */
   readonly atStep?: (point: number) => void;
 }
 
 /** Puts a witness between a process and its shared memory. */
-export function watchMemory({ books, process, host, batch, atStep }: WatchOptions): WatchedProcess {
+export function watchMemory({ books, process, host, routing, atStep }: WatchOptions): WatchedProcess {
   const witnesses = new Map<BusBook, Witness>();
-  const router = batch === undefined ? undefined : books.routers++;
+  const router = routing === undefined ? undefined : books.routers++;
   let isRouting = false;
 
   function witnessOf(region: Region): Witness | undefined {
@@ -71,9 +71,9 @@ export function watchMemory({ books, process, host, batch, atStep }: WatchOption
     let witness = witnesses.get(book);
     if (witness === undefined) {
       witness =
-        router === undefined || batch === undefined
+        router === undefined || routing === undefined
           ? new ParticipantWitness(book, process.pid)
-          : new RouterWitness(book, router, batch);
+          : new RouterWitness(book, router, routing.batch, routing);
       witnesses.set(book, witness);
     }
     return witness;
@@ -130,6 +130,9 @@ export function watchMemory({ books, process, host, batch, atStep }: WatchOption
     isAtStep = true;
     routerEnds();
     for (const book of books.all) book.processDied(process.pid);
+    process.machine.sharedMemory.afterLocks(process, () => {
+      for (const book of books.all) book.processOver(process.pid);
+    });
   });
   const { shm } = host;
   return {
