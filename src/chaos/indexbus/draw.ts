@@ -43,6 +43,8 @@ export type IndexBusDraw = {
     readonly hotKey: number;
     readonly bytes: number;
     readonly nobody: boolean;
+    /** All producers but the first send little. */
+    readonly uneven: boolean;
   };
 };
 
@@ -53,7 +55,7 @@ const subscription: fc.Arbitrary<SubscriptionDraw> = fc.record({
   mode: fc.constantFrom('broadcast', 'workqueue', 'keyed'),
   blocking: fc.boolean(),
   oldest: fc.boolean(),
-  capacity: fc.constantFrom(4, 1, 2, 8, 32, 128),
+  capacity: fc.constantFrom(4, 1, 2, 8, 32, 128, 128),
   credit: fc.constantFrom(0, 0, 5),
   view: fc.constantFrom(false, false, true),
   atLeastOnce: fc.boolean(),
@@ -73,7 +75,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
     faults: namelessFaults(faultCounts),
     sizes: fc.record({
       batch: fc.constantFrom(16, 1, 4, 64),
-      slotsLog2: fc.constantFrom(8, 9, 10),
+      slotsLog2: fc.constantFrom(8, 6, 7, 10),
       ringLog2: fc.constantFrom(8, 9),
       pollUs: fc.constantFrom(5_000, 1_000, 20_000),
     }),
@@ -89,6 +91,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
       hotKey: fc.constantFrom(0, 50),
       bytes: fc.constantFrom(24, 8, 48),
       nobody: fc.boolean(),
+      uneven: fc.boolean(),
     }),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

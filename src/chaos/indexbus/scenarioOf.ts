@@ -11,6 +11,9 @@ const turbulentFromMs = 1_000;
 const turbulentToMs = 7_000;
 const endMs = 9_000;
 
+/** Messages a second of a producer that sends little. */
+const littleRate = 2;
+
 const nodes = ['indexbus-1', 'indexbus-2'];
 
 /** The scenario of a draw, completed. */
@@ -48,7 +51,8 @@ function configOf({ sizes, noSubscriber, subscriptions }: IndexBusDraw): Record<
   return {
     // Whichever comes first routes, the other waits.
     standby: true,
-    slots_per_producer: 2 ** sizes.slotsLog2,
+    // More than two batches, and something beside them.
+    slots_per_producer: Math.max(2 ** sizes.slotsLog2, 4 * sizes.batch),
     lane_ring: 2 ** sizes.ringLog2,
     router_batch_size: sizes.batch,
     router_poll_interval_us: sizes.pollUs,
@@ -89,7 +93,9 @@ function loadOf({ load, subscriptions, noSubscriber }: IndexBusDraw) {
     }
   });
   const producers = Object.fromEntries(
-    Array.from({ length: load.producers }, (_, index) => [`p${index + 1}`, {}] as const),
+    Array.from({ length: load.producers }, (_, index) => {
+      return [`p${index + 1}`, load.uneven && index > 0 ? { rate: littleRate } : {}] as const;
+    }),
   );
   return {
     consumers,

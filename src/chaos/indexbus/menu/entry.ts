@@ -27,6 +27,16 @@ export function fault(name: string, nodes: string | readonly string[], more: Ste
   return faultStep(name, { nodes, ...more }, parameters);
 }
 
+/** A request of an operator to the router that serves; what is refused is refused. */
+export function request(method: string, path: string, body: Readonly<Record<string, unknown>>): Step {
+  return fault(
+    'operator.request',
+    'primary',
+    {},
+    { method, path: `/v1/segments/bus${path}`, body: JSON.stringify(body) },
+  );
+}
+
 export function consumer({ where }: FaultDraw, { consumers }: Cast): string {
   return choose(where, consumers);
 }

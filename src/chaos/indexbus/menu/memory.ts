@@ -31,6 +31,22 @@ export const memoryEntries: readonly FaultEntry[] = [
       ),
   },
   {
+    name: 'core lost',
+    family: 'wake',
+    weight: 4,
+    steps: (draw, cast) =>
+      single(
+        fault('shm.preempted', participant(draw, cast), { duration: lasting(draw) }, { percent: scale(draw.a, 1, 30) }),
+      ),
+  },
+  {
+    name: 'core of the router lost',
+    family: 'wake',
+    weight: 4,
+    steps: (draw) =>
+      single(fault('shm.preempted', 'primary', { duration: lasting(draw) }, { percent: scale(draw.a, 1, 30) })),
+  },
+  {
     name: 'lock inherited',
     family: 'proof',
     weight: 2,
@@ -56,7 +72,7 @@ export const memoryEntries: readonly FaultEntry[] = [
       const name = participant(draw, cast);
       return [
         { afterMs: 0, step: fault('process.kill', name, {}, { restart: 3_000 }) },
-        { afterMs: scale(draw.a, 1, 600), step: fault('shm.pid-reuse', name, { duration: 2_000 }) },
+        { afterMs: scale(draw.a, 1, 150), step: fault('shm.pid-reuse', name, { duration: 2_000 }) },
       ];
     },
   },

@@ -1,12 +1,5 @@
 import { choose, scale, single } from '../../faultMenu.ts';
-import { type FaultEntry, fault, lasting } from './entry.ts';
-
-/** A request of an operator to the router that serves; what is refused is refused. */
-function request(method: string, path: string, body: Readonly<Record<string, unknown>>) {
-  return single(
-    fault('operator.request', 'primary', {}, { method, path: `/v1/segments/bus${path}`, body: JSON.stringify(body) }),
-  );
-}
+import { type FaultEntry, fault, lasting, request } from './entry.ts';
 
 /** The load, and what operators do. */
 export const operatorEntries: readonly FaultEntry[] = [
@@ -23,40 +16,44 @@ export const operatorEntries: readonly FaultEntry[] = [
     family: 'operator',
     weight: 4,
     steps: (draw) =>
-      request(
-        'PATCH',
-        `/lanes/${draw.where % 6}`,
-        choose(draw.a, [
-          { capacity: 1 + (draw.b % 64) },
-          { lane: 'blocking' },
-          { lane: 'nonblocking', drop: 'oldest' },
-          { lane: 'nonblocking', drop: 'newest' },
-          { credit_limit: 1 + (draw.b % 8) },
-          { detach_after_ms: 100 + draw.b },
-        ]),
+      single(
+        request(
+          'PATCH',
+          `/lanes/${draw.where % 6}`,
+          choose(draw.a, [
+            { capacity: 1 + (draw.b % 64) },
+            { lane: 'blocking' },
+            { lane: 'nonblocking', drop: 'oldest' },
+            { lane: 'nonblocking', drop: 'newest' },
+            { credit_limit: 1 + (draw.b % 8) },
+            { detach_after_ms: 100 + draw.b },
+          ]),
+        ),
       ),
   },
   {
     name: 'lane detached',
     family: 'operator',
     weight: 2,
-    steps: (draw) => request('POST', `/lanes/${draw.where % 6}/detach`, {}),
+    steps: (draw) => single(request('POST', `/lanes/${draw.where % 6}/detach`, {})),
   },
   {
     name: 'producer fenced',
     family: 'operator',
     weight: 2,
-    steps: (draw) => request('POST', `/producers/${draw.where % 4}/fence`, {}),
+    steps: (draw) => single(request('POST', `/producers/${draw.where % 4}/fence`, {})),
   },
   {
     name: 'producer limited',
     family: 'operator',
     weight: 2,
     steps: (draw) =>
-      request(
-        'PATCH',
-        `/producers/${draw.where % 4}`,
-        choose(draw.a, [{ rate_limit: 20 + draw.b }, { credit_limit: 1 + (draw.b % 64) }]),
+      single(
+        request(
+          'PATCH',
+          `/producers/${draw.where % 4}`,
+          choose(draw.a, [{ rate_limit: 20 + draw.b }, { credit_limit: 1 + (draw.b % 64) }]),
+        ),
       ),
   },
   {
@@ -64,10 +61,12 @@ export const operatorEntries: readonly FaultEntry[] = [
     family: 'operator',
     weight: 1,
     steps: (draw) =>
-      request(
-        'PATCH',
-        '/router',
-        choose(draw.a, [{ router_batch_size: 1 + (draw.b % 64) }, { router_poll_interval_us: 1_000 + draw.b }]),
+      single(
+        request(
+          'PATCH',
+          '/router',
+          choose(draw.a, [{ router_batch_size: 1 + (draw.b % 64) }, { router_poll_interval_us: 1_000 + draw.b }]),
+        ),
       ),
   },
   {

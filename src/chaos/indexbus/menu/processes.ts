@@ -1,6 +1,6 @@
 import { Point } from '../../../engines/indexbus/points.ts';
 import { choose, scale, single } from '../../faultMenu.ts';
-import { consumer, type FaultEntry, fault, lasting, participant, producer } from './entry.ts';
+import { consumer, type FaultEntry, fault, lasting, participant, producer, request } from './entry.ts';
 
 const producerPoints = [
   Point.takeSlot,
@@ -122,6 +122,26 @@ export const processEntries: readonly FaultEntry[] = [
       ),
   },
   {
+    // One that sends little dies between its flush and its bell while the router has more to do than it can: it does not sleep, and hears of nothing.
+    name: 'crash before the bell',
+    family: 'crash',
+    weight: 4,
+    steps: (draw, { producers }) => [
+      { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 1 }) },
+      { afterMs: 0, step: fault('process.slow', 'primary', { duration: 1_000 }, { factor: scale(draw.b, 200, 450) }) },
+      { afterMs: 1, step: { fault: 'load.spike', duration: 900, with: { factor: 100 } } },
+      {
+        afterMs: scale(draw.a, 50, 600),
+        step: fault(
+          'shm.crash-at-step',
+          choose(draw.where, producers.length > 1 ? producers.slice(1) : producers),
+          {},
+          { point: Point.ringDoorbell, restart: 1_000 },
+        ),
+      },
+    ],
+  },
+  {
     name: 'crash of a consumer',
     family: 'crash',
     weight: 3,
@@ -200,5 +220,25 @@ export const processEntries: readonly FaultEntry[] = [
     weight: 1,
     steps: (draw) =>
       single(fault('process.slow', 'primary', { duration: lasting(draw) }, { factor: scale(draw.a, 2, 200) })),
+  },
+  {
+    name: 'router stands still',
+    family: 'pause',
+    weight: 1,
+    steps: (draw) => single(fault('shm.stall-router', 'primary', { duration: lasting(draw, 2_000) })),
+  },
+  {
+    name: 'router loses its core',
+    family: 'slow',
+    weight: 1,
+    steps: (draw) =>
+      single(
+        fault(
+          'shm.router-jitter',
+          'primary',
+          { duration: lasting(draw) },
+          { length: scale(draw.a, 1, 200), every: scale(draw.b, 20, 1_000) },
+        ),
+      ),
   },
 ];
