@@ -89,20 +89,20 @@ export class FrameStream {
     }
   }
 
-  /** Gives every frame to `onFrame` until the connection ends; `between` is called after the frames of each read. */
-  async each(onFrame: (kind: number, payload: Uint8Array) => void, between: () => void): Promise<void> {
+  /** Gives every frame to `onFrame` until the connection ends; `between` is called after the frames of each read, with its bytes. */
+  async each(onFrame: (kind: number, payload: Uint8Array) => void, between: (bytes: number) => void): Promise<void> {
     this.#splitter.bytesMax = frameBytesMax;
     const take = (kind: number, payload: Uint8Array): void => {
       if (kind === packedKind) unpackFrames(payload, onFrame);
       else onFrame(kind, payload);
     };
     for (const { kind, payload } of this.#waiting.splice(0)) take(kind, payload);
-    between();
+    between(0);
     for (;;) {
       const bytes = await this.#connection.read();
       if (bytes === undefined) return;
       this.#splitter.push(bytes, take);
-      between();
+      between(bytes.length);
     }
   }
 }

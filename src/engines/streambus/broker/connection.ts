@@ -7,18 +7,19 @@ export const outgoingBytesMax = 64 * 1024 * 1024;
 /** Chunks shorter than this are laid together before they are written. */
 const joinedBytesMax = 64 * 1024;
 
-/** The writing side of a connection: chunks in order, one write at a time, bounded. */
+/** The writing side of a connection: chunks (whole frames) in order, one write at a time, bounded. */
 export class OutgoingBytes {
   readonly #connection: Connection;
   readonly #onBroken: (error: unknown) => void;
   readonly #packs: boolean;
   #queue: Uint8Array[] = [];
+  #urgent: Uint8Array | undefined;
   #queuedBytes = 0;
   #takenBytes = 0;
   #isWriting = false;
   #broken = false;
 
-  /** `packs`: what is long is compressed. Chunks must be whole frames then. */
+  /** `packs`: what is long is compressed. */
   constructor(connection: Connection, onBroken: (error: unknown) => void, packs = false) {
     this.#connection = connection;
     this.#onBroken = onBroken;
@@ -45,10 +46,28 @@ export class OutgoingBytes {
     return true;
   }
 
+  /**
+   * Takes a frame that says only that this side lives, or asks that of the other: it goes before all that waits, also when too much waits
+   * for anything else. One that still waits is replaced: the newest says it all.
+   */
+  urge(frame: Uint8Array): void {
+    if (this.#broken) return;
+    this.#urgent = frame;
+    if (!this.#isWriting) void this.#pump();
+  }
+
   async #pump(): Promise<void> {
     this.#isWriting = true;
     try {
-      for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) {
+      for (;;) {
+        const urgent = this.#urgent;
+        if (urgent !== undefined) {
+          this.#urgent = undefined;
+          await this.#connection.write(urgent);
+          continue;
+        }
+        const chunk = this.#next();
+        if (chunk === undefined) break;
         await this.#connection.write(this.#packs ? packFrames(chunk) : chunk);
         this.#queuedBytes -= chunk.length;
       }

@@ -3,6 +3,7 @@ import { type Address, type Connection, type Listener, NetworkError, type TlsOpt
 import { MalformedBytes } from '../../../wire/rpc/bytes.ts';
 import { FrameError } from '../../../wire/rpc/frames.ts';
 import {
+  type FrameStream,
   HandshakeError,
   type HandshakeSelf,
   hearIntroduction,
@@ -19,6 +20,7 @@ import {
 } from '../../../wire/rpc/requests.ts';
 import type { BrokerId } from '../ids.ts';
 import { OutgoingBytes } from './connection.ts';
+import { Progress } from './echoes.ts';
 import type { KnownStarts } from './knownStarts.ts';
 import { type RpcHandler, RpcRefusal } from './rpc.ts';
 
@@ -141,20 +143,19 @@ export class Inbound {
     );
   }
 
-  async #listenTo(
-    session: Session,
-    frames: { each(onFrame: (kind: number, payload: Uint8Array) => void, between: () => void): Promise<void> },
-  ): Promise<void> {
+  async #listenTo(session: Session, frames: Pick<FrameStream, 'each'>): Promise<void> {
     const { connection, peer } = session;
+    const { clock } = this.#context.host;
     this.#noteProcess(peer);
     this.#sessions.add(session);
     const cancels = new Map<number, AbortController>();
     const out = new OutgoingBytes(connection, () => connection.destroy(), this.#context.packs);
+    const progress = new Progress(clock.now());
     try {
       await frames.each(
         (kind, payload) => {
           if (kind === FrameKind.ping) {
-            out.write(encodeNumber(FrameKind.pong, decodeNumber(payload)));
+            out.urge(encodeNumber(FrameKind.pong, progress.pinged(clock.now(), decodeNumber(payload))));
           } else if (kind === FrameKind.request) {
             // Read here: nobody would hear of what cannot be read within the answer's promise, and the process would end of it.
             void this.#answer(decodeRequest(payload), peer, out, cancels);
@@ -164,7 +165,11 @@ export class Inbound {
             this.#context.onFrame(kind, payload, peer);
           }
         },
-        () => this.#context.onRead(),
+        (bytes) => {
+          const heard = progress.read(bytes, () => clock.now());
+          if (heard !== undefined) out.urge(encodeNumber(FrameKind.pong, heard));
+          this.#context.onRead();
+        },
       );
     } catch (error) {
       if (error instanceof MalformedBytes) throw new FrameError(`broker ${peer.broker}: ${error.message}`);

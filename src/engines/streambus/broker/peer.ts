@@ -97,11 +97,11 @@ export class Peer {
       return;
     }
     if (up.echoes.isSilent(now)) {
-      this.#lose(up, `no echo within ${Math.round(up.echoes.patienceMs)} ms`);
+      this.#lose(up, `no sign of life within ${Math.round(up.echoes.patienceMs)} ms`);
       return;
     }
     const ping = up.echoes.pingAt(now, up.out.takenBytes);
-    if (ping !== undefined) up.out.write(encodeNumber(FrameKind.ping, ping));
+    if (ping !== undefined) up.out.urge(encodeNumber(FrameKind.ping, ping));
   }
 
   /** Sends frames; false when there is no connection or it has too much to do. The bytes must not change any more. */
@@ -248,7 +248,7 @@ export class Peer {
 
   #onFrame(up: Up, kind: number, payload: Uint8Array): void {
     if (kind === FrameKind.pong) {
-      up.echoes.echoed(this.#context.host.clock.now(), decodeNumber(payload));
+      up.echoes.echoed(decodeNumber(payload));
       return;
     }
     if (kind !== FrameKind.answer) throw new FrameError(`a frame of kind ${kind} came where only answers come`);
