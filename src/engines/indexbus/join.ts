@@ -73,10 +73,13 @@ function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat |
     request.kind === 'consumer'
       ? places.filter((place) => waitsFor(segment, place, request)).sort((a, b) => laterFirst(segment, a, b))
       : [];
-  for (const place of [...preferred, ...places, ...waiting]) {
+  const inOrder = [
+    ...[...preferred, ...places].map((place) => ({ place, as: 'free' })),
+    ...waiting.map((place) => ({ place, as: 'draining' })),
+  ];
+  for (const { place, as } of inOrder) {
     const word = Atomics.load(words, place.at);
-    const state = stateOf(word);
-    if (state !== 'free' && !(state === 'draining' && waiting.includes(place))) continue;
+    if (stateOf(word) !== as) continue;
     const release = locks.take(place.index);
     if (release === undefined) continue;
     region.step(Point.claimSeat);

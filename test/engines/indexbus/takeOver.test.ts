@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import type { Subscription } from '../../../src/engines/indexbus/commands.ts';
+import { join } from '../../../src/engines/indexbus/join.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { Killed, type Received, TestBus } from './support/bus.ts';
+import { Peers, subscription } from './support/peers.ts';
 
 /** A bus of so many lanes, all of which lose their consumers with messages that nobody has read. */
 function abandoned(lanes: number, change: Partial<Subscription>, messages = 4, taken = 0, keys = 3) {
@@ -152,6 +156,53 @@ describe('a group that has lost all its consumers and has no free seat', () => {
       bus.settle();
       expect(bus.home(producer.seat), `died before step ${at}`).toBe(64);
       if (!dies) expect(at).toBeGreaterThan(20);
+    }
+  });
+});
+
+describe('a joiner that finds several lanes of a keyed group that wait', () => {
+  it('takes the one that ended last, which has what is older; the rest comes to it in order', async () => {
+    const peers = new Peers();
+    try {
+      const group = (capacity: number) => subscription('keys', { mode: 'keyed', lane: 'blocking', capacity });
+      const { segment, runner } = await peers.router('bus', { sizes: { lanes: 2 }, subscriptions: [group(8)] });
+      const bus = await peers.bus();
+      const topic = await bus.topic('t');
+      const producer = await bus.producer();
+      const depth = (lane: number): number => {
+        const { cursors } = seatPlace(segment.layout, 'consumer', lane);
+        const [tail, reclaimed] = [LaneCursor.tail, LaneCursor.reclaimed].map((word) => segment.words[cursors + word]);
+        return (tail ?? 0) - (reclaimed ?? 0);
+      };
+      /** A consumer that only has its seat, until it dies. */
+      const seated = async (waiting: number) => {
+        const { host, bury } = peers.mortal();
+        const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
+        const request = { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 } as const;
+        const { place, epoch } = await join(attachment, request);
+        for (let number = 0; number < 8 && place.number === 0; number += 1) {
+          producer.publishWords(topic, Int32Array.of(number), 0, 1, number % 3);
+        }
+        producer.flush();
+        await expect.poll(() => depth(place.number)).toBe(waiting);
+        bury();
+        await runner.apply({ do: 'peer-dead', seat: place.index, epoch });
+        await expect.poll(() => segment.words[place.cursors + LaneCursor.backlog]).not.toBe(0);
+      };
+      await seated(8);
+      await runner.apply({ do: 'put-subscription', subscription: group(4) });
+      // It is given the older half of what waits.
+      await seated(4);
+      const consumer = await bus.consumer({ subscription: 'keys' });
+      const batch = new MessageBatch(4, 256);
+      const seen: number[] = [];
+      while (seen.length < 8 && (await consumer.ready(2_000))) {
+        consumer.receive(batch);
+        for (let at = 0; at < batch.length; at += 1) seen.push(batch.words[batch.wordOffset(at)] ?? -1);
+      }
+      expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    } finally {
+      await peers.end();
     }
   });
 });
