@@ -1,3 +1,4 @@
+import type { DiskClaims } from '../../storage/journal/index.ts';
 import type { Groups } from './broker/groups.ts';
 import type { GroupSpec } from './broker/runtime.ts';
 import type { StreamBusConfig } from './config.ts';
@@ -44,6 +45,12 @@ export class Machines {
   /** Bytes of batches in memory: those that consumers read and those that wait to be written. */
   get sharedBytes(): number {
     return this.#options.shared.cachedBytes + this.#options.shared.unwrittenBytes;
+  }
+
+  /** What the segments take of the disk. */
+  get diskClaims(): DiskClaims {
+    const { givenBytes, unwrittenBytes } = this.#options.shared;
+    return { givenBytes, unwrittenBytes };
   }
 
   forget(group: GroupId): void {

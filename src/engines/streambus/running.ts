@@ -73,6 +73,7 @@ export class Running {
     this.#options.runtime.begin(groups);
     const machines = new Machines({ services, groups, shared: this.#shared(), metrics, fatal });
     this.#machines = machines;
+    journal.claims = () => machines.diskClaims;
     await groups.open(this.#metaSpec(established));
     const keeper = new ReplicaKeeper({
       host,

@@ -18,6 +18,7 @@ export { openPack, type Pack } from './packFile.ts';
 export { journalPoints } from './points.ts';
 export { type ScrubResult, scrubPack, scrubSegment } from './scrub.ts';
 export type {
+  DiskClaims,
   ExternalProof,
   Journal,
   JournalOptions,

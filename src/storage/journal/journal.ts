@@ -18,6 +18,7 @@ import { StateKeeper } from './state.ts';
 import { Strangers } from './strangers.ts';
 import { noJournal } from './survey.ts';
 import type {
+  DiskClaims,
   Journal,
   JournalOptions,
   JournalState,
@@ -294,6 +295,14 @@ class RunningJournal implements Journal {
 
   get low(): string | undefined {
     return this.#space.low;
+  }
+
+  get claims(): () => DiskClaims {
+    return this.#space.claims;
+  }
+
+  set claims(claims: () => DiskClaims) {
+    this.#space.claims = claims;
   }
 
   onLow(fn: () => void): () => void {

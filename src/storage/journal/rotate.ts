@@ -65,7 +65,7 @@ export async function startSegment(
   const file = await writeHeader(context, spare, encodeSegmentHeader(header));
   try {
     await host.disk.rename(spare.path, path);
-    spare.used();
+    spare.spend();
     if (!mutants.has('skip-directory-sync')) await host.disk.syncDirectory(settings.directory);
   } catch (error) {
     await closeQuietly(file);

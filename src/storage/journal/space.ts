@@ -4,9 +4,11 @@ import { type Context, closeQuietly, isMissing, messageOf } from './context.ts';
 import { pageBytes } from './format.ts';
 import { writeZeros } from './rewrite.ts';
 import type { StateKeeper } from './state.ts';
+import type { DiskClaims } from './types.ts';
 
 const pollMs = 1000;
 const reserveInodes = 1000;
+const noClaims: DiskClaims = { givenBytes: 0, unwrittenBytes: 0 };
 const triesMax = 3;
 
 /**
@@ -22,6 +24,8 @@ export class Spare {
   #allowed = false;
   /** Bytes of it that are on the disk so far. */
   bytes = 0;
+  /** Bytes of all spares that have become segments. */
+  spentBytes = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -75,7 +79,13 @@ export class Spare {
     if (!this.#ready) await (this.#making ?? this.#begin());
   }
 
-  /** It has become a segment, or is of no use any more. */
+  /** It has become a segment. */
+  spend(): void {
+    this.spentBytes += this.#context.settings.segmentBytes;
+    this.used();
+  }
+
+  /** It is of no use any more. */
   used(): void {
     this.#ready = false;
     this.bytes = 0;
@@ -151,8 +161,11 @@ export class SpaceWatch {
   /** Called at each poll, when there may be room again for what could not be done. */
   onPoll: () => void = () => {};
   freeBytes: number | undefined;
-  /** Why there is less than the reserve; undefined: there is enough, or it is not known yet. */
-  low: string | undefined;
+  /** See `Journal.claims`. */
+  claims: () => DiskClaims = () => noClaims;
+  /** What the last look found: space that nobody speaks for, and how much was given and spent until then. */
+  #seen: { readonly usage: DiskUsage; readonly free: number; readonly room: number; readonly gone: number } | undefined;
+  #isLow = false;
   readonly #onLow = new Set<() => void>();
 
   constructor(context: Context, states: StateKeeper, spare: Spare) {
@@ -182,13 +195,21 @@ export class SpaceWatch {
         if (usage.freeBytes > settings.segmentBytes) this.#states.release('no_space');
         return;
       }
-      const room = usage.freeBytes + this.#spare.bytes;
-      this.#note(this.#shortage(usage, room));
-      if (this.#goesOn(room)) {
+      const { givenBytes, unwrittenBytes } = this.claims();
+      const free = usage.freeBytes - unwrittenBytes;
+      this.#seen = { usage, free, room: free + this.#spare.bytes, gone: givenBytes + this.#spare.spentBytes };
+      const { low } = this;
+      this.#note(low !== undefined);
+      // An owner who is told stops by himself: the journal goes on until there is no room for its next segment.
+      if (
+        settings.belowReserve === 'tell'
+          ? usage.freeBytes + this.#spare.bytes >= settings.segmentBytes
+          : low === undefined
+      ) {
         this.#states.release('no_space');
         this.#spare.prepare();
-      } else if (this.low !== undefined && settings.belowReserve === 'read-only') {
-        this.#states.hold('no_space', this.low);
+      } else if (low !== undefined && settings.belowReserve === 'read-only') {
+        this.#states.hold('no_space', low);
       }
     } catch (error) {
       logger.warn('free space is not known', { error: messageOf(error) });
@@ -200,25 +221,26 @@ export class SpaceWatch {
     return () => this.#onLow.delete(fn);
   }
 
-  /** Why there is less than the reserve. An owner who is told would flap at its edge: for it there is enough at half a segment more. */
-  #shortage({ freeBytes, freeInodes }: DiskUsage, room: number): string | undefined {
+  /**
+   * Why there is less than the reserve; undefined: there is enough, or it is not known yet. An owner who is told would flap at its edge:
+   * for it there is enough again at half a segment more.
+   */
+  get low(): string | undefined {
+    if (this.#seen === undefined) return undefined;
     const { reserveBytes, belowReserve, segmentBytes } = this.#context.settings;
-    const more = this.low !== undefined && belowReserve === 'tell' ? segmentBytes / 2 : 0;
-    if (room < reserveBytes + more) return `${freeBytes} bytes are free, the reserve is ${reserveBytes}`;
-    if (freeInodes < reserveInodes) return `${freeInodes} inodes are free, the reserve is ${reserveInodes}`;
+    const { usage, free, room, gone } = this.#seen;
+    const goneSince = this.claims().givenBytes + this.#spare.spentBytes - gone;
+    const more = this.#isLow && belowReserve === 'tell' ? segmentBytes / 2 : 0;
+    if (room - goneSince < reserveBytes + more)
+      return `${Math.max(0, free - goneSince)} bytes are free, the reserve is ${reserveBytes}`;
+    if (usage.freeInodes < reserveInodes) return `${usage.freeInodes} inodes are free, the reserve is ${reserveInodes}`;
     return undefined;
   }
 
-  /** With an owner who saves space by himself the journal ends where it finds no room for its next segment, and goes on once there is. */
-  #goesOn(room: number): boolean {
-    const { belowReserve, segmentBytes } = this.#context.settings;
-    return belowReserve === 'tell' ? room >= segmentBytes : this.low === undefined;
-  }
-
-  #note(low: string | undefined): void {
-    const isNews = (low === undefined) !== (this.low === undefined);
-    this.low = low;
-    if (isNews) for (const fn of this.#onLow) fn();
+  #note(isLow: boolean): void {
+    if (isLow === this.#isLow) return;
+    this.#isLow = isLow;
+    for (const fn of this.#onLow) fn();
   }
 
   stop(): void {

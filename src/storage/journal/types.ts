@@ -100,6 +100,14 @@ export interface JournalTuning {
   readonly slowFsyncMs?: number;
 }
 
+/** Bytes that go to the journal's disk beside the journal: space that is spoken for while it still shows as free. */
+export interface DiskClaims {
+  /** All that were ever given to be written. */
+  readonly givenBytes: number;
+  /** Of them, those that are not written yet. */
+  readonly unwrittenBytes: number;
+}
+
 /** A segmented durable log with group commit: one writer, any number of readers. */
 export interface Journal {
   /** 32 hex digits. */
@@ -132,9 +140,14 @@ export interface Journal {
   /** Calls `fn` once a batch, in order, before the tickets' continuations run. Returns how to stop. */
   onDurable(fn: (durable: Lsn) => void): () => void;
   onState(fn: (state: JournalState, why: string) => void): () => void;
-  /** Why there is less free space than the reserve; undefined: there is enough. Looked at once a second. */
+  /**
+   * Why there is less free space than the reserve; undefined: there is enough. The disk is looked at once a second; what `claims` says
+   * counts at once.
+   */
   readonly low: string | undefined;
-  /** Calls `fn` when `low` has come or gone. Returns how to stop. */
+  /** What the journal's owner writes to the same disk beside it. Default: nothing. */
+  claims: () => DiskClaims;
+  /** Calls `fn` when a look at the disk has found that `low` has come or gone. Returns how to stop. */
   onLow(fn: () => void): () => void;
   /** The record, checked. RecordNotFound outside firstLsn..durableLsn; WalCorruption when no intact bytes are left here. */
   read(lsn: Lsn): Promise<RecordOut>;

@@ -13,10 +13,18 @@ const inlineBytesMax = 2048;
 const where = { inline: 0, file: 1 } as const;
 
 /**
- * Makes what was applied durable: the state as of the call, then everything written and synced, names included. A failed sync
- * ends the process through `fatal`, and rejects.
+ * Makes what was applied durable: the state as of the call, then everything written and synced, names included. A trim meanwhile leaves
+ * segments of that state unwritten: then it is the state after the trim. A failed sync ends the process through `fatal`, and rejects.
  */
 export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckpoint> {
+  for (;;) {
+    const made = await tryCheckpoint(core);
+    if (made !== undefined) return made;
+  }
+}
+
+/** Undefined when what it would have named was not written, because it was trimmed away. */
+async function tryCheckpoint(core: PartitionCore): Promise<MachineCheckpoint | undefined> {
   const { index, term, directory } = core;
   const data = core.state.data();
   // Aborted transactions have files of their own.
@@ -24,8 +32,10 @@ export async function makeCheckpoint(core: PartitionCore): Promise<MachineCheckp
   // A catch-up puts others in their place.
   const { abortedFiles, writer: segments } = core;
   const aborted = abortedFiles.plan(core.state);
+  const { skippedBytes } = segments;
   if (core.mutants.checkpointBeforeSync) segments.drain();
   else await segments.sync();
+  if (segments.skippedBytes !== skippedBytes) return undefined;
   const writer = new ByteWriter(state.length <= inlineBytesMax ? state.length + 16 : 32);
   writer.u32(data.aborted.length);
   await dieOnFailedSync(core, () => abortedFiles.store(aborted));

@@ -172,7 +172,10 @@ export class PartitionCore {
     const dropped = this.state.trim(start);
     this.damage.trim(this.state.start);
     if (dropped.length === 0) return;
-    for (const segment of dropped) this.#doomed.push({ base: segment.base, index: this.index });
+    for (const { base } of dropped) {
+      this.#doomed.push({ base, index: this.index });
+      this.writer.abandon(base);
+    }
     this.hooks.wantCheckpoint();
   }
 

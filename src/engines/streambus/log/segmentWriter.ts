@@ -79,6 +79,10 @@ export class SegmentWriter implements UnwrittenOwner {
   #draining: Promise<void> | undefined;
   /** Settles when the last `sync` has ended; never rejects. */
   #syncing: Promise<unknown> = Promise.resolve();
+  /** Segments that were trimmed away whole. */
+  readonly #abandoned = new Set<number>();
+  /** Bytes of those that were given and not written: a checkpoint that was begun before must not name them. */
+  skippedBytes = 0;
   #namesUnsynced = false;
   #stalled: string | undefined;
   #failed = false;
@@ -115,6 +119,14 @@ export class SegmentWriter implements UnwrittenOwner {
   /** The file of this segment may hold bytes beyond the log's end. */
   stale(base: number): void {
     this.#stale.add(base);
+  }
+
+  /**
+   * The segment is no part of the log any more: what of it is not written yet need not be, and must not wait for room on a full disk, for
+   * its end is what makes room. A checkpoint that names it names what was synced before.
+   */
+  abandon(base: number): void {
+    this.#abandoned.add(base);
   }
 
   /** Takes the next batch. It must not change any more. */
@@ -188,6 +200,11 @@ export class SegmentWriter implements UnwrittenOwner {
       pieces.push(queued.bytes);
       bytes += queued.bytes.length;
       next = queued.next;
+    }
+    if (this.#abandoned.has(first.segment.base)) {
+      this.skippedBytes += bytes;
+      this.#advance(first.segment, pieces.length, first.position + bytes, bytes, next);
+      return;
     }
     const dirty = await this.#open(first.segment.base);
     if (this.#stale.has(first.segment.base)) {
@@ -289,6 +306,7 @@ export class SegmentWriter implements UnwrittenOwner {
 
   /** Forgets a segment whose files go. */
   forget(base: number): void {
+    this.#abandoned.delete(base);
     this.#indexes.delete(base);
     this.#letGo(base);
     for (const kind of ['seg', 'idx', 'txn'] as const) {

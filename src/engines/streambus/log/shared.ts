@@ -37,6 +37,7 @@ export class LogShared {
   #rate: number;
   #cached = 0;
   #unwritten = 0;
+  #given = 0;
   /** Owners in the order in which their batches came in: the oldest batch of all is the first one's oldest. */
   #order: CacheOwner[] = [];
   #orderHead = 0;
@@ -55,6 +56,11 @@ export class LogShared {
 
   get cachedBytes(): number {
     return this.#cached;
+  }
+
+  /** Bytes that were ever applied to be written. */
+  get givenBytes(): number {
+    return this.#given;
   }
 
   get unwrittenBytes(): number {
@@ -97,6 +103,7 @@ export class LogShared {
   /** Bytes were applied and await their write. Past half of the bound every partition begins to write what it has. */
   queued(owner: UnwrittenOwner, bytes: number): void {
     this.#unwritten += bytes;
+    this.#given += bytes;
     this.#writers.add(owner);
     if (this.#unwritten * 2 < this.unwrittenBytesMax) return;
     for (const writer of this.#writers) writer.drain();

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { MachineCheckpoint } from '../../../../src/engines/streambus/broker/group.ts';
+import { retain } from '../../../../src/engines/streambus/log/maintenance.ts';
 import { readBatchHeader } from '../../../../src/wire/kafka/recordBatch.ts';
 import { journalWorld } from '../../../support/journalWorld.ts';
 import { batchesIn, batchOf, directory, fetchAt, openRig, produce } from './rig.ts';
@@ -39,6 +41,39 @@ describe('a slow, full or failing disk', () => {
       await checkpoint;
       expect(await partition.append(produce(batchOf(['taken'])))).toMatchObject({ errorCode: 0, baseOffset: 1 });
       expect(calls.fatal).toEqual([]);
+    });
+  });
+
+  it('trims on a disk without any room: what goes is not written first, and no checkpoint names it', async () => {
+    const { run, machine } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const configs = new Map([['retention.ms', '1000']]);
+      const { partition, group, calls } = await openRig(host, { config: { segmentBytes: 600 }, configs });
+      for (let n = 0; n < 4; n++) await partition.append(produce(batchOf([`${n}`.repeat(500)])));
+      const before = await partition.checkpoint();
+      const { rules } = machine.devices.device('root');
+      const rule = rules.add({ kind: 'no-space', operation: 'write', path: `${directory}/*.seg` });
+      for (let n = 4; n < 8; n++) await partition.append(produce(batchOf([`${n}`.repeat(500)])));
+      let made: MachineCheckpoint | undefined;
+      const begun = partition.checkpoint().then((checkpoint) => {
+        made = checkpoint;
+      });
+      await host.clock.sleep(3_000);
+      expect(made).toBeUndefined();
+      expect(retain(partition, host.clock.wall())).toBe(8);
+      await host.clock.sleep(3_000);
+      await begun;
+      expect(made?.index).toBeGreaterThan(before.index);
+      partition.checkpointed(made?.index ?? 0);
+      await host.clock.sleep(1_000);
+      const files = (await host.disk.list(directory)).filter(({ name }) => name.endsWith('.seg'));
+      expect(files).toEqual([]);
+      expect(calls.fatal).toEqual([]);
+      await partition.close();
+      rules.remove(rule.id);
+      const again = await openRig(host, { group, checkpoint: made, configs, config: { segmentBytes: 600 } });
+      expect([again.partition.logStartOffset, again.partition.highWatermark]).toEqual([8, 8]);
+      expect(await again.partition.append(produce(batchOf(['next'])))).toMatchObject({ errorCode: 0, baseOffset: 8 });
     });
   });
 
