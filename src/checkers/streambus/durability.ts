@@ -15,7 +15,9 @@ interface Medium {
   hardState: { readonly term: number; readonly vote: number } | undefined;
   /** Somebody has damaged it since: what it opens with is not held against that. */
   excused: boolean;
-  /** It has lost its log, when so much was applied: until it has that again it gives no vote. */
+  /** Its log was taken away. A process that runs still has it, and all that it says is true; the next one has not. */
+  isLogGone: boolean;
+  /** It began anew without its log, which had ended here: until it has that again it gives no vote. */
   lacksBelow: number | undefined;
 }
 
@@ -70,6 +72,7 @@ export function watchDurability(): DurabilityWatch {
     last: 0,
     snapshotIndex: 0,
     hardState: undefined,
+    isLogGone: false,
     lacksBelow: undefined,
     excused: false,
   }));
@@ -134,7 +137,7 @@ export function watchDurability(): DurabilityWatch {
     const lacks = media.find(group, member)?.lacksBelow;
     if (lacks === undefined) return;
     tail.add(
-      `${nameOf(member)} gave its vote of term ${term} in group ${group} to ${nameOf(candidate)}: it has lost its log, and has not got back what was applied up to ${lacks}`,
+      `${nameOf(member)} gave its vote of term ${term} in group ${group} to ${nameOf(candidate)}: it has lost its log, and has not got back what it had up to ${lacks}`,
       { atMs },
     );
   }
@@ -177,6 +180,8 @@ export function watchDurability(): DurabilityWatch {
       );
       break;
     }
+    if (medium.isLogGone) medium.lacksBelow = Math.max(medium.lacksBelow ?? 0, medium.last, medium.snapshotIndex);
+    medium.isLogGone = false;
     // A log that is whole from its founding on brings back all that the lost files had held.
     if (event.snapshotIndex <= foundingIndex && holdsAll(event, medium)) medium.lacksBelow = undefined;
     const { hardState } = medium;
@@ -224,7 +229,7 @@ export function watchDurability(): DurabilityWatch {
             const medium = media.of(group, member);
             medium.excused = true;
             if (event.what === 'all') medium.hardState = undefined;
-            else medium.lacksBelow = groups.of(group).highestApplied;
+            else medium.isLogGone = true;
             return;
           }
         }

@@ -173,12 +173,12 @@ describe('committed-is-durable, tail-rule', () => {
     expect(messages(watchDurability().committed, wiped)).toEqual([]);
   });
   test('should see a vote of a member that has lost its log and not got it back', () => {
-    const openedWith = (again: ReturnType<typeof opened>, ...more: readonly Told[]): string[] => {
+    const openedWith = (...again: readonly Told[]): string[] => {
       const watch = watchDurability();
       const lost = { kind: 'forgotten', member: b, what: 'log', why: 'rm' } as const;
       messages(
         watch.committed,
-        events(...beginning, stored(b, [entry(2, 2)]), applied(a, 2, entry(2, 2)), lost, again, ...more),
+        events(...beginning, stored(b, [entry(2, 2)]), applied(a, 2, entry(2, 2)), lost, ...again),
       );
       return watch.tail.result().violations.map(({ message }) => message);
     };
@@ -187,6 +187,10 @@ describe('committed-is-durable, tail-rule', () => {
     expect(tailOf(vote)).toEqual([expect.stringMatching(/^broker-2\/1 gave its vote of term 3/)]);
     expect(tailOf(appended(b, 2, [entry(2, 2)]), applied(b, 2, entry(2, 2)), vote)).toEqual([]);
     expect(tailOf({ kind: 'restored', member: b, index: 2, term: 2, configuration: three }, vote)).toEqual([]);
+    // The process from under which it was taken has all in memory, and what it says is true.
+    expect(openedWith(vote)).toEqual([]);
+    // What others have beyond it, it never had.
+    expect(tailOf(applied(a, 3, entry(3, 2)), applied(b, 2, entry(2, 2)), vote)).toEqual([]);
     const whole = opened(b, { terms: [1, 2] });
     expect(openedWith(whole, vote)).toEqual([]);
     const behindState = opened(b, { snapshotIndex: 2, terms: [2] });
