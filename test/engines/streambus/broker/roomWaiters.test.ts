@@ -29,6 +29,27 @@ class Room {
   }
 }
 
+/** As a request does for several groups: a place in each, each asked again as soon as it tells, then all at once. */
+async function takeAll(rooms: readonly Room[], bytes: number): Promise<void> {
+  const enough = new AbortController();
+  const until = async (room: Room, first: Promise<void>): Promise<void> => {
+    for (let wait: Promise<void> | undefined = first; wait !== undefined; ) {
+      await wait;
+      wait = room.waiters.ask(bytes, enough.signal);
+    }
+  };
+  for (;;) {
+    const waits = rooms.flatMap((room) => {
+      const wait = room.waiters.ask(bytes, enough.signal);
+      return wait === undefined ? [] : until(room, wait);
+    });
+    if (waits.length === 0) break;
+    await Promise.all(waits);
+  }
+  for (const room of rooms) room.taken += bytes;
+  enough.abort();
+}
+
 async function settle(): Promise<void> {
   for (let at = 0; at < 20; at++) await Promise.resolve();
 }
@@ -103,6 +124,54 @@ test('who waits for room in two groups and has it in one does not lose his place
   right.commit(10);
   expect(left.waiters.ask(6, enough.signal)).toBeUndefined();
   expect(right.waiters.ask(6, enough.signal)).toBeUndefined();
+});
+
+test('of those who wait for another group only, room is kept for the first: the others are passed by', async () => {
+  const [idle, full] = [new Room(64), new Room(64)];
+  await full.take(64);
+  const both = Array.from({ length: 64 }, () => takeAll([idle, full], 2));
+  await settle();
+  expect(idle.taken).toBe(0);
+  let went = 0;
+  for (let at = 0; at < 6; at++) void idle.take(10).then(() => went++);
+  await settle();
+  expect([went, idle.taken]).toEqual([6, 60]);
+  // Of the four that are left two are for the first of the others.
+  expect(idle.waiters.ask(3, AbortSignal.abort())).toBeDefined();
+  expect(idle.waiters.ask(2, AbortSignal.abort())).toBeUndefined();
+  full.commit(2);
+  await settle();
+  expect([idle.taken, full.taken]).toEqual([62, 64]);
+  // And so on, one after the other, as both have room.
+  for (let at = 0; at < 200; at++) {
+    (at % 2 === 0 ? idle : full).commit(2);
+    await settle();
+    expect(idle.taken).toBeLessThanOrEqual(64);
+    expect(full.taken).toBeLessThanOrEqual(64);
+  }
+  await Promise.all(both);
+});
+
+test('who asks for two groups has his turn, however many ask for one of them again and again', async () => {
+  const rooms = [new Room(10), new Room(10)] as const;
+  const under = rooms.map(() => 0);
+  // Four for each group that take 2 as soon as they can, for ever.
+  for (const [at, room] of rooms.entries()) {
+    const again = (): Promise<void> =>
+      room.take(2).then(() => {
+        under[at] = (under[at] ?? 0) + 1;
+        return again();
+      });
+    for (let n = 0; n < 4; n++) void again();
+  }
+  await settle();
+  const went: string[] = [];
+  for (const name of ['first', 'second', 'third']) void takeAll(rooms, 7).then(() => went.push(name));
+  for (let at = 0; at < 120 && went.length < 3; at++) {
+    rooms[at % 2 === 0 ? 0 : 1].commit(2);
+    await settle();
+  }
+  expect(went).toEqual(['first', 'second', 'third']);
 });
 
 test('who only asks and gives no signal is told once, and keeps nothing', async () => {

@@ -56,7 +56,7 @@ export async function produce(request: ProduceRequest, context: DoorContext): Pr
   const untilMs = services.host.clock.now() + request.timeoutMs;
   // Behind another one, what is to be verified shows only when its turn has come: that one may have opened the transaction.
   const verification = before === undefined ? verifyTransactions(request, parts, context) : undefined;
-  if (before === undefined && verification === undefined && roomsOf(parts, over).length === 0) {
+  if (before === undefined && verification === undefined && !mustWait(parts)) {
     answers = appendAll(parts, request, context, request.timeoutMs);
   } else {
     const turn = takeTurn(before ?? verification, async () => {
@@ -91,12 +91,31 @@ async function takeTurn(before: Promise<void> | undefined, act: () => Promise<vo
   await act();
 }
 
-/** One for each partition that would refuse its batch for a passing reason. With a live signal, a place in each partition's order. */
-function roomsOf(parts: readonly ProducePart[], signal: AbortSignal): Promise<void>[] {
-  return parts.flatMap(({ refusal, replica, records }) => {
-    const room = refusal === undefined ? replica?.room?.(records.length, signal) : undefined;
-    return room ?? [];
+/** Undefined when the partition takes the part, or refuses it for good. With a live signal, a place in the partition's order. */
+function roomOf({ refusal, replica, records }: ProducePart, signal: AbortSignal): Promise<void> | undefined {
+  return refusal === undefined ? replica?.room?.(records.length, signal) : undefined;
+}
+
+/** Resolves when the partition would take the part, or `signal` ends the wait. Which it is has to be asked: others are woken too. */
+async function untilRoom(part: ProducePart, first: Promise<void>, signal: AbortSignal): Promise<void> {
+  let room: Promise<void> | undefined = first;
+  while (room !== undefined) {
+    await room;
+    // Asked at once, while other partitions of the request may have no room yet: so this one knows that it is not waited for any more.
+    room = signal.aborted ? undefined : roomOf(part, signal);
+  }
+}
+
+/** One for each partition that would refuse its part for a passing reason. */
+function waitsOf(parts: readonly ProducePart[], signal: AbortSignal): Promise<void>[] {
+  return parts.flatMap((part) => {
+    const room = roomOf(part, signal);
+    return room === undefined ? [] : untilRoom(part, room, signal);
   });
+}
+
+function mustWait(parts: readonly ProducePart[]): boolean {
+  return parts.some((part) => roomOf(part, over) !== undefined);
 }
 
 /**
@@ -113,7 +132,7 @@ async function withRoom(
 ): Promise<void> {
   const { clock, telemetry } = services.host;
   const leftMs = untilMs - clock.now();
-  if (leftMs <= 0 || signal.aborted || roomsOf(parts, over).length === 0) {
+  if (leftMs <= 0 || signal.aborted || !mustWait(parts)) {
     append();
     return;
   }
@@ -129,9 +148,9 @@ async function withRoom(
   clock.sleep(leftMs, enough.signal).then(stop, () => undefined);
   try {
     while (!enough.signal.aborted) {
-      const rooms = roomsOf(parts, enough.signal);
-      if (rooms.length === 0) break;
-      await Promise.race([Promise.all(rooms), ended.promise]);
+      const waits = waitsOf(parts, enough.signal);
+      if (waits.length === 0) break;
+      await Promise.race([Promise.all(waits), ended.promise]);
     }
     append();
   } finally {
