@@ -30,7 +30,9 @@ engine: streambus
 seed: 5
 duration: 2s
 cluster: { nodes: 3 }
-timeline: []
+timeline:
+  # Whoever leads on one of these two is answered by the third before its own disk, or the other's, has what it sent.
+  - { at: 500ms, fault: disk.slow-sync, nodes: [streambus-1, streambus-2], duration: 1500ms, with: { device: sdb, p50: 40, p99: 80 } }
 load: { topics: 1, partitions: 1 }
 finally: { within: 60s }
 expect: { checks: [ack-after-sync, committed-is-durable, liveness] }
