@@ -19,7 +19,7 @@ import { lockDataDirectory, markSuspect, readSmallFile } from './identity.ts';
 import { type BrokerId, metaGroup } from './ids.ts';
 import { type KafkaListener, openKafkaListener } from './kafka/listener.ts';
 import { listenError, takeStanding } from './lifecycle.ts';
-import { readMemory } from './memory.ts';
+import { memoryWarning, readMemory } from './memory.ts';
 import type { Metadata } from './meta/metadata.ts';
 import { MetaMachine } from './meta/state.ts';
 import { createMetaCommands, serveCommands } from './meta/submit.ts';
@@ -168,6 +168,8 @@ class Broker implements StreamBus {
   async start(): Promise<void> {
     const host = this.#host;
     const config = this.#config;
+    const tooLittle = memoryWarning(host, config);
+    if (tooLittle !== undefined) host.telemetry.logger.warn('too little memory', { why: tooLittle });
     this.#lock = await lockDataDirectory(host, config.storage.data_dir);
     try {
       this.#secret = await this.#readSecret();
