@@ -1,4 +1,4 @@
-import { replaceFile } from '../../../storage/atomicFile.ts';
+import { makeDirectoryDurably, replaceFile } from '../../../storage/atomicFile.ts';
 import type { CatchUpPeers, MachineSnapshot } from '../broker/group.ts';
 import type { PartitionCore } from './core.ts';
 import type { DamagedRange } from './damage.ts';
@@ -24,6 +24,8 @@ const syncEachBytes = 16 * 1024 * 1024;
 export async function restoreFrom(core: PartitionCore, snapshot: MachineSnapshot, peers: CatchUpPeers): Promise<void> {
   const data = decodeLogState(snapshot.data);
   await core.writer.flush();
+  // Somebody may have removed it under the process, which keeps what it has open, and is found without it at the next start.
+  await makeDirectoryDurably(core.host.disk, core.directory);
   await replaceFile(core.host.disk, `${core.directory}/${restoringFile}`, [new Uint8Array(0)]);
   core.restored = true;
   const progress = { have: 0, total: data.segments.reduce((sum, segment) => sum + segment.bytes, 0) };

@@ -210,6 +210,20 @@ describe('catching up', () => {
     });
   });
 
+  it('is not held up by a directory that somebody has removed under it', async () => {
+    const { run } = journalWorld({ seed: 6 });
+    await run(async (host) => {
+      const leader = await openRig(host, { config, directory: leaderDirectory });
+      await write(leader.partition, 0, 30);
+      const follower = await openRig(host, { config });
+      const { directory } = follower.partition;
+      for (const { name } of await host.disk.list(directory)) await host.disk.remove(`${directory}/${name}`);
+      await host.disk.remove(directory);
+      await follower.partition.restore(snapshotOf(leader.partition), peersOf([leader.partition]).peers);
+      expect(await everything(follower.partition)).toEqual(await everything(leader.partition));
+    });
+  });
+
   it('asks the next replica when one lies, is behind or gone, and gives up when none has it', async () => {
     const { run } = journalWorld({ seed: 6 });
     await run(async (host) => {
