@@ -31,6 +31,7 @@ export type StreamBusDraw = {
     readonly partitions: number;
     readonly shortLivedMs: number;
     readonly timeoutMs: number;
+    readonly passingMs: number;
   };
 };
 
@@ -67,6 +68,8 @@ export const draws: fc.Arbitrary<StreamBusDraw> = fc
       partitions: fc.integer({ min: 1, max: 2 }),
       shortLivedMs: fc.constantFrom(0, 0, 2_000),
       timeoutMs: fc.constantFrom(4_000, 1_000),
+      // Last: what was drawn before it stays as it was.
+      passingMs: fc.constantFrom(0, 0, 1_500, 600),
     }),
   })
   .map(({ families: on, faults, ...draw }) => ({

@@ -104,6 +104,7 @@ function loadOf({ load }: StreamBusDraw): Record<string, unknown> {
     partitions: load.partitions,
     timeout: `${load.timeoutMs}ms`,
     ...(load.shortLivedMs === 0 ? {} : { 'short-lived': `${load.shortLivedMs}ms` }),
+    ...(load.passingMs === 0 ? {} : { passing: `${load.passingMs}ms` }),
     admin: '2s',
     'watch offsets': '300ms',
     vanish: 50,

@@ -68,6 +68,11 @@ export const streamBusLoadSchema = z
       .describe(
         'how long records of a topic of their own are kept, which a producer writes to; without it there is none',
       ),
+    passing: durationMs
+      .optional()
+      .describe(
+        'how long a topic of its own is there, which is deleted under full load and made again; without it there is none',
+      ),
     timeout: durationMs.default(10_000).describe('patience of a client with one request'),
     admin: durationMs
       .optional()

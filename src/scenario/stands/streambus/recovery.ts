@@ -41,6 +41,8 @@ export interface RecoveryOptions {
   readonly feed: GroupFeed;
   /** Members that run, by the processes that are up. */
   readonly isUp: (member: number) => boolean;
+  /** The topic of this group was deleted, as far as the brokers know that run: none of its members need be there. */
+  readonly isDeleted: (group: number) => boolean;
   readonly scrubs: Pick<Scrubs, 'missing'>;
   /** The load that has ended; undefined: there was none. */
   readonly load: { readonly world: LoadWorld; readonly observer: Host } | undefined;
@@ -113,7 +115,7 @@ export class Recovery {
 
   #leaderless(): string | undefined {
     for (const [group, known] of this.#options.feed.groups) {
-      if (known.applied.size === 0) continue;
+      if (known.applied.size === 0 || this.#options.isDeleted(group)) continue;
       if (known.leader === undefined) return `group ${group} has none`;
     }
     return undefined;
@@ -121,6 +123,7 @@ export class Recovery {
 
   #lagging(): string | undefined {
     for (const [group, { applied, highestApplied, configuration }] of this.#options.feed.groups) {
+      if (this.#options.isDeleted(group)) continue;
       const members = new Set([...(configuration?.voters ?? []), ...(configuration?.learners ?? [])]);
       for (const member of members) {
         if (!this.#options.isUp(member)) continue;

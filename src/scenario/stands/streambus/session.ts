@@ -5,7 +5,7 @@ import { streamBusChecks } from '../../../checkers/streambus/index.ts';
 import { logOperations } from '../../../checkers/streambus/logAnomalies.ts';
 import type { RaftPace } from '../../../checkers/streambus/raftRules.ts';
 import { streamBusConfigSchema } from '../../../engines/streambus/config.ts';
-import { brokerOf } from '../../../engines/streambus/ids.ts';
+import { brokerOf, firstPartitionGroup } from '../../../engines/streambus/ids.ts';
 import type { Check, LoadContext, RunFacts, StandContext, StandSession, Workload } from '../stand.ts';
 import { diskSamples } from '../stemedb/diskMetrics.ts';
 import { brokerDocument, brokerOfNode, kafkaPort } from './configuration.ts';
@@ -89,6 +89,7 @@ export function openSession(context: StandContext): StandSession {
       now: () => world.now,
       feed,
       isUp: (member) => [...records.values()].some((record) => record.member === member),
+      isDeleted,
       scrubs: new Scrubs([...records.values()]),
       load,
     });
@@ -97,6 +98,12 @@ export function openSession(context: StandContext): StandSession {
 
   function cutShort(): string | undefined {
     return feed.hasFound ? 'a check has found something before: nothing more was waited for' : undefined;
+  }
+
+  function isDeleted(group: number): boolean {
+    if (group < firstPartitionGroup) return false;
+    const running = [...records.values()].flatMap((record) => record.running ?? []);
+    return running.length > 0 && running.every(({ bus }) => bus.services.metadata.partitionOf(group) === undefined);
   }
 
   /** The group of a partition, by the metadata of any broker that runs; afterwards by what was last known. */
@@ -126,7 +133,8 @@ export function openSession(context: StandContext): StandSession {
         record.disks.table,
         record.node,
         (key) => record.running?.bus.services.partition(topicOf(key), partitionOf(key))?.logStartOffset,
-      ),
+        // Of a topic that passes every broker may have another one of its lives.
+      ).filter(({ key }) => load?.world.passingKeys.includes(key) !== true),
     );
   }
 

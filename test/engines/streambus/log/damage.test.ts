@@ -5,7 +5,7 @@ import { startLogMaintenance } from '../../../../src/engines/streambus/log/maint
 import { repairPartition } from '../../../../src/engines/streambus/log/repair.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import { journalWorld } from '../../../support/journalWorld.ts';
-import { batchesIn, batchOf, directory, fetchAt, type OpenedPartition, openRig, produce } from './rig.ts';
+import { batchesIn, batchOf, directory, fetchAt, info, type OpenedPartition, openRig, produce } from './rig.ts';
 
 const never = new AbortController().signal;
 const config = { segmentBytes: 6_000 };
@@ -119,6 +119,100 @@ describe('a log that rots', () => {
       expect(one.partition.damage).toEqual([]);
       expect(one.calls.repaired).toBe(2);
       expect(await digestPartition(one.partition, never)).toEqual(before);
+    });
+  });
+
+  it('is repaired while the disk has no room for what is new', async () => {
+    const { run, machine } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { one } = await twoReplicas(host);
+      await flipByte(host, firstSegment, 700);
+      expect(await one.partition.read(fetchAt(2))).toMatchObject({ errorCode: 56 });
+      const last = one.partition.core.state.segments.active.base;
+      const { rules } = machine.devices.device('root');
+      rules.add({ kind: 'no-space', operation: 'write', path: `${directory}/${String(last).padStart(20, '0')}.seg` });
+      await one.partition.append(produce(batchOf(valuesOf(100))));
+      one.partition.core.writer.drain();
+      await host.clock.sleep(100);
+      expect(one.partition.core.writer.stalled).toContain('ENOSPC');
+      const maintenance = startLogMaintenance(host, {
+        partitions: () => [one.partition],
+        intervalMs: 1_000,
+        scrubIntervalMs: () => 2_000,
+        onScrubbed: () => {
+          scrubbed += 1;
+        },
+      });
+      let scrubbed = 0;
+      await host.clock.sleep(10_000);
+      maintenance.stop();
+      expect(one.partition.damage).toEqual([]);
+      expect(scrubbed).toBeGreaterThan(1);
+    });
+  });
+
+  it('is repaired and scrubbed although another partition cannot be, which is named', async () => {
+    const { run, world } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { one } = await twoReplicas(host);
+      const bad = await openRig(host, {
+        config,
+        directory: '/data/bad',
+        info: { ...info, topic: 'bad', group: 1_025 },
+        shared: { cacheBytes: 0 },
+      });
+      for (let n = 0; n < 40; n++) await bad.partition.append(produce(batchOf(valuesOf(n))));
+      await bad.partition.checkpoint();
+      // A stretch that ends where it begins: no scan gets behind it.
+      bad.partition.core.damage.add({ reason: 'odd', base: 0, from: 0, to: 0, firstOffset: 0, lastOffset: 1 });
+      await flipByte(host, firstSegment, 700);
+      expect(await one.partition.read(fetchAt(2))).toMatchObject({ errorCode: 56 });
+      let scrubbed = 0;
+      const maintenance = startLogMaintenance(host, {
+        partitions: () => [bad.partition, one.partition],
+        intervalMs: 1_000,
+        scrubIntervalMs: () => 2_000,
+        onScrubbed: () => {
+          scrubbed += 1;
+        },
+      });
+      await host.clock.sleep(4_000);
+      expect(one.partition.damage).toEqual([]);
+      // Found by a scrub, too.
+      await flipByte(host, firstSegment, 700);
+      await host.clock.sleep(6_000);
+      maintenance.stop();
+      expect(one.calls.repaired).toBe(2);
+      expect(scrubbed).toBe(0);
+      const warned = world.logs.lines.filter(({ message }) => message.startsWith('a partition could not be'));
+      expect(new Set(warned.map(({ fields }) => `${fields.topic}/${fields.partition}`))).toEqual(new Set(['bad/0']));
+    });
+  });
+
+  it('is searched before it is repaired, also where nothing was wrong when the rest was searched', async () => {
+    const { run } = journalWorld({ seed: 1 });
+    await run(async (host) => {
+      const { one, two } = await twoReplicas(host);
+      const before = await digestPartition(two.partition, never);
+      const [, second] = one.partition.core.state.segments.all;
+      if (second === undefined) throw new Error('expected a second segment');
+      const secondSegment = `${directory}/${String(second.base).padStart(20, '0')}.seg`;
+      // Nobody else has the first one whole: it stays shut off.
+      for (const path of [firstSegment, '/data/two/00000000000000000000.seg']) await flipByte(host, path, 700);
+      expect(await one.partition.read(fetchAt(2))).toMatchObject({ errorCode: 56 });
+      const maintenance = startLogMaintenance(host, { partitions: () => [one.partition], intervalMs: 1_000 });
+      await host.clock.sleep(20_000);
+      expect(one.partition.damage).toHaveLength(1);
+      await flipByte(host, secondSegment, 700);
+      await flipByte(host, secondSegment, second.bytes - 5);
+      expect(await one.partition.read(fetchAt(second.base + 2))).toMatchObject({ errorCode: 56 });
+      await host.clock.sleep(20_000);
+      maintenance.stop();
+      expect(one.calls.repaired).toBe(2);
+      expect(one.partition.damage.map(({ firstOffset }) => firstOffset)).toEqual([2]);
+      const { sha256 } = await digestPartition(one.partition, never, second.base);
+      expect(before.endOffset).toBe(one.partition.core.state.next);
+      expect(sha256).toBe((await digestPartition(two.partition, never, second.base)).sha256);
     });
   });
 

@@ -42,7 +42,9 @@ export interface LoadWorld {
   readonly transactionalKeys: readonly string[];
   /** Partitions of a topic whose records are deleted soon: nobody reads them. Empty where the load has none. */
   readonly shortLivedKeys: readonly string[];
-  /** Topics of these partitions that are not known to be there yet. */
+  /** Partitions of a topic that is deleted and made again all the time: nobody reads them. Empty where the load has none. */
+  readonly passingKeys: readonly string[];
+  /** Topics of these partitions, but of those that pass, that are not known to be there yet. */
   readonly topicsLeft: Set<string>;
 }
 

@@ -7,6 +7,7 @@ import { runConsumer } from './consumer.ts';
 import { type LoadWorld, type Told, topicOf } from './context.ts';
 import { runMember } from './member.ts';
 import { runOffsetWatch } from './offsetWatch.ts';
+import { passingPartitions, runPassing } from './passing.ts';
 import { runProducer } from './producer.ts';
 import { runTransactions } from './transactions.ts';
 
@@ -37,6 +38,7 @@ export function startWorkload(
 
   const plainKeys = keysOf(initial, 't');
   const shortLivedKeys = initial['short-lived'] === undefined ? [] : ['short-lived/0'];
+  const passingKeys = initial.passing === undefined ? [] : passingPartitions;
   const transactionalKeys = Array.from(
     { length: Math.max(2, initial.partitions) },
     (_, partition) => `tx/${partition}`,
@@ -52,6 +54,7 @@ export function startWorkload(
     seeds,
     plainKeys,
     shortLivedKeys,
+    passingKeys,
     transactionalKeys,
     topicsLeft: new Set([...plainKeys, ...transactionalKeys, ...shortLivedKeys].map(topicOf)),
   };
@@ -87,6 +90,7 @@ export function startWorkload(
   begin(() => runAdmin(world, observer));
   if (initial['watch offsets'] !== undefined) begin(() => runOffsetWatch(world, observer));
   if (world.shortLivedKeys.length > 0) begin(() => runShortLived(world, observer));
+  if (world.passingKeys.length > 0) begin(() => runPassing(world, observer));
 
   return {
     world,
