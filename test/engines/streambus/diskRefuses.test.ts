@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { createRouteClient } from '../../../src/engines/streambus/admin/routeClient.ts';
+import { MachineClosed } from '../../../src/engines/streambus/broker/group.ts';
 import { Groups } from '../../../src/engines/streambus/broker/groups.ts';
 import { ReplicaAppends } from '../../../src/engines/streambus/broker/replicaAppends.ts';
 import { createClient, type StreamBusClient } from '../../../src/engines/streambus/client/client.ts';
@@ -65,6 +66,11 @@ test('a checkpoint of a replica that is being restored, or not open yet, is answ
   });
   const missing = await snapshot('metadata').finally(() => gone.mockRestore());
   expect(missing).toMatchObject({ status: 409, body: { error: { code: 'NOT_CAUGHT_UP' } } });
+  const closed = vi
+    .spyOn(Groups.prototype, 'checkpoint')
+    .mockRejectedValue(new MachineClosed('its state was replaced'));
+  const replaced = await snapshot('metadata').finally(() => closed.mockRestore());
+  expect(replaced).toMatchObject({ status: 409, body: { error: { code: 'NOT_CAUGHT_UP' } } });
   expect(await snapshot('metadata')).toMatchObject({ status: 200 });
   expect(brokers.failed.size).toBe(0);
 });

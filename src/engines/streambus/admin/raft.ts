@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DiskError } from '../../../host/disk.ts';
-import { NotProposed } from '../broker/group.ts';
+import { MachineClosed, NotProposed } from '../broker/group.ts';
 import { type BrokerId, brokerOf, type GroupId, metaGroup } from '../ids.ts';
 import { encodeJson } from '../meta/json.ts';
 import { AdminRefusal, type AdminRoute, bodyOf, ok, queryOf } from './answer.ts';
@@ -75,7 +75,7 @@ function refusedBy(error: unknown): never {
 
 /** @throws AdminRefusal 409 for a replica that has no state to keep now, 503 for what the disk refuses: the checkpoint before stays */
 function checkpointRefused(error: unknown): never {
-  if (error instanceof NotProposed) {
+  if (error instanceof NotProposed || error instanceof MachineClosed) {
     throw new AdminRefusal(
       409,
       'NOT_CAUGHT_UP',

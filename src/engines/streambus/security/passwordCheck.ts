@@ -3,12 +3,13 @@ import type { Clock, Millis } from '../../../host/clock.ts';
 import type { ScramCredential } from '../meta/metadata.ts';
 import { Decoys } from './decoys.ts';
 import { FailureLimit } from './failureLimit.ts';
+import { networkOf } from './networkOf.ts';
 import { credentialOf } from './scramKeys.ts';
 
 /** Wrong passwords for one user from one address: so many at once, then one each so often. */
 const pairBurst = 5;
 const pairEveryMs: Millis = 1_000;
-/** Of one address, for whatever users: more than for one of them, since many may share it and mistype, and one may try many names. */
+/** Of one address (of IPv6: one /64), for whatever users: more than for one of them, since many may share it and mistype, and one may try many names. */
 const addressBurst = 10;
 const addressEveryMs: Millis = 500;
 /** Of all addresses together: at 15 ms for the costliest credential a fifth of the event loop at most, a thirtieth for a usual one. */
@@ -67,8 +68,9 @@ export class PasswordCheck {
     const known = this.#verified.get(user);
     if (stored !== undefined && known !== undefined && timingSafeEqual(known, mark)) return 'right';
     const now = this.#clock.now();
-    const pair = `${address}\0${user}`;
-    const ofAddress = this.#addresses.get(address);
+    const source = networkOf(address);
+    const pair = `${source}\0${user}`;
+    const ofAddress = this.#addresses.get(source);
     const isFresh = ofAddress === undefined || ofAddress.isFresh(now);
     const isBorne =
       this.#all.hasRoom(now, isFresh ? 0 : allReserved) &&
@@ -79,7 +81,7 @@ export class PasswordCheck {
     const given = this.#hash(mechanism, password, salt, iterations);
     if (stored === undefined || !timingSafeEqual(given.storedKey, stored.storedKey)) {
       this.#all.count(now);
-      countFor(this.#addresses, address, now, addressBurst, addressEveryMs);
+      countFor(this.#addresses, source, now, addressBurst, addressEveryMs);
       countFor(this.#pairs, pair, now, pairBurst, pairEveryMs);
       return 'wrong';
     }

@@ -108,6 +108,13 @@ test('one address that invents a new name each time is heard twice a second, and
   expect(verdicts.guesses).toBeLessThanOrEqual(10 + 120);
 });
 
+test('one machine with a network of IPv6 is limited as one with an address', () => {
+  const check = checkAt({ now: 0 });
+  for (let n = 0; n < 50; n++) check.check(`name-${n}`, 'guess', credential, `2001:db8:1:2::${n.toString(16)}`);
+  expect(costly).toBe(10);
+  expect(check.check('bob', 'secret', credential, '2001:db8:1:3::1')).toBe('right');
+});
+
 test('many users behind one address mistype, and those who do not are let in', () => {
   const time = { now: 0 };
   const check = checkAt(time);
