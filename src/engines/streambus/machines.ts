@@ -49,8 +49,7 @@ export class Machines {
 
   /** What the segments take of the disk. */
   get diskClaims(): DiskClaims {
-    const { givenBytes, unwrittenBytes } = this.#options.shared;
-    return { givenBytes, unwrittenBytes };
+    return this.#options.shared.claims;
   }
 
   forget(group: GroupId): void {
@@ -105,6 +104,7 @@ export class Machines {
     return {
       group,
       kind: 'partition',
+      label: `${info.topic}/${info.partition}`,
       generation: info.generation,
       founders,
       open: openWith({}),

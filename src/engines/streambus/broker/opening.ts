@@ -67,7 +67,12 @@ export class Opener {
       const isLost = error instanceof SnapshotLost || spec.isRegressed?.(error) === true;
       if (!isLost) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      this.#options.host.telemetry.logger.error('a replica has lost its state', { group: spec.group, error: message });
+      const of = spec.label ?? spec.kind;
+      this.#options.host.telemetry.logger.error('a replica has lost its state', {
+        group: spec.group,
+        of,
+        error: message,
+      });
       const probation = await this.#probationStart(spec, hardState);
       // Should its files not open now, the next try begins from what the journal says from here on.
       this.#options.recovered.groups.set(spec.group, {

@@ -28,6 +28,7 @@ export class Probation {
   async findBarrier(): Promise<void> {
     this.#body.context.host.telemetry.logger.warn('a replica is on probation: it has lost what it had applied', {
       group: this.#body.group,
+      of: this.#body.spec.label ?? this.#body.spec.kind,
     });
     this.#body.context.probationChanged();
     await this.#ask();

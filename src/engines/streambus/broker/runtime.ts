@@ -8,6 +8,8 @@ export interface GroupSpec {
   readonly group: GroupId;
   /** Labels metrics, and the size of checkpoints follows from it: a partition's is a position, the others' their whole state. */
   readonly kind: 'meta' | 'groups' | 'transactions' | 'partition';
+  /** How log lines name it beside its number: a partition as `topic/partition`. Undefined: its kind says enough. */
+  readonly label?: string;
   /** Of the content: messages of another generation are dropped. */
   readonly generation: number;
   /**

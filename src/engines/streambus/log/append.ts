@@ -206,8 +206,11 @@ export class Appender {
       if (error instanceof NotProposed) return this.#refuse(errorOfRefusal(error), error.message);
       throw error;
     }
+    const { shared } = this.#core.hooks;
+    shared.proposed(batch.length);
+    const settled = (): void => shared.settled(batch.length);
     // Answers are given through other promises: a loss that nobody asked about is no defect.
-    proposed.catch(() => undefined);
+    proposed.then(settled, settled);
     tail.next = lastOffsetOf(header) + 1;
     if (header.producerId >= 0 || mutants.pidMinus1Checked) {
       const known = tail.get(header.producerId, state.producers);

@@ -1,4 +1,5 @@
 import type { Host } from '../../../host/host.ts';
+import type { DiskClaims } from '../../../storage/journal/index.ts';
 import { FilePool } from './filePool.ts';
 
 /** Bounds that all partitions of a broker share. */
@@ -38,6 +39,7 @@ export class LogShared {
   #cached = 0;
   #unwritten = 0;
   #given = 0;
+  #proposed = 0;
   /** Owners in the order in which their batches came in: the oldest batch of all is the first one's oldest. */
   #order: CacheOwner[] = [];
   #orderHead = 0;
@@ -58,9 +60,19 @@ export class LogShared {
     return this.#cached;
   }
 
-  /** Bytes that were ever applied to be written. */
-  get givenBytes(): number {
-    return this.#given;
+  /** What the segments take of the disk: all that was applied, and what leaders here have proposed, which will be. */
+  get claims(): DiskClaims {
+    return { givenBytes: this.#given + this.#proposed, unwrittenBytes: this.#unwritten + this.#proposed };
+  }
+
+  /** A leader here has taken a batch. */
+  proposed(bytes: number): void {
+    this.#proposed += bytes;
+  }
+
+  /** It was applied, or lost. */
+  settled(bytes: number): void {
+    this.#proposed -= bytes;
   }
 
   get unwrittenBytes(): number {

@@ -225,6 +225,11 @@ describe('whole brokers', () => {
     const modeOf = (id: number) => brokers.bus(id).runtime.view(group)?.mode;
     await brokers.run(10_000);
     expect(modeOf(2)).toBe('probation');
+    const named = brokers.world.logs.lines.filter(({ fields }) => fields.of === 't/1').map(({ message }) => message);
+    expect(named).toEqual([
+      'a replica has lost its state',
+      'a replica is on probation: it has lost what it had applied',
+    ]);
     expect([2, 3].filter((id) => brokers.bus(id).services.group(group)?.serving)).toEqual([]);
     brokers.start(1);
     await brokers.until('probation ended', () => modeOf(2) === 'normal', 60_000);

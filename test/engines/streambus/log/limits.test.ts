@@ -11,8 +11,13 @@ describe('a slow, full or failing disk', () => {
     await run(async (host) => {
       const { partition, shared } = await openRig(host, { shared: { unwrittenBytes: 20_000 } });
       const batch = () => produce(batchOf(['x'.repeat(6_000)]));
+      // Room on the disk is spoken for from the moment that a batch is taken.
+      const first = partition.append(batch());
+      expect(shared.claims.givenBytes).toBeGreaterThan(6_000);
+      expect(shared.claims.unwrittenBytes).toBe(shared.claims.givenBytes);
       const answers = [];
-      for (let n = 0; n < 4; n++) answers.push(await partition.append(batch()));
+      answers.push(await first);
+      for (let n = 0; n < 3; n++) answers.push(await partition.append(batch()));
       // Four were taken while no write had ended; the fifth finds the bound passed.
       expect(answers.map((answer) => answer.errorCode)).toEqual([0, 0, 0, 0]);
       expect(await partition.append(batch())).toMatchObject({ errorCode: 19 });
@@ -21,6 +26,8 @@ describe('a slow, full or failing disk', () => {
       expect(await partition.read(fetchAt(3))).toMatchObject({ errorCode: 0 });
       await room;
       expect(shared.unwrittenBytes).toBeLessThan(20_000);
+      expect(shared.claims.unwrittenBytes).toBe(shared.unwrittenBytes);
+      expect(shared.claims.givenBytes).toBeLessThan(4 * 6_200);
       expect(await partition.append(batch())).toMatchObject({ errorCode: 0 });
       expect(partition.hold()).toBeUndefined();
     });
