@@ -175,8 +175,9 @@ function takeCheckpoint(fragment: Fragment, checkpoint: CheckpointRecord, lsn: L
     return;
   }
   const { index } = checkpoint.metadata;
-  // It was carried forward while a later one was on its way to the journal, and stands behind that.
-  if (index < group.checkpoint.metadata.index) return;
+  // It was carried forward while a later one was on its way to the journal, and stands behind that. One that replaces the log is never
+  // carried: a replica on probation begins with an empty one, below what it had.
+  if (index < group.checkpoint.metadata.index && !checkpoint.replacesLog) return;
   group.checkpoint = checkpoint;
   group.checkpointLsn = lsn;
   group.entries = checkpoint.replacesLog ? [] : group.entries.filter((entry) => entry.index > index);

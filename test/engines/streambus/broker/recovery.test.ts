@@ -106,7 +106,7 @@ describe('recovery of groups', () => {
         const twin = twins[group];
         if (twin === undefined) throw new Error('two groups');
         const { hardState } = twin;
-        switch (below(7)) {
+        switch (below(8)) {
           case 0:
             twin.hardState = { term: hardState.term + 1, vote: below(4), commit: hardState.commit };
             twin.hardStateLsn = put([hardStateRecord(group, twin.hardState)]);
@@ -133,6 +133,17 @@ describe('recovery of groups', () => {
             twin.checkpointLsn = put([checkpointRecord(group, checkpoint(index, 2, { replacesLog: true }))]);
             twin.base = index;
             twin.last = index;
+            twin.log.clear();
+            break;
+          }
+          case 7: {
+            // It has lost what it had applied, and begins without a log on probation.
+            if (below(4) > 0) break;
+            const onProbation = checkpoint(0, 0, { replacesLog: true, probation: true });
+            twin.checkpointLsn = put([checkpointRecord(group, onProbation)]);
+            twin.hardStateLsn = put([hardStateRecord(group, hardState)]);
+            twin.base = 0;
+            twin.last = 0;
             twin.log.clear();
             break;
           }
