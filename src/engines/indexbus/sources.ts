@@ -200,8 +200,10 @@ export class Sources {
       const index = first + turn < count ? first + turn : first + turn - count;
       const producer = this.active[index] ?? 0;
       if (this.#pending[producer] !== 1) continue;
-      left -= this.#takeFrom(producer, left, routes, holdUnwanted);
-      this.#next = this.planEnded ? index : index + 1;
+      const taken = this.#takeFrom(producer, left, routes, holdUnwanted);
+      left -= taken;
+      // One that could take nothing is first to be asked when there is room again; one that took some lets the others go before it.
+      if (taken > 0) this.#next = index + 1;
     }
     return budget - left;
   }
