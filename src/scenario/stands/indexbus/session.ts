@@ -38,6 +38,8 @@ import { IndexBusWorkload } from './workload.ts';
 const tellEveryMs = 1_000;
 /** How long the others may be held up by a death, beside what it takes to see it. */
 const afterKillMs = 10;
+/** Work that a router has before it, in virtual milliseconds, from which on it is behind. */
+const arrearsMs = 1;
 /** How long nothing may move before a bus counts as quiet: those who sleep over a lost wake look again by then. */
 const quietMs = 2_000;
 
@@ -143,7 +145,10 @@ export function openSession(context: StandContext): StandSession {
   /** Whether nothing but its own work decides how fast a router is. */
   function isUndisturbed(node: string): boolean {
     const machine = machines.get(node);
-    return machine?.slowFactor === 1 && machine.process?.paused === false && threads.get(node)?.isHeld !== true;
+    if (machine?.slowFactor !== 1 || machine.process?.paused !== false || threads.get(node)?.isHeld === true)
+      return false;
+    // What came while it was slow is still before it.
+    return machine.process.nextFreeMs - world.now < arrearsMs;
   }
 
   /** The process of a machine that has this pid, with its container's name. */
@@ -307,10 +312,13 @@ function startingNearWrap(host: Host, isWanted: boolean): Host {
 }
 
 /** What is still to be done on a bus; undefined when nothing is. */
-function unfinished({ reader, segment }: BusBook): string | undefined {
+function unfinished(book: BusBook): string | undefined {
+  const { reader, segment } = book;
   const { producers, lanes } = segment.layout.sizes;
   for (let seat = 0; seat < producers; seat += 1) {
     const state = reader.producerState(seat);
+    // One that was fenced while it had nothing to send does not know yet: it learns it when it sends again.
+    if (state === SeatState.fenced && book.isHeld('producer', reader.producer(seat))) continue;
     if (state !== SeatState.free && state !== SeatState.live) return `seat ${seat} of a producer is in state ${state}`;
     if (reader.sourceDepth(seat) > 0) return `${reader.sourceDepth(seat)} messages wait in source ${seat}`;
   }

@@ -32,7 +32,7 @@ export class Visits {
   readonly #reader: Reader;
   readonly #batch: () => number;
   /** Messages taken from others since a source had one to be taken; by producer. */
-  readonly #passed = new Map<number, { messages: number; readonly leftOut: number }>();
+  readonly #passed = new Map<number, { messages: number; batch: number; readonly leftOut: number }>();
   readonly #leftOut: () => number;
 
   /**
@@ -57,6 +57,7 @@ export class Visits {
     });
     const total = heads.reduce((sum, { taken }) => sum + taken, 0);
     if (total === 0) return;
+    const batch = this.#batch();
     for (const [seat, { from, taken }] of heads.entries()) {
       const producer = this.#reader.producer(seat);
       const passed = this.#passed.get(producer);
@@ -65,11 +66,15 @@ export class Visits {
         if (passed === undefined) continue;
         // One that died before it rang is found by the look at all sources.
         const turns = this.#book.isDead('producer', producer) ? producers + pollsUntilAll : producers;
-        const bound = (turns + this.#leftOut() - passed.leftOut) * this.#batch();
+        const bound = (turns + this.#leftOut() - passed.leftOut) * passed.batch;
         this.#book.put({ event: 'waited', what: 'visit', who: producer, took: passed.messages, bound });
       } else if (!this.#isDue(seat, from, values, true)) this.#passed.delete(producer);
-      else if (passed === undefined) this.#passed.set(producer, { messages: total, leftOut: this.#leftOut() });
-      else passed.messages += total;
+      else if (passed === undefined) this.#passed.set(producer, { messages: total, batch, leftOut: this.#leftOut() });
+      else {
+        passed.messages += total;
+        // An operator may change it meanwhile.
+        passed.batch = Math.max(passed.batch, batch);
+      }
     }
   }
 
