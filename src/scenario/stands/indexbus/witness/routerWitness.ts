@@ -165,20 +165,26 @@ export class RouterWitness {
     for (const [lane, { from, to }] of tails) {
       for (const cursor of this.#reader.between(from, to)) {
         const it = this.#reader.entry(lane, cursor);
-        if (it.requeued || it.redelivered) moved.add(`${it.producer}:${it.sequence}`);
+        if (it.requeued || it.redelivered) moved.add(this.#nameIn(lane, it));
       }
     }
     for (const [lane, { from, to }] of heads) {
       const lives = isServed(this.#reader.laneState(lane));
       for (const cursor of this.#reader.between(from, to)) {
-        const { producer, sequence } = this.#reader.entry(lane, cursor);
-        const name = `${producer}:${sequence}`;
+        const it = this.#reader.entry(lane, cursor);
+        const { producer, sequence } = it;
+        const name = this.#nameIn(lane, it);
         const event = lives ? 'evicted' : moved.has(name) ? 'requeued-out' : 'detached';
         if (event === 'requeued-out') left.add(name);
         this.#put({ event, lane: this.#book.ownerOf(lane), producer, sequence });
       }
     }
     return left;
+  }
+
+  /** A message in the subscription of a lane: one commit may move it in several. */
+  #nameIn(lane: number, { producer, sequence }: Entry): string {
+    return `${this.#reader.laneSeat(lane, Seat.subscription)}/${producer}:${sequence}`;
   }
 
   /** Lanes that get messages and are not served: a joiner is given what they had. */
@@ -209,7 +215,7 @@ export class RouterWitness {
       if (it === undefined) return;
       const { producer, sequence } = it;
       // Its flags tell all that ever happened to it, where it was before what happens now.
-      const requeued = left.has(`${producer}:${sequence}`);
+      const requeued = left.has(this.#nameIn(lane, it));
       const redelivered = isAgain(it) && !requeued;
       this.#put({ event: 'placed', lane: this.#reader.lane(lane), producer, sequence, requeued, redelivered });
     };
