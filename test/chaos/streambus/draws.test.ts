@@ -97,6 +97,10 @@ test('a broker may end by itself only where its disk refuses a write', () => {
   expect(exits('disk.sync-error')).toMatchObject(ends);
   expect(exits('process.old-disk')).toMatchObject(ends);
   expect(exits('process.kill')).toMatchObject({ exits: [] });
+  const one = complete({ ...base, timeline: [{ at: '5s', fault: 'process.old-disk', nodes: 'streambus-2' }] })?.expect;
+  expect(one).toMatchObject({ exits: [70, 74].map((code) => ({ node: 'streambus-2', code, optional: true })) });
+  const cleared = complete({ ...base, timeline: [{ at: '5s', operator: 'rm -rf /x', on: 'streambus-3' }] })?.expect;
+  expect(cleared).toMatchObject({ exits: [70, 74].map((code) => ({ node: 'streambus-3', code, optional: true })) });
   expect(complete({ ...base, timeline: [{ at: '30s', fault: 'process.kill' }] })).toBeUndefined();
 });
 
