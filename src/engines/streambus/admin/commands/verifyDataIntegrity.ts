@@ -53,6 +53,27 @@ export async function finished(
   }
 }
 
+/** A replica that has not got there yet: nothing is said of it. */
+interface Behind {
+  readonly behind: { readonly end: number; readonly wanted: number };
+}
+
+/** What keeps a replica from being read, and whether that passes. */
+class NotRead {
+  readonly message: string;
+  readonly passes: boolean;
+  constructor(message: string, passes: boolean) {
+    this.message = message;
+    this.passes = passes;
+  }
+}
+
+/** Refusals of a broker that is about to have what it is asked for. */
+const passing = ['NO_REPLICA', 'NOT_READY', 'NO_QUORUM'];
+/** Replicas that cannot be read yet are tried so often more, so far apart. */
+const triesMore = 2;
+const againMs = 5_000;
+
 /** One replica's digest, or why there is none. */
 async function digestOf(
   client: AdminClient,
@@ -60,12 +81,16 @@ async function digestOf(
   broker: number,
   body: { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number },
   patienceMs: number,
-): Promise<Digest | string> {
+): Promise<Digest | NotRead> {
   try {
     const job = await ask<JobRow>(client, 'POST', '/admin/storage/digest', { to: broker, body });
-    return (await finished(client, console, broker, job, patienceMs)).result as Digest; // what this job ends with
+    const result = (await finished(client, console, broker, job, patienceMs)).result as Digest | Behind; // what this job ends with
+    if (!('behind' in result)) return result;
+    const { end, wanted } = result.behind;
+    return new NotRead(`behind: it ends at ${end}, before ${wanted}, and still catches up`, true);
   } catch (error) {
-    if (error instanceof Refused || error instanceof NoAnswer) return error.message;
+    if (error instanceof Refused) return new NotRead(error.message, passing.includes(error.code));
+    if (error instanceof NoAnswer) return new NotRead(error.message, false);
     throw error;
   }
 }
@@ -74,6 +99,8 @@ interface Problem {
   /** Of the replica; null: of the partition as a whole. */
   readonly broker: number | null;
   readonly message: string;
+  /** It says nothing about what lies there: the replica could not be read yet. */
+  readonly passes: boolean;
 }
 
 /** What came of one partition; `alike` replicas hold the same batches. */
@@ -99,7 +126,7 @@ async function verifyPartition(
   const problems: Problem[] = [];
   const unread = { alike: 0, first_offset: start, end_offset: end, batches: null, bytes: null };
   if (start === null || end === null) {
-    problems.push({ broker: null, message: 'no leader, so nobody knows what it should hold' });
+    problems.push({ broker: null, message: 'no leader, so nobody knows what it should hold', passes: false });
     return { topic, partition, problems, ...unread };
   }
   const range = { topic, partition, from: start, to: end };
@@ -110,15 +137,15 @@ async function verifyPartition(
     })),
   );
   for (const { broker, digest } of digests) {
-    if (typeof digest === 'string') {
-      problems.push({ broker, message: digest });
+    if (digest instanceof NotRead) {
+      problems.push({ broker, ...digest });
       continue;
     }
     for (const { reason, firstOffset, lastOffset } of digest.damage) {
-      problems.push({ broker, message: `offsets ${firstOffset} to ${lastOffset}: ${reason}` });
+      problems.push({ broker, message: `offsets ${firstOffset} to ${lastOffset}: ${reason}`, passes: false });
     }
   }
-  const read = digests.flatMap(({ broker, digest }) => (typeof digest === 'string' ? [] : [{ broker, ...digest }]));
+  const read = digests.flatMap(({ broker, digest }) => (digest instanceof NotRead ? [] : [{ broker, ...digest }]));
   // A trim between two reads makes ranges that cannot be compared: the rest of them still is.
   const latest = Math.max(...read.map(({ firstOffset }) => firstOffset));
   const comparable = read.filter(({ firstOffset, damage }) => firstOffset === latest && damage.length === 0);
@@ -128,6 +155,7 @@ async function verifyPartition(
       problems.push({
         broker,
         message: `${batches} batches, digest ${sha256.slice(0, 16)}: the replicas differ`,
+        passes: false,
       });
     }
     return { topic, partition, problems, ...unread };
@@ -147,13 +175,19 @@ async function verifyPartition(
   };
 }
 
+/** Nothing is wrong with what could be read, and some of it could not be yet. */
+function isUnread({ problems }: Verified): boolean {
+  return problems.length > 0 && problems.every(({ passes }) => passes);
+}
+
 /** A partition in lines for a person. */
 function linesOf({ topic, partition, problems, alike, ...what }: Verified): readonly string[] {
   const name = `${topic}/${partition}`;
   if (problems.length > 0) {
-    return problems.map(({ broker, message }) =>
-      broker === null ? `✗ ${name}: ${message}` : `✗ ${name} on broker-${broker}: ${message}`,
-    );
+    return problems.map(({ broker, message, passes }) => {
+      const mark = passes ? '?' : '✗';
+      return broker === null ? `${mark} ${name}: ${message}` : `${mark} ${name} on broker-${broker}: ${message}`;
+    });
   }
   if (alike === 0) return [];
   const range = `offsets ${what.first_offset} to ${what.end_offset}`;
@@ -172,18 +206,23 @@ async function runOnce(client: AdminClient, console: ReportConsole, input: Comma
   );
   const verified: Verified[] = [];
   for (const row of partitions) {
-    const one = await verifyPartition(client, console, row, patienceMs);
+    let one = await verifyPartition(client, console, row, patienceMs);
+    for (let tries = 0; tries < triesMore && isUnread(one); tries++) {
+      await console.sleep(againMs);
+      one = await verifyPartition(client, console, row, patienceMs);
+    }
     for (const line of linesOf(one)) console.line(line);
     verified.push(one);
   }
-  const bad = verified.filter(({ problems }) => problems.length > 0).length;
-  console.data({ intact: bad === 0, bad, partitions: verified });
-  console.line(
-    bad === 0
-      ? `✓ ${partitions.length} partitions verified`
-      : `✗ ${bad} of ${partitions.length} partitions are not as they should be`,
-  );
-  return bad === 0 ? Exit.good : Exit.bad;
+  const unread = verified.filter(isUnread).length;
+  const bad = verified.filter(({ problems }) => problems.length > 0).length - unread;
+  console.data({ intact: bad + unread === 0, bad, unread, partitions: verified });
+  if (unread > 0) {
+    console.line(`? ${unread} of ${partitions.length} partitions have replicas that cannot be compared yet: try again`);
+  }
+  if (bad > 0) console.line(`✗ ${bad} of ${partitions.length} partitions are not as they should be`);
+  else if (unread === 0) console.line(`✓ ${partitions.length} partitions verified`);
+  return bad > 0 ? Exit.bad : unread > 0 ? Exit.undecided : Exit.good;
 }
 
 /** The command under the names that the runbook has for it. */
