@@ -1,5 +1,6 @@
 import { makeDirectoryDurably, replaceFile } from '../../../storage/atomicFile.ts';
 import type { CatchUpPeers, MachineSnapshot } from '../broker/group.ts';
+import { removeQuietly } from './checkpoint.ts';
 import type { PartitionCore } from './core.ts';
 import type { DamagedRange } from './damage.ts';
 import { Epochs } from './epochs.ts';
@@ -13,6 +14,11 @@ import { decodeLogState } from './stateCodec.ts';
 
 /** While this file stands, bytes beyond the checkpoint are kept when the partition is opened: they were caught up. */
 export const restoringFile = 'restoring';
+/**
+ * Bases of segments that the checkpoint names and nobody has any more, as JSON: they were trimmed while they were caught up, by an entry
+ * that comes after the snapshot. Until it is applied a start must not take them for lost.
+ */
+export const trimmedFile = 'trimmed';
 /** Bytes after which what was caught up is synced, so that a restart need not fetch it again. */
 const syncEachBytes = 16 * 1024 * 1024;
 
@@ -45,6 +51,7 @@ export async function restoreFrom(core: PartitionCore, snapshot: MachineSnapshot
         trimmed.push(goneRange(segment, next, error.message));
       }
     }
+    await noteTrimmed(core, trimmed);
     await syncOrDie(core, () => core.host.disk.syncDirectory(core.directory));
     await core.replace(new LogState(data), snapshot.index, snapshot.term, [...own]);
     // Shut off until the entry is applied here that trims them: whoever leads has it.
@@ -109,6 +116,16 @@ async function restoreSegment(
   } finally {
     lease.release();
   }
+}
+
+/** Says durably, before there is a checkpoint that names them, which segments are not here because nobody has them. */
+async function noteTrimmed(core: PartitionCore, trimmed: readonly DamagedRange[]): Promise<void> {
+  if (trimmed.length === 0) {
+    await removeQuietly(core, trimmedFile);
+    return;
+  }
+  const bases = new TextEncoder().encode(JSON.stringify(trimmed.map(({ base }) => base)));
+  await replaceFile(core.host.disk, `${core.directory}/${trimmedFile}`, [bases]);
 }
 
 function goneRange(segment: Segment, next: number, reason: string): DamagedRange {

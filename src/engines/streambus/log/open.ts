@@ -4,7 +4,7 @@ import { makeDirectoryDurably, replaceFile } from '../../../storage/atomicFile.t
 import type { MachineCheckpoint } from '../broker/group.ts';
 import type { PartitionInfo } from '../meta/metadata.ts';
 import { loadAborted } from './abortedFiles.ts';
-import { restoringFile } from './catchUpReceive.ts';
+import { restoringFile, trimmedFile } from './catchUpReceive.ts';
 import { type CheckpointContent, readCheckpoint } from './checkpoint.ts';
 import { findHeadStart, type HeadStart } from './headStart.ts';
 import type { LogStateData } from './logState.ts';
@@ -108,8 +108,10 @@ async function recoverTo(
   }
   const { file } = read;
   const { state, txnCounts, abortedLost } = await withAborted(host, directory, read);
-  for (const segment of state.segments)
-    await expectLength(disk, filePath(directory, segment.base, 'seg'), segment.bytes);
+  const trimmed = await readTrimmed(disk, directory);
+  for (const { base, bytes } of state.segments) {
+    if (!trimmed.has(base)) await expectLength(disk, filePath(directory, base, 'seg'), bytes);
+  }
   const named = new Map(
     state.segments.map((segment, n) => [
       segment.base,
@@ -137,6 +139,12 @@ async function recoverTo(
     txnCounts,
     abortedLost,
   };
+}
+
+/** Bases of the segments that were trimmed while they were caught up; see `trimmedFile`. */
+async function readTrimmed(disk: Disk, directory: string): Promise<ReadonlySet<number>> {
+  const read: unknown = await readJson(disk, `${directory}/${trimmedFile}`);
+  return new Set(Array.isArray(read) ? read.filter((base) => typeof base === 'number') : []);
 }
 
 /** Bytes of a file; undefined when it is not there. */
@@ -188,11 +196,17 @@ export async function writeIdentity(disk: Disk, info: PartitionInfo, directory: 
 
 /** Whose the directory is; undefined when it is nobody's, or does not say. */
 export async function readIdentity(disk: Disk, directory: string): Promise<PartitionIdentity | undefined> {
+  const read: unknown = await readJson(disk, `${directory}/${identityFile}`);
+  return isIdentity(read) ? read : undefined;
+}
+
+/** What a small file says in JSON; undefined when it is not there or says nothing. */
+async function readJson(disk: Disk, path: string): Promise<unknown> {
   let text: string;
   try {
-    const file = await disk.open(`${directory}/${identityFile}`, { mode: 'read' });
+    const file = await disk.open(path, { mode: 'read' });
     try {
-      const bytes = new Uint8Array(4096);
+      const bytes = new Uint8Array(await file.size());
       text = new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
     } finally {
       await file.close();
@@ -202,8 +216,7 @@ export async function readIdentity(disk: Disk, directory: string): Promise<Parti
     throw error;
   }
   try {
-    const read: unknown = JSON.parse(text);
-    return isIdentity(read) ? read : undefined;
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
