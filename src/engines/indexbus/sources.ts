@@ -193,6 +193,8 @@ export class Sources {
    */
   take(budget: number, routes: readonly Route[], holdUnwanted: boolean): number {
     this.planEnded = false;
+    // One that this plan does not come to has what it waited for perhaps, and is to be looked at before anybody sleeps.
+    this.#waits.fill(0);
     let left = budget;
     const count = this.activeCount;
     const first = this.#next < count ? this.#next : 0;
