@@ -87,6 +87,8 @@ export class MachineSharedMemory {
 
   /** The power goes: nothing stays, and the next boot has another number. */
   clear(): void {
+    // Whoever has inherited locks is gone with the rest.
+    for (const kept of this.#inherited.values()) for (const release of kept.splice(0)) release();
     this.#segments = new Map();
     this.#locks = new LockTable();
     this.#participants = new Map();

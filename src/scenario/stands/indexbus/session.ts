@@ -1,6 +1,7 @@
 import type { Operation } from '../../../checkers/history.ts';
 import type { BusEvent } from '../../../checkers/indexbus/events.ts';
 import { indexBusChecks } from '../../../checkers/indexbus/index.ts';
+import { indexbusConfigSchema } from '../../../engines/indexbus/config.ts';
 import type { RunningIndexbus } from '../../../engines/indexbus/engine.ts';
 import { Header, SegmentState } from '../../../engines/indexbus/layout.ts';
 import { SeatState } from '../../../engines/indexbus/seat.ts';
@@ -208,9 +209,9 @@ export function openSession(context: StandContext): StandSession {
       const { process } = control.machine(node);
       if (process === undefined) throw new Error(`${node} got a host and has no process`);
       const batch = (): number => {
-        const routing = running.get(node)?.node;
         // An operator may have changed it since it began.
-        return routing?.serving === undefined ? 0 : routing.config.router_batch_size;
+        const config = running.get(node)?.node?.config ?? indexbusConfigSchema.parse(documents.get(node));
+        return config.router_batch_size;
       };
       const thread = new RouterThread(process, typeof documents.get(node)?.router_cpu === 'number');
       threads.set(node, thread);
