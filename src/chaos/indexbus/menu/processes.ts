@@ -83,12 +83,24 @@ export const processEntries: readonly FaultEntry[] = [
       single(fault('shm.crash-at-step', 'primary', {}, { steps: 1 + draw.a, restart: scale(draw.length, 5, 1_000) })),
   },
   {
-    // The successor dies too, in what it does first.
+    // The successor dies too, in what it does first: meanwhile nobody routes, and consumers go on.
     name: 'crash of two routers',
     family: 'crash',
-    weight: 1,
+    weight: 4,
     steps: (draw, { nodes }) => [
-      { afterMs: 0, step: fault('shm.crash-at-step', 'primary', {}, { point: Point.apply, restart: 30 }) },
+      {
+        afterMs: 0,
+        step: fault(
+          'shm.crash-at-step',
+          'primary',
+          {},
+          {
+            point: choose(draw.where, [Point.seal, Point.apply, Point.applyHead, Point.commitDone]),
+            steps: 1 + (draw.length % 16),
+            restart: 300,
+          },
+        ),
+      },
       {
         afterMs: 0,
         step: fault(
