@@ -25,7 +25,7 @@ export interface Router {
   dispatch(request: UnroutedRequest): Promise<RouteResponse>;
 }
 
-/** The one shape of an error answer. `outcome` says whether a write may have happened. */
+/** The one shape of an error answer. `hint` says what to do, `outcome` whether a write may have happened. */
 export function errorResponse(
   status: number,
   code: string,
@@ -33,7 +33,7 @@ export function errorResponse(
   extra: Readonly<Record<string, unknown>> = {},
   headers: Readonly<Record<string, string>> = {},
 ): RouteResponse {
-  return { status, headers, body: { error: { code, message, outcome: 'not_applied', ...extra } } };
+  return { status, headers, body: { error: { code, message, hint: '', outcome: 'not_applied', ...extra } } };
 }
 
 /** The query string (with or without `?`) as names and values, decoded; the last one of a repeated name. */
@@ -98,10 +98,18 @@ export function refusal(
     case 'wrong-method': {
       const allow = matched.allow.join(', ');
       const message = `${request.path} takes ${allow}, got ${request.method}`;
-      return errorResponse(405, 'METHOD_NOT_ALLOWED', message, { allow: matched.allow }, { allow });
+      return errorResponse(
+        405,
+        'METHOD_NOT_ALLOWED',
+        message,
+        { hint: `use ${matched.allow.join(' or ')}`, allow: matched.allow },
+        { allow },
+      );
     }
     case 'malformed':
-      return errorResponse(400, 'VALIDATION_FAILED', `path ${request.path}: expected percent-encoded UTF-8`);
+      return errorResponse(400, 'VALIDATION_FAILED', `path ${request.path}: expected percent-encoded UTF-8`, {
+        hint: 'write % itself as %25',
+      });
     case 'missing': {
       const nearest = matched.nearest === undefined ? undefined : `${matched.nearest.method} ${matched.nearest.path}`;
       const hint = nearest === undefined ? '' : `; the nearest is ${nearest}`;
@@ -109,7 +117,7 @@ export function refusal(
         404,
         'NOT_FOUND',
         `no route ${request.method} ${request.path}${hint}`,
-        nearest === undefined ? {} : { nearest },
+        nearest === undefined ? {} : { hint: `did you mean ${nearest}?`, nearest },
       );
     }
   }

@@ -50,6 +50,7 @@ describe('router', () => {
       body: {
         error: {
           code: 'NOT_FOUND',
+          hint: 'did you mean POST /v1/admin/rate-limit?',
           message: 'no route POST /v1/admin/rate_limit; the nearest is POST /v1/admin/rate-limit',
           outcome: 'not_applied',
           nearest: 'POST /v1/admin/rate-limit',
@@ -69,7 +70,9 @@ describe('router', () => {
     const answer = await dispatch('PUT', '/v1/admin/rate-limit');
     expect(answer.status).toBe(405);
     expect(answer.headers).toEqual({ allow: 'GET, POST, DELETE' });
-    expect(answer.body).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED', outcome: 'not_applied' } });
+    expect(answer.body).toMatchObject({
+      error: { code: 'METHOD_NOT_ALLOWED', hint: expect.stringMatching(/^use /), outcome: 'not_applied' },
+    });
   });
 
   it('should answer 400 to a path that is not well encoded', async () => {

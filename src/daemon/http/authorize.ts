@@ -26,13 +26,14 @@ export function refuseUnauthorized(
       401,
       'UNAUTHENTICATED',
       `expected "Authorization: Bearer TOKEN", got ${got}`,
-      {},
+      { hint: 'send one of the tokens of the file that the configuration names' },
       { 'www-authenticate': 'Bearer' },
     );
   }
   if (roles.has(route.role)) return undefined;
   const message = `${route.method} ${route.path} needs role ${route.role}, the token has ${[...roles].join(', ')}`;
-  return errorResponse(403, 'FORBIDDEN', message);
+  const hint = `roles do not include one another: give the token this one too, as in "TOKEN ${[...roles, route.role].join(',')}"`;
+  return errorResponse(403, 'FORBIDDEN', message, { hint });
 }
 
 function refuseForeignPage(route: Route, headers: Readonly<Record<string, string>>): RouteResponse | undefined {

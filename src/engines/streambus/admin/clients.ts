@@ -163,6 +163,15 @@ export function clientRoutes(context: AdminContext): readonly AdminRoute[] {
         group === undefined ? {} : { group },
         request.signal,
       );
+      // While a shard does not answer, nobody knows whether the group is there.
+      if (group !== undefined && items.length === 0 && missing.length === 0) {
+        throw new AdminRefusal(
+          404,
+          'UNKNOWN_GROUP',
+          `there is no consumer group ${group}`,
+          'GET /admin/groups shows those that there are',
+        );
+      }
       return ok({ [kind]: items, unavailable: missing });
     },
   });

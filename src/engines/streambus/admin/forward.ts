@@ -3,7 +3,7 @@ import { createRouter, refusal } from '../../router.ts';
 import { RpcError } from '../broker/rpc.ts';
 import type { BrokerId } from '../ids.ts';
 import { decodeJson, encodeJson } from '../meta/json.ts';
-import { AdminRefusal, type AdminRoute, refused } from './answer.ts';
+import { AdminRefusal, type AdminRoute, refused, refuseUnknownQuery } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { expectKnown } from './standing.ts';
 
@@ -27,7 +27,7 @@ interface ForwardedRequest {
 export function finishRoutes(context: AdminContext, routes: readonly AdminRoute[]): readonly Route[] {
   const { services } = context;
   const local = routes.map((route): Route => {
-    const { isLocal: _, needs: __, ...plain } = route;
+    const { isLocal: _, needs: __, takesAnyQuery: ___, ...plain } = route;
     return { ...plain, role: route.role ?? 'admin', handler: (request) => answer(context, route, request) };
   });
   const router = createRouter(local);
@@ -77,6 +77,7 @@ export function finishRoutes(context: AdminContext, routes: readonly AdminRoute[
 
 async function answer(context: AdminContext, route: AdminRoute, request: RouteRequest): Promise<RouteResponse> {
   try {
+    refuseUnknownQuery(route, request);
     if (route.needs !== undefined) expectKnown(context, route.needs);
     return await route.handler(request);
   } catch (error) {

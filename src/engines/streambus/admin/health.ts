@@ -104,12 +104,13 @@ function checkWrites({ services }: AdminContext): Check {
 /** GET /metrics, /health, /health/ready, /health/live. */
 export function healthRoutes(context: AdminContext, registry: Registry): readonly AdminRoute[] {
   return [
-    metricsRoute(registry),
+    { ...metricsRoute(registry), takesAnyQuery: true },
     {
       method: 'GET',
       path: '/health',
       summary: 'How this broker is, check by check; 503 when it is unhealthy.',
       role: 'none',
+      takesAnyQuery: true,
       handler: async () => {
         const health = checkHealth(context);
         return ok(health, health.status === 'unhealthy' ? 503 : 200);
@@ -121,6 +122,7 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
       isLocal: true,
       summary: '200 while the process answers.',
       role: 'none',
+      takesAnyQuery: true,
       handler: async () => ok({ status: 'live' }),
     },
     {
@@ -128,6 +130,7 @@ export function healthRoutes(context: AdminContext, registry: Registry): readonl
       path: '/health/ready',
       summary: '200 only if this broker takes clients and knows the leader of the metadata.',
       role: 'none',
+      takesAnyQuery: true,
       handler: async () => {
         const reasons: string[] = [];
         if (context.isDraining()) reasons.push('the broker is being stopped');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Quota, QuotaEntity } from '../meta/metadata.ts';
-import { AdminRefusal, type AdminRoute, bodyOf, ok } from './answer.ts';
+import { AdminRefusal, type AdminRoute, bodyOf, ok, queryOf } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { expectKnown } from './standing.ts';
 import { expectDone, submitted } from './topics.ts';
@@ -10,6 +10,8 @@ const readOnlyBody = z.strictObject({
   scope: z.enum(['broker', 'cluster']).default('broker'),
   reason: z.string().max(200).optional(),
 });
+
+const readOnlyQuery = z.strictObject({ scope: z.enum(['broker', 'cluster']).default('broker') });
 
 const limit = z.number().positive().nullable();
 const limits = z.strictObject({
@@ -121,12 +123,9 @@ export function limitRoutes(context: AdminContext): readonly AdminRoute[] {
       method: 'DELETE',
       path: '/admin/readonly',
       summary: 'Takes writes again at this broker; with ?scope=cluster everywhere.',
+      schema: { query: readOnlyQuery },
       handler: async (request) => {
-        const { scope = 'broker' } = request.query;
-        if (scope !== 'broker' && scope !== 'cluster') {
-          throw new AdminRefusal(422, 'BAD_QUERY', `scope: expected broker or cluster, got ${scope}`);
-        }
-        await setReadOnly(scope, undefined);
+        await setReadOnly(queryOf(request, readOnlyQuery).scope, undefined);
         return ok(readOnlyState());
       },
     },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DiskError } from '../../../host/disk.ts';
+import type { RouteRequest } from '../../route.ts';
 import { MachineClosed, NotProposed } from '../broker/group.ts';
 import { type BrokerId, brokerOf, type GroupId, metaGroup } from '../ids.ts';
 import { encodeJson } from '../meta/json.ts';
@@ -10,6 +11,7 @@ import { reportGroup } from './report.ts';
 
 const groupName = z.union([z.int().min(0), z.string()]).optional();
 const groupBody = z.strictObject({ group: groupName });
+const groupQuery = z.strictObject({ group: z.string().optional() });
 const transferBody = z.strictObject({ group: groupName, to: z.int().min(1) });
 
 /** The group that a name means: `metadata`, a number, `topic/partition`. @throws AdminRefusal 404 UNKNOWN_GROUP */
@@ -27,6 +29,23 @@ export function groupNamed({ services }: AdminContext, name: string | number | u
     'UNKNOWN_GROUP',
     `there is no group ${name}`,
     'name it as metadata, a number, or topic/partition',
+  );
+}
+
+/**
+ * The group that a request is about: named in its query, as GET has it, in its body, or in both alike.
+ *
+ * @throws AdminRefusal 404 UNKNOWN_GROUP, 422 BAD_QUERY where the two name different ones
+ */
+function groupAsked(context: AdminContext, request: RouteRequest, inBody: string | number | undefined): GroupId {
+  const { group: inQuery } = queryOf(request, groupQuery);
+  const group = groupNamed(context, inBody ?? inQuery);
+  if (inBody === undefined || inQuery === undefined || groupNamed(context, inQuery) === group) return group;
+  throw new AdminRefusal(
+    422,
+    'BAD_QUERY',
+    `group: expected the same group as in the body (${inBody}), got ${inQuery}`,
+    'name it once',
   );
 }
 
@@ -113,10 +132,8 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       needs: 'metadata',
       summary: 'State of a group on this broker; of the metadata without ?group.',
       role: 'read',
-      handler: async (request) => {
-        const { group } = queryOf(request, z.strictObject({ group: z.string().optional() }));
-        return ok(statusOf(context, groupNamed(context, group)));
-      },
+      schema: { query: groupQuery },
+      handler: async (request) => ok(statusOf(context, groupAsked(context, request, undefined))),
     },
     {
       method: 'GET',
@@ -131,9 +148,9 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       path: '/admin/raft/snapshot',
       needs: 'metadata',
       summary: 'Makes a checkpoint of a group on this broker now.',
-      schema: { body: groupBody },
+      schema: { body: groupBody, query: groupQuery },
       handler: async (request) => {
-        const group = groupNamed(context, bodyOf(request, groupBody).group);
+        const group = groupAsked(context, request, bodyOf(request, groupBody).group);
         statusOf(context, group);
         const { index, term } = await runtime.checkpoint(group).catch(checkpointRefused);
         return ok({ group: groupLabel(context, group), index, term });
@@ -144,9 +161,9 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       path: '/admin/raft/campaign',
       needs: 'metadata',
       summary: "Has this broker's replica of a group call an election. It loses when it lacks entries.",
-      schema: { body: groupBody },
+      schema: { body: groupBody, query: groupQuery },
       handler: async (request) => {
-        const group = groupNamed(context, bodyOf(request, groupBody).group);
+        const group = groupAsked(context, request, bodyOf(request, groupBody).group);
         statusOf(context, group);
         try {
           runtime.campaign(group);
@@ -161,10 +178,10 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
       path: '/admin/raft/transfer',
       needs: 'metadata',
       summary: 'Hands the lead of a group to another broker.',
-      schema: { body: transferBody },
+      schema: { body: transferBody, query: groupQuery },
       handler: async (request) => {
         const body = bodyOf(request, transferBody);
-        const group = groupNamed(context, body.group);
+        const group = groupAsked(context, request, body.group);
         const to = brokerNamed(context, String(body.to));
         const leader = leaderOf(context, group);
         if (leader !== services.broker) {
@@ -172,7 +189,7 @@ export function raftRoutes(context: AdminContext): readonly AdminRoute[] {
             method: 'POST',
             path: '/admin/raft/transfer',
             query: {},
-            body: encodeJson(body),
+            body: encodeJson({ ...body, group }),
           } as const;
           return forwardTo(context, leader, forwarded, request.signal);
         }

@@ -4,7 +4,7 @@ import { retain, roll } from '../log/maintenance.ts';
 import type { Partition } from '../log/partition.ts';
 import { encodeJson } from '../meta/json.ts';
 import { millisOf } from '../quantities.ts';
-import { AdminRefusal, type AdminRoute, bodyOf, ok } from './answer.ts';
+import { AdminRefusal, type AdminRoute, bodyOf, ok, queryOf } from './answer.ts';
 import type { AdminContext } from './context.ts';
 import { forwardTo } from './forward.ts';
 import type { Job } from './jobs.ts';
@@ -19,6 +19,9 @@ const trimBody = z.strictObject({
     })
     .optional(),
 });
+/** `scope=broker`: at the one that is asked, as brokers ask each other. */
+const scopeQuery = z.strictObject({ scope: z.enum(['broker', 'cluster']).default('cluster') });
+const compactQuery = scopeQuery.extend({ aggressive: z.enum(['true', 'false']).default('false') });
 const digestBody = z.strictObject({
   topic: z.string(),
   partition: z.int().min(0),
@@ -113,12 +116,13 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
       path: '/admin/storage/trim',
       needs: 'metadata',
       summary: 'Drops what retention lets go, on all replicas alike; with `before` only what is older than that.',
-      schema: { body: trimBody },
+      schema: { body: trimBody, query: scopeQuery },
       handler: async (request) => {
+        const { scope } = queryOf(request, scopeQuery);
         const { topic, before } = bodyOf(request, trimBody);
         const here = () => trimHere(topic, momentOf(before), false);
         replicas(topic);
-        if (request.query.scope === 'broker') return ok({ trimmed: here() });
+        if (scope === 'broker') return ok({ trimmed: here() });
         return begun(
           jobs.start(`trim${label(topic)}`, (_, signal) =>
             trimEverywhere('/admin/storage/trim', {}, encodeJson({ topic, before }), here, signal),
@@ -132,11 +136,9 @@ export function storageRoutes(context: AdminContext): readonly AdminRoute[] {
       needs: 'metadata',
       summary:
         'Applies retention now in the whole cluster; ?aggressive=true closes active segments first, so that they can go.',
+      schema: { query: compactQuery },
       handler: async (request) => {
-        const { aggressive, scope } = request.query;
-        if (aggressive !== undefined && aggressive !== 'true' && aggressive !== 'false') {
-          throw new AdminRefusal(422, 'BAD_QUERY', `aggressive: expected true or false, got ${aggressive}`);
-        }
+        const { aggressive, scope } = queryOf(request, compactQuery);
         const here = () => trimHere(undefined, undefined, aggressive === 'true');
         if (scope === 'broker') return ok({ trimmed: here() });
         const query = aggressive === 'true' ? { aggressive } : {};

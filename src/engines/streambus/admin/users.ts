@@ -56,7 +56,7 @@ export function userRoutes(context: AdminContext): readonly AdminRoute[] {
       handler: async (request) => {
         let body: z.infer<typeof setBody>;
         try {
-          body = bodyOf(request, setBody);
+          body = bodyOf(request, setBody, true);
         } catch (error) {
           if (!(error instanceof AdminRefusal) || error.code !== 'BAD_JSON') throw error;
           // The parser's own words quote the body, and the password may be in what they quote.
@@ -79,6 +79,7 @@ export function userRoutes(context: AdminContext): readonly AdminRoute[] {
       summary:
         'Deletes a user of SASL, ?name=; with ?mechanism= that credential alone. Connections that are open stay.',
       role: 'admin',
+      schema: { query: deleteQuery },
       handler: async (request) => {
         const { name: user, mechanism: only } = queryOf(request, deleteQuery);
         const own = (metadata.credentials.get(user) ?? []).filter(({ mechanism: by }) => (only ?? by) === by);

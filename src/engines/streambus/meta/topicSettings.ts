@@ -22,7 +22,7 @@ function integer(low: number, high: number): TopicSetting['refuse'] {
   return (value) => {
     const given = Number(value);
     const isFit = /^-?\d{1,19}$/.test(value) && given >= low && given <= high;
-    return isFit ? undefined : `expected a whole number from ${low} to ${high}`;
+    return isFit ? undefined : `expected a whole number from ${low} to ${high === largest ? largestText : high}`;
   };
 }
 

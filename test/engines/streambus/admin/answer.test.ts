@@ -34,8 +34,10 @@ test.each<[string | Uint8Array, unknown]>([
   ['{"partitons": 3}', { status: 422, code: 'BAD_FIELD', hint: 'did you mean partitions?' }],
   ['{"zzzzzzzz": 3}', { status: 422, message: 'zzzzzzzz: expected one of partitions, inner', hint: '' }],
   ['{"partitions": "3"}', { status: 422, message: expect.stringMatching(/^partitions: /) }],
+  ['{"partitions": 1.5}', { status: 422, message: 'partitions: expected a whole number, got 1.5' }],
+  ['{"inner": {"rate": "x"}}', { status: 422, message: 'inner.rate: expected a number, got "x"' }],
   ['{"inner": {"rat": 3}}', { status: 422, message: expect.stringMatching(/inner/) }],
-  ['[]', { status: 422 }],
+  ['[]', { status: 422, message: 'expected an object, got []' }],
 ])('a body %j is read, or refused with what was expected', (body, expected) => {
   expect(read(body)).toMatchObject(expected as object);
 });

@@ -70,6 +70,68 @@ test('topics are described, altered and deleted; what cannot be is refused by na
   });
 });
 
+test('an order goes to the group that its query names, and a parameter that is not known is refused', async () => {
+  const states = async () => {
+    const { body } = await desk.ask('GET', '/admin/raft/status', undefined, { broker: '1' });
+    return (body as { readonly term: number }).term;
+  };
+  const before = await states();
+  for (const order of ['campaign', 'snapshot']) {
+    const path = `/admin/raft/${order}`;
+    const answer = await desk.ask('POST', path, undefined, { broker: '2', group: 'orders/0' });
+    expect(answer).toMatchObject({ status: 200, body: { group: 'orders/0' } });
+    expect(await desk.ask('POST', path, undefined, { broker: '2', group: 'orders/9' })).toMatchObject({ status: 404 });
+    expect(await desk.ask('POST', path, { group: 'orders/1' }, { group: 'orders/0' })).toMatchObject({
+      status: 422,
+      body: { error: { code: 'BAD_QUERY', hint: 'name it once' } },
+    });
+  }
+  const moved = await desk.ask('POST', '/admin/raft/transfer', { to: 3 }, { group: 'orders/2' });
+  expect(moved).toMatchObject({ status: 200, body: { group: 'orders/2' } });
+  expect(await states()).toBe(before);
+  const refusal = (message: string, hint: string) => ({
+    status: 422,
+    body: { error: { code: 'BAD_QUERY', message, hint } },
+  });
+  expect(await desk.ask('POST', '/admin/raft/campaign', undefined, { groop: 'orders/0' })).toEqual(
+    refusal('groop: expected one of group, broker', 'did you mean group?'),
+  );
+  expect(await desk.ask('POST', '/admin/raft/transfer', { to: 1 }, { to: '1', broker: '2' })).toEqual(
+    refusal('to: expected one of group, broker', 'to belongs in the JSON of the body'),
+  );
+  expect(await desk.ask('DELETE', '/admin/readonly', undefined, { scop: 'cluster' })).toEqual(
+    refusal('scop: expected one of scope, broker', 'did you mean scope?'),
+  );
+  expect(await desk.ask('DELETE', '/admin/readonly', undefined, { scope: 'all' })).toEqual(
+    refusal('scope: expected broker or cluster, got "all"', ''),
+  );
+  expect(await desk.ask('DELETE', '/admin/topics/orders', undefined, { dry_run: 'true' })).toMatchObject({
+    status: 422,
+  });
+  expect(await desk.ask('POST', '/admin/storage/trim', undefined, { topic: 'orders' })).toEqual(
+    refusal('topic: expected one of scope, broker', 'topic belongs in the JSON of the body'),
+  );
+  expect(await desk.ask('GET', '/admin/slow-queries', undefined, { limit: 'abc' })).toEqual(
+    refusal('limit: expected a number, got "abc"', ''),
+  );
+  // Probes and scrapers add what they like.
+  for (const path of ['/health', '/health/live', '/health/ready', '/metrics']) {
+    expect(await desk.ask('GET', path, undefined, { probe: 'x' })).toMatchObject({ status: 200 });
+  }
+});
+
+test('a consumer group that is not there is not found; an alteration of nothing is refused', async () => {
+  expect(await desk.ask('GET', '/admin/groups', undefined, { group: 'nope' })).toMatchObject({
+    status: 404,
+    body: { error: { code: 'UNKNOWN_GROUP', message: 'there is no consumer group nope' } },
+  });
+  expect(await desk.run('groups describe nope')).toBe(1);
+  expect(desk.lines).toEqual(['✗ nope: there is no such group']);
+  await expect(desk.run('topics alter orders')).rejects.toThrow('--partitions or --config');
+  const much = await desk.ask('POST', '/admin/topics/orders', { configs: { 'retention.ms': 'many' } });
+  expect(much).toMatchObject({ body: { error: { message: expect.stringContaining('to 9223372036854775807') } } });
+});
+
 test('every replica is read and compared', async () => {
   expect(await desk.run('verify-data-integrity')).toBe(0);
   expect(desk.lines).toEqual([

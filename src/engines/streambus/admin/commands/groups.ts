@@ -1,4 +1,4 @@
-import { type AdminClient, ask, CommandUsage, Exit, table } from './command.ts';
+import { type AdminClient, ask, CommandUsage, Exit, Refused, table } from './command.ts';
 import { withJson } from './json.ts';
 
 interface GroupRow {
@@ -40,12 +40,7 @@ export const groups = withJson({
     }
     const extra = input.words[action === 'list' ? 1 : 2];
     if (extra !== undefined) throw new CommandUsage(`groups ${action}: expected no more words, got ${extra}`);
-    const answer = await ask<{ readonly groups: readonly GroupRow[]; readonly unavailable: readonly string[] }>(
-      client,
-      'GET',
-      '/admin/groups',
-      name === undefined ? {} : { query: { group: name } },
-    );
+    const answer = await listed(client, name);
     for (const shard of answer.unavailable) console.line(`! ${shard} has no leader: its groups are not shown`);
     const partial = answer.unavailable.length > 0 ? Exit.undecided : Exit.good;
     if (action === 'list') {
@@ -85,6 +80,22 @@ export const groups = withJson({
     return partial;
   },
 });
+
+interface Listed {
+  readonly groups: readonly GroupRow[];
+  readonly unavailable: readonly string[];
+}
+
+/** Every group, or the one of this name: none where there is none. @throws Refused, NoAnswer */
+async function listed(client: AdminClient, name: string | undefined): Promise<Listed> {
+  if (name === undefined) return ask<Listed>(client, 'GET', '/admin/groups');
+  try {
+    return await ask<Listed>(client, 'GET', '/admin/groups', { query: { group: name } });
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'UNKNOWN_GROUP') return { groups: [], unavailable: [] };
+    throw error;
+  }
+}
 
 /** How far the group is behind the end that consumers see. */
 async function progress(client: AdminClient, { partitions }: GroupRow): Promise<readonly ProgressRow[]> {

@@ -78,6 +78,11 @@ export const topics = withJson({
         const settings = Object.fromEntries(
           Object.entries(configs).map(([key, value]) => [key, value === '' ? null : value]),
         );
+        if (name !== undefined && partitions === undefined && Object.keys(settings).length === 0) {
+          throw new CommandUsage(
+            `topics alter ${name}: expected what to change, --partitions or --config key=value, got neither`,
+          );
+        }
         const body = { configs: settings, ...(partitions === undefined ? {} : { partitions }) };
         const changed = await ask<TopicRow>(client, 'POST', path(), { body });
         console.data(changed);
