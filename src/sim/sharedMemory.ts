@@ -138,7 +138,8 @@ export class MachineSharedMemory {
   /** Calls `fn` when the locks of a process that is dying are released: at once, unless they outlive it. */
   afterLocks(process: SimProcess, fn: () => void): void {
     const kept = this.#inheritorOf(process);
-    if (kept === undefined) fn();
+    // What a process has lost nobody inherits.
+    if (kept === undefined || this.#lost.has(process)) fn();
     else kept.push(fn);
   }
 
@@ -155,7 +156,11 @@ export class MachineSharedMemory {
   /** A process has all its locks no more, and goes on: somebody has closed its descriptor. */
   loseLocks(process: SimProcess): void {
     for (const lose of this.#losers.get(process) ?? []) lose();
+    this.#lost.add(process);
   }
+
+  /** Processes that have lost their locks. */
+  readonly #lost = new WeakSet<SimProcess>();
 
   readonly #losers = new WeakMap<SimProcess, Set<() => void>>();
 
