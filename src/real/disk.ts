@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import {
   type DirectoryEntry,
   type Disk,
@@ -121,10 +122,29 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): 'file' | 
   return entry.isDirectory() ? 'directory' : 'other';
 }
 
+/** Not mkdir's `recursive`: where the kernel makes nothing in a directory that is there, as in /proc, Node's never ends. */
 async function makeDirectory(path: string): Promise<void> {
-  await call<void>('makeDirectory', path, (done) =>
-    fs.mkdir(path, { recursive: true, mode: directoryMode }, (error) => done(error)),
-  );
+  try {
+    await call<void>('makeDirectory', path, (done) => fs.mkdir(path, directoryMode, (error) => done(error)));
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code === 'EEXIST' && (await stat(path)).kind === 'directory') return;
+    if (error.code !== 'ENOENT') throw error;
+    const parent = dirname(path);
+    if (parent === path || (await isThere(parent))) throw error;
+    await makeDirectory(parent);
+    await makeDirectory(path);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -137,3 +137,13 @@ describe('errors of the kernel', () => {
     await full.close();
   });
 });
+
+describe('a directory that cannot be made', () => {
+  it.each([
+    ['/proc/nope/x/y', 'ENOENT'],
+    ['/dev/null/x', 'ENOTDIR'],
+    ['/dev/null', 'EEXIST'],
+  ])('should be refused at once: %s', async (path, code) => {
+    await expect(createRealDisk().makeDirectory(path)).rejects.toMatchObject({ code, operation: 'makeDirectory' });
+  });
+});

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { type Disk, DiskError, type DiskFile } from '../../host/disk.ts';
+import { type Disk, DiskError, type DiskErrorCode, type DiskFile, isNoSpace } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import type { Telemetry } from '../../host/telemetry.ts';
 import { makeDirectoryDurably, replaceFile } from '../../storage/atomicFile.ts';
 import { maxBrokerId } from './config.ts';
-import { StreamBusError } from './errors.ts';
+import { StreamBusError, storeError } from './errors.ts';
 import type { BrokerId, Incarnation } from './ids.ts';
 
 /** Version of the files' form; 2 tells the last start that was let in. */
@@ -77,11 +77,27 @@ export async function lockDataDirectory(host: Host, directory: string): Promise<
         cause: error,
       });
     }
+    const { code, path: at } = error;
+    if (code === 'EIO' || isNoSpace(error)) throw storeError(error);
     throw new StreamBusError(
       'DATA_DIR_NOT_WRITABLE',
-      `storage.data_dir: expected a directory that this user may write, got ${error.code} at ${error.path}: look at its owner and mode with ls -la ${directory}`,
+      `storage.data_dir: expected a directory that this user may write, got ${code} at ${at}: ${remedyOf(code, directory)}`,
       { cause: error },
     );
+  }
+}
+
+function remedyOf(code: DiskErrorCode, directory: string): string {
+  switch (code) {
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `a part of the path is no directory; name another one, or move away what stands there (namei -l ${directory} shows it)`;
+    case 'ENOENT':
+      return 'no directory can be made there; name another one, on a disk';
+    case 'EROFS':
+      return 'the disk is mounted to be read only; mount it anew, or name a directory on another one';
+    default:
+      return `look at its owner and mode with ls -la ${directory}`;
   }
 }
 
@@ -97,8 +113,10 @@ export async function readIdentity(
   broker: BrokerId,
   clusterId: string | undefined,
 ): Promise<IdentityVerdict> {
-  const root = await readCopy(host.disk, rootFile(directory));
-  const twin = await readCopy(host.disk, twinFile(directory));
+  const rootCopy = await readCopy(host.disk, rootFile(directory));
+  const twinCopy = await readCopy(host.disk, twinFile(directory));
+  const { identity: root } = rootCopy;
+  const { identity: twin } = twinCopy;
   for (const identity of [root, twin]) {
     if (identity === undefined) continue;
     if (identity.broker !== broker) {
@@ -119,7 +137,8 @@ export async function readIdentity(
     const identity = twin ?? unreachable();
     // Formatted and never started: the power failed between the two copies, and nothing was promised yet.
     if (identity.startCount === 0) return { kind: 'same', identity };
-    return { kind: 'needs-incarnation', identity, why: 'identity.json is missing, raft-state has one' };
+    const found = rootCopy.isThere ? 'cannot be read' : 'is missing';
+    return { kind: 'needs-incarnation', identity, why: `identity.json ${found}, raft-state has one` };
   }
   const needs = (why: string): IdentityVerdict =>
     host.telemetry.mutant('wiped-keeps-identity')
@@ -127,8 +146,10 @@ export async function readIdentity(
       : { kind: 'needs-incarnation', identity: root, why };
   const suspect = await readSuspect(host.disk, directory);
   if (suspect?.storage === root.storage && suspect.incarnation === root.incarnation) return needs(suspect.why);
-  if (twin === undefined)
-    return needs('raft-state is missing or empty: what this broker voted and acknowledged is lost');
+  if (twin === undefined) {
+    const found = twinCopy.isThere ? 'raft-state/identity.json cannot be read' : 'raft-state is missing or empty';
+    return needs(`${found}: what this broker voted and acknowledged is lost`);
+  }
   if (twin.storage !== root.storage || twin.clusterId !== root.clusterId) {
     return needs(`raft-state belongs to storage ${twin.storage}, the directory to ${root.storage}`);
   }
@@ -158,9 +179,20 @@ function unreachable(): never {
   throw new Error('one of two copies is there, and neither was found');
 }
 
-async function readCopy(disk: Disk, path: string): Promise<Identity | undefined> {
+/** A copy of the identity as it was found: undefined where it is missing, or cannot be read. */
+interface IdentityCopy {
+  readonly identity: Identity | undefined;
+  readonly isThere: boolean;
+}
+
+async function readCopy(disk: Disk, path: string): Promise<IdentityCopy> {
   const text = await readText(disk, path);
-  if (text === undefined) return undefined;
+  return text === undefined
+    ? { identity: undefined, isThere: false }
+    : { identity: parseCopy(path, text), isThere: true };
+}
+
+function parseCopy(path: string, text: string): Identity | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -209,7 +241,7 @@ function bytesOf({ clusterId, broker, storage, incarnation, startCount, servedSt
  * which takes a majority of the metadata's voters, and these may all have come to the same.
  */
 export async function markSuspect(host: Host, directory: string, why: string): Promise<void> {
-  const root = await readCopy(host.disk, rootFile(directory));
+  const { identity: root } = await readCopy(host.disk, rootFile(directory));
   // Without it the next start finds one copy of the identity alone, which says the same.
   if (root === undefined) return;
   const { storage, incarnation } = root;

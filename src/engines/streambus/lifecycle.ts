@@ -1,3 +1,4 @@
+import { DiskError, isNoSpace } from '../../host/disk.ts';
 import type { Host } from '../../host/host.ts';
 import { type Address, NetworkError } from '../../host/network.ts';
 import { replaceFile } from '../../storage/atomicFile.ts';
@@ -6,7 +7,7 @@ import type { FormatService } from './broker/format.ts';
 import { type Established, establish, type OwnJournal } from './broker/register.ts';
 import type { Rpc } from './broker/rpc.ts';
 import type { StreamBusConfig } from './config.ts';
-import { StreamBusError } from './errors.ts';
+import { StreamBusError, storeError } from './errors.ts';
 import { type IdentityVerdict, journalIdFile, raftStateDirectory, readText } from './identity.ts';
 
 /** Appended and not yet durable; the turn holds back before it. */
@@ -134,6 +135,10 @@ function journalError(error: unknown, directory: string): unknown {
   if (error.code === 'JournalFormat') return new JournalLost(error.message);
   if (error.code === 'JournalLocked') {
     return new StreamBusError('DATA_DIR_LOCKED', `${directory}: ${error.message}`, { cause: error });
+  }
+  // Nothing was promised in what there was no room for: free some, and the next start goes on.
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if (at instanceof DiskError && isNoSpace(at)) return storeError(at);
   }
   return new StreamBusError('JOURNAL_FAILED', `${directory}: ${error.message}`, { cause: error });
 }

@@ -113,6 +113,21 @@ test('a stop whose last sync the disk refuses says so, and leaves lock and ports
   await brokers.until('served again', () => brokers.bus(1).services.partition('t', 0)?.highWatermark === 5);
 });
 
+test('a first start that finds no room for its journal is refused as the disk it is, and goes on once there is room', async () => {
+  const brokers = new Brokers({ seed: 7, brokers: 1 });
+  const full = rulesOf(brokers).add({ kind: 'no-space', operation: 'write', path: '/data/raft-state/journal/**' });
+  brokers.start(1);
+  await brokers.until('refused', () => brokers.failed.size === 1);
+  expect(brokers.failed.get(1)).toMatchObject({
+    code: 'STORE_FAILED',
+    exitCode: 74,
+    message: expect.stringMatching(/^storage.data_dir: .*ENOSPC.*: expected room on the disk; free some/),
+  });
+  rulesOf(brokers).remove(full.id);
+  brokers.start(1);
+  await brokers.until('ready', () => brokers.ready.size === 1);
+});
+
 test('a start that finds no room for who it is names file, error and remedy, and not the journal', async () => {
   const brokers = await served();
   brokers.stop(1, 'kill');

@@ -116,11 +116,11 @@ describe('a start is refused', () => {
       code: 'WRONG_CLUSTER',
       exitCode: 65,
     });
-    await bench.run((host) => put(host, `${directory}/identity.json`, '{"format": 2}'));
+    await bench.run((host) => put(host, `${directory}/identity.json`, '{"format": 3}'));
     expect(await bench.run((host) => refusal(host))).toMatchObject({
       code: 'FORMAT_NEWER',
       exitCode: 65,
-      message: expect.stringContaining('is of format 2, this version reads up to 1'),
+      message: expect.stringContaining('is of format 3, this version reads up to 2'),
     });
   });
 
@@ -185,5 +185,5 @@ test('a broker that was stopped starts again as the one that it was', async () =
     await file.read(0, bytes);
     return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   });
-  expect(identity).toMatchObject({ format: 1, broker_id: 1, incarnation: 1, start_count: 2 });
+  expect(identity).toMatchObject({ format: 2, broker_id: 1, incarnation: 1, start_count: 2 });
 });
