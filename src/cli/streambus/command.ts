@@ -44,13 +44,14 @@ export function streambusCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 good; 1 bad, or refused by a broker; 2 undecided; 64 usage; 78 configuration.
+Exit codes: 0 good; 1 bad, or refused by a broker; 2 undecided; 64 usage (also a file that is not there, or a question
+that nobody is there to answer); 74 a disk that refuses; 78 configuration.
 The environment sets the defaults of --brokers (STREAMBUS_BROKERS) and --token-file (STREAMBUS_TOKEN_FILE).
 
 Examples:
   $ hotfire streambus cluster-health-check --brokers broker1:8080,broker2:8080
   $ hotfire streambus topics create orders --partitions 6 --replication 3
-  $ hotfire streambus rolling-restart --inventory brokers.yaml`,
+  $ hotfire streambus rolling-restart --inventory brokers.yaml --yes`,
     );
 }
 
@@ -70,7 +71,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   quotas: ['show', 'show --json', 'set --default produce_rate=10000'],
   readonly: ['show --json', 'on --broker 2', 'off --cluster'],
   users: ['list', 'set alice --password-file secret'],
-  'rolling-restart': ['--inventory brokers.yaml'],
+  'rolling-restart': ['--inventory brokers.yaml', '--inventory brokers.yaml --yes'],
   'force-election': ['--broker 2'],
 };
 
@@ -90,7 +91,7 @@ function toCommander(admin: AdminCommand): Command {
     .option('--token-file <file>', 'file whose first word is a token', process.env.STREAMBUS_TOKEN_FILE)
     .option('--ca <file>', 'authorities to trust, PEM')
     .option('--request-timeout <seconds>', 'how long one request may take', '30')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask before what disturbs or deletes; needed where there is no terminal to be asked at')
     .option('--inventory <file>', 'YAML of brokers and how each is restarted; default ssh and systemctl');
   const lines = (examples[admin.name] ?? ['']).map((words) =>
     `\n  $ hotfire streambus ${admin.name} ${words}`.trimEnd(),

@@ -1,6 +1,9 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { dumpLines, dumpSegment } from '../../engines/streambus/log/dump.ts';
+import { DiskError } from '../../host/disk.ts';
 import { createRealHost } from '../../real/host.ts';
+import { UsageError } from '../exit.ts';
 import { printSlowly } from '../output.ts';
 
 interface DumpFlags {
@@ -17,10 +20,20 @@ export function dumpSegmentCommand(): Command {
     .action(async (path: string, flags: DumpFlags) => {
       const host = createRealHost({ name: 'dump-segment' });
       let isSound = true;
-      for await (const item of dumpSegment(host.disk, path, { records: flags.records === true })) {
-        if (item.kind === 'broken' || !item.crcHolds) isSound = false;
-        for (const line of dumpLines(item)) await printSlowly(`${line}\n`);
+      try {
+        for await (const item of dumpSegment(host.disk, resolve(path), { records: flags.records === true })) {
+          if (item.kind === 'broken' || !item.crcHolds) isSound = false;
+          for (const line of dumpLines(item)) await printSlowly(`${line}\n`);
+        }
+      } catch (error) {
+        if (!(error instanceof DiskError) || !isMisnamed(error)) throw error;
+        throw new UsageError(`${path}: expected a segment file that this user may read, got ${error.code}`);
       }
       process.exitCode = isSound ? 0 : 1;
     });
+}
+
+/** It is the name that is wrong, not the disk. */
+function isMisnamed({ code }: DiskError): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'EACCES';
 }

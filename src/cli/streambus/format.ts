@@ -20,7 +20,10 @@ export function formatCommand(): Command {
       'Makes the data directory of this broker the beginning of a cluster. Run it on every broker of cluster.peers, with the same\npeers, shards and cluster id, before any of them starts. Not needed where cluster.auto_format is on.',
     )
     .option('--config <file>', "the broker's configuration")
-    .option('--cluster-id <id>', 'name of the cluster; default cluster.id of the configuration')
+    .option(
+      '--cluster-id <id>',
+      'name of the cluster, needed with peers; default cluster.id of the configuration, and drawn for a broker without peers',
+    )
     .option('--name <name>', "identity of this machine (default: the machine's host name)")
     .action(async (flags: FormatFlags) => {
       const { config } = loadConfig(streambus, {

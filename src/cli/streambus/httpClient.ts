@@ -19,7 +19,7 @@ export function createHttpClient(options: HttpClientOptions): AdminClient {
   const bases = options.brokers.map((broker) => (/^https?:\/\//.test(broker) ? broker : `http://${broker}`));
   const token = options.tokenFile === undefined ? undefined : readToken(options.tokenFile);
   const dispatcher =
-    options.caFile === undefined ? undefined : new Agent({ connect: { ca: readFileSync(options.caFile) } });
+    options.caFile === undefined ? undefined : new Agent({ connect: { ca: readNamed('--ca', options.caFile) } });
   /** The one that answered last is asked first. */
   let preferred = 0;
 
@@ -78,14 +78,19 @@ function reasonOf(error: unknown): string {
 
 /** The first token of a file: lines are `token role[,role]`, or the token alone. */
 function readToken(file: string): string {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--token-file ${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const line = text.split('\n').find((candidate) => candidate.trim() !== '' && !candidate.startsWith('#'));
+  const line = readNamed('--token-file', file)
+    .split('\n')
+    .find((candidate) => candidate.trim() !== '' && !candidate.startsWith('#'));
   const [token] = line?.trim().split(/\s+/) ?? [];
   if (token === undefined) throw new UsageError(`--token-file ${file}: expected a token, the file has none`);
   return token;
+}
+
+/** The text of a file that an option names. @throws UsageError */
+function readNamed(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option} ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

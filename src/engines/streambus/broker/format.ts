@@ -278,14 +278,15 @@ function nameOf({ broker, host, port }: Peer): string {
  * Formats a data directory by hand, with no broker running. Done with the same `cluster.id`, peers and shards on each broker that the
  * configuration names; the endpoints for clients are told when the brokers register.
  *
- * @throws StreamBusError WRONG_CLUSTER when the directory belongs to one already; CONFIG_INVALID without `cluster.id` or a peer's address
+ * @throws StreamBusError WRONG_CLUSTER when the directory belongs to one already; CONFIG_INVALID with peers and no `cluster.id`, or without a peer's address
  */
 export async function formatDirectory(host: Host, config: StreamBusConfig): Promise<Identity> {
-  const clusterId = config.cluster.id;
+  // A broker without others need not agree on the name with anybody.
+  const clusterId = config.cluster.id ?? (foundersOf(config).length === 1 ? drawClusterId(host) : undefined);
   if (clusterId === undefined) {
     throw new StreamBusError(
       'CONFIG_INVALID',
-      'cluster.id: expected the name of the cluster, the same on each of its brokers',
+      'cluster.id: expected the name of the cluster, the same on each of its brokers; give it there or with --cluster-id',
     );
   }
   const directory = config.storage.data_dir;

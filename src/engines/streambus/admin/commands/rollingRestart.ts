@@ -96,6 +96,8 @@ export const rollingRestart: AdminCommand = {
       console.line(`✗ there is no broker ${only}`);
       return Exit.bad;
     }
+    const names = order.map(({ broker_id: id }) => `broker-${id}`);
+    if (!(await console.confirm(`Restart ${names.join(', then ')}?`))) return Exit.bad;
     for (const { broker_id: broker, http } of order) {
       const before = await settled(client, brokers, console, patienceMs);
       if (before !== undefined) {
