@@ -176,7 +176,7 @@ export function createMetrics(host: Host): StreamBusMetrics {
     throttled: (seconds) => throttled.inc(seconds),
     refused(reason) {
       if (reason === 'stale-transaction') staleTransactions.inc();
-      else refusedConnections.inc({ reason });
+      refusedConnections.inc({ reason });
     },
     setDisk(freeBytes, totalBytes) {
       diskFree.set(freeBytes);

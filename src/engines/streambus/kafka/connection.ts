@@ -215,7 +215,7 @@ export class KafkaConnection {
   /** Notes why the client is sent away; what it was owed before is still answered. */
   #refuse(reason: DoorRefusal, message: string): void {
     this.#door.hooks.refused(reason);
-    this.#door.host.telemetry.logger.info('kafka connection closed', {
+    this.#door.refusals.note({
       connection: this.#session.connection,
       client: this.#session.clientHost,
       reason,

@@ -9,6 +9,7 @@ import type { BrokerServices } from '../services.ts';
 import { ByteBudget } from './byteBudget.ts';
 import type { DoorHooks } from './hooks.ts';
 import { requestMemoryShare } from './limits.ts';
+import { RefusalLog } from './refusalLog.ts';
 import { SlowLog } from './slowLog.ts';
 import { Throttle } from './throttle.ts';
 
@@ -18,6 +19,8 @@ export interface Door {
   readonly services: BrokerServices;
   readonly hooks: DoorHooks;
   readonly slowLog: SlowLog;
+  /** The log lines of connections that were closed. */
+  readonly refusals: RefusalLog;
   readonly throttle: Throttle;
   readonly authorizer: Authorizer;
   readonly sasl: SaslSetup;
@@ -41,6 +44,7 @@ export function createDoor(services: BrokerServices, hooks: DoorHooks, isEncrypt
     services,
     hooks,
     slowLog: new SlowLog(() => config.slow_query),
+    refusals: new RefusalLog(host.clock, host.telemetry.logger),
     throttle: new Throttle(host.clock),
     authorizer: new Authorizer({ enabled: acl.enabled, superUsers: acl.super_users, metadata }),
     sasl: {

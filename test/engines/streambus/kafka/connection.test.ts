@@ -1,4 +1,8 @@
 import { expect, test } from 'vitest';
+import type { DoorRefusal } from '../../../../src/engines/streambus/kafka/hooks.ts';
+import { RefusalLog } from '../../../../src/engines/streambus/kafka/refusalLog.ts';
+import type { Clock } from '../../../../src/host/clock.ts';
+import type { Logger } from '../../../../src/host/telemetry.ts';
 import { apiKeys } from '../../../../src/wire/kafka/apis.ts';
 import { buildBatch } from '../../../../src/wire/kafka/records.ts';
 import { withDoor } from './support/doorWorld.ts';
@@ -294,4 +298,22 @@ test('a client that does not take its answers is cut off after the idle time-out
     },
     { config: { network: { idle_timeout: '1m' } } },
   );
+});
+
+test('connections that are closed are logged once in ten seconds for each reason, with the count of the others', () => {
+  let now = 0;
+  const lines: object[] = [];
+  const logger = { info: (_: string, fields: object) => lines.push(fields) } as unknown as Logger;
+  const log = new RefusalLog({ now: () => now } as unknown as Clock, logger);
+  const closed = (connection: number, reason: DoorRefusal) =>
+    log.note({ connection, client: 'c', reason, message: 'expected something else' });
+  for (let n = 1; n <= 3_000; n++) closed(n, 'frame-too-small');
+  closed(3_001, 'stale-transaction');
+  now = 10_000;
+  closed(3_002, 'frame-too-small');
+  expect(lines).toEqual([
+    expect.objectContaining({ connection: 1, reason: 'frame-too-small', suppressed: 0 }),
+    expect.objectContaining({ connection: 3_001, reason: 'stale-transaction', suppressed: 0 }),
+    expect.objectContaining({ connection: 3_002, reason: 'frame-too-small', suppressed: 2_999 }),
+  ]);
 });
