@@ -93,8 +93,11 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
         }
       : async (topic, partition, values) => {
           const messages = values.map((value) => ({ value, partition }));
-          const [answer] = await kafkajs[writer].send({ topic, messages, acks: -1 });
-          const base = Number(answer?.baseOffset);
+          const answers = await kafkajs[writer].send({ topic, messages, acks: -1 });
+          // A send is resolved also where kafkajs has left out a partition: acknowledged is what the answer names.
+          const answer = answers.find((each) => each.partition === partition);
+          if (answer?.baseOffset === undefined) throw new Error(`the answer of the send lacks ${topic}/${partition}`);
+          const base = Number(answer.baseOffset);
           return values.map((_, index) => base + index);
         };
 
