@@ -211,6 +211,13 @@ export class Groups implements GroupsRuntime {
     return this.#open.get(group);
   }
 
+  /** This broker had removed the group when it knew more of the metadata than it has read again since its start. */
+  isRemovedLater({ group, generation }: Pick<GroupSpec, 'group' | 'generation'>): boolean {
+    const removed = this.#recovered.removed.get(group);
+    if (removed === undefined || removed.generation < generation) return false;
+    return removed.metaIndex > (this.#replicas.get(metaGroup)?.appliedIndex ?? 0);
+  }
+
   /** This broker belongs to the group, as far as its own log says. */
   isMember(group: GroupId): boolean {
     const replica = this.#replicas.get(group);

@@ -2,6 +2,7 @@ import { DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
 import { parentOf } from '../../../storage/atomicFile.ts';
 import { type BrokerId, firstPartitionGroup, type GroupId, metaGroup } from '../ids.ts';
+import { isLaterThan, readIdentity } from '../log/open.ts';
 import type { Metadata, PartitionInfo, ShardInfo } from '../meta/metadata.ts';
 import type { Groups } from './groups.ts';
 import type { GroupSpec } from './runtime.ts';
@@ -10,6 +11,10 @@ import type { GroupSpec } from './runtime.ts';
 const openingMax = 8;
 /** A group that could not be opened is tried again after this time. */
 const againMs = 5_000;
+
+/** Of files that belong to whomever: no topic has their name. */
+const anyGroup: GroupId = -1;
+const anyGeneration = Number.POSITIVE_INFINITY;
 
 /** What a keeper works with. */
 export interface KeeperOptions {
@@ -113,6 +118,8 @@ export class ReplicaKeeper {
 
   async #open(spec: GroupSpec): Promise<void> {
     const { groups, host } = this.#options;
+    // The metadata here are on their way to where this broker has let it go, and tell it once they are there.
+    if (groups.isRemovedLater(spec)) return;
     try {
       await groups.open(spec);
       this.#failedUntil.delete(spec.group);
@@ -157,7 +164,7 @@ export class ReplicaKeeper {
       for (const partition of await this.#namesIn(`${dataDirectory}/${topic}`)) {
         if (!/^partition-\d+$/.test(partition)) continue;
         host.telemetry.logger.info('files of a deleted topic go', { topic, partition });
-        await this.#removeDirectory(-1, `${dataDirectory}/${topic}/${partition}`);
+        await this.#removeDirectory(anyGroup, `${dataDirectory}/${topic}/${partition}`);
       }
     }
   }
@@ -173,11 +180,13 @@ export class ReplicaKeeper {
     }
   }
 
-  /** A topic of the same name may have been made anew meanwhile: its files are another group's. */
+  /** A topic of the same name may have been made anew meanwhile, or before the last start: its files are another group's. */
   async #removeDirectory(group: GroupId, directory: string): Promise<void> {
     for (const [other, used] of this.#directories) if (other !== group && used === directory) return;
     const { disk } = this.#options.host;
     try {
+      const isGroups = group !== anyGroup;
+      if (isGroups && isLaterThan(await readIdentity(disk, directory), { group, generation: anyGeneration })) return;
       for (const { name } of await disk.list(directory)) await disk.remove(`${directory}/${name}`);
       await disk.remove(directory);
       await disk.syncDirectory(parentOf(directory));

@@ -9,7 +9,7 @@ import { type CheckpointContent, readCheckpoint } from './checkpoint.ts';
 import { findHeadStart, type HeadStart } from './headStart.ts';
 import type { LogStateData } from './logState.ts';
 import { filePath, parseFileName } from './paths.ts';
-import { PartitionRegressed } from './regressed.ts';
+import { DirectoryOfLater, PartitionRegressed } from './regressed.ts';
 
 /** Whose log a directory holds. */
 const identityFile = 'partition.json';
@@ -68,6 +68,7 @@ export async function recover(
   if (checkpoint !== undefined) return recoverTo(host, info, directory, checkpoint);
   await makeDirectoryDurably(host.disk, directory);
   const identity = await readIdentity(host.disk, directory);
+  refuseLater(identity, info, directory);
   const isOurs = identity !== undefined && identity.group === info.group && identity.generation === info.generation;
   const headStart = salvage && isOurs ? await findHeadStart(host, directory, () => undefined) : [];
   const kept = new Set(headStart.filter((part) => part.bytes > 0).map((part) => part.base));
@@ -93,6 +94,7 @@ async function recoverTo(
 ): Promise<Recovered> {
   const { disk } = host;
   const identity = await readIdentity(disk, directory);
+  refuseLater(identity, info, directory);
   if (identity === undefined) {
     throw new PartitionRegressed('missing', `${directory}: the partition's files are gone, its checkpoint is not`);
   }
@@ -192,6 +194,23 @@ export async function writeIdentity(disk: Disk, info: PartitionInfo, directory: 
   const { topic, partition, group, generation } = info;
   const identity: PartitionIdentity = { format: 1, topic, partition, group, generation };
   await replaceFile(disk, `${directory}/${identityFile}`, [new TextEncoder().encode(`${JSON.stringify(identity)}\n`)]);
+}
+
+/** @throws DirectoryOfLater */
+function refuseLater(identity: PartitionIdentity | undefined, info: PartitionInfo, directory: string): void {
+  if (!isLaterThan(identity, info)) return;
+  throw new DirectoryOfLater(
+    `${directory}: expected group ${info.group} of generation ${info.generation}, found ${identity.group} of ${identity.generation}, which is later: the metadata here are not up to date yet`,
+  );
+}
+
+/** Whether files are of a later topic of that name, or of this one once it was made anew. */
+export function isLaterThan(
+  identity: PartitionIdentity | undefined,
+  { group, generation }: Pick<PartitionIdentity, 'group' | 'generation'>,
+): identity is PartitionIdentity {
+  if (identity === undefined) return false;
+  return identity.group > group || (identity.group === group && identity.generation > generation);
 }
 
 /** Whose the directory is; undefined when it is nobody's, or does not say. */

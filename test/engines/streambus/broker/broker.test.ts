@@ -355,6 +355,36 @@ describe('whole brokers', () => {
     expect(brokers.bus(1).metadata.brokers.get(3)?.incarnation).toBe(1);
   });
 
+  it.each([1, 2, 3])(
+    'keeps what is in a topic that was made again when the power goes for all (seed %i)',
+    async (seed) => {
+      const brokers = new Brokers({ seed });
+      brokers.start();
+      await brokers.until('ready', () => brokers.ready.size === 3);
+      const topic = { name: 't', partitions: 3, replication: 3 };
+      const acked = await brokers.client(async (host) => {
+        const client = createClient(host, { bootstrap });
+        for (let round = 0; round < 3; round++) {
+          if (round > 0) await client.admin.deleteTopics(['t']);
+          await client.admin.createTopics([topic]);
+          await produce(host, client, 12, 3);
+        }
+        await client.admin.deleteTopics(['t']);
+        await client.admin.createTopics([topic]);
+        return produce(host, client, 60, 3, 'kept');
+      }, 120_000);
+      expect(acked).toHaveLength(60);
+      // The metadata that they begin with name the topics before: their directories are those of the last one.
+      await brokers.run(2_000);
+      for (const id of [1, 2, 3]) brokers.stop(id, 'power');
+      for (const id of [1, 2, 3]) brokers.start(id);
+      await brokers.until('ready', () => brokers.ready.size === 3);
+      const read = await brokers.client((host) => readAll(createClient(host, { bootstrap })), 120_000);
+      expect([...read].sort()).toEqual([...acked].sort());
+      expect([...brokers.failed.values()]).toEqual([]);
+    },
+  );
+
   it('runs alone, and gives back what it took after its power went', async () => {
     const brokers = new Brokers({ seed: 2, brokers: 1 });
     brokers.start();

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { PartitionRegressed } from '../../../../src/engines/streambus/log/partition.ts';
+import { DirectoryOfLater } from '../../../../src/engines/streambus/log/regressed.ts';
 import { readRecords } from '../../../../src/wire/kafka/records.ts';
 import { journalWorld } from '../../../support/journalWorld.ts';
-import { batchesIn, batchOf, directory, fetchAt, openRig, produce, testTime } from './rig.ts';
+import { batchesIn, batchOf, directory, fetchAt, info, openRig, produce, testTime } from './rig.ts';
 
 const text = (bytes: Uint8Array | null) => new TextDecoder().decode(bytes ?? new Uint8Array());
 
@@ -124,6 +125,31 @@ describe('a partition', () => {
       expect(await openRig(host, { checkpoint }).catch(reasonOf)).toBe('short');
       await host.disk.remove(`${directory}/partition.json`);
       expect(await openRig(host, { checkpoint }).catch(reasonOf)).toBe('missing');
+    });
+  });
+
+  it('is not opened for an earlier topic of its name, which metadata that are behind still name, and loses nothing', async () => {
+    const { run } = journalWorld({ seed: 3 });
+    await run(async (host) => {
+      const earlier = { ...info, group: info.group - 2 };
+      const old = await openRig(host, { info: earlier });
+      await old.partition.append(produce(batchOf(['old'])));
+      const before = await old.partition.checkpoint();
+      await old.partition.close();
+      // The topic was made anew: what the directory had goes.
+      const { partition } = await openRig(host);
+      await partition.append(produce(batchOf(['a'])));
+      const checkpoint = await partition.checkpoint();
+      await partition.close();
+      for (const at of [{}, { salvage: true }, { checkpoint: before }]) {
+        await expect(openRig(host, { ...at, info: earlier })).rejects.toThrow(DirectoryOfLater);
+      }
+      const again = await openRig(host, { checkpoint });
+      expect(again.partition.highWatermark).toBe(1);
+      // Of the same group, it is the later generation.
+      await again.partition.close();
+      await openRig(host, { info: { ...info, generation: 2 } }).then((later) => later.partition.close());
+      await expect(openRig(host, { checkpoint })).rejects.toThrow(DirectoryOfLater);
     });
   });
 
