@@ -137,14 +137,14 @@ describe('a partition', () => {
       const before = await old.partition.checkpoint();
       await old.partition.close();
       // The topic was made anew: what the directory had goes.
-      const { partition } = await openRig(host);
+      const { partition, group } = await openRig(host);
       await partition.append(produce(batchOf(['a'])));
       const checkpoint = await partition.checkpoint();
       await partition.close();
       for (const at of [{}, { salvage: true }, { checkpoint: before }]) {
         await expect(openRig(host, { ...at, info: earlier })).rejects.toThrow(DirectoryOfLater);
       }
-      const again = await openRig(host, { checkpoint });
+      const again = await openRig(host, { checkpoint, group });
       expect(again.partition.highWatermark).toBe(1);
       // Of the same group, it is the later generation.
       await again.partition.close();
