@@ -77,6 +77,8 @@ export interface TransactionCoordinator {
   readonly openCount: number;
   /** Wall time at which the oldest open transaction began; undefined: none is open. */
   readonly oldestOpenWallMs: number | undefined;
+  /** Whether another instance of the producer has taken its place, so that every request of this one is refused for ever. */
+  isFenced(request: TransactionRequest): boolean;
   init(request: InitRequest): Promise<InitAnswer>;
   addPartitions(request: TransactionRequest, partitions: readonly TopicPartition[]): Promise<number>;
   addOffsets(request: TransactionRequest, groupId: string): Promise<number>;

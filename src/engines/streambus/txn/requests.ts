@@ -76,6 +76,12 @@ export class TransactionRequests implements TransactionCoordinator {
     return this.#body.oldestOpenWallMs;
   }
 
+  isFenced({ transactionalId, producerId, producerEpoch }: TransactionRequest): boolean {
+    const record = this.#body.state.get(transactionalId);
+    // Epochs never go back: what is fenced by what was applied stays so.
+    return record?.producerId === producerId && record.producerEpoch > producerEpoch;
+  }
+
   async init(request: InitRequest): Promise<InitAnswer> {
     const { timeoutMs, transactionalId } = request;
     if (transactionalId === '') return { errorCode: kafkaErrors.INVALID_REQUEST, ...noProducer };

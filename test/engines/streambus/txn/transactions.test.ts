@@ -548,6 +548,25 @@ describe('the fence of connections', () => {
       expect(await commitInTransaction(world, client.identity, 1, {}, { connection: 3 })).toBe(0);
     }));
 
+  test('should tell a producer that another instance has fenced why, and not cut it off', () =>
+    withCoordination(async (world) => {
+      const zombie = new TransactionalClient(world);
+      zombie.connection = 7;
+      await zombie.init();
+      await zombie.add(0);
+      const heir = new TransactionalClient(world);
+      heir.connection = 8;
+      await heir.init();
+      await heir.add(1);
+      expect(await zombie.end(true)).toBe(kafkaErrors.PRODUCER_FENCED);
+      expect(await zombie.add(0)).toBe(kafkaErrors.PRODUCER_FENCED);
+      expect(await zombie.addOffsets()).toBe(kafkaErrors.PRODUCER_FENCED);
+      // Coming back on a newer connection it does not make its heir a late one.
+      zombie.connection = 9;
+      expect(await zombie.end(true)).toBe(kafkaErrors.PRODUCER_FENCED);
+      expect(await heir.end(true)).toBe(0);
+    }));
+
   test('should let a late end end the next transaction when it is down', () =>
     withCoordination(
       async (world) => {

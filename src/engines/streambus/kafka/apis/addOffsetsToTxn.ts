@@ -5,6 +5,7 @@ import type {
 } from '../../../../wire/kafka/messages/addOffsetsToTxn.ts';
 import type { RequestContext } from '../api.ts';
 import { findTransactionCoordinator } from './coordinators.ts';
+import { dropIfLate } from './lateRequests.ts';
 import { fencedError } from './producerErrors.ts';
 
 const fencedFrom = 2;
@@ -20,8 +21,8 @@ export async function addOffsetsToTxn(
   }
   if (!context.authorize('read', 'group', groupId)) return { errorCode: kafkaErrors.GROUP_AUTHORIZATION_FAILED };
   if (groupId === '') return { errorCode: kafkaErrors.INVALID_GROUP_ID };
-  context.services.connectionFence.check('transaction', transactionalId, context.connection);
   const found = findTransactionCoordinator(context, transactionalId);
+  dropIfLate(context, { transactionalId, producerId, producerEpoch }, found.coordinator);
   if (found.coordinator === undefined) return { errorCode: found.errorCode };
   const errorCode = await found.coordinator.addOffsets({ transactionalId, producerId, producerEpoch }, groupId);
   return { errorCode: fencedError(errorCode, context.version, fencedFrom) };

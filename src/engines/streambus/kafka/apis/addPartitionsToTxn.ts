@@ -5,6 +5,7 @@ import type {
 } from '../../../../wire/kafka/messages/addPartitionsToTxn.ts';
 import type { RequestContext } from '../api.ts';
 import { findTransactionCoordinator, isKnownPartition } from './coordinators.ts';
+import { dropIfLate } from './lateRequests.ts';
 import { fencedError } from './producerErrors.ts';
 
 const fencedFrom = 2;
@@ -28,8 +29,8 @@ export async function addPartitionsToTxn(
       return errorCode === kafkaErrors.NONE ? kafkaErrors.OPERATION_NOT_ATTEMPTED : errorCode;
     });
   }
-  context.services.connectionFence.check('transaction', transactionalId, context.connection);
   const found = findTransactionCoordinator(context, transactionalId);
+  dropIfLate(context, { transactionalId, producerId, producerEpoch }, found.coordinator);
   if (found.coordinator === undefined) return answerAll(request, () => found.errorCode);
   const errorCode = await found.coordinator.addPartitions({ transactionalId, producerId, producerEpoch }, partitions);
   return answerAll(request, () => fencedError(errorCode, context.version, fencedFrom));

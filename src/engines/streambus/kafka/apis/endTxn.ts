@@ -2,6 +2,7 @@ import { kafkaErrors } from '../../../../wire/kafka/errors.ts';
 import type { EndTxnRequest, EndTxnResponse } from '../../../../wire/kafka/messages/endTxn.ts';
 import type { RequestContext } from '../api.ts';
 import { findTransactionCoordinator } from './coordinators.ts';
+import { dropIfLate } from './lateRequests.ts';
 import { fencedError } from './producerErrors.ts';
 
 const fencedFrom = 2;
@@ -14,8 +15,8 @@ export async function endTxn(request: EndTxnRequest, context: RequestContext): P
   if (!context.authorize('write', 'transactional-id', transactionalId)) {
     return { errorCode: kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
   }
-  context.services.connectionFence.check('transaction', transactionalId, context.connection);
   const found = findTransactionCoordinator(context, transactionalId);
+  dropIfLate(context, { transactionalId, producerId, producerEpoch }, found.coordinator);
   if (found.coordinator === undefined) return { errorCode: found.errorCode };
   const raisesEpoch = context.version >= raisesEpochFrom;
   const identity = { transactionalId, producerId, producerEpoch };
