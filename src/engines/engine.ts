@@ -116,6 +116,11 @@ export interface EngineDefinition<Config = unknown> {
   readonly environmentAliases?: Readonly<Record<string, string>>;
   /** Names with the prefix that set no key and mean something elsewhere, such as to the engine's own commands: nobody is warned of them. */
   readonly environmentElsewhere?: readonly string[];
+  /**
+   * A name with the prefix that sets no key, and is close to one that does, is a mistake like an unknown key of the file. Default: it is
+   * worth a warning.
+   */
+  readonly refusesMistypedEnvironment?: boolean;
   /** Directory that belongs to this engine's state on this machine: the daemon counts its starts there. Undefined: it keeps none. */
   readonly stateDirectory: (config: Config) => string | undefined;
   /** Keys of the configuration's top that `hotfire serve` has switches for: `--standby` sets `standby`. Default none. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { loadConfig } from '../../src/daemon/config/load.ts';
 import { ConfigError } from '../../src/daemon/config/problems.ts';
 import type { EngineDefinition } from '../../src/engines/engine.ts';
+import { streambus } from '../../src/engines/streambus/engine.ts';
 
 const schema = z.strictObject({
   wal: z
@@ -170,6 +171,26 @@ describe('configuration', () => {
       'environment TOY_BIND_ADDR: server.bind: expected the same value as TOY_SERVER_BIND ("a:1"), got "b:1"',
     ]);
     expect(load('l.yaml', '', { TOY_SERVER_BIND: 'a:1', TOY_BIND_ADDR: 'a:1' }).config.server.bind).toBe('a:1');
+  });
+
+  it('should refuse a mistyped variable where the engine asks for that, and leave alone what others set', () => {
+    const load = (environment: Record<string, string>) => loadConfig(streambus, { environment });
+    expect(() => load({ STREAMBUS_STORAGE_DATA_DR: '/d', STREAMBUS_SERVER_PORT: 'x' })).toThrow(
+      /^environment: expected the name of a key, got STREAMBUS_STORAGE_DATA_DR; did you mean STREAMBUS_STORAGE_DATA_DIR\?\nenvironment STREAMBUS_SERVER_PORT: server.port: /,
+    );
+    expect(load({ STREAMBUS_COLOUR_OF_THE_OFFICE_WALL: 'x' }).warnings).toEqual([
+      'environment variable STREAMBUS_COLOUR_OF_THE_OFFICE_WALL sets nothing',
+    ]);
+    // What Kubernetes sets for a service of this name.
+    const ofService = {
+      STREAMBUS_SERVICE_HOST: '10.0.0.1',
+      STREAMBUS_SERVICE_PORT: '9092',
+      STREAMBUS_SERVICE_PORT_KAFKA: '9092',
+      STREAMBUS_PORT: 'tcp://10.0.0.1:9092',
+      STREAMBUS_PORT_9092_TCP: 'tcp://10.0.0.1:9092',
+      STREAMBUS_PORT_9092_TCP_PORT: '9092',
+    };
+    expect(load(ofService).warnings).toEqual([]);
   });
 
   it('should warn of a variable with the prefix that sets nothing', () => {

@@ -9,6 +9,13 @@ export interface EnvironmentOverride {
   readonly value: unknown;
 }
 
+/** A variable with the prefix that sets nothing. */
+export interface StrangeVariable {
+  readonly variable: string;
+  /** The name that was probably meant. */
+  readonly nearest: string | undefined;
+}
+
 /** Names of the environment that set keys: `STEMEDB_WAL_DIR` for `wal.dir`, and the aliases. */
 export function environmentNames(
   prefix: string,
@@ -26,7 +33,8 @@ export function environmentNames(
  * key and a text for a text's. An empty variable counts as not set, as systemd and docker leave them behind.
  *
  * `strangers` are variables with the prefix that set nothing, each with the nearest name: other tools may use the
- * prefix too, so they are worth a warning, not a refusal. Those named in `elsewhere` are not even that.
+ * prefix too, so by themselves they are worth a warning. Those named in `elsewhere` are not even that, nor are those that
+ * Kubernetes sets for a service.
  *
  * @throws ConfigError when a name and its alias disagree
  */
@@ -36,16 +44,16 @@ export function readEnvironment(
   keys: ConfigKeys,
   aliases: Readonly<Record<string, string>> = {},
   elsewhere: readonly string[] = [],
-): { readonly overrides: readonly EnvironmentOverride[]; readonly strangers: readonly string[] } {
+): { readonly overrides: readonly EnvironmentOverride[]; readonly strangers: readonly StrangeVariable[] } {
   const names = environmentNames(prefix, keys, aliases);
   const overrides = new Map<string, EnvironmentOverride>();
-  const strangers: string[] = [];
+  const strangers: StrangeVariable[] = [];
   for (const [variable, text] of Object.entries(environment)) {
     if (text === undefined || text === '') continue;
     const path = names.get(variable);
     if (path === undefined) {
-      if (elsewhere.includes(variable)) continue;
-      if (variable.startsWith(`${prefix}_`)) strangers.push(stranger(variable, names.keys()));
+      if (elsewhere.includes(variable) || isOfService(variable, text)) continue;
+      if (variable.startsWith(`${prefix}_`)) strangers.push({ variable, nearest: nearestWord(variable, names.keys()) });
       continue;
     }
     const value = readValue(text, keys.typesOf(path));
@@ -66,9 +74,15 @@ export function readEnvironment(
   return { overrides: [...overrides.values()], strangers };
 }
 
-function stranger(variable: string, names: Iterable<string>): string {
-  const nearest = nearestWord(variable, names);
+/** The sentence of a warning. */
+export function strangerText({ variable, nearest }: StrangeVariable): string {
   return `environment variable ${variable} sets nothing${nearest === undefined ? '' : `; did you mean ${nearest}?`}`;
+}
+
+/** Whether it is one of those that Kubernetes gives every container of a namespace for each service in it. */
+function isOfService(variable: string, text: string): boolean {
+  if (/_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$/.test(variable)) return true;
+  return /_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(variable) || /^(tcp|udp|sctp):\/\//.test(text);
 }
 
 function readValue(text: string, types: ReadonlySet<string>): unknown {

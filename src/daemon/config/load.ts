@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { EngineDefinition } from '../../engines/engine.ts';
-import { readEnvironment } from './environment.ts';
+import { readEnvironment, strangerText } from './environment.ts';
 import { keysOf } from './keys.ts';
 import { ConfigError, problemsOf } from './problems.ts';
 import { type ConfigSource, parseConfigText } from './source.ts';
@@ -37,6 +37,13 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
     definition.environmentElsewhere,
   );
 
+  const mistyped = definition.refusesMistypedEnvironment === true ? strangers : [];
+  const refused = mistyped.flatMap(({ variable, nearest }) =>
+    nearest === undefined
+      ? []
+      : [{ where: 'environment', key: '', expected: 'the name of a key', got: variable, nearest }],
+  );
+
   const value = structuredClone(source.value);
   const setBy = new Map<string, string>();
   const set = (path: readonly string[], to: unknown, by: string) => {
@@ -49,8 +56,8 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
   const hints = Object.entries(definition.environmentHints ?? {}).filter(
     ([name]) => origin.environment[name] !== undefined,
   );
-  const warnings = [...strangers, ...hints.map(([, hint]) => hint)];
-  if (parsed.success) return { config: parsed.data, warnings };
+  const warnings = [...strangers.map(strangerText), ...hints.map(([, hint]) => hint)];
+  if (parsed.success && refused.length === 0) return { config: parsed.data, warnings };
   const whereIs = (path: readonly string[]): string => {
     const by = setBy.get(path.join('.'));
     if (by !== undefined) return by;
@@ -58,7 +65,7 @@ export function loadConfig<Config>(definition: EngineDefinition<Config>, origin:
     const line = source.lineOf(path);
     return line === undefined ? file : `${file}:${line}`;
   };
-  throw new ConfigError(problemsOf(parsed.error.issues, value, keys, whereIs));
+  throw new ConfigError([...refused, ...problemsOf(parsed.error?.issues ?? [], value, keys, whereIs)]);
 }
 
 const emptySource: ConfigSource = { value: {}, lineOf: () => undefined };

@@ -93,6 +93,7 @@ export const streambus: EngineDefinition<StreamBusConfig> = {
   environmentPrefix: 'STREAMBUS',
   // Defaults of --brokers and --token-file: whoever administrates from the broker's machine has them set.
   environmentElsewhere: ['STREAMBUS_BROKERS', 'STREAMBUS_TOKEN_FILE'],
+  refusesMistypedEnvironment: true,
   environmentHints: {
     GOGC: 'GOGC has no effect: garbage is collected as server.max_memory needs it, 60 % of which the heap may take',
   },
