@@ -100,7 +100,11 @@ export function createNodes(options: NodesOptions): NodeControl {
       await serveRoutes(host, running.routes, {
         port: stand.port,
         maxBodyBytes: stand.engine.server(config).maxBodyBytes,
-        onDefect: (error, request) => asStand(() => options.onDefect(`${request}: ${textOf(error)}`, node.name)),
+        onDefect(error, request) {
+          // It was ended in the middle of the handler.
+          if (!process.alive) return;
+          asStand(() => options.onDefect(`${request}: ${textOf(error)}`, node.name));
+        },
       });
       asStand(() => timeline.add('start', `${node.name} serves (process ${process.incarnation})`, node.name));
       setState(node, 'up');
