@@ -3,7 +3,7 @@ import type { Machine } from '../sim/machine.ts';
 import { defineFault, healAll, machinesOf } from './define.ts';
 import { type FaultDefinition, FaultError } from './fault.ts';
 import { crash, restart, restartText } from './process.ts';
-import { participantsOf } from './sharedMemoryControl.ts';
+import { participantsOf, tellDamage } from './sharedMemoryControl.ts';
 import { durationMs, formatDuration, percent } from './units.ts';
 
 /** Words for the messages. */
@@ -266,6 +266,7 @@ const corruptWord = defineFault({
       if (!(word < words.length)) {
         throw new FaultError(`word ${p.word} of region ${p.region}: expected one of 0 to ${words.length - 1}`);
       }
+      tellDamage(context, memory);
       Atomics.xor(words, word, 1 << p.bit);
     }
     return undefined;

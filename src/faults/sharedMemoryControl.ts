@@ -19,6 +19,8 @@ export interface ParticipantControl {
   hasOwnCore(name: string): boolean;
   /** Number of a word of a region by its name. Throws `FaultError` for a name that is none. */
   wordOf(memory: SharedArrayBuffer, name: string): number;
+  /** A word of this region was changed: whoever finds it damaged from now on is right. */
+  damaged(memory: SharedArrayBuffer): void;
 }
 
 const controls = new WeakMap<World, ParticipantControl>();
@@ -26,6 +28,11 @@ const controls = new WeakMap<World, ParticipantControl>();
 /** Lets the faults of shared memory act on the programs of this world. */
 export function registerParticipants(world: World, control: ParticipantControl): void {
   controls.set(world, control);
+}
+
+/** Tells whoever runs programs in this world that a fault has damaged a region. */
+export function tellDamage({ world }: FaultContext, memory: SharedArrayBuffer): void {
+  controls.get(world)?.damaged(memory);
 }
 
 /** The programs of the world of a fault. Throws `FaultError` where there are none. */

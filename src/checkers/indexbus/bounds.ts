@@ -10,6 +10,7 @@ export const slotsAreKept: IndexBusCheck = {
     const findings = new Findings('P1');
     let looks = 0;
     for (const event of events) {
+      if (event.event === 'damage-found') findings.add(`${event.what}, and nothing had damaged it`);
       if (event.event !== 'slots') continue;
       for (const places of event.places) {
         looks += 1;

@@ -30,7 +30,7 @@ class Refusals {
       this.#lanesLeft = new Set(event.lanes);
       this.#groupsLeft = new Set(event.groups);
       this.wanted += event.lanes.length + event.groups.length;
-    } else if (event.event === 'committed' || event.event === 'told') this.settle();
+    } else if (event.event === 'committed' || event.event === 'told' || event.event === 'cut') this.settle();
   }
 
   #placed(event: BusEvent & { event: 'placed' }): void {
@@ -186,8 +186,10 @@ export const dropsAreTold: IndexBusCheck = {
     let evicted = 0;
     let detached = 0;
     let looks = 0;
+    const cuts = new CutBooks(findings);
     for (const event of events) {
       shadow.take(event);
+      cuts.take(event, shadow.lanes.sum + shadow.groups.sum);
       if (event.event === 'taken' && event.lanes.length + event.groups.length === 0) unwanted += 1;
       else if (event.event === 'evicted') evicted += 1;
       else if (event.event === 'detached') detached += 1;
@@ -201,9 +203,58 @@ export const dropsAreTold: IndexBusCheck = {
           findings.add(`${detached} were lost with lanes that ended, the bus tells ${toldDetached}`);
       }
     }
-    return findings.result(`${looks} looks`);
+    return findings.result(`${looks} looks, ${cuts.looks} cuts`);
   },
 };
+
+/** What a cut should hold, by identity: it is one moment between two commits, so all of a commit is in it or nothing. */
+class CutBooks {
+  looks = 0;
+  readonly #taken = new Tally();
+  readonly #unwanted = new Tally();
+  readonly #came = new Tally();
+  readonly #lanes: LaneBooks;
+  readonly #findings: Findings;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+    this.#lanes = new LaneBooks(new Findings('A4'));
+  }
+
+  take(event: BusEvent, refused: number): void {
+    this.#lanes.take(event);
+    if (event.event === 'taken') {
+      this.#taken.add(event.producer);
+      if (event.lanes.length + event.groups.length === 0) this.#unwanted.add(event.producer);
+    } else if (event.event === 'placed') this.#came.add(event.lane);
+    else if (event.event === 'cut') this.#compare(event, refused);
+  }
+
+  #compare(cut: BusEvent & { event: 'cut' }, refused: number): void {
+    this.looks += 1;
+    for (const it of cut.producers) {
+      this.#same(`producer ${it.producer}`, 'taken', this.#taken.of(it.producer), it.taken);
+      this.#same(`producer ${it.producer}`, 'wanted by nobody', this.#unwanted.of(it.producer), it.noRoute);
+    }
+    let told = cut.groups.noCredit + cut.groups.allFull;
+    for (const it of cut.lanes) {
+      const who = `lane ${it.lane}`;
+      const book = this.#lanes.of(it.lane);
+      told += it.newest + it.pool + it.noCredit + it.allFull;
+      if (it.came !== undefined) this.#same(who, 'placed', this.#came.of(it.lane), it.came);
+      this.#same(who, 'evicted', book.evicted, it.oldest);
+      this.#same(who, 'requeued into it', book.requeuedIn, it.requeuedIn);
+      this.#same(who, 'requeued out of it', book.requeuedOut, it.requeuedOut);
+      this.#same(who, 'redelivered', book.redeliveredIn, it.redelivered);
+    }
+    this.#same('all lanes', 'refused', refused, told);
+  }
+
+  #same(who: string, what: string, shadow: number, told: number): void {
+    if (shadow !== told)
+      this.#findings.add(`${who}: ${shadow} messages ${what} where a cut was written, it has ${told}`);
+  }
+}
 
 function dropsOf(told: Told): number {
   return (

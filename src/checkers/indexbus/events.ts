@@ -27,6 +27,12 @@ export interface ExportedLane extends ExportedDrops {
   readonly redelivered: number;
 }
 
+/** A lane as a cut has it. */
+export interface CutLane extends Omit<ExportedLane, 'depth' | 'detached'> {
+  /** Messages placed in it, in any way; undefined of one whose seat another has by now. */
+  readonly came: number | undefined;
+}
+
 export interface ExportedProducer {
   readonly producer: number;
   /** Messages accepted and flushed. */
@@ -157,6 +163,16 @@ export type BusEvent =
       readonly lanes: readonly ExportedLane[];
       readonly groups: readonly ExportedGroup[];
     }
+  /** What a cut of the router's holds, compared where it was written. */
+  | {
+      readonly event: 'cut';
+      readonly producers: readonly Omit<ExportedProducer, 'sent'>[];
+      readonly lanes: readonly CutLane[];
+      /** Of all groups together. */
+      readonly groups: { readonly noCredit: number; readonly allFull: number };
+    }
+  /** A router took what it found for damaged, and no fault has damaged it. */
+  | { readonly event: 'damage-found'; readonly what: string }
   /** Where the slots are, at this point. `quiet`: everybody has fetched what came home and nothing is under way. */
   | { readonly event: 'slots'; readonly quiet: boolean; readonly places: readonly SlotPlaces[] }
   /** Two routers finished from the same memory; digests of what they left: counts and tails. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BusEvent } from '../../../src/checkers/indexbus/events.ts';
 import { indexBusChecks } from '../../../src/checkers/indexbus/index.ts';
-import { committed, goodHistory, message, opened, placed, published, received, taken, told } from './history.ts';
+import { committed, cut, goodHistory, message, opened, placed, published, received, taken, told } from './history.ts';
 
 function broken(events: readonly BusEvent[]): string[] {
   return indexBusChecks.filter((check) => check.run(events).violations.length > 0).map(({ name }) => name);
@@ -106,6 +106,16 @@ describe('the checks of indexbus', () => {
       'one loss told twice',
       [...begun, published(0), flushed(1), taken(0, [1]), told({ sent: 1, taken: 1, newest: 1, detached: 1 })],
     ],
+    [
+      'A5',
+      'a cut that has a commit by half',
+      [...begun, published(0), flushed(1), taken(0, [1]), placed(0, 1), committed(1), cut({ taken: 1 })],
+    ],
+    [
+      'A5',
+      'a cut with another cause',
+      [...begun, published(0), flushed(1), taken(0, [1]), committed(0), cut({ taken: 1, newest: 1, allFull: 1 })],
+    ],
     ['O1', 'an order that turns', [...begun, placed(1, 1), placed(0, 1), ...received(1, 1), ...received(0, 1)]],
     ['O1', 'a gap that nobody recorded', [...begun, placed(0, 1), placed(1, 1), ...received(1, 1)]],
     ['O2', 'a message received twice', [...begun, placed(0, 1), ...received(0, 1), ...received(0, 1)]],
@@ -162,6 +172,7 @@ describe('the checks of indexbus', () => {
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
+    ['P1', 'a segment that is damaged though nobody did it', [{ event: 'damage-found', what: 'a slot in two places' }]],
     ['C1', 'a lane above its credit limit', [committed(4)]],
     [
       'C1',

@@ -66,6 +66,20 @@ export function told(counts: Partial<Counts>): BusEvent {
   };
 }
 
+/** A cut of producer 0 and lane 1. */
+export function cut(
+  counts: Partial<Omit<Counts, 'sent' | 'depth' | 'detached'> & { came: number; allFull: number }>,
+): BusEvent {
+  const { taken: count = 0, noRoute = 0, came = 0, newest = 0, oldest = 0, allFull = 0 } = counts;
+  const none = { pool: 0, noCredit: 0, requeuedIn: 0, requeuedOut: 0, redelivered: 0 };
+  return {
+    event: 'cut',
+    producers: [{ producer: 0, taken: count, noRoute }],
+    lanes: [{ lane: 1, came, newest, oldest, allFull, ...none }],
+    groups: { noCredit: 0, allFull: 0 },
+  };
+}
+
 /** Five messages: 0 and 1 received, 2 refused, 3 evicted, 4 wanted by nobody. */
 export function goodHistory(): BusEvent[] {
   return [
@@ -82,6 +96,7 @@ export function goodHistory(): BusEvent[] {
     taken(2, [1]),
     { event: 'router-wrote', router: 0 },
     committed(2),
+    cut({ taken: 3, came: 2, newest: 1 }),
     told({ sent: 5, taken: 3, depth: 2, newest: 1 }),
     ...received(0, 1),
     ...received(1, 1),
@@ -92,6 +107,7 @@ export function goodHistory(): BusEvent[] {
     committed(1),
     { event: 'evicted', ...message(3), lane: 1 },
     told({ sent: 5, taken: 5, noRoute: 1, newest: 1, oldest: 1 }),
+    cut({ taken: 5, noRoute: 1, came: 3, newest: 1, oldest: 1 }),
     { event: 'through', lane: 1 },
     { event: 'lane-over', lane: 1, proven: false },
     { event: 'seat-freed', kind: 'lane', seat: 1, epoch: 1 },

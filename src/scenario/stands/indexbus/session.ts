@@ -113,6 +113,9 @@ export function openSession(context: StandContext): StandSession {
       if (book === undefined) throw new FaultError(`word ${name}: no bus is in this region`);
       return wordNamed(book.segment.layout, name);
     },
+    damaged(memory) {
+      for (const book of books.all) if (book.segment.words.buffer === memory) book.isDamaged = true;
+    },
   });
 
   function tellAgain(): void {

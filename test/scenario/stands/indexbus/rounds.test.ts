@@ -11,7 +11,9 @@ function settableClock() {
   const clock: Clock = {
     now: () => time.now,
     wall: () => time.now,
-    timer: () => () => {},
+    timer: () => {
+      throw new Error('nothing here waits for a timer');
+    },
     sleep: async (ms) => {
       slept.push(ms);
       time.now += ms;

@@ -33,6 +33,7 @@ async function polling(hasOwnCore: boolean) {
     preempt: () => () => {},
     interrupt: () => () => {},
     wordOf: () => 0,
+    damaged: () => {},
     stallRouter: () => thread.hold(),
     hasOwnCore: () => thread.hasOwnCore,
   });

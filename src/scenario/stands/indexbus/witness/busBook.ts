@@ -1,5 +1,12 @@
 import type { BusEvent, ExportedLane } from '../../../../checkers/indexbus/events.ts';
 import {
+  Cut,
+  CutLane,
+  CutProducer,
+  CutTotals,
+  cutLaneWords,
+  cutProducerWords,
+  cutWords,
   DetachReason,
   Header,
   LaneCursor,
@@ -31,6 +38,8 @@ interface Holder {
   readonly name: string;
   /** What the words of the seat told when it came: they go on counting from there. */
   readonly base: readonly number[];
+  /** Tail of a lane then. */
+  readonly baseTail: number;
   /** It can write no more. */
   over: boolean;
   /** Its process is dead; a thread of it may still be on its way out while it has its lock. */
@@ -52,10 +61,23 @@ const laneCounters = [
   LaneCursor.redelivered,
 ] as const;
 
+/** The same in a cut. */
+const laneCutWords = [
+  CutLane.droppedNewest,
+  CutLane.droppedOldest,
+  CutLane.droppedPool,
+  CutLane.droppedNoCredit,
+  CutLane.droppedAllFull,
+  CutLane.droppedDetached,
+  CutLane.requeuedIn,
+  CutLane.requeuedOut,
+  CutLane.redelivered,
+] as const;
+
 const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
 /** Events that come also where nothing moves: a commit may be empty. */
-const still: readonly BusEvent['event'][] = ['told', 'waited', 'committed', 'router-wrote'];
+const still: readonly BusEvent['event'][] = ['told', 'cut', 'waited', 'committed', 'router-wrote'];
 
 /** States in which a seat has a holder that the router knows. */
 const heldStates: readonly number[] = [
@@ -150,6 +172,7 @@ export class BusBook {
       pid: kind === 'producer' ? this.reader.producerPid(seat) : this.reader.lanePid(seat),
       name: readText(bytes, at + Seat.name, seatNameBytes),
       base: this.#counters(kind, seat, requeuedOut),
+      baseTail: kind === 'lane' ? this.reader.laneCursor(seat, LaneCursor.tail) : 0,
       over: false,
       dead: false,
       fenced: false,
@@ -221,7 +244,18 @@ export class BusBook {
       if (this.reader.laneState(seatOf(holder.number)) !== SeatState.fenced) continue;
       holder.fenced = true;
       this.put({ event: 'lane-fenced', lane: holder.number });
+      if (this.reader.laneSeat(seatOf(holder.number), Seat.reason) === DetachReason.corrupt) {
+        this.damageFound(`lane ${holder.number} was fenced as damaged`);
+      }
     }
+  }
+
+  /** Whether a fault has changed a word: what is found damaged from then on may be that. */
+  isDamaged = false;
+
+  /** A router takes something for damaged. */
+  damageFound(what: string): void {
+    if (!this.isDamaged) this.put({ event: 'damage-found', what });
   }
 
   /** Holders of this process that have given their seat back, or have said that they know of their fence. */
@@ -332,13 +366,8 @@ export class BusBook {
   tell(): void {
     if (this.reader.isHalfApplied) return;
     this.lookForHolders();
-    const count = (holder: Holder): readonly number[] => {
-      const next = this.#holders.find(
-        (it) => it.kind === holder.kind && it.number !== holder.number && isSuccessor(it.number, holder.number),
-      );
-      const to = next?.base ?? this.#counters(holder.kind, seatOf(holder.number));
-      return to.map((value, index) => (value - (holder.base[index] ?? 0)) | 0);
-    };
+    const count = (holder: Holder): readonly number[] =>
+      this.#countsOf(holder, () => this.#counters(holder.kind, seatOf(holder.number)));
     const producers = this.#holders.flatMap((holder) => {
       if (holder.kind !== 'producer') return [];
       const [sent = 0, taken = 0, noRoute = 0] = count(holder);
@@ -355,6 +384,55 @@ export class BusBook {
       return [{ lane: holder.number, depth, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];
     });
     this.put({ event: 'told', producers, lanes, groups: this.#groups() });
+  }
+
+  /** What the words of a seat went on by while a holder had it. @param now what they tell */
+  #countsOf(holder: Holder, now: () => readonly number[]): readonly number[] {
+    const to = this.#next(holder)?.base ?? now();
+    return to.map((value, index) => (value - (holder.base[index] ?? 0)) | 0);
+  }
+
+  #next({ kind, number }: Holder): Holder | undefined {
+    return this.#holders.find((it) => it.kind === kind && it.number !== number && isSuccessor(it.number, number));
+  }
+
+  readonly #lastCut = new Int32Array(cutWords);
+
+  /** A router has written a cut: what it holds, unless it is what the last one held. */
+  tellCut(): void {
+    const { words, layout } = this.segment;
+    const { sample, sizes } = layout;
+    // Whichever has the higher number of the two, which wraps within 31 bits.
+    const numbers = [0, 1].map((place) => this.reader.word(sample + place * cutWords + Cut.after));
+    const place = (((numbers[1] ?? 0) - (numbers[0] ?? 0)) & 0x7fff_ffff) < 1 << 30 ? 1 : 0;
+    const cut = words.subarray(sample + place * cutWords, sample + (place + 1) * cutWords);
+    const isAsBefore = cut.every((word, at) => at < Cut.body || word === this.#lastCut[at]);
+    if (isAsBefore) return;
+    this.#lastCut.set(cut);
+    this.lookForHolders();
+    const word = (at: number): number => cut[at] ?? 0;
+    const producers = this.#holders.flatMap((holder) => {
+      if (holder.kind !== 'producer') return [];
+      const at = Cut.body + seatOf(holder.number) * cutProducerWords;
+      const [, taken = 0, noRoute = 0] = this.#countsOf(holder, () => [
+        0,
+        word(at + CutProducer.sourceHead),
+        word(at + CutProducer.noRoute),
+      ]);
+      return [{ producer: holder.number, taken, noRoute }];
+    });
+    const lanes = this.#holders.flatMap((holder) => {
+      if (holder.kind !== 'lane') return [];
+      const at = Cut.body + sizes.producers * cutProducerWords + seatOf(holder.number) * cutLaneWords;
+      const counts = this.#countsOf(holder, () => laneCutWords.map((field) => word(at + field)));
+      const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, , into = 0, out = 0, again = 0] = counts;
+      const isLast = this.#next(holder) === undefined;
+      const came = isLast ? (word(at + CutLane.tail) - holder.baseTail) | 0 : undefined;
+      const drops = { newest, oldest, pool, noCredit, allFull };
+      return [{ lane: holder.number, came, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];
+    });
+    const groups = { noCredit: word(CutTotals.droppedNoCredit), allFull: word(CutTotals.droppedAllFull) };
+    this.put({ event: 'cut', producers, lanes, groups });
   }
 
   #groups() {

@@ -1,5 +1,13 @@
 import type { BusEvent } from '../../../../checkers/indexbus/events.ts';
-import { cursorWords, LaneCursor, LaneMode, ProducerCursor, Redo, Seat } from '../../../../engines/indexbus/layout.ts';
+import {
+  cursorWords,
+  Header,
+  LaneCursor,
+  LaneMode,
+  ProducerCursor,
+  Redo,
+  Seat,
+} from '../../../../engines/indexbus/layout.ts';
 import { Point } from '../../../../engines/indexbus/points.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
 import type { BusBook } from './busBook.ts';
@@ -68,6 +76,8 @@ export class RouterWitness {
     else if (last === Point.freeSeat) this.#book.lookForFree();
     else if (last === Point.fenceSeat) this.#book.lookForFenced();
     else if (last === Point.seatLive) this.#book.lookForHolders();
+    else if (last === Point.writeCut) this.#book.tellCut();
+    else if (last === Point.retireSegment) this.#retired();
     else if (point === Point.raiseEpoch) this.#book.routerBegan(this.#router);
     if (point === Point.sleep) this.#sleeps();
     else if (point === Point.readDoorbell) this.#polled();
@@ -80,6 +90,12 @@ export class RouterWitness {
     if (overslept === undefined) return;
     const who = `router ${this.#router} goes to sleep, and nothing but its sleep keeps the messages of producer ${overslept} in their source`;
     this.#put({ event: 'stuck', who });
+  }
+
+  /** A successor that is to route tells so in the header; a recovery that gives up names none. */
+  #retired(): void {
+    if (this.#reader.word(Header.successor) !== 0) return;
+    this.#book.damageFound(`router ${this.#router} found the segment damaged when it took over`);
   }
 
   #polled(): void {
