@@ -38,6 +38,12 @@ import { serveTransactions } from './txn/serve.ts';
 /** A drain gives its leads away and ends its clients' requests within this time. */
 const handOverMs = 8_000;
 const drainMs = 20_000;
+/**
+ * For so long a broker that has given its leads away still answers the clients that are connected, with where the leads are. Who is cut off
+ * before it knows another broker has no connection at all for a moment, which some clients take for the end of the cluster.
+ */
+const guideMs = 3_000;
+const guideLookMs = 100;
 
 /** What a broker is given beside its configuration. */
 export interface StreamBusOptions {
@@ -247,6 +253,7 @@ class Broker implements StreamBus {
       const left = (await this.#running.groups?.handOver(handOverMs)) ?? [];
       // A group of which nobody else is left cannot be given away: it ends with its last replica.
       if (left.length > 0) unfinished.push(`leads of ${left.length} groups`);
+      else await this.#guideClients();
       await this.#end(true);
       return 'done';
     };
@@ -256,6 +263,17 @@ class Broker implements StreamBus {
       this.#stopped.resolve();
     }
     return { unfinished };
+  }
+
+  /** Lets clients find the brokers that lead now, until their time is over or none is connected. */
+  async #guideClients(): Promise<void> {
+    const { clock } = this.#host;
+    const { signal } = this.#ending;
+    if (this.#metadata.brokers.size < 2) return;
+    const until = clock.now() + guideMs;
+    while (!signal.aborted && clock.now() < until && (this.#kafka?.connections ?? 0) > 0) {
+      await clock.sleep(guideLookMs, signal).catch(() => undefined);
+    }
   }
 
   async stop(): Promise<void> {
