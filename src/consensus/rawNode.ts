@@ -327,6 +327,15 @@ export class RawNode {
     core.send(answer);
   }
 
+  /**
+   * Somebody has shown that the entry of this term at this index is committed: a snapshot ends there, say. If this member's log has it, all
+   * up to there is the same as what was committed (Raft §5.3). A leader goes by what it counts itself. True: it did not
+   * know.
+   */
+  learnCommitted({ index, term }: { readonly index: number; readonly term: number }): boolean {
+    return !this.core.isLeader && this.core.log.maybeCommit(index, term);
+  }
+
   /** How this leader sends to a member; undefined: it does not lead, or there is no such member. */
   progressState(id: RaftId): ProgressState | undefined {
     return this.core.isLeader ? this.core.tracker.get(id)?.state : undefined;

@@ -30,6 +30,23 @@ function refuse(member: TestMember): void {
   member.step(message('MsgAppResp', 2, 1, 2, { index: 11, reject: true, rejectHint: 3, logTerm: 1 }));
 }
 
+describe('what a snapshot shows to be committed', () => {
+  test('should be known to who has it in its log, and to nobody else; a leader goes by what it counts', () => {
+    const options = { terms: [1, 1, 2, 2], hardState: { term: 2, vote: 0, commit: 1 } };
+    const { node } = new TestMember(1, [1, 2, 3], options);
+    expect(node.learnCommitted({ index: 4, term: 1 })).toBe(false);
+    expect(node.learnCommitted({ index: 5, term: 2 })).toBe(false);
+    expect(node.commit).toBe(1);
+    expect(node.learnCommitted({ index: 3, term: 2 })).toBe(true);
+    expect(node.learnCommitted({ index: 2, term: 1 })).toBe(false);
+    expect(node.commit).toBe(3);
+    const leader = new TestMember(1, [1, 2, 3], options);
+    leader.lead();
+    expect(leader.node.learnCommitted({ index: 3, term: 2 })).toBe(false);
+    expect(leader.node.commit).toBe(1);
+  });
+});
+
 describe('a leader', () => {
   test('should send a snapshot where the log is compacted, and nothing more until it arrives', () => {
     const member = leaderWithSnapshot();

@@ -292,10 +292,17 @@ export class Device {
 
   #usage(): { bytes: number; inodes: number } {
     if (this.#used === undefined) {
+      const directories = this.names.directories('live');
       let bytes = 0;
-      const files = this.names.files();
-      for (const file of files.values()) bytes += file.reservedTo;
-      this.#used = { bytes, inodes: files.size + this.names.directories('live').length };
+      let inodes = directories.length;
+      for (const { entries } of directories) {
+        for (const node of entries.values()) {
+          if (node.kind !== 'file') continue;
+          bytes += node.reservedTo;
+          inodes++;
+        }
+      }
+      this.#used = { bytes, inodes };
     }
     return this.#used;
   }

@@ -24,6 +24,7 @@ import {
   type Proposed,
   type ReplicatedMachine,
 } from './group.ts';
+import type { CommittedEnd } from './groupRequests.ts';
 import type { GroupStorage } from './groupStorage.ts';
 import { Leading } from './leading.ts';
 import { Probation } from './probation.ts';
@@ -269,6 +270,15 @@ export class GroupReplica implements GroupHandle {
     this.#context.schedule(this);
   }
 
+  /**
+   * Another replica restores a snapshot that ends there, and asks for what it lacks: it is committed, though this one may not have heard of
+   * it, and nobody leads who could tell. Without what this one has the other cannot vote, and nobody would ever lead.
+   */
+  learnCommitted(committed: CommittedEnd): void {
+    if (this.#core === undefined || !this.#isOpen) return;
+    if (this.#core.node.learnCommitted(committed)) this.#context.schedule(this);
+  }
+
   /** The replica's part of a turn. True: there is more to do. */
   run(): boolean {
     const more = this.#runRounds();
@@ -356,7 +366,10 @@ export class GroupReplica implements GroupHandle {
         const leader = this.leader;
         return others.sort((left, right) => Number(right === leader) - Number(left === leader));
       },
-      ask: (broker, request) => this.#context.ask(broker, this.group, this.spec.generation, request, signal),
+      ask: (broker, request) => {
+        const committed = this.#appends.restoresTo ?? { index: 0, term: 0 };
+        return this.#context.ask(broker, this.group, this.spec.generation, request, committed, signal);
+      },
     };
   }
 

@@ -16,16 +16,28 @@ const peerAskTimeoutMs = 30_000;
 /** Well below the time in which the chosen one takes the lead: there is time for another try. */
 const choiceTimeoutMs = 500;
 
-/** Asks the machine of a group's replica at `to`. Rejects with `RpcError`, or when `signal` ends it. */
+/** The end of what is known to be committed; index 0: nothing is told of it. */
+export interface CommittedEnd {
+  readonly index: number;
+  readonly term: number;
+}
+
+/**
+ * Asks the machine of a group's replica at `to`, which hears by the way what is `committed`. Rejects with `RpcError`, or when `signal` ends
+ * it.
+ */
 export function askPeer(
   rpc: Rpc,
   to: BrokerId,
   group: GroupId,
   generation: number,
   request: Uint8Array,
+  committed: CommittedEnd,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const writer = headOf(group, generation, request.length);
+  const writer = headOf(group, generation, request.length + 10);
+  writer.u48(committed.index);
+  writer.u32(committed.term);
   writer.raw(request);
   return rpc.call(to, peerRequest, writer.take(), { timeoutMs: peerAskTimeoutMs, signal });
 }
@@ -91,15 +103,17 @@ export function serveGroupRequests(rpc: Rpc, context: GroupAnswersContext): void
 }
 
 async function answerPeer(
-  { broker, open }: GroupAnswersContext,
+  { broker, open, replicas }: GroupAnswersContext,
   body: Uint8Array,
   from: BrokerId,
 ): Promise<Uint8Array> {
   const { group, generation, rest } = readHead(body);
+  const committed = { index: rest.u48(), term: rest.u32() };
   const asked = open.get(group);
   if (asked === undefined || asked.spec.generation !== generation) {
     throw new RpcRefusal('NO_REPLICA', `broker ${broker} has no replica of group ${group}`);
   }
+  if (committed.index > 0) replicas.get(group)?.learnCommitted(committed);
   return asked.machine.answerPeer(rest.raw(rest.left), from);
 }
 

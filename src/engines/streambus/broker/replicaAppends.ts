@@ -1,6 +1,7 @@
 import { hardStateOf } from '../../../consensus/message.ts';
 import type { Message, RaftId, Snapshot } from '../../../consensus/types.ts';
 import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
+import type { CommittedEnd } from './groupRequests.ts';
 import { checkpointRecord, entriesRecords, hardStateRecord } from './journalFormat.ts';
 import { againMs, type ReplicaBody } from './replicaBody.ts';
 
@@ -16,7 +17,7 @@ export class ReplicaAppends {
   readonly #body: ReplicaBody;
   /** Given to the journal, or behind a snapshot that is being restored. */
   readonly #appends: Append[] = [];
-  #isRestoring = false;
+  #restoresTo: CommittedEnd | undefined;
   readonly #behindRestore: Message[] = [];
   /** Term and vote as they were last given to the journal. */
   #written: { term: number; vote: RaftId };
@@ -28,12 +29,17 @@ export class ReplicaAppends {
   }
 
   get isRestoring(): boolean {
-    return this.#isRestoring;
+    return this.#restoresTo !== undefined;
+  }
+
+  /** Where the snapshot ends that is being restored. */
+  get restoresTo(): CommittedEnd | undefined {
+    return this.#restoresTo;
   }
 
   /** A snapshot is being restored, or its record is not durable yet. */
   get awaitsSnapshot(): boolean {
-    return this.#isRestoring || this.#appends.some(({ message }) => message.snapshot !== undefined);
+    return this.isRestoring || this.#appends.some(({ message }) => message.snapshot !== undefined);
   }
 
   /** Nothing is under way to the journal. */
@@ -48,12 +54,13 @@ export class ReplicaAppends {
 
   /** Work that the core gave. */
   add(message: Message): void {
-    if (this.#isRestoring) {
+    if (this.isRestoring) {
       this.#behindRestore.push(message);
       return;
     }
     if (message.snapshot !== undefined) {
-      this.#isRestoring = true;
+      const { index, term } = message.snapshot.metadata;
+      this.#restoresTo = { index, term };
       const append: Append = { message, isDurable: false, firstLsn: 0 };
       this.#appends.push(append);
       this.#restore(append, message.snapshot).catch((error: unknown) => {
@@ -202,7 +209,7 @@ export class ReplicaAppends {
       this.#body.checkpoints.removeOldFiles();
       this.#body.probation.end();
     });
-    this.#isRestoring = false;
+    this.#restoresTo = undefined;
     for (const message of this.#behindRestore.splice(0)) this.add(message);
     this.#body.schedule();
   }

@@ -5,6 +5,7 @@ import type { Lsn, RecordIn } from '../../../storage/journal/index.ts';
 import type { BrokerId, GroupId } from '../ids.ts';
 import type { CatchUpPeers, PeerAnswers, ReplicatedMachine } from './group.ts';
 import type { GroupReplica } from './groupReplica.ts';
+import type { CommittedEnd } from './groupRequests.ts';
 import type { GroupStorage } from './groupStorage.ts';
 import type { CheckpointRecord } from './journalFormat.ts';
 import type { GroupObserver } from './observer.ts';
@@ -56,6 +57,7 @@ export interface ReplicaContext {
     group: GroupId,
     generation: number,
     request: Uint8Array,
+    committed: CommittedEnd,
     signal: AbortSignal,
   ): Promise<Uint8Array>;
   leaderOf(group: GroupId): BrokerId | undefined;

@@ -37,7 +37,8 @@ export function replicaContext(parts: ReplicaContextParts): ReplicaContext {
     schedule: (replica) => turns.schedule(replica),
     record: (records, durable) => turns.record(records, durable),
     send: (replica, message) => outbox.add(replica.group, replica.spec.generation, message),
-    ask: (to, group, generation, request, signal) => askPeer(transport, to, group, generation, request, signal),
+    ask: (to, group, generation, request, committed, signal) =>
+      askPeer(transport, to, group, generation, request, committed, signal),
     leaderOf: (group) => leads.of(group)?.broker,
     askBarrier: (group, generation, signal) => askBarrier(transport, group, generation, member, signal),
     leaderChanged: (replica) => {
