@@ -29,6 +29,8 @@ export type IndexBusDraw = {
     readonly batch: number;
     readonly slotsLog2: number;
     readonly ringLog2: number;
+    /** Lanes have few places, and their rings as many as that takes: a batch goes round in them. */
+    readonly tight: boolean;
     readonly pollUs: number;
   };
   readonly noSubscriber: 'drop' | 'hold';
@@ -77,6 +79,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
       batch: fc.constantFrom(16, 1, 4, 64),
       slotsLog2: fc.constantFrom(8, 6, 7, 10),
       ringLog2: fc.constantFrom(8, 9),
+      tight: fc.constantFrom(false, false, true),
       pollUs: fc.constantFrom(5_000, 1_000, 20_000),
     }),
     noSubscriber: fc.constantFrom<('drop' | 'hold')[]>('drop', 'drop', 'hold'),

@@ -11,6 +11,9 @@ const turbulentFromMs = 1_000;
 const turbulentToMs = 7_000;
 const endMs = 9_000;
 
+/** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
+const tightCapacity = 4;
+
 /** Messages a second of a producer that sends little. */
 const littleRate = 2;
 
@@ -53,17 +56,22 @@ function configOf({ sizes, noSubscriber, subscriptions }: IndexBusDraw): Record<
     standby: true,
     // More than two batches, and something beside them.
     slots_per_producer: Math.max(2 ** sizes.slotsLog2, 4 * sizes.batch),
-    lane_ring: 2 ** sizes.ringLog2,
+    lane_ring: sizes.tight
+      ? 2 * Math.max(...subscriptions.map(({ capacity }) => Math.min(tightCapacity, capacity)))
+      : 2 ** sizes.ringLog2,
     router_batch_size: sizes.batch,
     router_poll_interval_us: sizes.pollUs,
     liveness_check_ms: 200,
     producers_max: 8,
     no_subscriber: noSubscriber,
-    subscriptions: subscriptions.map((drawn, index) => subscriptionOf(drawn, index)),
+    subscriptions: subscriptions.map((drawn, index) =>
+      subscriptionOf(drawn, index, sizes.tight ? tightCapacity : drawn.capacity),
+    ),
   };
 }
 
-function subscriptionOf(drawn: SubscriptionDraw, index: number): Record<string, unknown> {
+function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: number): Record<string, unknown> {
+  const capacity = Math.min(drawn.capacity, capacityMax);
   const isGroup = drawn.mode !== 'broadcast';
   const atLeastOnce = drawn.atLeastOnce && isGroup && drawn.view;
   const blocks = drawn.blocking || atLeastOnce;
@@ -73,8 +81,8 @@ function subscriptionOf(drawn: SubscriptionDraw, index: number): Record<string, 
     mode: drawn.mode,
     lane: blocks ? 'blocking' : 'nonblocking',
     drop: drawn.oldest && !drawn.view ? 'oldest' : 'newest',
-    capacity: drawn.capacity,
-    credit_limit: drawn.credit === 0 ? 'none' : Math.max(1, Math.floor((drawn.capacity * drawn.credit) / 10)),
+    capacity,
+    credit_limit: drawn.credit === 0 ? 'none' : Math.max(1, Math.floor((capacity * drawn.credit) / 10)),
     balance: drawn.leastDepth ? 'least_depth' : 'round_robin',
     detach_after_ms: drawn.detachMs === 0 ? 'none' : drawn.detachMs,
     delivery: atLeastOnce ? 'at_least_once' : 'at_most_once',

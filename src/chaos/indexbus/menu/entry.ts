@@ -37,6 +37,17 @@ export function request(method: string, path: string, body: Readonly<Record<stri
   );
 }
 
+/** Lanes whose policy an operator changes together. */
+const lanesChanged = 8;
+
+/** An operator gives all lanes this policy; those that cannot have it keep theirs. */
+export function allLanes(body: Readonly<Record<string, unknown>>): readonly LaterStep[] {
+  return Array.from({ length: lanesChanged }, (_, lane) => ({
+    afterMs: 0,
+    step: request('PATCH', `/lanes/${lane}`, body),
+  }));
+}
+
 export function consumer({ where }: FaultDraw, { consumers }: Cast): string {
   return choose(where, consumers);
 }

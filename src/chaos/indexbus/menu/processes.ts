@@ -1,6 +1,6 @@
 import { Point } from '../../../engines/indexbus/points.ts';
 import { choose, scale, single } from '../../faultMenu.ts';
-import { consumer, type FaultEntry, fault, lasting, participant, producer, request } from './entry.ts';
+import { allLanes, consumer, type FaultEntry, fault, lasting, participant, producer, request } from './entry.ts';
 
 const producerPoints = [
   Point.takeSlot,
@@ -116,6 +116,42 @@ export const processEntries: readonly FaultEntry[] = [
     ],
   },
   {
+    // More comes than consumers take: most commits evict. A router dies in one of them, the next one while it finishes it, and consumers go on.
+    name: 'crash while lanes evict',
+    family: 'crash',
+    weight: 8,
+    steps: (draw, { nodes }) => [
+      ...allLanes({ lane: 'nonblocking', drop: 'oldest' }),
+      { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 24 }) },
+      { afterMs: 20, step: { fault: 'load.spike', duration: 1_000, with: { factor: scale(draw.b, 5, 40) } } },
+      {
+        afterMs: 120 + (draw.length % 300),
+        step: fault(
+          'shm.crash-at-step',
+          'primary',
+          {},
+          {
+            point: choose(draw.where, [Point.commitDone, Point.seal, Point.writeLaneEntry, Point.seal]),
+            steps: 1 + (draw.length % 16),
+            restart: 300,
+          },
+        ),
+      },
+      {
+        afterMs: 120 + (draw.length % 300),
+        step: fault(
+          'shm.crash-at-step',
+          nodes,
+          {},
+          {
+            point: choose(draw.a, [Point.finishRedo, Point.raiseEpoch, Point.recount]),
+            restart: scale(draw.b, 50, 500),
+          },
+        ),
+      },
+    ],
+  },
+  {
     name: 'crash of a producer',
     family: 'crash',
     weight: 3,
@@ -203,6 +239,17 @@ export const processEntries: readonly FaultEntry[] = [
     family: 'pause',
     weight: 1,
     steps: (draw) => single(fault('process.pause', 'primary', { duration: lasting(draw, 2_000) })),
+  },
+  {
+    // What they all wait for is away: every lane that drops is full.
+    name: 'downstream dependency',
+    family: 'pause',
+    weight: 4,
+    steps: (draw, { consumers }) => [
+      ...allLanes({ lane: 'nonblocking', drop: 'newest' }),
+      { afterMs: 20, step: fault('shm.stall-consumer', consumers, { duration: scale(draw.length, 500, 2_000) }) },
+      { afterMs: 20, step: { fault: 'load.spike', duration: 500, with: { factor: scale(draw.a, 2, 20) } } },
+    ],
   },
   {
     name: 'stalled consumer',
