@@ -14,6 +14,11 @@ const endMs = 9_000;
 /** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
 const tightCapacity = 4;
 
+/** Capacities and batches that operators of the menu set, at the most. */
+const operatorsMost = 64;
+/** Slots of a pool below which no lane joins that does not block. */
+const laneShareLeast = 16;
+
 /** Messages a second of a producer that sends little. */
 const littleRate = 2;
 
@@ -50,12 +55,12 @@ function stepsOf(fault: FaultDraw, cast: Cast): { readonly atMs: number; readonl
     .map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));
 }
 
-function configOf({ sizes, noSubscriber, subscriptions }: IndexBusDraw): Record<string, unknown> {
+function configOf(draw: IndexBusDraw): Record<string, unknown> {
+  const { sizes, subscriptions } = draw;
   return {
     // Whichever comes first routes, the other waits.
     standby: true,
-    // More than two batches, and something beside them.
-    slots_per_producer: Math.max(2 ** sizes.slotsLog2, 4 * sizes.batch),
+    slots_per_producer: slotsOf(draw),
     lane_ring: sizes.tight
       ? 2 * Math.max(...subscriptions.map(({ capacity }) => Math.min(tightCapacity, capacity)))
       : 2 ** sizes.ringLog2,
@@ -63,11 +68,26 @@ function configOf({ sizes, noSubscriber, subscriptions }: IndexBusDraw): Record<
     router_poll_interval_us: sizes.pollUs,
     liveness_check_ms: 200,
     producers_max: 8,
-    no_subscriber: noSubscriber,
+    no_subscriber: noSubscriberOf(draw),
     subscriptions: subscriptions.map((drawn, index) =>
       subscriptionOf(drawn, index, sizes.tight ? tightCapacity : drawn.capacity),
     ),
   };
+}
+
+/** More than two batches, and something beside them. */
+function slotsOf({ sizes }: IndexBusDraw): number {
+  return Math.max(2 ** sizes.slotsLog2, 4 * sizes.batch);
+}
+
+/** Messages that nobody wants are held only where there is room for every lane to join, whatever operators change: else they wait for ever. */
+function noSubscriberOf(draw: IndexBusDraw): 'drop' | 'hold' {
+  let lanes = 0;
+  for (const { view, capacity, consumers } of draw.subscriptions) {
+    lanes += consumers * (view ? Math.max(capacity, operatorsMost) : laneShareLeast);
+  }
+  const batches = 2 * Math.max(draw.sizes.batch, operatorsMost);
+  return batches + lanes <= slotsOf(draw) ? draw.noSubscriber : 'drop';
 }
 
 function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: number): Record<string, unknown> {
@@ -90,7 +110,8 @@ function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: num
   };
 }
 
-function loadOf({ load, subscriptions, noSubscriber }: IndexBusDraw) {
+function loadOf(draw: IndexBusDraw) {
+  const { load, subscriptions } = draw;
   const consumers: Record<string, { subscription: string; service: number }> = {};
   subscriptions.forEach(({ consumers: count, serviceUs }, index) => {
     for (let number = 0; number < count; number += 1) {
@@ -114,7 +135,7 @@ function loadOf({ load, subscriptions, noSubscriber }: IndexBusDraw) {
     // Where messages that nobody wants are held, each topic has to have somebody.
     topics: [
       ...new Set(subscriptions.flatMap(({ topics }) => topics)),
-      ...(load.nobody && noSubscriber === 'drop' ? ['nobody'] : []),
+      ...(load.nobody && noSubscriberOf(draw) === 'drop' ? ['nobody'] : []),
     ],
     keys: load.keys,
     'hot key': load.hotKey,

@@ -10,6 +10,8 @@ export const slotsAreKept: IndexBusCheck = {
     const findings = new Findings('P1');
     let looks = 0;
     for (const event of events) {
+      if (event.event === 'written-over')
+        findings.add(`${event.entries} entries of lane ${event.lane} were written over before they were out of it`);
       if (event.event === 'damage-found') findings.add(`${event.what}, and nothing had damaged it`);
       if (event.event !== 'slots') continue;
       for (const places of event.places) {

@@ -171,6 +171,8 @@ export type BusEvent =
       /** Of all groups together. */
       readonly groups: { readonly noCredit: number; readonly allFull: number };
     }
+  /** A commit wrote over entries that only it takes out of the lane: a successor that finds it unsealed would count what stands there now. */
+  | { readonly event: 'written-over'; readonly lane: number; readonly entries: number }
   /** A router took what it found for damaged, and no fault has damaged it. */
   | { readonly event: 'damage-found'; readonly what: string }
   /** Where the slots are, at this point. `quiet`: everybody has fetched what came home and nothing is under way. */

@@ -172,6 +172,11 @@ describe('the checks of indexbus', () => {
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
+    [
+      'P1',
+      'entries that are written over while they count',
+      [opened(1), { event: 'written-over', lane: 1, entries: 1 }],
+    ],
     ['P1', 'a segment that is damaged though nobody did it', [{ event: 'damage-found', what: 'a slot in two places' }]],
     ['C1', 'a lane above its credit limit', [committed(4)]],
     [

@@ -124,21 +124,19 @@ export const processEntries: readonly FaultEntry[] = [
       ...allLanes({ lane: 'nonblocking', drop: 'oldest' }),
       { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 24 }) },
       { afterMs: 20, step: { fault: 'load.spike', duration: 1_000, with: { factor: scale(draw.b, 5, 40) } } },
+      // What comes meanwhile fills whole batches.
+      { afterMs: 120, step: fault('shm.stall-router', 'primary', { duration: 60 }) },
       {
-        afterMs: 120 + (draw.length % 300),
+        afterMs: 170,
         step: fault(
           'shm.crash-at-step',
           'primary',
           {},
-          {
-            point: choose(draw.where, [Point.commitDone, Point.seal, Point.writeLaneEntry, Point.seal]),
-            steps: 1 + (draw.length % 16),
-            restart: 300,
-          },
+          { point: choose(draw.where, [Point.commitDone, Point.seal]), steps: 1 + (draw.length % 4), restart: 300 },
         ),
       },
       {
-        afterMs: 120 + (draw.length % 300),
+        afterMs: 170,
         step: fault(
           'shm.crash-at-step',
           nodes,

@@ -132,11 +132,21 @@ export class RouterWitness {
     this.#visits.sealed(values);
     const heads = this.#movesOf(values, LaneCursor.head);
     const tails = this.#movesOf(values, LaneCursor.tail);
+    this.#writingOver(tails);
     this.#overtaking(heads, tails);
     const left = this.#leaving(heads, tails);
     this.#takingOver(values, tails);
     this.#arriving(values, tails, left);
     this.#after(values);
+  }
+
+  /** Entries count until the commit that takes them out is sealed: in their places nothing else may stand before. */
+  #writingOver(tails: ReadonlyMap<number, Move>): void {
+    const { laneRing } = this.#reader.layout.sizes;
+    for (const [lane, { to }] of tails) {
+      const entries = ((to - this.#reader.laneCursor(lane, LaneCursor.reclaimed)) | 0) - laneRing;
+      if (entries > 0) this.#put({ event: 'written-over', lane: this.#book.ownerOf(lane), entries });
+    }
   }
 
   /** Newer messages that a group of workers gets in this commit before what a lane of it that ends has to give back. */
