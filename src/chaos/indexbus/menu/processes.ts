@@ -123,7 +123,7 @@ export const processEntries: readonly FaultEntry[] = [
     steps: (draw, { nodes }) => [
       ...allLanes({ lane: 'nonblocking', drop: 'oldest' }),
       { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 24 }) },
-      { afterMs: 20, step: { fault: 'load.spike', duration: 1_000, with: { factor: scale(draw.b, 5, 40) } } },
+      { afterMs: 20, step: { fault: 'load.spike', duration: 400, with: { factor: scale(draw.b, 5, 20) } } },
       // What comes meanwhile fills whole batches.
       { afterMs: 120, step: fault('shm.stall-router', 'primary', { duration: 60 }) },
       {
@@ -246,7 +246,7 @@ export const processEntries: readonly FaultEntry[] = [
     steps: (draw, { consumers }) => [
       ...allLanes({ lane: 'nonblocking', drop: 'newest' }),
       { afterMs: 20, step: fault('shm.stall-consumer', consumers, { duration: scale(draw.length, 500, 2_000) }) },
-      { afterMs: 20, step: { fault: 'load.spike', duration: 500, with: { factor: scale(draw.a, 2, 20) } } },
+      { afterMs: 20, step: { fault: 'load.spike', duration: 500, with: { factor: scale(draw.a, 2, 10) } } },
     ],
   },
   {
