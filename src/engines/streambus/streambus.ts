@@ -376,7 +376,6 @@ class Broker implements StreamBus {
     const commands = () => (this.#running.groups === undefined ? undefined : this.services.commands);
     const { journalEnds, knownStarts: starts } = this.#transport;
     serveRegistrations({
-      host: this.#host,
       config: this.#config,
       rpc: this.#transport,
       machine: this.#metadata,

@@ -194,6 +194,8 @@ export class Inbound {
       startCount,
       servedStart: startCount,
     });
+    // Also who was away when it asked to be let in remembers that it was.
+    void this.#context.starts.note();
     for (const session of [...this.#sessions]) {
       if (session.peer.broker === peer.broker) session.connection.destroy();
     }

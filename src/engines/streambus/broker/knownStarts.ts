@@ -45,6 +45,7 @@ export class KnownStarts {
   #heard = 0;
   #noted = 0;
   #noting: Promise<void> | undefined;
+  #place: { readonly host: Host; readonly path: string } | undefined;
 
   of(broker: BrokerId): KnownStart | undefined {
     return this.#starts.get(broker);
@@ -59,9 +60,14 @@ export class KnownStarts {
     this.#heard++;
   }
 
-  /** Takes over what is noted in a data directory. What cannot be read is as good as not there. Throws `DiskError`. */
-  async read({ disk, telemetry }: Host, dataDirectory: string): Promise<void> {
+  /**
+   * Takes over what is noted in a data directory, where more is noted from now on. What cannot be read is as good as not there. Throws
+   * `DiskError`.
+   */
+  async read(host: Host, dataDirectory: string): Promise<void> {
+    const { disk, telemetry } = host;
     const path = knownStartsFile(dataDirectory);
+    this.#place = { host, path };
     const text = await readText(disk, path);
     if (text === undefined) return;
     const parsed = fileSchema.safeParse(parseJson(text));
@@ -75,23 +81,24 @@ export class KnownStarts {
     this.#noted = this.#heard;
   }
 
-  /** Notes durably what has been heard up to now. Resolves to the disk's refusal if there was one: then it is known for as long as the process lives. */
-  async note(host: Host, dataDirectory: string): Promise<DiskError | undefined> {
+  /** Notes durably what has been heard up to now. What the disk refuses is known for as long as the process lives. */
+  async note(): Promise<void> {
+    if (this.#place === undefined) return;
+    const { host, path } = this.#place;
     const heard = this.#heard;
     try {
       // One at a time; what comes meanwhile goes with the next.
       while (this.#noted < heard) {
-        this.#noting ??= this.#write(host, dataDirectory);
+        this.#noting ??= this.#write(host, path);
         await this.#noting;
       }
-      return undefined;
     } catch (error) {
-      if (error instanceof DiskError) return error;
-      throw error;
+      if (!(error instanceof DiskError)) throw error;
+      host.telemetry.logger.warn('cannot note the starts of the other brokers', { path, error: error.message });
     }
   }
 
-  async #write({ disk }: Host, dataDirectory: string): Promise<void> {
+  async #write({ disk }: Host, path: string): Promise<void> {
     const heard = this.#heard;
     const starts = [...this.#starts].map(([broker, { startCount, servedStart, ...rest }]) => ({
       broker,
@@ -101,7 +108,7 @@ export class KnownStarts {
     }));
     const text = `${JSON.stringify({ format, starts }, undefined, 2)}\n`;
     try {
-      await replaceFile(disk, knownStartsFile(dataDirectory), [new TextEncoder().encode(text)]);
+      await replaceFile(disk, path, [new TextEncoder().encode(text)]);
       this.#noted = heard;
     } finally {
       this.#noting = undefined;

@@ -332,7 +332,6 @@ function registration(
 
 /** What brokers that start are told, and from what. */
 export interface RegistrationsOptions {
-  readonly host: Host;
   readonly config: StreamBusConfig;
   readonly rpc: Rpc;
   readonly machine: MetaMachine;
@@ -349,7 +348,7 @@ export interface RegistrationsOptions {
  * durably before it is answered: who is let in is remembered by whoever let it in.
  */
 export function serveRegistrations(options: RegistrationsOptions): void {
-  const { host, config, rpc, machine, commands, journalEnds, starts } = options;
+  const { config, rpc, machine, commands, journalEnds, starts } = options;
   const named = new Set(peersOf(config).map(({ broker }) => broker));
   rpc.serve(
     helloName,
@@ -372,10 +371,7 @@ export function serveRegistrations(options: RegistrationsOptions): void {
         const { storage, startCount, servedStart, session } = hello;
         starts.heard(broker, { storage, incarnation, startCount, servedStart, session });
         journalEnds.heard(broker, incarnation, durableEnd);
-        const refused = await starts.note(host, config.storage.data_dir);
-        if (refused !== undefined) {
-          host.telemetry.logger.warn('cannot note the start of a broker', { broker, error: refused.message });
-        }
+        await starts.note();
       }
       const answer: HelloAnswer = {
         ...(told === undefined ? {} : { told }),

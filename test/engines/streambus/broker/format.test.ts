@@ -63,7 +63,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       const commands = createMetaCommands(host, transport, copy);
       const { journalEnds, knownStarts: starts } = transport;
       const granted = () => (leads && meta.grants ? commands : undefined);
-      serveRegistrations({ host, config, rpc: transport, machine: copy, commands: granted, journalEnds, starts });
+      serveRegistrations({ config, rpc: transport, machine: copy, commands: granted, journalEnds, starts });
       const { verdict, formatService } = await beginIdentity(host, config, transport);
       await starts.read(host, '/data');
       const journal = {

@@ -147,7 +147,7 @@ test.each<[string, Partial<NewTopic>, number, string]>([
     't',
     { configs: { 'retention.ms': 'soon' } },
     40,
-    'retention.ms: expected a whole number from -1 to 9223372036854776000, got "soon"',
+    'retention.ms: expected a whole number from -1 to 9223372036854775807, got "soon"',
   ],
   ['t', { configs: { 'retention.msec': '5' } }, 40, 'unknown setting retention.msec; did you mean retention.ms?'],
   ['t', { configs: { 'cleanup.policy': 'compact' } }, 40, 'cleanup.policy: expected one of delete, got "compact"'],
