@@ -144,6 +144,11 @@ export class Lanes extends LaneTable {
     const number = this.#commit.lane(lane, StagedLane.reclaimed);
     const from = this.#commit.value(number);
     if (from === to || this.#commit.full) return;
+    if (distance(to, from) < 0) {
+      // Going there would take as many steps as there are numbers.
+      this.#damaged(lane, `it is to give back up to ${to >>> 0}, and has done so up to ${from >>> 0}`);
+      return;
+    }
     const { words, ringMask } = this;
     const counts = this.#counts;
     const region = this.#region;

@@ -43,6 +43,9 @@ interface Writer {
   next: number;
 }
 
+/** Routers that may die over the news of a death. */
+const deathsMax = 100;
+
 /** Where two sides meet. */
 const contended: ReadonlySet<number> = new Set([
   Point.claimHead,
@@ -265,7 +268,15 @@ export class Story {
   #dead(kind: 'producer' | 'consumer', number: number): void {
     const place = seatPlace(this.bus.segment.layout, kind, number);
     const ending: readonly unknown[] = ['live', 'leaving', 'fenced', 'acked'];
-    while (ending.includes(this.bus.stateOf(place))) this.#router(() => this.bus.dead(kind, number));
+    for (let tries = 0; ending.includes(this.bus.stateOf(place)); tries += 1) {
+      if (tries === deathsMax) {
+        this.problems.push(
+          `F1 the seat of ${kind} ${number} is ${this.bus.stateOf(place)} although its holder is dead`,
+        );
+        return;
+      }
+      this.#router(() => this.bus.dead(kind, number));
+    }
   }
 
   #sealed(): boolean {
