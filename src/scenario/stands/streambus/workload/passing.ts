@@ -14,7 +14,7 @@ const topic = topicOf(passingPartitions[0] ?? '');
 const textBytes = 16 * 1024;
 const againMs = 200;
 /** Between an answer and the next record: on fast disks it would be thousands a second, and nothing else of the run. */
-const thinkMs = 20;
+const thinkMs = 50;
 const topicExists = 36;
 
 /**
