@@ -380,6 +380,7 @@ export class Router {
     this.#commitPending();
     this.#held = false;
     this.#commands.apply(command);
+    this.sources.lookAgain();
   }
 
   /** State of a seat, producers first, then lanes. */

@@ -120,6 +120,11 @@ export class Sources {
     this.#pending[producer] = 1;
   }
 
+  /** What sources wait for may be there now: whoever has something is asked before the router sleeps. */
+  lookAgain(): void {
+    this.#waits.fill(0);
+  }
+
   /** Whether the source is known to have something. */
   isPending(producer: number): boolean {
     return this.#pending[producer] === 1;

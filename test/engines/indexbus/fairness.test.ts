@@ -93,6 +93,21 @@ describe('fairness between sources', () => {
     expect(takenFrom(bus, first)).toBe(1);
   });
 
+  it('does not sleep over a source that waited for a lane which an operator has drop now', () => {
+    const bus = new TestBus({ router: { batchSize: batch } });
+    const topic = bus.topic('t');
+    bus.subscribe('slow', { topics: ['t'], lane: 'blocking', capacity: 2 });
+    const { lane } = bus.consumer('slow');
+    const producer = bus.producer();
+    publish(producer, topic, 3);
+    expect(bus.settle()).toBe(2);
+    expect(bus.router.hasWork()).toBe(false);
+    bus.router.apply({ do: 'change-lane', lane, change: { lane: 'nonblocking', drop: 'oldest' } });
+    expect(bus.router.hasWork()).toBe(true);
+    expect(bus.settle()).toBe(1);
+    expect(bus.router.hasWork()).toBe(false);
+  });
+
   it('does not sleep over a source that waited, has room now, and that the plan did not come to', () => {
     const bus = new TestBus({ router: { batchSize: batch } });
     const [slow, quick] = [bus.topic('slow'), bus.topic('quick')];
