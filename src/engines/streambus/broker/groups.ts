@@ -215,7 +215,8 @@ export class Groups implements GroupsRuntime {
   isRemovedLater({ group, generation }: Pick<GroupSpec, 'group' | 'generation'>): boolean {
     const removed = this.#recovered.removed.get(group);
     if (removed === undefined || removed.generation < generation) return false;
-    return removed.metaIndex > (this.#replicas.get(metaGroup)?.appliedIndex ?? 0);
+    // What it knew then is counted up to the entry before the one that was being applied: at that index it was not gone yet.
+    return removed.metaIndex >= (this.#replicas.get(metaGroup)?.appliedIndex ?? 0);
   }
 
   /** This broker belongs to the group, as far as its own log says. */
