@@ -28,7 +28,8 @@ export function admit(
   share: number,
 ): AdmissionVerdict {
   if (lacksCredit(depth, creditLimit)) return blocking ? Admission.park : Admission.dropNoCredit;
-  if (!blocking && held >= share) return dropOldest ? Admission.evict : Admission.dropPool;
+  // Of a share of nothing, no eviction makes room.
+  if (!blocking && held >= share) return dropOldest && share > 0 ? Admission.evict : Admission.dropPool;
   if (depth >= capacity) {
     if (blocking) return Admission.park;
     return dropOldest ? Admission.evict : Admission.dropNewest;
