@@ -129,9 +129,11 @@ export function watchMemory({ books, process, host, routing, atStep }: WatchOpti
     settle();
     isAtStep = true;
     routerEnds();
-    for (const book of books.all) book.processDied(process.pid);
+    // Of the buses that it was on: on another machine somebody else has the same number.
+    const own = [...witnesses.keys()];
+    for (const book of own) book.processDied(process.pid);
     process.machine.sharedMemory.afterLocks(process, () => {
-      for (const book of books.all) book.processOver(process.pid);
+      for (const book of own) book.processOver(process.pid);
     });
   });
   const { shm } = host;
