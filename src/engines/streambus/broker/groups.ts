@@ -198,12 +198,13 @@ export class Groups implements GroupsRuntime {
     await replica?.close();
     const { term, vote } = replica?.hardState ?? recovered?.hardState ?? { term: 0, vote: 0 };
     const removed = { generation, metaIndex, term, vote };
-    this.#replicas.delete(group);
     this.#open.delete(group);
-    this.#recovered.groups.delete(group);
     this.#leads.removed(group);
     const lsn = await this.#record([removedRecord(group, removed)]);
+    // Not before: until the record is durable a start needs what the journal has of the group, its vote above all.
     this.#recovered.removed.set(group, { ...removed, lsn });
+    this.#replicas.delete(group);
+    this.#recovered.groups.delete(group);
     await this.#snapshots.removeOthers(group, undefined);
   }
 

@@ -144,3 +144,37 @@ describe('a member that was removed and comes back under the same raft id', () =
     expect(broker.groups.view(1)?.mode).toBe(mode);
   });
 });
+
+it('keeps what the journal has of a group until its removal is durable: a start before that needs its vote', async () => {
+  const cluster = new Cluster({ seed: 3, groups: 2, flushIntervalMs: 200 });
+  cluster.start();
+  await cluster.until('leaders', () => cluster.leader(0) !== undefined && cluster.leader(1) !== undefined);
+  await cluster.run(2_000);
+  const [broker] = cluster.live;
+  if (broker === undefined) throw new Error('expected a broker');
+  const { groups, journal } = broker;
+  const pins: number[] = [];
+  const pin = journal.pin.bind(journal);
+  journal.pin = (who, lsn) => {
+    pins.push(lsn);
+    pin(who, lsn);
+  };
+  await cluster.until('a round', () => pins.length > 0);
+  const before = pins.at(-1) ?? 0;
+  const calm = [...cluster.machine(broker.id).devices.devices.values()].map(({ queue }) =>
+    queue.disturb({ kind: 'throttle', iops: 1, bytesPerSecond: 2 ** 20 }),
+  );
+  let isRemoved = false;
+  const removal = groups.remove(0).then(() => {
+    isRemoved = true;
+  });
+  pins.length = 0;
+  await cluster.until('rounds meanwhile', () => pins.length >= 2);
+  expect(isRemoved).toBe(false);
+  expect(pins.every((lsn) => lsn <= before)).toBe(true);
+  for (const end of calm) end();
+  await cluster.until('the removal', () => isRemoved, 60_000);
+  await removal;
+  pins.length = 0;
+  await cluster.until('a round after it', () => pins.some((lsn) => lsn > before), 5_000);
+});
