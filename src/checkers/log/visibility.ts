@@ -1,6 +1,7 @@
 import type { Violation } from '../history.ts';
 import type { Sent } from './operations.ts';
 import type { KeyOrder } from './order.ts';
+import { valueText } from './valueText.ts';
 
 /** One offset has one value, for everybody and for ever. */
 export function inconsistentOffsets(order: KeyOrder): Violation[] {
@@ -8,7 +9,7 @@ export function inconsistentOffsets(order: KeyOrder): Violation[] {
     .filter(([, values]) => values.size > 1)
     .map(([offset, values]) => ({
       check: 'inconsistent-offsets',
-      message: `offset ${offset} of ${order.key} was seen with the values ${[...values].join(', ')}`,
+      message: `offset ${offset} of ${order.key} was seen with the values ${[...values].map(valueText).join(', ')}`,
       operations: touching(order, (at) => at === offset),
       evidence: { key: order.key, offset, values: [...values] },
     }));
@@ -20,7 +21,7 @@ export function duplicates(order: KeyOrder): Violation[] {
     .filter(([, offsets]) => offsets.size > 1)
     .map(([value, offsets]) => ({
       check: 'duplicate',
-      message: `value ${value} of ${order.key} stands at the offsets ${[...offsets].sort((a, b) => a - b).join(', ')}`,
+      message: `value ${valueText(value)} of ${order.key} stands at the offsets ${[...offsets].sort((a, b) => a - b).join(', ')}`,
       operations: touching(order, (_, at) => at === value),
       evidence: { key: order.key, value, offsets: [...offsets] },
     }));
@@ -32,7 +33,7 @@ export function abortedReads(order: KeyOrder): Violation[] {
     .filter((sent) => sent.operation.outcome === 'fail' && order.seen.has(sent.value))
     .map((sent) => ({
       check: 'aborted-read',
-      message: `value ${sent.value} of ${order.key} was polled, but the send of it failed`,
+      message: `value ${valueText(sent.value)} of ${order.key} was polled, but the send of it failed`,
       operations: [sent.operation.id, ...touching(order, (_, value) => value === sent.value)],
       evidence: { key: order.key, value: sent.value },
     }));
@@ -44,7 +45,7 @@ export function lostWrites(order: KeyOrder): Violation[] {
     .filter((sent) => order.committed.has(sent.operation) && isPassedBy(order, sent))
     .map((sent) => ({
       check: 'lost-write',
-      message: `value ${sent.value} of ${order.key} was written at offset ${lastOffset(order, sent)} and never polled, though offset ${order.offsets[order.highestSeen]} was`,
+      message: `value ${valueText(sent.value)} of ${order.key} was written at offset ${lastOffset(order, sent)} and never polled, though offset ${order.offsets[order.highestSeen]} was`,
       operations: [sent.operation.id],
       evidence: { key: order.key, value: sent.value, offset: lastOffset(order, sent) },
     }));
@@ -56,7 +57,7 @@ export function unseen(order: KeyOrder): Violation[] {
     .filter((sent) => sent.operation.outcome === 'ok' && !order.seen.has(sent.value) && !isPassedBy(order, sent))
     .map((sent) => ({
       check: 'unseen',
-      message: `value ${sent.value} of ${order.key} was acknowledged${sent.offset === undefined ? '' : ` at offset ${sent.offset}`}, and nobody has polled it`,
+      message: `value ${valueText(sent.value)} of ${order.key} was acknowledged${sent.offset === undefined ? '' : ` at offset ${sent.offset}`}, and nobody has polled it`,
       operations: [sent.operation.id],
       evidence: { key: order.key, value: sent.value, offset: sent.offset },
     }));
@@ -88,7 +89,7 @@ export function tornTransactions(orders: ReadonlyMap<string, KeyOrder>, isPolled
     return [
       {
         check: 'torn-transaction',
-        message: `of one transaction the value ${seen.value} of ${seen.key} was polled, and the value ${missing.value} of ${missing.key} was not`,
+        message: `of one transaction the value ${valueText(seen.value)} of ${seen.key} was polled, and the value ${valueText(missing.value)} of ${missing.key} was not`,
         operations: [id],
         evidence: { seen: [seen.key, seen.value], missing: [missing.key, missing.value] },
       },

@@ -1,5 +1,6 @@
 import { Findings } from '../findings.ts';
 import { readLog, sentOf } from '../log/operations.ts';
+import { valueText } from '../log/valueText.ts';
 import type { StreamBusCheck } from './check.ts';
 import { logOperations } from './logAnomalies.ts';
 
@@ -24,7 +25,7 @@ export const ackAfterSync: StreamBusCheck = {
         looked++;
         if (durable !== undefined && durable <= operation.completedAt) continue;
         findings.add(
-          `value ${value} at offset ${offset} of ${key} was acknowledged at ${operation.completedAt} ms, and ${
+          `value ${valueText(value)} at offset ${offset} of ${key} was acknowledged at ${operation.completedAt} ms, and ${
             durable === undefined ? 'never on the media of a majority' : `on the media of a majority at ${durable} ms`
           }`,
           { atMs: operation.completedAt, operations: [operation.id] },

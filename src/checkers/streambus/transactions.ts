@@ -1,6 +1,7 @@
 import { Findings } from '../findings.ts';
 import type { Operation } from '../history.ts';
 import { type LogOperation, polledOf, readLog, sentOf } from '../log/operations.ts';
+import { valueText } from '../log/valueText.ts';
 import type { StreamBusCheck } from './check.ts';
 import { logOperations } from './logAnomalies.ts';
 
@@ -16,7 +17,7 @@ export const precommitted: StreamBusCheck = {
       for (const { key, records } of polledOf(one)) {
         const own = records.find(({ value }) => sent.has(`${key} ${value}`));
         if (own === undefined) continue;
-        findings.add(`a transaction polled the value ${own.value} of ${key} that it had sent itself`, {
+        findings.add(`a transaction polled the value ${valueText(own.value)} of ${key} that it had sent itself`, {
           operations: [one.operation.id],
         });
       }

@@ -7,6 +7,7 @@ export const streamBusPoints: DeclaredPoints = {
     ...journalPoints.probes,
     'deposed leader had a tail',
     'incarnation swapped',
+    'registration outrun',
     'probation ended',
     'read-only handed over',
     'metadata command repeated',

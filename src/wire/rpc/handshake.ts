@@ -40,7 +40,7 @@ export function isSameIntroduction(left: Introduction, right: Introduction): boo
 /** The other side is not who was expected, or refuses us. */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
-  /** `protocol`, `cluster`, `secret`, `broker`, `fenced`. */
+  /** `protocol`, `cluster`, `secret`, `broker`, `fenced`; `identity`: it was this side that became another one meanwhile. */
   readonly code: string;
   constructor(code: string, message: string) {
     super(message);

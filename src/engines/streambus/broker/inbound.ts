@@ -108,7 +108,7 @@ export class Inbound {
       const own = self();
       const { peer, frames } = await hearIntroduction(connection, own, (who) => judge(who) ?? this.#judgeStart(who));
       if (!isSameIntroduction(own.introduction, self().introduction)) {
-        throw new HandshakeError('broker', 'this broker got another identity while it introduced itself');
+        throw new HandshakeError('identity', 'this broker got another identity while it introduced itself');
       }
       late.cancel();
       this.#unknown--;

@@ -67,6 +67,8 @@ export class Peer {
   #nextTryMs: Millis = 0;
   #lastRequest = 0;
   #lastError = 'not connected yet';
+  /** The refusal that was logged last. */
+  #refusal: string | undefined;
 
   constructor(context: PeerContext, broker: BrokerId) {
     this.#context = context;
@@ -207,18 +209,30 @@ export class Peer {
       }
       if (!isSameIntroduction(own.introduction, self().introduction)) {
         // The other side would take everything that comes on this connection for that of whom it was told of.
-        throw new HandshakeError('broker', 'this broker got another identity while it introduced itself');
+        throw new HandshakeError('identity', 'this broker got another identity while it introduced itself');
       }
       const out = new OutgoingBytes(connection, () => this.#lose(up, 'the connection broke'), this.#context.packs);
       const up: Up = { connection, out, peer, echoes: new Echoes(host.clock.now()) };
       this.#up = up;
       this.#backOffMs = backOffFirstMs;
+      this.#refusal = undefined;
       onUp(this.broker, peer);
       for (const waiter of [...this.#upWaiters]) waiter();
       void this.#readFrom(up, frames);
     } catch (error) {
       connection?.destroy();
-      this.#lastError = error instanceof Error ? error.message : String(error);
+      const message = error instanceof Error ? error.message : String(error);
+      // Not at each try: who is refused by name stays so until somebody mends it. An own change of identity is over at the next one.
+      if (error instanceof HandshakeError && error.code !== 'identity' && message !== this.#refusal) {
+        this.#refusal = message;
+        const { logger } = host.telemetry;
+        logger.warn('no connection to a broker: it is refused', {
+          broker: this.broker,
+          code: error.code,
+          error: message,
+        });
+      }
+      this.#lastError = message;
       this.#retryLater();
     } finally {
       this.#connecting = false;

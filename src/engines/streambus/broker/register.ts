@@ -272,6 +272,7 @@ async function takeIncarnation(
       const answer = await rpc.call(peer.broker, registerName, body, { timeoutMs: answerMs, signal });
       const result = decodeJson(answer) as RegisterBrokerResult; // every broker answers with this form
       if (result.verdict === 'exhausted') throw exhausted(command.broker);
+      if (result.verdict === 'outrun') throw new RpcError('refused', 'another start of this broker came in between');
       await clearRaftState(host, config.storage.data_dir);
       const identity: Identity = {
         clusterId: result.clusterId,
@@ -388,7 +389,8 @@ export function serveRegistrations(options: RegistrationsOptions): void {
       const current = commands();
       if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
       try {
-        return encodeJson(await current.submit(command, { timeoutMs: answerMs, signal }));
+        const seen = machine.brokers.get(command.broker)?.incarnation ?? 0;
+        return encodeJson(await current.submit({ ...command, seen }, { timeoutMs: answerMs, signal }));
       } catch (error) {
         if (error instanceof MetaError) throw new RpcRefusal('NO_QUORUM', error.message);
         throw error;
@@ -447,20 +449,29 @@ export async function registerStart(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const result = await commands.submit(command, { signal });
-      if (result.verdict === 'exhausted') throw exhausted(identity.broker);
-      if (result.incarnation === incarnation) return;
-      const code = result.verdict === 'rolled-back' ? 'ROLLED_BACK_DISK' : 'NEEDS_INCARNATION';
-      throw new StreamBusError(
-        code,
-        `the cluster knows broker ${identity.broker} as incarnation ${result.incarnation}, and ${config.storage.data_dir} is of ${incarnation} (${result.verdict}): start again, and it takes the new one`,
-      );
+      // Judged before the metadata here have it: who is fenced is sent nothing more of them.
+      await commands.submit(command, { signal, onResult: (result) => judgeRegistration(config, identity, result) });
+      return;
     } catch (error) {
       if (!(error instanceof MetaError)) throw error;
       host.telemetry.logger.info('not registered yet', { reason: error.message });
       await host.clock.sleep(retryMs, signal);
     }
   }
+}
+
+/** @throws StreamBusError when this broker is not what it says it is, by the metadata */
+function judgeRegistration(
+  config: StreamBusConfig,
+  { broker, incarnation }: Identity,
+  { verdict, incarnation: current }: RegisterBrokerResult,
+): void {
+  if (verdict === 'exhausted') throw exhausted(broker);
+  if (current === incarnation) return;
+  throw new StreamBusError(
+    verdict === 'rolled-back' ? 'ROLLED_BACK_DISK' : 'NEEDS_INCARNATION',
+    `the cluster knows broker ${broker} as incarnation ${current}, and ${config.storage.data_dir} is of ${incarnation} (${verdict}): start again, and it takes the new one`,
+  );
 }
 
 function exhausted(broker: BrokerId): StreamBusError {

@@ -203,7 +203,8 @@ function pick(
     }
     const first = from < 0;
     const tooMuch = at + bytes - (first ? at : from) > limits.maxBytes && !(first && limits.minOne);
-    if (next > limits.end || tooMuch) return { kind: 'batches', from: first ? at : from, to: at, next: expected };
+    if (tooMuch || (!first && next > limits.end))
+      return { kind: 'batches', from: first ? at : from, to: at, next: expected };
     if (at + bytes > buffer.length) {
       if (!first) return { kind: 'batches', from, to: at, next: expected };
       return { kind: 'more', at, expected, want: Math.max(bytes, limits.maxBytes) };
@@ -212,6 +213,8 @@ function pick(
       if (!first) return { kind: 'batches', from, to: at, next: expected };
       return { kind: 'broken', at, expected, reason: `the CRC of the batch at offset ${expected} does not match` };
     }
+    // Not before its CRC: a last offset that rotted would say for ever that there is nothing to read yet.
+    if (next > limits.end) return { kind: 'batches', from: at, to: at, next: expected };
     if (first) from = at;
     at += bytes;
     expected = next;

@@ -29,6 +29,11 @@ export interface RegisterBroker {
   readonly durableEnd: number;
   /** Drawn by the process: the same in a repeated registration of one start. */
   readonly session: string;
+  /**
+   * Of one that asks for an incarnation: the last one of this broker when it asked, by the metadata of whom it asked; 0: none. A request
+   * that comes late, of a process that is long gone, must not replace the one that has come after it.
+   */
+  readonly seen?: Incarnation | 0;
   readonly kafka: Endpoint;
   readonly rpc: Endpoint;
   readonly http: Endpoint;
@@ -40,9 +45,10 @@ export interface RegisterBrokerResult {
    * `known`: it goes on as it was. `joined`: the cluster has not seen this number before. `replaced`: its storage is another one,
    * or it asked for a new incarnation. `rolled-back`: its disk is older than what the cluster has seen of it. `fenced`: it
    * is an older incarnation than the current one. With these three what it had promised before is void: it must start with the
-   * incarnation named here. `exhausted`: the number has had every incarnation that there is; nothing was changed.
+   * incarnation named here. `exhausted`: the number has had every incarnation that there is; nothing was changed. `outrun`: another
+   * start was given an incarnation after this one had asked; nothing was changed, and it may ask again.
    */
-  readonly verdict: 'known' | 'joined' | 'replaced' | 'rolled-back' | 'fenced' | 'exhausted';
+  readonly verdict: 'known' | 'joined' | 'replaced' | 'rolled-back' | 'fenced' | 'exhausted' | 'outrun';
   readonly incarnation: Incarnation;
   readonly clusterId: string;
 }
@@ -208,10 +214,12 @@ export class MetaError extends Error {
   }
 }
 
-export interface SubmitOptions {
+export interface SubmitOptions<Result = unknown> {
   /** Default 10,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Called with the result before this broker's own metadata have it; what it throws is what `submit` rejects with. */
+  readonly onResult?: (result: Result) => void;
 }
 
 /** Changes of the cluster's metadata, from any broker. */
@@ -220,5 +228,8 @@ export interface MetaCommands {
    * Has meta's leader commit the command and resolves with its result once this broker's own copy of the metadata has it. It is
    * done once at most, however often it had to be sent. Rejects with `MetaError` when the time is up or nobody leads.
    */
-  submit<C extends MetaCommand>(command: C, options?: SubmitOptions): Promise<MetaResults[C['type']]>;
+  submit<C extends MetaCommand>(
+    command: C,
+    options?: SubmitOptions<MetaResults[C['type']]>,
+  ): Promise<MetaResults[C['type']]>;
 }

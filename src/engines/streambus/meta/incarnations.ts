@@ -19,6 +19,7 @@ export function registerBroker(
 ): RegisterBrokerResult {
   const known = state.brokers.get(command.broker);
   const { verdict, incarnation } = judge(known, command, acceptsRollback);
+  if (verdict === 'outrun') return { verdict, incarnation, clusterId: state.clusterId };
   if (incarnation > lastIncarnation) {
     return { verdict: 'exhausted', incarnation: lastIncarnation, clusterId: state.clusterId };
   }
@@ -52,6 +53,9 @@ function judge(
   if (known.session === command.session) {
     const isNew = claimed !== known.incarnation;
     return { verdict: isNew ? 'replaced' : 'known', incarnation: known.incarnation };
+  }
+  if (command.seen !== undefined && command.seen !== known.incarnation) {
+    return { verdict: 'outrun', incarnation: known.incarnation };
   }
   if (claimed === 0) return { verdict: 'replaced', incarnation: next };
   if (known.storage !== '' && known.storage !== command.storage) return { verdict: 'replaced', incarnation: next };

@@ -235,7 +235,8 @@ function applyCommand(state: MetaState, command: MetaCommand, telemetry: Telemet
   switch (command.type) {
     case 'register-broker': {
       const result = registerBroker(state, command, acceptsRollback(telemetry));
-      telemetry.sometimes('incarnation swapped', result.verdict !== 'known' && result.verdict !== 'joined');
+      telemetry.sometimes('incarnation swapped', !['known', 'joined', 'outrun'].includes(result.verdict));
+      telemetry.sometimes('registration outrun', result.verdict === 'outrun');
       return result;
     }
     case 'create-topics':

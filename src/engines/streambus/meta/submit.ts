@@ -68,7 +68,7 @@ export function createMetaCommands(host: Host, rpc: Rpc, machine: MetaMachine): 
   return {
     async submit<C extends SubmittedCommand['command']>(
       command: C,
-      options: SubmitOptions = {},
+      options: SubmitOptions<MetaResults[C['type']]> = {},
     ): Promise<MetaResults[C['type']]> {
       const deadline = host.clock.now() + (options.timeoutMs ?? defaultTimeoutMs);
       const late = new AbortController();
@@ -78,12 +78,15 @@ export function createMetaCommands(host: Host, rpc: Rpc, machine: MetaMachine): 
       options.signal?.addEventListener('abort', abort, { once: true });
       if (options.signal?.aborted === true) abort();
       try {
-        const { index, result } = await attempts({ id: hexOf(random.bytes(16)), command }, signal, deadline);
+        const submitted = await attempts({ id: hexOf(random.bytes(16)), command }, signal, deadline);
+        const { index } = submitted;
+        // The machine answers each command with its own result.
+        const result = submitted.result as MetaResults[C['type']];
+        options.onResult?.(result);
         await machine.applied(index, signal).catch((cause: unknown) => {
           throw new MetaError('unknown', `${command.type} is done, but this broker's metadata lags behind`, { cause });
         });
-        // The machine answers each command with its own result.
-        return result as MetaResults[C['type']];
+        return result;
       } finally {
         timer.cancel();
         options.signal?.removeEventListener('abort', abort);

@@ -14,15 +14,14 @@ export interface TopicSetting {
   readonly documentation: string;
 }
 
-/** Kafka's largest, 2^63 − 1, as far as a double tells it apart. */
-const largest = 2 ** 63;
-const largestText = '9223372036854775807';
+/** Kafka's largest; a double cannot tell it from the next. */
+const largest = 9_223_372_036_854_775_807n;
+const largestText = String(largest);
 
-function integer(low: number, high: number): TopicSetting['refuse'] {
+function integer(low: number, high: number | bigint): TopicSetting['refuse'] {
   return (value) => {
-    const given = Number(value);
-    const isFit = /^-?\d{1,19}$/.test(value) && given >= low && given <= high;
-    return isFit ? undefined : `expected a whole number from ${low} to ${high === largest ? largestText : high}`;
+    const isFit = /^-?\d{1,19}$/.test(value) && BigInt(value) >= low && BigInt(value) <= high;
+    return isFit ? undefined : `expected a whole number from ${low} to ${high}`;
   };
 }
 

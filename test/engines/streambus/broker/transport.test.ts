@@ -71,6 +71,29 @@ test('who learns who he is while he introduces himself does it again: nobody kno
   }
 });
 
+test('a broker that another one refuses by name says so once, and not at each try', async () => {
+  const world = new World({ seed: 1 });
+  world.addMachine('b2').start('b2', async (host) => {
+    const transport = transportOf(host, 2);
+    transport.identify({ ...identity, cluster: 'another' });
+    await transport.listen({ host: 'b2', port: 9093 });
+  });
+  world.addMachine('b1').start('b1', async (host) => {
+    const transport = transportOf(host, 1);
+    transport.identify(identity);
+    await transport.listen({ host: 'b1', port: 9093 });
+    const peer = transport.peer(2);
+    for (let n = 0; n < 100; n++) {
+      peer?.tick(host.clock.now());
+      await host.clock.sleep(100);
+    }
+  });
+  await world.run({ toMs: 10_000 });
+  const told = world.logs.lines.filter(({ machine }) => machine === 'b1');
+  expect(told).toMatchObject([{ level: 'warn', fields: { broker: 2, code: 'cluster' } }]);
+  expect(world.logs.lines.filter(({ machine }) => machine === 'b2').length).toBeGreaterThan(1);
+});
+
 /** Broker 1 sends 64 KiB every half second for 10 s over a link that carries 60 KB/s, then says nothing. Resolves to how often it lost broker 2. */
 async function lostWhileFull(): Promise<{ readonly lost: number; readonly frames: number }> {
   const world = new World({ seed: 1 });

@@ -56,6 +56,7 @@ describe('a log that rots', () => {
     ['a record', 700],
     ['a length', batchBytes + 10],
     ['an offset', batchBytes + 7],
+    ['a last offset, which then lies above what may be read', batchBytes + 23],
     ['a leader epoch, which no CRC covers', batchBytes + 15],
   ])('answers 56 where %s is broken, never skips, tells its broker, and serves the rest', async (_, at) => {
     const { run } = journalWorld({ seed: 1 });

@@ -260,6 +260,31 @@ test('a broker whose storage changed, or whose disk is older than known, is anot
     expect(register('disk-d', 1, 5, 's11', 9, 119)).toMatchObject({ verdict: 'rolled-back', incarnation: 2 });
   }));
 
+test('who asked for an incarnation before another start was given one, and is heard after it, replaces nobody', () =>
+  withMeta(({ machine, apply }) => {
+    const ask = (session: string, seen: number, broker = 2) =>
+      apply<{ verdict: string; incarnation: number }>({
+        type: 'register-broker',
+        ...founder(broker),
+        storage: `disk of ${session}`,
+        incarnation: 0,
+        startCount: 1,
+        session,
+        journalEnd: 0,
+        durableEnd: 0,
+        seen,
+      });
+    // Both asked when the first incarnation was the last one; the first of them has been killed since.
+    expect(ask('alive', 1)).toMatchObject({ verdict: 'replaced', incarnation: 2 });
+    expect(ask('killed', 1)).toMatchObject({ verdict: 'outrun', incarnation: 2 });
+    expect(ask('alive', 1)).toMatchObject({ verdict: 'replaced', incarnation: 2 });
+    expect(machine.sessionOf(2)).toBe('alive');
+    expect(ask('later', 2)).toMatchObject({ verdict: 'replaced', incarnation: 3 });
+    // One that the cluster had never seen.
+    expect(ask('new', 0, 9)).toMatchObject({ verdict: 'joined', incarnation: 1 });
+    expect(ask('newer', 0, 9)).toMatchObject({ verdict: 'outrun', incarnation: 1 });
+  }));
+
 test('quotas, credentials and access rules', () =>
   withMeta(({ machine, apply }) => {
     const set = (

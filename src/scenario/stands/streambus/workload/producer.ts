@@ -165,7 +165,8 @@ class IdempotentProducer {
         if (result.kind === 'ok') {
           if (left.length > 0) this.#overtaken.add(key);
           batch.operation.ok(stepsOf(batch, result.baseOffset));
-          this.#sequences.set(key, batch.sequence + batch.values.length);
+          // Answers may come in another order than the numbers: a later batch was taken, and those before it are answered again.
+          this.#sequences.set(key, Math.max(this.#sequences.get(key) ?? 0, batch.sequence + batch.values.length));
           this.#acknowledgedBy.set(key, result.epoch);
           continue;
         }
