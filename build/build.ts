@@ -8,9 +8,18 @@ import { dirname, join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+const compiler = join(root, 'node_modules/.bin/tsc');
+
+// npm runs this when it installs a clone, also where optional or development packages are left out, and the compiler with them. That is no
+// failure of the installation: the sources run as they are.
+const isInstallation = process.env.npm_command === 'ci' || process.env.npm_command === 'install';
+if (isInstallation && spawnSync(compiler, ['--version']).status !== 0) {
+  console.log('hotfire: dist/ was not built (the TypeScript compiler is not installed); run src/cli/main.ts instead');
+  process.exit(0);
+}
 rmSync(dist, { recursive: true, force: true });
 
-const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['--project', 'build/tsconfig.json'], {
+const { status } = spawnSync(compiler, ['--project', 'build/tsconfig.json'], {
   cwd: root,
   stdio: 'inherit',
 });

@@ -1,6 +1,7 @@
 #include "dispatcher.h"
 
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -12,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #ifndef SYS_futex_waitv
@@ -52,7 +52,7 @@ struct State {
   std::mutex mutex;  // guards all that follows but `control`
   std::vector<Waiter> waiters;
   std::vector<WaitOwner*> owners;
-  std::thread thread;
+  pthread_t thread;      // while there are owners
   uint64_t threads = 0;  // started so far; a thread with a lower number than this, or with nobody to work for, ends
   size_t turn = 0;
   // Bumped and woken at each change of `waiters`, so that the thread looks again.
@@ -97,9 +97,9 @@ void EndThose(Judge judge) {
   state.waiters.erase(keep, state.waiters.end());
 }
 
-void EndChangedAndLate() {
+// `blind`: the kernel tells nothing of wakes.
+void EndChangedAndLate(bool blind) {
   const int64_t now = MonotonicNow();
-  const bool blind = !HasWaitv();
   EndThose([now, blind](const Waiter& waiter, WaitResult* result) {
     if (Load(waiter.word.address) != waiter.expected) {
       *result = WaitResult::kChanged;
@@ -114,6 +114,13 @@ void EndChangedAndLate() {
   });
 }
 
+// Sleeps until the control word changes, or until the deadline.
+void SleepOnControl(uint32_t seen, int64_t deadline) {
+  const timespec until = TimeOf(deadline);
+  syscall(SYS_futex, &state.control, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline == kForever ? nullptr : &until, nullptr,
+          FUTEX_BITSET_MATCH_ANY);
+}
+
 void Run(uint64_t number) {
   prctl(PR_SET_NAME, "hotfire-futex", 0, 0, 0);
   // Late by as little as the kernel can: somebody's time-out hangs on it.
@@ -121,9 +128,11 @@ void Run(uint64_t number) {
   std::vector<WaitEntry> entries;
   std::vector<uint64_t> ids;
   std::vector<WaitOwner*> idOwners;
+  // The kernel refuses the words (one lies beyond the end of a file that was cut, or it has no memory): their values are looked at.
+  bool refused = false;
   std::unique_lock<std::mutex> lock(state.mutex);
   while (number == state.threads && !state.owners.empty()) {
-    EndChangedAndLate();
+    EndChangedAndLate(refused || !HasWaitv());
     const uint32_t seen = state.control.load();
     int64_t deadline = kForever;
     for (const auto& waiter : state.waiters) deadline = std::min(deadline, waiter.deadline);
@@ -156,9 +165,10 @@ void Run(uint64_t number) {
     if (HasWaitv()) {
       woken = syscall(SYS_futex_waitv, entries.data(), entries.size(), 0, deadline == kForever ? nullptr : &until,
                       CLOCK_MONOTONIC);
+      refused = woken == -1 && errno != ETIMEDOUT && errno != EAGAIN && errno != EINTR;
+      if (refused) SleepOnControl(seen, std::min(deadline, MonotonicNow() + kRoundNs));
     } else {
-      syscall(SYS_futex, &state.control, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline == kForever ? nullptr : &until, nullptr,
-              FUTEX_BITSET_MATCH_ANY);
+      SleepOnControl(seen, deadline);
       woken = -1;
     }
 
@@ -200,20 +210,44 @@ WaitResult WaitOnWord(const int32_t* address, int32_t expected, int64_t deadline
     }
     if (errno == EAGAIN) return WaitResult::kChanged;
     if (errno == ETIMEDOUT) return WaitResult::kTimeout;
-    // A signal: on with what is left of the time. Anything else (a kernel without the call) shall not turn into a busy loop.
-    if (errno != EINTR) return WaitResult::kWoken;
+    // A signal: on with what is left of the time. Anything else (a kernel without the call) shall not turn into a busy loop, neither here
+    // nor of whoever looks at the word and waits again.
+    if (errno != EINTR) {
+      const timespec pause = TimeOf(std::min(kRoundNs, std::max<int64_t>(deadline - MonotonicNow(), 0)));
+      nanosleep(&pause, nullptr);
+      return WaitResult::kWoken;
+    }
   }
 }
 
-void DispatcherJoin(WaitOwner* owner) {
+int DispatcherJoin(WaitOwner* owner) {
   std::lock_guard<std::mutex> guard(state.mutex);
+  if (state.owners.empty()) {
+    // Not std::thread, which throws where a limit on threads is met: nothing here catches.
+    auto* number = new uint64_t(state.threads + 1);
+    const int error = pthread_create(
+        &state.thread, nullptr,
+        [](void* data) -> void* {
+          const uint64_t given = *static_cast<uint64_t*>(data);
+          delete static_cast<uint64_t*>(data);
+          Run(given);
+          return nullptr;
+        },
+        number);
+    if (error != 0) {
+      delete number;
+      return error;
+    }
+    // The new thread waits for the mutex, and looks at both once it has it.
+    state.threads++;
+  }
   state.owners.push_back(owner);
-  if (state.owners.size() > 1) return;
-  state.thread = std::thread(Run, ++state.threads);
+  return 0;
 }
 
 void DispatcherLeave(WaitOwner* owner) {
-  std::thread last;
+  pthread_t last;
+  bool isLast;
   {
     std::lock_guard<std::mutex> guard(state.mutex);
     // The thread may be in the kernel with these words: it lets go of them itself, and tells nobody.
@@ -224,10 +258,11 @@ void DispatcherLeave(WaitOwner* owner) {
     }
     auto& owners = state.owners;
     owners.erase(std::remove(owners.begin(), owners.end(), owner), owners.end());
-    if (owners.empty()) last = std::move(state.thread);
+    isLast = owners.empty();
+    last = state.thread;
     Nudge();
   }
-  if (last.joinable()) last.join();
+  if (isLast) pthread_join(last, nullptr);
 }
 
 void DispatcherAdd(WaitOwner* owner, uint64_t id, Word word, int32_t expected, int64_t deadline) {

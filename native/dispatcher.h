@@ -28,8 +28,9 @@ constexpr int64_t kForever = INT64_MAX;
 WaitResult WaitOnWord(const int32_t* address, int32_t expected, int64_t deadline);
 
 // Each owner joins before it waits and leaves before it ends; with the last one the thread ends, before DispatcherLeave returns.
-// After that no call of its `Ended` comes.
-void DispatcherJoin(WaitOwner* owner);
+// After that no call of its `Ended` comes. Joining gives 0, or the error number of the thread that could not be made: the owner has not
+// joined then.
+int DispatcherJoin(WaitOwner* owner);
 void DispatcherLeave(WaitOwner* owner);
 
 // Waits until the word is woken or is no longer `expected`, or until the deadline; then calls `Ended` once. Takes over the hold on

@@ -23,21 +23,26 @@ class LoopWaits final : public WaitOwner {
  public:
   explicit LoopWaits(napi_env env) : env_(env) {}
 
-  // False after an error of Node-API.
-  bool Start() {
-    if (function_ != nullptr) return true;
+  // Gives 0, or why it cannot: ENOTSUP after an error of Node-API, else the error number of the thread that could not be made.
+  int Start() {
+    if (function_ != nullptr) return 0;
     napi_value name;
-    if (napi_create_string_utf8(env_, "hotfire.futex", NAPI_AUTO_LENGTH, &name) != napi_ok) return false;
+    if (napi_create_string_utf8(env_, "hotfire.futex", NAPI_AUTO_LENGTH, &name) != napi_ok) return ENOTSUP;
     if (napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, Settle,
                                         &function_) != napi_ok) {
       function_ = nullptr;
-      return false;
+      return ENOTSUP;
     }
     napi_unref_threadsafe_function(env_, function_);
     // After the thread-safe function, whose own hook must run after this one: hooks run in reverse.
     napi_add_env_cleanup_hook(env_, Leave, this);
-    DispatcherJoin(this);
-    return true;
+    const int error = DispatcherJoin(this);
+    if (error != 0) {
+      napi_remove_env_cleanup_hook(env_, Leave, this);
+      napi_release_threadsafe_function(function_, napi_tsfn_abort);
+      function_ = nullptr;
+    }
+    return error;
   }
 
   bool started() const { return function_ != nullptr; }
@@ -128,7 +133,12 @@ Napi::Value FutexWaitAsync(const Napi::CallbackInfo& info) {
   int64_t deadline;
   if (!ReadWait(info, &word, &expected, &deadline)) return info.Env().Undefined();
   napi_value promise;
-  if (!waits->Start() || !waits->Add(word, expected, deadline, &promise)) {
+  const int error = waits->Start();
+  if (error != 0 && error != ENOTSUP) {
+    Release(word.mapping);
+    return ThrowErrno(info.Env(), error, "pthread_create");
+  }
+  if (error != 0 || !waits->Add(word, expected, deadline, &promise)) {
     Release(word.mapping);
     return Throw(info.Env(), "ENOTSUP", "futexWaitAsync: Node made no promise or no thread-safe function");
   }

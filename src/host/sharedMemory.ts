@@ -81,10 +81,14 @@ export interface LivenessEvidence {
   readonly lock: 'held' | 'free';
   /**
    * `running`: it is there, stopped or not. `zombie`: it has ended, its parent has not looked. `gone`: nobody has the pid. `other`: the
-   * pid belongs to a process that started at another time. `unknown`: another pid namespace, of which nothing can be known.
+   * pid belongs to a process that started at another time. `unknown`: another pid namespace, of which nothing can be known, or
+   * a process that is hidden from this one.
    */
   readonly process: 'running' | 'zombie' | 'gone' | 'other' | 'unknown';
 }
+
+/** Whether other regions of the participant that has a lock may take it too. */
+export type LockMode = 'shared' | 'alone';
 
 /** Number of liveness locks of a region. */
 export const regionLocks = 4096;
@@ -106,15 +110,20 @@ export interface Region {
   step(point: number): void;
   /** Blocks the thread until `words[word]` is woken or differs from `expected`. Dedicated threads only. */
   wait(word: number, expected: number, timeoutMs: number): 'woken' | 'changed' | 'timeout';
-  /** As `wait`, without blocking. May wake spuriously; change the word before you wake it, or the wake may be missed. */
+  /**
+   * As `wait`, without blocking. May wake spuriously; change the word before you wake it, or the wake may be missed. Rejects with EINVAL where the region
+   * is closed: who waits in a loop would otherwise never let anything else run.
+   */
   waitAsync(word: number, expected: number, timeoutMs: number): Promise<'woken' | 'changed' | 'timeout'>;
   /** Wakes up to `count` waiters of the word; returns how many. */
   wake(word: number, count: number): number;
   /**
    * Takes liveness lock `index` (0..4095) for this participant; false if another has it. Ends with the process, however it ends. Regions of
    * one participant with the same lock name may take the same lock: it is free when each that took it has unlocked it or closed.
+   *
+   * @param mode `alone`: false, too, while another region of this participant has it; nor does another get it then. Default `shared`
    */
-  lock(index: number): boolean;
+  lock(index: number, mode?: LockMode): boolean;
   unlock(index: number): void;
   /** What is known of the process that should hold lock `index`. */
   evidence(index: number, holder: ProcessIdentity): LivenessEvidence;

@@ -30,7 +30,7 @@ const heapReason = 'memory of a SharedArrayBuffer comes from the heap';
 
 /**
  * Shared memory within one operating-system process, over SharedArrayBuffer: for one daemon with several participants, for tests, and where
- * the native addon is not there, which regions that other processes can see need.
+ * neither the native addon nor FFI is there, one of which regions that other processes can see need.
  *
  * @param segments what the participants share; each participant makes its own `SharedMemory` over them
  * @param identity who this participant is to the others; it counts as running as long as the process does
@@ -39,7 +39,7 @@ const heapReason = 'memory of a SharedArrayBuffer comes from the heap';
 export function createSabSharedMemory(
   segments: SabSegments,
   identity: ProcessIdentity,
-  unmapped = 'regions of several processes need the native addon',
+  unmapped = 'regions of several processes need the native addon or FFI',
 ): SharedMemory {
   const participant = {};
   segments.participants.set(identity.pid, identity);
@@ -131,15 +131,16 @@ function createRegion({ name, memory, size, segments, participant, identity, opt
     },
     async waitAsync(word, expected, timeoutMs) {
       check('wait', word, words.length);
+      if (!open) throw new SharedMemoryError('EINVAL', 'waitAsync', name, 'the region is closed');
       return verdicts[await Atomics.waitAsync(words, word, expected, timeoutMs).value];
     },
     wake(word, count) {
       check('wake', word, words.length);
       return Atomics.notify(words, word, count);
     },
-    lock(index) {
+    lock(index, mode) {
       checkLock('lock', index);
-      return locks.lock(lockName, index, participant, user);
+      return locks.lock(lockName, index, participant, user, mode);
     },
     unlock(index) {
       checkLock('unlock', index);

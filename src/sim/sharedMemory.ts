@@ -326,6 +326,10 @@ function createRegion(parts: RegionParts): Region {
     },
     waitAsync(word, expected, timeoutMs) {
       checkWord(word);
+      // What a dead process would do is seen by nobody.
+      if (!open && process.alive) {
+        return Promise.reject(new SharedMemoryError('EINVAL', 'waitAsync', name, 'the region is closed'));
+      }
       if (Atomics.load(words, word) !== expected) return Promise.resolve('changed');
       return new Promise((resolve) => {
         const waiter: Waiter = {
@@ -368,9 +372,9 @@ function createRegion(parts: RegionParts): Region {
       world.trace.io('shm wake', process.traceName, woken);
       return woken;
     },
-    lock(index) {
+    lock(index, mode) {
       checkLock('lock', index);
-      return locks.lock(lockName, index, process, user);
+      return locks.lock(lockName, index, process, user, mode);
     },
     unlock(index) {
       checkLock('unlock', index);

@@ -132,6 +132,16 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
       expect(() => mine.wake(16, 1)).toThrow(SharedMemoryError);
     }));
 
+  test('a wait on a closed region is refused, whatever its word says', () =>
+    withPair(async ({ one, other }) => {
+      const mine = await one.open('ring', 64, { mode: 'create' });
+      const theirs = await other.open('ring', 64, { mode: 'open' });
+      mine.close();
+      expect(await codeOf(mine.waitAsync(0, 0, 1_000))).toBe('EINVAL');
+      expect(await codeOf(mine.waitAsync(0, 1, 1_000))).toBe('EINVAL');
+      expect(await theirs.waitAsync(0, 0, 1)).toBe('timeout');
+    }));
+
   test('who changes the word before the wake is never slept through', () =>
     withPair(async ({ one, other }) => {
       const mine = await one.open('ring', 64, { mode: 'create' });
@@ -194,6 +204,25 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
       expect([theirs.lock(1), theirs.lock(2)]).toEqual([true, false]);
       fresh.close();
       expect(theirs.lock(2)).toBe(true);
+    }));
+
+  test("a lock that a region takes alone is no other's of the same participant, nor is one that others have", () =>
+    withPair(async ({ one, other }) => {
+      const open = (by: SharedMemory) => by.open('ring', 64, { mode: 'create', lockName: 'bus' });
+      const [first, second, theirs] = [await open(one), await open(one), await open(other)];
+      expect([first.lock(1, 'alone'), first.lock(1, 'alone'), first.lock(1)]).toEqual([true, true, true]);
+      expect([second.lock(1, 'alone'), second.lock(1), theirs.lock(1)]).toEqual([false, false, false]);
+      second.unlock(1);
+      expect(theirs.lock(1)).toBe(false);
+      first.unlock(1);
+      expect([second.lock(1, 'alone'), first.lock(1)]).toEqual([true, false]);
+      second.close();
+      expect(theirs.lock(1, 'alone')).toBe(true);
+      expect([first.lock(2), first.lock(2, 'alone')]).toEqual([true, true]);
+      const third = await open(one);
+      expect([first.lock(3), third.lock(3), first.lock(3, 'alone'), third.lock(3)]).toEqual([true, true, false, true]);
+      third.unlock(3);
+      expect([first.lock(3, 'alone'), third.lock(3)]).toEqual([true, false]);
     }));
 
   test('participants of one boot have the same number of it', () =>

@@ -3,6 +3,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { loadFfi } from '../../src/real/shm/ffi/load.ts';
+import { inMemoryDirectory } from './shm/memoryDirectory.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -22,9 +24,12 @@ function loaded(environment: NodeJS.ProcessEnv): {
   backing: string;
 } {
   const program = `
+    import { registerHooks } from 'node:module';
     import { loadNative } from ${JSON.stringify(join(root, 'src/real/native.ts'))};
     import { adaptersInForce } from ${JSON.stringify(join(root, 'src/real/adapters.ts'))};
     import { createRealHost } from ${JSON.stringify(join(root, 'src/real/host.ts'))};
+    const specifierOf = { koffi: process.env.HOTFIRE_TEST_KOFFI ?? 'koffi' };
+    registerHooks({ resolve: (specifier, context, next) => next(specifierOf[specifier] ?? specifier, context) });
     const native = loadNative();
     const host = createRealHost({ name: 'here' });
     const name = 'hotfire-test-' + process.pid;
@@ -34,7 +39,7 @@ function loaded(environment: NodeJS.ProcessEnv): {
     process.exit(0);`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
-    env: { ...process.env, HOTFIRE_NATIVE: '', ...environment },
+    env: { ...process.env, HOTFIRE_NATIVE: '', HOTFIRE_FFI: 'off', ...environment },
   });
   expect(stderr).toBe('');
   return JSON.parse(stdout);
@@ -47,7 +52,7 @@ test('without the addon the portable adapters work, and it is told why: off, not
       native: { reason: 'HOTFIRE_NATIVE=off' },
       adapters: {
         disk: expect.stringMatching(/^node:fs \(.*HOTFIRE_NATIVE=off/),
-        sharedMemory: 'within the process (no native addon: HOTFIRE_NATIVE=off)',
+        sharedMemory: 'within the process (no native addon: HOTFIRE_NATIVE=off; no FFI: HOTFIRE_FFI=off)',
       },
       backing: 'sab',
     });
@@ -58,6 +63,24 @@ test('without the addon the portable adapters work, and it is told why: off, not
     rmSync(join(directory, 'hotfire.node'));
     writeFileSync(join(directory, 'why-not.txt'), 'no C++ compiler: tried g++\nand more\n');
     expect(from()).toBe('not built: no C++ compiler: tried g++');
+  }));
+
+test('without the addon FFI maps what others see, or it is told why not: not installed, damaged', (context) =>
+  inMemoryDirectory(async (directory) => {
+    const by = (environment: NodeJS.ProcessEnv) =>
+      loaded({ HOTFIRE_NATIVE: 'off', HOTFIRE_FFI: '', XDG_RUNTIME_DIR: directory, ...environment });
+    const without = by({ HOTFIRE_TEST_KOFFI: 'no-such-package' });
+    expect([without.adapters.sharedMemory, without.backing]).toEqual([
+      'within the process (no native addon: HOTFIRE_NATIVE=off; no FFI: the package koffi is not installed)',
+      'sab',
+    ]);
+    // A package that is there and is not what it should be.
+    const other = by({ HOTFIRE_TEST_KOFFI: 'zod' });
+    expect(other.adapters.sharedMemory).toMatch(/no FFI: koffi: .+\)$/);
+    const ffi = loadFfi();
+    if ('reason' in ffi) return context.skip(`no FFI: ${ffi.reason}`);
+    const { adapters, backing } = by({});
+    expect([adapters.sharedMemory, backing]).toEqual(['mapped by FFI (no native addon: HOTFIRE_NATIVE=off)', 'tmpfs']);
   }));
 
 test('an installation without a compiler, or with one that fails, succeeds and leaves the reason', () =>

@@ -1,7 +1,10 @@
 /** How a native wait ended: woken, the word had another value, or the time was over. */
 export type WaitCode = 0 | 1 | 2;
 
-/** What the addon offers for shared memory. Every function throws an Error with a `code` when an argument is not what is said here. */
+/**
+ * What the addon offers for shared memory, or FFI in its place (`ffi/`). Every function throws an Error with a `code` when an argument is
+ * not what is said here.
+ */
 export interface ShmAddon {
   /** An anonymous memory file of no size (memfd_create(2)), closed on exec; of 2 MiB pages if asked. */
   createMemfd(name: string, hugePages: boolean): number;
@@ -24,7 +27,7 @@ export interface ShmAddon {
     readonly numa: string;
     readonly lock: string;
   };
-  /** Mappings of the process and their bytes. */
+  /** Mappings of the process (by FFI: of the thread) and their bytes. */
   mappings(): { readonly count: number; readonly bytes: number };
   /** NUMA node of the page that holds a word of a mapping. */
   numaNodeOf(words: Int32Array, index: number): number;
@@ -32,7 +35,7 @@ export interface ShmAddon {
   hasExternalShared(): boolean;
   /** Blocks the thread until a word of a mapping is woken or differs. */
   futexWait(words: Int32Array, index: number, expected: number, timeoutMs: number): WaitCode;
-  /** As `futexWait`, by the one waiting thread of the process. May end as woken for nothing. */
+  /** As `futexWait`, by the one waiting thread of the process (by FFI: of the event loop). May end as woken for nothing. */
   futexWaitAsync(words: Int32Array, index: number, expected: number, timeoutMs: number): Promise<WaitCode>;
   /** Wakes waiters of a word in all processes; returns how many. */
   futexWake(words: Int32Array, index: number, count: number): number;

@@ -1,12 +1,14 @@
 import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
+import { LockUsers } from '../../host/lockTable.ts';
+import type { LockMode } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { codeOfError } from './errors.ts';
 
 /** The lock file of a name, as one participant of the machine holds it. */
 export interface LockFile {
-  /** Takes the lock of a byte for `user`, a region of this participant; false if another participant has it. */
-  lock(byte: number, user: object): boolean;
+  /** Takes the lock of a byte for `user`, a region of this participant; false if another participant has it, or a region that is not to share it. */
+  lock(byte: number, user: object, mode?: LockMode): boolean;
   /** Ends what `user` has of the lock; it is free when no other region of this participant took it too. */
   unlock(byte: number, user: object): void;
   /** Whether anybody holds the lock, this participant too. */
@@ -73,7 +75,7 @@ class OpenLockFile implements LockFile {
   readonly #addon: ShmAddon;
   readonly #holding: number;
   readonly #looking: number;
-  readonly #takers = new Map<number, Set<object>>();
+  readonly #takers = new Map<number, LockUsers>();
   readonly #closed: () => void;
 
   constructor(addon: ShmAddon, path: string, access: Access, closed: () => void) {
@@ -88,20 +90,19 @@ class OpenLockFile implements LockFile {
     }
   }
 
-  lock(byte: number, user: object): boolean {
+  lock(byte: number, user: object, mode: LockMode = 'shared'): boolean {
+    // The kernel knows this participant alone: which of its regions may have the lock is told here.
     const takers = this.#takers.get(byte);
-    if (takers !== undefined) {
-      takers.add(user);
-      return true;
-    }
+    if (takers !== undefined) return takers.add(user, mode);
     if (!this.#addon.lockByte(this.#holding, byte)) return false;
-    this.#takers.set(byte, new Set([user]));
-    return true;
+    const first = new LockUsers();
+    this.#takers.set(byte, first);
+    return first.add(user, mode);
   }
 
   unlock(byte: number, user: object): void {
     const takers = this.#takers.get(byte);
-    if (takers === undefined || !takers.delete(user) || takers.size > 0) return;
+    if (takers === undefined || !takers.delete(user) || !takers.isEmpty) return;
     this.#takers.delete(byte);
     this.#addon.unlockByte(this.#holding, byte);
   }

@@ -8,8 +8,8 @@ interface ProcessStat {
   readonly startTicks: number;
 }
 
-/** What the kernel tells of a pid; undefined if nobody has it, or where there is no procfs. */
-export function processStat(pid: number | 'self'): ProcessStat | undefined {
+/** What procfs tells of a pid; undefined if it tells nothing. */
+function processStat(pid: number | 'self'): ProcessStat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -20,6 +20,22 @@ export function processStat(pid: number | 'self'): ProcessStat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, startTicks] = [fields[0], Number(fields[22 - 3])];
   return state === undefined || !Number.isSafeInteger(startTicks) ? undefined : { state, startTicks };
+}
+
+/**
+ * Whether some process has a pid, as kill(2) without a signal tells. It is not silenced by what makes procfs silent of living processes: its options
+ * `hidepid`, systemd's `ProtectProc`, no descriptor left to read it with.
+ */
+function isTaken(pid: number): boolean {
+  // Other numbers are no pids, and some of them name groups.
+  if (!(pid > 0 && pid < 2 ** 31)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is another user's.
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
 }
 
 let own: ProcessIdentity | undefined;
@@ -38,11 +54,11 @@ function ownPidSpace(): number {
   }
 }
 
-/** What has become of a process. */
+/** What has become of a process. Nobody is `gone` because procfs does not show it: who has the pid is `unknown` then. */
 export function processOf(holder: ProcessIdentity): LivenessEvidence['process'] {
   if (holder.pidSpace !== ownIdentity().pidSpace) return 'unknown';
   const stat = processStat(holder.pid);
-  if (stat === undefined) return 'gone';
+  if (stat === undefined) return isTaken(holder.pid) ? 'unknown' : 'gone';
   if (stat.startTicks !== holder.startTicks) return 'other';
   return stat.state === 'Z' || stat.state === 'X' ? 'zombie' : 'running';
 }

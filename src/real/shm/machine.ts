@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { loadNative, type NativeResult } from '../native.ts';
 import type { ShmAddon } from './addon.ts';
 import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
+import { type FfiResult, loadFfi } from './ffi/load.ts';
 
 /** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
 export interface MachineFacts {
   readonly native: NativeResult;
+  /** What stands in for the addon; not looked for where it is there. */
+  readonly ffi: FfiResult;
   readonly nodeVersion: string;
   readonly uid: number;
   readonly directory:
@@ -44,28 +47,29 @@ export interface MachineFacts {
  */
 export function machineFacts(directory?: string): MachineFacts {
   const native = loadNative();
-  const addon = 'addon' in native ? native.addon : undefined;
+  const ffi: FfiResult = 'addon' in native ? { reason: 'the addon is there' } : loadFfi();
+  const shm = 'addon' in native ? native.addon : 'shm' in ffi ? ffi.shm : undefined;
   const place = directoryFacts(directory);
   const uid = process.getuid?.() ?? 0;
   return {
     native,
+    ffi,
     nodeVersion: process.version,
     uid,
     directory: place,
     hugePages: hugePages(),
     hugetlbfsMount: hugetlbfsMount(),
     byteLocks:
-      addon === undefined ? 'no native addon' : 'path' in place ? tryByteLock(addon, place.path) : place.reason,
-    memlock: addon?.memlockLimit() ?? memlockOf(readText('/proc/self/limits')),
+      shm === undefined ? 'neither addon nor FFI' : 'path' in place ? tryByteLock(shm, place.path) : place.reason,
+    memlock: shm?.memlockLimit() ?? memlockOf(readText('/proc/self/limits')),
     locksBeyondLimit: hasCapability(readText('/proc/self/status'), ipcLock),
     memoryLimit: memoryLimit(),
-    cpus:
-      addon?.getAffinity() ?? cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? ''),
+    cpus: shm?.getAffinity() ?? cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? ''),
     isolated: cpuList(readText('/sys/devices/system/cpu/isolated')),
     siblings: perCpu('topology/thread_siblings_list', cpuList),
     governors: perCpu('cpufreq/scaling_governor', (text) => text),
     numaNodes: cpuList(readText('/sys/devices/system/node/online')),
-    timerSlack: addon?.getTimerSlack(),
+    timerSlack: shm?.getTimerSlack(),
     removesIpc: existsSync('/run/systemd/system') && removesIpc(uid, logindSettings()),
   };
 }
@@ -79,7 +83,7 @@ function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
   }
 }
 
-function tryByteLock(addon: ShmAddon, directory: string): true | string {
+function tryByteLock(shm: ShmAddon, directory: string): true | string {
   const path = join(directory, `.hotfire-doctor.${process.pid}`);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   let holding: number | undefined;
@@ -87,7 +91,7 @@ function tryByteLock(addon: ShmAddon, directory: string): true | string {
   try {
     holding = openSync(path, flags, 0o600);
     looking = openSync(path, constants.O_RDWR);
-    const seen = addon.lockByte(holding, 1) && addon.byteHeld(looking, 1) && !addon.byteHeld(looking, 2);
+    const seen = shm.lockByte(holding, 1) && shm.byteHeld(looking, 1) && !shm.byteHeld(looking, 2);
     return seen ? true : 'a lock that was taken is not seen through another descriptor';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

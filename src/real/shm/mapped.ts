@@ -42,7 +42,7 @@ interface Participant {
 }
 
 /**
- * Shared memory of the processes of this machine, over the native addon. In the directory are, per name: `<name>.json`, which tells where the
+ * Shared memory of the processes of this machine, over the native addon or what stands in for it. In the directory are, per name: `<name>.json`, which tells where the
  * memory is; `<name>.<generation>`, the memory on tmpfs; `<name>.lock`, whose bytes are the liveness locks and which stays.
  *
  * @param options.directory where files are if a call names no directory; default `auto`

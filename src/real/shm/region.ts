@@ -76,8 +76,8 @@ export function createMappedRegion({
     },
     async waitAsync(word, expected, timeoutMs) {
       checkWord('wait', word);
+      if (!open) throw new SharedMemoryError('EINVAL', 'waitAsync', name, 'the region is closed');
       if (Atomics.load(words, word) !== (expected | 0)) return 'changed';
-      if (!open) return 'timeout';
       const code: WaitCode = await addon.futexWaitAsync(words, word, expected | 0, timeoutMs);
       return results[code];
     },
@@ -85,7 +85,7 @@ export function createMappedRegion({
       checkWord('wake', word);
       return addon.futexWake(words, word, Math.min(count, mostWoken));
     },
-    lock: (index) => lockFile('lock', index).lock(index, user),
+    lock: (index, mode) => lockFile('lock', index).lock(index, user, mode),
     unlock: (index) => lockFile('unlock', index).unlock(index, user),
     evidence: (index, holder) => ({
       lock: lockFile('evidence', index).held(index) ? 'held' : 'free',
@@ -150,7 +150,7 @@ function tuningOf(addon: ShmAddon, bytes: number, options: RegionOptions, made: 
       applied: yesNo(shared),
       reason: shared
         ? ''
-        : `Node ${process.version} makes no SharedArrayBuffer over memory from outside: each worker maps for itself`,
+        : `no SharedArrayBuffer over memory from outside (Node ${process.version} or FFI): each worker maps for itself`,
     },
     {
       name: 'futex',

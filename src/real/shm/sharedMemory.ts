@@ -1,15 +1,35 @@
 import type { SharedMemory } from '../../host/sharedMemory.ts';
 import { loadNative } from '../native.ts';
 import { createSabSegments, createSabSharedMemory } from '../sharedMemory.ts';
-import { ownIdentity } from './identity.ts';
+import { bootId, ownIdentity } from './identity.ts';
+import { loadShm } from './load.ts';
 import { createMappedSharedMemory } from './mapped.ts';
 
-/** What the hosts of this thread share where there is no addon. */
+/** What the hosts of this thread share where there is neither addon nor FFI. */
 const segments = createSabSegments();
 
-/** Shared memory of this machine's processes where the native addon is there, else of this process alone. */
+/** Shared memory of this machine's processes where the native addon is there, or FFI in its place; else of this process alone. */
 export function createSharedMemory(): SharedMemory {
   const native = loadNative();
   if ('addon' in native) return createMappedSharedMemory(native.addon);
-  return createSabSharedMemory(segments, ownIdentity(), `no native addon: ${native.reason}`);
+  let made: SharedMemory | undefined;
+  // Not before it is needed: most processes have a host and no region, and FFI is a package to load.
+  const shm = (): SharedMemory => {
+    made ??= withoutAddon();
+    return made;
+  };
+  return {
+    open: async (name, bytes, options) => shm().open(name, bytes, options),
+    rename: async (from, to, options) => shm().rename(from, to, options),
+    remove: async (name, options) => shm().remove(name, options),
+    stat: async (name, options) => shm().stat(name, options),
+    identity: ownIdentity,
+    bootId,
+  };
+}
+
+function withoutAddon(): SharedMemory {
+  const found = loadShm();
+  if (found.by === 'nobody') return createSabSharedMemory(segments, ownIdentity(), found.reason);
+  return createMappedSharedMemory(found.shm);
 }

@@ -1,6 +1,7 @@
 import type { MachineWishes } from '../../host/machineWishes.ts';
 import type { TuningRow } from '../../host/sharedMemory.ts';
 import type { UringSupport } from '../uring/support.ts';
+import type { ShmAddon } from './addon.ts';
 import { hugePageBytes } from './directory.ts';
 import type { MachineFacts } from './machine.ts';
 
@@ -30,6 +31,7 @@ export function machineRows(
 ): readonly MachineRow[] {
   return [
     addonRow(facts),
+    ffiRow(facts),
     backingRow(facts, wishes),
     hugePagesRow(facts, wishes),
     directoryRow(facts, wishes),
@@ -68,8 +70,24 @@ function addonRow({ native }: MachineFacts): MachineRow {
   if ('addon' in native) return asked('addon', 'yes', 'yes');
   const advice = native.reason.startsWith('HOTFIRE_NATIVE=')
     ? 'unset HOTFIRE_NATIVE'
-    : 'install a C++ compiler (apt install g++), then npm rebuild hotfire; without it regions stay within one process';
+    : 'install a C++ compiler (apt install g++), then npm rebuild hotfire';
   return asked('addon', 'yes', 'no', { reason: native.reason, advice });
+}
+
+function ffiRow({ native, ffi }: MachineFacts): MachineRow {
+  if ('addon' in native) return told('ffi', 'not needed');
+  if ('shm' in ffi) return told('ffi', 'koffi');
+  // What is missing is the addon; this only stands in for it.
+  const advice = ffi.reason.startsWith('HOTFIRE_FFI=')
+    ? 'unset HOTFIRE_FFI'
+    : 'npm install --include=optional; without addon and FFI regions stay within one process';
+  return told('ffi', `none: ${ffi.reason}`, advice);
+}
+
+/** What makes the calls of shared memory; undefined where regions stay within one process. */
+function callsOf({ native, ffi }: MachineFacts): ShmAddon | undefined {
+  if ('addon' in native) return native.addon;
+  return 'shm' in ffi ? ffi.shm : undefined;
 }
 
 function pagesFor(bytes: number): number {
@@ -82,8 +100,8 @@ function sysctlLine({ hugePages }: MachineFacts, needed: number): string {
 }
 
 function backingRow(facts: MachineFacts, { backing = 'auto', bytes = hugePageBytes }: MachineWishes): MachineRow {
-  if (!('addon' in facts.native)) {
-    const reason = `no native addon: ${facts.native.reason}`;
+  if (!('addon' in facts.native) && !('shm' in facts.ffi)) {
+    const reason = `no native addon: ${facts.native.reason}; no FFI: ${facts.ffi.reason}`;
     if (backing === 'auto' || backing === 'sab') return { ...asked('backing', backing, 'sab'), advice: 'see addon' };
     return asked('backing', backing, 'sab', { reason, advice: 'see addon' });
   }
@@ -153,8 +171,10 @@ function memoryRow({ memoryLimit }: MachineFacts, { bytes }: MachineWishes): Mac
   });
 }
 
-function sharedBufferRow({ native, nodeVersion }: MachineFacts): MachineRow {
-  if (!('addon' in native)) return told('shared_buffer', 'heap');
+function sharedBufferRow(facts: MachineFacts): MachineRow {
+  const { native, nodeVersion } = facts;
+  if (callsOf(facts) === undefined) return told('shared_buffer', 'heap');
+  if (!('addon' in native)) return told('shared_buffer', 'ArrayBuffer: each worker maps for itself');
   if (native.addon.hasExternalShared()) return asked('shared_buffer', 'SharedArrayBuffer', 'SharedArrayBuffer');
   return asked('shared_buffer', 'SharedArrayBuffer', 'ArrayBuffer', {
     reason: `Node ${nodeVersion} makes no SharedArrayBuffer over a mapping: each worker maps for itself`,
@@ -162,9 +182,10 @@ function sharedBufferRow({ native, nodeVersion }: MachineFacts): MachineRow {
   });
 }
 
-function futexRow({ native }: MachineFacts): MachineRow {
-  if (!('addon' in native)) return told('futex', 'Atomics.wait');
-  const method = native.addon.futexMethod();
+function futexRow(facts: MachineFacts): MachineRow {
+  const calls = callsOf(facts);
+  if (calls === undefined) return told('futex', 'Atomics.wait');
+  const method = calls.futexMethod();
   if (method === 'futex_waitv') return asked('futex', 'futex_waitv', method);
   return asked('futex', 'futex_waitv', method, {
     reason:
@@ -173,8 +194,9 @@ function futexRow({ native }: MachineFacts): MachineRow {
   });
 }
 
-function byteLocksRow({ native, byteLocks }: MachineFacts): MachineRow {
-  if (!('addon' in native)) return told('byte_locks', 'none: one process');
+function byteLocksRow(facts: MachineFacts): MachineRow {
+  const { byteLocks } = facts;
+  if (callsOf(facts) === undefined) return told('byte_locks', 'none: one process');
   if (byteLocks === true) return asked('byte_locks', 'yes', 'yes');
   return asked('byte_locks', 'yes', 'no', {
     reason: byteLocks,

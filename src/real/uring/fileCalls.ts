@@ -43,7 +43,7 @@ export function createUringFileCalls(ring: Ring, isDirect = true): FileCalls {
 
   const writeDirect: FileCalls['writeDirect'] = (fd, buffers, position, done) => {
     // Only memory of the ring is aligned, so there is no other way: with the ring full it has its turn when something has ended.
-    if (!writeByRing(fd, buffers, position, done)) setImmediate(() => writeDirect(fd, buffers, position, done));
+    ring.inTurn(() => writeByRing(fd, buffers, position, done));
   };
 
   return {

@@ -15,6 +15,11 @@ export interface Ring {
   readonly mode: RingMode;
   /** Takes note who waits for a slot that an operation of the addon has returned; false when it returned none. */
   awaits(slot: number, completion: Completion): boolean;
+  /**
+   * For what only the ring can do. `attempt` says whether the ring took it; where it is too full, that is tried again, in the order of
+   * coming, each time an operation has ended.
+   */
+  inTurn(attempt: () => boolean): void;
 }
 
 let started: Ring | Extract<UringSupport, { ok: false }> | undefined;
@@ -40,11 +45,20 @@ function start(): Ring | Extract<UringSupport, { ok: false }> {
 /** Starts this thread's ring in a mode of one's own choice ('' for the best). Throws what `uringStart` throws. */
 export function startRing(addon: NativeAddon, mode: RingMode | ''): Ring {
   const waiting: (Completion | undefined)[] = new Array(ringSlots).fill(undefined);
+  const late: (() => boolean)[] = [];
+  let inFlight = 0;
+  const tryLate = (): void => {
+    while (late.length > 0 && late[0]?.() === true) late.shift();
+    // Nothing is under way that would end.
+    if (late.length > 0 && inFlight === 0) setImmediate(tryLate);
+  };
   const taken = addon.uringStart(ringSlots, mode, (slot, result, syncResult) => {
     const completion = waiting[slot];
     // The completion may take the slot again.
     waiting[slot] = undefined;
+    inFlight -= 1;
     completion?.(result, syncResult);
+    if (late.length > 0) tryLate();
   });
   return {
     addon,
@@ -52,7 +66,13 @@ export function startRing(addon: NativeAddon, mode: RingMode | ''): Ring {
     awaits(slot, completion) {
       if (slot < 0) return false;
       waiting[slot] = completion;
+      inFlight += 1;
       return true;
+    },
+    inTurn(attempt) {
+      if (late.length === 0 && attempt()) return;
+      late.push(attempt);
+      if (late.length === 1 && inFlight === 0) setImmediate(tryLate);
     },
   };
 }

@@ -7,6 +7,8 @@ import type { ProcessIdentity, RegionBacking } from '../../../src/host/sharedMem
 export interface Child {
   readonly identity: ProcessIdentity;
   readonly backing: RegionBacking;
+  /** Who makes its calls. */
+  readonly by: By;
   /** Sends a command and gives its answer. */
   ask(command: string): Promise<unknown>;
   /** The next answer, to a command that was sent earlier. */
@@ -16,20 +18,29 @@ export interface Child {
   readonly exited: Promise<void>;
 }
 
+/** Who makes the calls of a process. */
+export type By = 'addon' | 'FFI';
+
 const program = join(import.meta.dirname, 'participant.ts');
 
+/** Starts a participant; by the addon unless another is named. */
+export type Start = (
+  words: readonly string[],
+  options?: { readonly by?: By; readonly wrapper?: readonly string[] },
+) => Promise<Child>;
+
 /** Runs `body` with a way to start participants; all of them are killed at its end. */
-export async function withChildren(
-  body: (start: (words: readonly string[], wrapper?: readonly string[]) => Promise<Child>) => Promise<void>,
-): Promise<void> {
+export async function withChildren(body: (start: Start) => Promise<void>): Promise<void> {
   const started: ChildProcess[] = [];
   const pids = new Set<number>();
   try {
-    await body(async (words, wrapper = []) => {
+    await body(async (words, { by = 'addon', wrapper = [] } = {}) => {
       const [command = '', ...rest] = [...wrapper, process.execPath, program, ...words];
-      const process_ = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const env = { ...process.env, HOTFIRE_NATIVE: by === 'FFI' ? 'off' : '' };
+      const process_ = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'], env });
       started.push(process_);
       const child = await talk(process_);
+      if (child.by !== by) throw new Error(`the participant goes by ${child.by}, not by ${by}`);
       pids.add(child.identity.pid);
       return child;
     });
@@ -58,13 +69,14 @@ async function talk(child: ChildProcess): Promise<Child> {
     child.once('exit', () => resolve());
   });
   // The shape is what participant.ts says first.
-  const { ready, backing } = (await answer()) as { ready: ProcessIdentity; backing: RegionBacking };
+  const { ready, backing, by } = (await answer()) as { ready: ProcessIdentity; backing: RegionBacking; by: By };
   const send = (command: string): void => {
     stdin.write(`${command}\n`);
   };
   return {
     identity: ready,
     backing,
+    by,
     answer,
     send,
     exited,

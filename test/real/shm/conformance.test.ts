@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { sharedMemoryConformance } from '../../host/sharedMemory.conformance.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
-import { describeNative } from './needsNative.ts';
+import { describeMapped } from './needsNative.ts';
 
-describeNative('shared memory, real, mapped', (addon) => {
+describeMapped('shared memory, real, mapped', (addon) => {
   sharedMemoryConformance((body) =>
     inMemoryDirectory((directory) =>
       body({

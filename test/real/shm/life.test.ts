@@ -3,30 +3,36 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
+import type { By } from './child.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
-import { describeNative } from './needsNative.ts';
+import { describeMapped } from './needsNative.ts';
 
 const mapped = join(import.meta.dirname, '../../../src/real/shm/mapped.ts');
-const native = join(import.meta.dirname, '../../../src/real/native.ts');
+const load = join(import.meta.dirname, '../../../src/real/shm/load.ts');
 
-/** What a module prints that runs with `shm` over a directory, `addon`, and `gc`. */
-function printed(directory: string, code: string, environment: NodeJS.ProcessEnv = {}): string {
+/** The environment of a process or thread that goes by this. */
+function environmentOf(by: By): NodeJS.ProcessEnv {
+  return { ...process.env, HOTFIRE_NATIVE: by === 'FFI' ? 'off' : '' };
+}
+
+/** What a module prints that runs with `shm` over a directory, `addon` or what stands in for it, and `gc`. */
+function printed(by: By, directory: string, code: string, environment: NodeJS.ProcessEnv = {}): string {
   const program = `
     import { createMappedSharedMemory } from ${JSON.stringify(mapped)};
-    import { loadNative } from ${JSON.stringify(native)};
+    import { loadShm } from ${JSON.stringify(load)};
     import { setTimeout as sleep } from 'node:timers/promises';
-    const { addon } = loadNative();
+    const { shm: addon } = loadShm();
     const shm = createMappedSharedMemory(addon, { directory: ${JSON.stringify(directory)} });
     ${code}`;
   const words = ['--expose-gc', '--input-type=module', '-e', program];
   return execFileSync(process.execPath, words, {
     encoding: 'utf8',
     timeout: 20_000,
-    env: { ...process.env, ...environment },
+    env: { ...environmentOf(by), ...environment },
   }).trim();
 }
 
-describeNative('how long a mapping lives', (addon) => {
+describeMapped('how long a mapping lives', (addon, by) => {
   test('it ends when its buffer is collected, and not while anything waits on a word of it', () =>
     inMemoryDirectory(async (directory) => {
       const code = `
@@ -39,36 +45,40 @@ describeNative('how long a mapping lives', (addon) => {
         const first = await count();
         const { over } = await wait();
         const during = await count();
-        await (async () => { (await shm.open('waited', 4096, { mode: 'open' })).wake(0, 1); })();
+        await (async () => {
+          const region = await shm.open('waited', 4096, { mode: 'open' });
+          // The word stays as it is, so a wake before the thread that waits has begun would be missed.
+          while (region.wake(0, 1) === 0) await sleep(5);
+        })();
         const code = await over;
         console.log(JSON.stringify([first, during, code, await count()]));`;
-      expect(JSON.parse(printed(directory, code))).toEqual([0, 1, 0, 0]);
+      expect(JSON.parse(printed(by, directory, code))).toEqual([0, 1, 0, 0]);
     }));
 
   test('a process that waits ends when it is told to; an open wait keeps it alive, a closed region ends its waits', () =>
     inMemoryDirectory(async (directory) => {
       const open = `const region = await shm.open('ring', 4096, { mode: 'create' });`;
       expect(
-        printed(directory, `${open} void region.waitAsync(0, 0, 1e9); setTimeout(() => process.exit(0), 20);`),
+        printed(by, directory, `${open} void region.waitAsync(0, 0, 1e9); setTimeout(() => process.exit(0), 20);`),
       ).toBe('');
-      expect(printed(directory, `${open} region.waitAsync(0, 0, 60).then((r) => console.log(r));`)).toBe('timeout');
+      expect(printed(by, directory, `${open} region.waitAsync(0, 0, 60).then((r) => console.log(r));`)).toBe('timeout');
       expect(
-        printed(directory, `${open} region.waitAsync(0, 0, 1e9).then((r) => console.log(r)); region.close();`),
+        printed(by, directory, `${open} region.waitAsync(0, 0, 1e9).then((r) => console.log(r)); region.close();`),
       ).toBe('timeout');
     }));
 
-  test('worker threads share one mapping, wait and wake on it, and can be ended while they wait', () =>
+  test('worker threads share one mapping or map for themselves, wait and wake on it, and can be ended while they wait', () =>
     inMemoryDirectory(async (directory) => {
       const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
       const code = `
         const { parentPort, workerData } = require('node:worker_threads');
         (async () => {
           const { createMappedSharedMemory } = await import(${JSON.stringify(mapped)});
-          const { loadNative } = await import(${JSON.stringify(native)});
-          const { addon } = loadNative();
+          const { loadShm } = await import(${JSON.stringify(load)});
+          const { shm: addon } = loadShm();
           const shm = createMappedSharedMemory(addon, { directory: workerData.directory });
           const region = await shm.open('ring', 4096, { mode: 'open' });
-          const words = new Int32Array(workerData.buffer);
+          const words = new Int32Array(workerData.buffer ?? region.words.buffer);
           void region.waitAsync(9, 0, 1e9);
           parentPort.postMessage([region.lock(3), region.words[5], words[5], addon.futexWait(words, 6, 1, 10)]);
           region.wait(7, 0, 1e9);
@@ -78,16 +88,17 @@ describeNative('how long a mapping lives', (addon) => {
       region.words[5] = 11;
       const { buffer } = region.words;
       const shared = buffer instanceof SharedArrayBuffer;
+      expect(shared).toBe(addon.hasExternalShared());
       for (let round = 0; round < 3; round++) {
         const worker = new Worker(code, {
           eval: true,
-          workerData: { directory, buffer: shared ? buffer : new SharedArrayBuffer(4096) },
+          env: environmentOf(by),
+          workerData: { directory, buffer: shared ? buffer : undefined },
         });
         const next = (): Promise<unknown> =>
           new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
         const first = next();
-        if (shared) expect(await first).toEqual([true, 11, 11, 1]);
-        else await first;
+        expect(await first).toEqual([true, 11, 11, 1]);
         expect(region.lock(3)).toBe(false);
         const second = next();
         Atomics.store(region.words, 7, 1);
@@ -111,7 +122,7 @@ describeNative('how long a mapping lives', (addon) => {
         region.wake(1, 1);
         region.wake(2, 1);
         console.log(JSON.stringify([addon.futexMethod(), await changed, await bare, await late]));`;
-      const said = JSON.parse(printed(directory, code, { HOTFIRE_FUTEX: 'polling' }));
+      const said = JSON.parse(printed(by, directory, code, { HOTFIRE_FUTEX: 'polling' }));
       expect(said).toEqual(['polling', 'changed', 'woken', 'timeout']);
     }));
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { hugePages } from '../../../src/real/shm/directory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
-import { describeNative } from './needsNative.ts';
+import { describeMapped } from './needsNative.ts';
 
 const mebibyte = 2 ** 20;
 const reservedPages = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
@@ -46,7 +46,7 @@ function appliedOf(
   return rows.find((row) => row.name === name)?.applied;
 }
 
-describeNative('where the memory comes from', (addon) => {
+describeMapped('where the memory comes from', (addon) => {
   test('a directory that is too small is ENOSPC when the region is made, and keeps nothing', (context) =>
     inMemoryDirectory(async (directory) => {
       const small = join(directory, 'small');

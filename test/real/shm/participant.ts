@@ -4,13 +4,13 @@
  */
 import { createInterface } from 'node:readline';
 import type { RegionBacking } from '../../../src/host/sharedMemory.ts';
-import { loadNative } from '../../../src/real/native.ts';
+import { loadShm } from '../../../src/real/shm/load.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 
 const [directory = '', name = '', bytes = '', backing] = process.argv.slice(2);
-const native = loadNative();
-if (!('addon' in native)) throw new Error(native.reason);
-const shm = createMappedSharedMemory(native.addon, { directory });
+const found = loadShm();
+if (found.by === 'nobody') throw new Error(found.reason);
+const shm = createMappedSharedMemory(found.shm, { directory });
 // The test names backings that exist.
 const region = await shm.open(name, Number(bytes), {
   mode: 'create',
@@ -18,7 +18,7 @@ const region = await shm.open(name, Number(bytes), {
 });
 const say = (answer: unknown): void => console.log(JSON.stringify(answer));
 
-say({ ready: shm.identity(), backing: region.backing });
+say({ ready: shm.identity(), backing: region.backing, by: found.by });
 for await (const line of createInterface({ input: process.stdin })) {
   const [command = '', ...words] = line.split(' ');
   const [first = 0, second = 0, third = 0] = words.map(Number);

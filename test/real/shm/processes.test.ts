@@ -1,10 +1,13 @@
 import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LivenessEvidence } from '../../../src/host/sharedMemory.ts';
+import { loadNative } from '../../../src/real/native.ts';
+import type { ShmAddon } from '../../../src/real/shm/addon.ts';
+import { loadFfi } from '../../../src/real/shm/ffi/load.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
-import { withChildren } from './child.ts';
+import { type By, withChildren } from './child.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { describeNative } from './needsNative.ts';
 
@@ -13,12 +16,29 @@ vi.setConfig({ testTimeout: 30_000 });
 /** A shell that starts a program with its standard input and becomes one that never waits for it. */
 const neverReaps = 'exec 3<&0; "$@" <&3 3<&- & exec sleep 600 >/dev/null 3<&-';
 
-describeNative('shared memory between processes', (addon) => {
+const native = loadNative();
+const ffi = loadFfi();
+const lack = 'reason' in native ? native.reason : 'reason' in ffi ? ffi.reason : '';
+
+describeNative('shared memory between processes', (addon) => between(addon, 'addon'));
+
+describe.skipIf(lack !== '')(
+  `shared memory between a process with the addon and one by FFI${lack && ` (${lack})`}`,
+  () => {
+    if ('addon' in native) describe('one by FFI is started', () => between(native.addon, 'FFI'));
+    if ('shm' in ffi) describe('one with the addon is started', () => between(ffi.shm, 'addon'));
+  },
+);
+
+function between(addon: ShmAddon, by: By): void {
   test('a stopped process keeps its lock, a killed one has lost it before anybody reaps it', () =>
     inMemoryDirectory((directory) =>
       withChildren(async (start) => {
         const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
-        const child = await start([directory, 'ring', '4096'], ['sh', '-c', neverReaps, 'sh']);
+        const child = await start([directory, 'ring', '4096'], {
+          by,
+          wrapper: ['sh', '-c', neverReaps, 'sh'],
+        });
         const evidence = (): LivenessEvidence => region.evidence(5, child.identity);
         const becomes = async (wanted: LivenessEvidence): Promise<void> => {
           for (let tries = 0; tries < 200 && JSON.stringify(evidence()) !== JSON.stringify(wanted); tries++)
@@ -44,7 +64,7 @@ describeNative('shared memory between processes', (addon) => {
     inMemoryDirectory((directory) =>
       withChildren(async (start) => {
         const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
-        const child = await start([directory, 'ring', '4096']);
+        const child = await start([directory, 'ring', '4096'], { by });
         expect(await child.ask('lock 9')).toBe(true);
         expect(readFileSync('/proc/locks', 'utf8')).toMatch(/OFDLCK .*WRITE .* 9 9$/m);
         child.kill('SIGKILL');
@@ -58,7 +78,7 @@ describeNative('shared memory between processes', (addon) => {
     inMemoryDirectory((directory) =>
       withChildren(async (start) => {
         const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
-        const child = await start([directory, 'ring', '4096']);
+        const child = await start([directory, 'ring', '4096'], { by });
         for (const command of ['wait', 'waitAsync']) {
           child.send(`${command} 3 0 20000`);
           // Nothing is changed: only a wake ends it.
@@ -84,12 +104,18 @@ describeNative('shared memory between processes', (addon) => {
         expect(await child.answer()).toBe('done');
       }),
     ));
+}
+
+describeNative('names of memory between processes, some of which go by FFI', (addon) => {
+  const other: By = 'shm' in ffi ? 'FFI' : 'addon';
 
   test('of processes that make a name at once one makes it, and all have the same', () =>
     inMemoryDirectory((directory) =>
       withChildren(async (start) => {
         for (const backing of ['tmpfs', 'memfd']) {
-          const children = await Promise.all([0, 1, 2].map(() => start([directory, backing, '4096', backing])));
+          const children = await Promise.all(
+            (['addon', other, other] as const).map((by) => start([directory, backing, '4096', backing], { by })),
+          );
           for (const [index, child] of children.entries()) await child.ask(`store ${index} ${index + 1}`);
           for (const child of children) {
             expect([await child.ask('load 0'), await child.ask('load 1'), await child.ask('load 2')]).toEqual([
@@ -107,7 +133,7 @@ describeNative('shared memory between processes', (addon) => {
         const maker = await start([directory, 'ring', '4096', 'memfd']);
         expect(maker.backing).toBe('memfd');
         await maker.ask('store 0 42');
-        const holder = await start([directory, 'ring', '4096']);
+        const holder = await start([directory, 'ring', '4096'], { by: other });
         maker.kill('SIGKILL');
         await maker.exited;
         expect(await shm.stat('ring')).toEqual({ bytes: 4096, backing: 'memfd' });

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { bindThread, setTimerSlack } from '../../../src/real/shm/threads.ts';
-import { describeNative } from './needsNative.ts';
+import { describeMapped, describeNative } from './needsNative.ts';
 
 const threads = join(import.meta.dirname, '../../../src/real/shm/threads.ts');
-const native = join(import.meta.dirname, '../../../src/real/native.ts');
+const load = join(import.meta.dirname, '../../../src/real/shm/load.ts');
 
-describeNative('what is asked of a thread', (addon) => {
+describeMapped('what is asked of a thread', (addon, by) => {
   test('is done to that thread alone, and the system tool says the same', async () => {
     const before = addon.getAffinity();
     const cpu = before.at(-1) ?? 0;
@@ -16,13 +16,13 @@ describeNative('what is asked of a thread', (addon) => {
     const code = `
       (async () => {
         const { bindThread, setTimerSlack } = await import(${JSON.stringify(threads)});
-        const { loadNative } = await import(${JSON.stringify(native)});
+        const { loadShm } = await import(${JSON.stringify(load)});
         const rows = [bindThread([${cpu}]), setTimerSlack(1)];
         const { parentPort } = require('node:worker_threads');
-        parentPort.postMessage({ rows, thread: loadNative().addon.threadId() });
+        parentPort.postMessage({ rows, thread: loadShm().shm.threadId() });
         parentPort.once('message', () => {});
       })();`;
-    const worker = new Worker(code, { eval: true });
+    const worker = new Worker(code, { eval: true, env: { ...process.env, HOTFIRE_NATIVE: by === 'FFI' ? 'off' : '' } });
     try {
       const said = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
       expect(said).toMatchObject({
@@ -40,7 +40,9 @@ describeNative('what is asked of a thread', (addon) => {
     }
     expect([addon.getAffinity(), addon.getTimerSlack()]).toEqual([before, slack]);
   });
+});
 
+describeNative('what is asked of a thread', (addon) => {
   test('that cannot be had says why and changes nothing', () => {
     const before = addon.getAffinity();
     expect(bindThread([8191])).toMatchObject({ applied: 'none', reason: expect.stringMatching(/sched_setaffinity/) });

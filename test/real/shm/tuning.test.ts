@@ -46,7 +46,7 @@ function rowOf(rows: readonly MachineRow[], name: string): MachineRow {
   return row;
 }
 
-describeNative('what a machine gives', () => {
+describeNative('what a machine gives', (addon) => {
   test('a machine with everything differs in nothing', () => {
     expect(machineRows(machine(), wishes).filter(differs)).toEqual([]);
   });
@@ -122,6 +122,16 @@ describeNative('what a machine gives', () => {
     ]);
     expect(rowOf(rows, 'addon').advice).toMatch(/g\+\+/);
     expect(rowOf(rows, 'backing').applied).toBe('sab');
+  });
+
+  test('with FFI in place of the addon the memory is what the addon would give, and each worker maps for itself', () => {
+    const rows = machineRows(machine({ native: { reason: 'HOTFIRE_NATIVE=off' }, ffi: { shm: addon } }), {
+      bytes: 39 * mebibyte,
+    });
+    expect(rows.filter(differs).map((row) => row.name)).toEqual(['addon']);
+    expect(rowOf(rows, 'backing').applied).toBe('hugetlbfs');
+    expect(rowOf(rows, 'futex').applied).toBe(addon.futexMethod());
+    expect(rowOf(rows, 'shared_buffer').applied).toMatch(/^ArrayBuffer/);
   });
 
   test("this machine's numbers are those of the system's tools", () => {

@@ -37,13 +37,16 @@ export class Fleet {
   readonly #directory: string;
   readonly #segment: string;
   readonly #seed: number;
+  readonly #byFfi: readonly Role[];
   readonly #failures: string[] = [];
   #ids = 0;
 
-  constructor(directory: string, segment: string, seed: number) {
+  /** @param byFfi roles whose participants go without the native addon */
+  constructor(directory: string, segment: string, seed: number, byFfi: readonly Role[] = []) {
     this.#directory = directory;
     this.#segment = segment;
     this.#seed = seed;
+    this.#byFfi = byFfi;
   }
 
   /** What participants said on standard error. */
@@ -60,9 +63,10 @@ export class Fleet {
     const [command, words] = staysZombie
       ? ['sh', ['-c', neverReaps, 'sh', process.execPath, ...own]]
       : [process.execPath, own];
+    const by = this.#byFfi.includes(role) ? 'FFI' : 'addon';
     const child = spawn(command as string, words as string[], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_COMPILE_CACHE: compiled },
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled, HOTFIRE_NATIVE: by === 'FFI' ? 'off' : '' },
     });
     const member: Running = {
       role,
@@ -80,8 +84,9 @@ export class Fleet {
     if (child.stdout !== null) {
       createInterface({ input: child.stdout }).on('line', (line) => {
         // The shape is what participant.ts says.
-        const { said, pid } = JSON.parse(line) as { said: string; pid?: number };
+        const { said, pid, ...ready } = JSON.parse(line) as { said: string; pid?: number; by?: string };
         if (pid !== undefined) member.pid = pid;
+        if (said === 'ready' && ready.by !== by) this.#failures.push(`${role} ${id} goes by ${ready.by}, not by ${by}`);
         if (said === 'serving') member.isServing = true;
         if (said === 'stopped') member.end ??= 'stopped';
         member.said.add(said);

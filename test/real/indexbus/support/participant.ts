@@ -12,14 +12,14 @@ import { openRouterLock } from '../../../../src/engines/indexbus/routerLock.ts';
 import { defaultRouterOptions } from '../../../../src/engines/indexbus/routerParts.ts';
 import { serveRouterHere } from '../../../../src/engines/indexbus/routerServe.ts';
 import { createSegment, openSegment } from '../../../../src/engines/indexbus/segment.ts';
-import { loadNative } from '../../../../src/real/native.ts';
+import { loadShm } from '../../../../src/real/shm/load.ts';
 import { busHost, consume, Draw, killSizes, produce, routerBatch, subscriptions } from './roles.ts';
 import { Noted, Witness } from './witness.ts';
 
 const [role = '', directory = '', name = '', file = '', id = '', seed = ''] = process.argv.slice(2);
-const native = loadNative();
-if (!('addon' in native)) throw new Error(native.reason);
-const host = busHost(native.addon, directory);
+const found = loadShm();
+if (found.by === 'nobody') throw new Error(found.reason);
+const host = busHost(found.shm, directory);
 const witness = new Witness(file, host.clock);
 const draw = new Draw(Number(seed));
 const stopping = { stopped: false };
@@ -30,7 +30,7 @@ const say = (answer: object): void => {
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 // One that is killed would leave nothing to those that come after it.
 flushCompileCache();
-say({ said: 'ready', pid: process.pid });
+say({ said: 'ready', pid: process.pid, by: found.by });
 await lines.next();
 const stopped = lines.next().then(() => {
   stopping.stopped = true;

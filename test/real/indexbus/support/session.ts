@@ -15,6 +15,8 @@ export interface SessionPlan {
   readonly kills: number;
   /** SIGSTOP beyond every time-out, once a role. */
   readonly pauses: boolean;
+  /** Roles whose processes go without the native addon. Default none. */
+  readonly byFfi?: readonly Role[];
 }
 
 /** What came of a session. */
@@ -36,7 +38,7 @@ const settleMs = 20_000;
 
 /** Runs a bus of many processes, kills them at random moments, lets it come to rest, and tells what is left. */
 export async function runSession(addon: ShmAddon, directory: string, plan: SessionPlan): Promise<SessionResult> {
-  const fleet = new Fleet(directory, segmentName, plan.seed);
+  const fleet = new Fleet(directory, segmentName, plan.seed, plan.byFfi);
   try {
     return await new Session(addon, directory, plan, fleet).run();
   } finally {
