@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openBus } from '../../src/daemon/bus.ts';
 import { MessageBatch } from '../../src/engines/indexbus/messageBatch.ts';
-import { loadNative } from '../../src/real/native.ts';
+import { loadShm } from '../../src/real/shm/load.ts';
 import { HOTFIRE } from './daemonProcess.ts';
 
-const hasAddon = 'addon' in loadNative();
+/** By the native addon, or by FFI in its place: HOTFIRE_NATIVE=off tries the latter. */
+const isMapped = loadShm().by !== 'nobody';
 /** On tmpfs, as segments have to be. */
-const directory = hasAddon ? mkdtempSync('/dev/shm/hotfire-indexbus-') : '';
+const directory = isMapped ? mkdtempSync('/dev/shm/hotfire-indexbus-') : '';
 const children: ChildProcess[] = [];
 
 afterAll(() => {
@@ -68,7 +69,7 @@ function serve(routerId: string, segment: string, ...words: string[]): Started {
   };
 }
 
-describe.skipIf(!hasAddon)('hotfire serve indexbus (skipped without the native addon)', () => {
+describe.skipIf(!isMapped)('hotfire serve indexbus (skipped with neither native addon nor FFI)', () => {
   it('should refuse a second router, and hand over to a standby when the first is killed', {
     timeout: 60_000,
   }, async () => {

@@ -31,6 +31,8 @@ export type IndexBusDraw = {
     readonly ringLog2: number;
     /** Lanes have few places, and their rings as many as that takes: a batch goes round in them. */
     readonly tight: boolean;
+    /** Seats of consumers: more than there are consumers, as many, or one too few. */
+    readonly seats: 'many' | 'exact' | 'short';
     readonly pollUs: number;
   };
   readonly noSubscriber: 'drop' | 'hold';
@@ -53,8 +55,8 @@ export type IndexBusDraw = {
 /** How many faults these runs have. */
 export const faultCounts: FaultCounts = { most: 6, bigRunMost: 20, runsPerBigRun: 20 };
 
-const subscription: fc.Arbitrary<SubscriptionDraw> = fc.record({
-  mode: fc.constantFrom('broadcast', 'workqueue', 'keyed'),
+const anySubscription = {
+  mode: fc.constantFrom<SubscriptionDraw['mode'][]>('broadcast', 'workqueue', 'keyed'),
   blocking: fc.boolean(),
   oldest: fc.boolean(),
   capacity: fc.constantFrom(4, 1, 2, 8, 32, 128, 128),
@@ -66,7 +68,21 @@ const subscription: fc.Arbitrary<SubscriptionDraw> = fc.record({
   consumers: fc.integer({ min: 1, max: 3 }),
   serviceUs: fc.constantFrom(20, 500, 5_000, 20_000),
   topics: fc.constantFrom<('a' | 'b')[][]>(['a'], ['b'], ['a', 'b']),
-});
+};
+
+/** One in six is a keyed group that blocks and has several consumers: what one of them leaves behind goes to others, in order, or waits. */
+const subscription: fc.Arbitrary<SubscriptionDraw> = fc.oneof(
+  { weight: 5, arbitrary: fc.record(anySubscription) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...anySubscription,
+      mode: fc.constant<SubscriptionDraw['mode']>('keyed'),
+      blocking: fc.constant(true),
+      consumers: fc.integer({ min: 2, max: 3 }),
+    }),
+  },
+);
 
 /** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
 export const draws: fc.Arbitrary<IndexBusDraw> = fc
@@ -80,6 +96,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
       slotsLog2: fc.constantFrom(8, 6, 7, 10),
       ringLog2: fc.constantFrom(8, 9),
       tight: fc.constantFrom(false, false, true),
+      seats: fc.constantFrom('many', 'exact', 'short'),
       pollUs: fc.constantFrom(5_000, 1_000, 20_000),
     }),
     noSubscriber: fc.constantFrom<('drop' | 'hold')[]>('drop', 'drop', 'hold'),

@@ -41,11 +41,30 @@ export function scenarioOf(draw: IndexBusDraw): ScenarioDocument {
 
 function timelineOf(draw: IndexBusDraw): readonly Step[] {
   const load = loadOf(draw);
-  const cast: Cast = { nodes, producers: Object.keys(load.producers), consumers: Object.keys(load.consumers) };
+  const cast: Cast = {
+    nodes,
+    producers: Object.keys(load.producers),
+    consumers: Object.keys(load.consumers),
+    groups: groupsOf(draw),
+  };
   return draw.faults
     .flatMap((fault) => stepsOf(fault, cast))
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
+}
+
+/** Consumers of the subscriptions that are groups and block, where one is, and of these of those with order between its lanes; else of all. */
+function groupsOf(draw: IndexBusDraw): readonly (readonly string[])[] {
+  const { consumers } = loadOf(draw);
+  const groups = draw.subscriptions.map((drawn, index) => ({
+    waits: isGroup(drawn) && blocks(drawn),
+    isOrdered: drawn.mode === 'keyed' && drawn.consumers > 1,
+    names: Object.keys(consumers).filter((name) => consumers[name]?.subscription === subscriptionName(index)),
+  }));
+  const waiting = groups.filter(({ waits }) => waits);
+  const ordered = waiting.filter(({ isOrdered }) => isOrdered);
+  const chosen = [ordered, waiting, groups].find(({ length }) => length > 0) ?? [];
+  return chosen.map(({ names }) => names);
 }
 
 function stepsOf(fault: FaultDraw, cast: Cast): { readonly atMs: number; readonly step: Step }[] {
@@ -68,11 +87,20 @@ function configOf(draw: IndexBusDraw): Record<string, unknown> {
     router_poll_interval_us: sizes.pollUs,
     liveness_check_ms: 200,
     producers_max: 8,
+    ...lanesOf(draw),
     no_subscriber: noSubscriberOf(draw),
     subscriptions: subscriptions.map((drawn, index) =>
       subscriptionOf(drawn, index, sizes.tight ? tightCapacity : drawn.capacity),
     ),
   };
+}
+
+/** One seat too few only where a subscription without a consumer holds up nobody. */
+function lanesOf(draw: IndexBusDraw): Record<string, number> {
+  if (draw.sizes.seats === 'many') return {};
+  const consumers = draw.subscriptions.reduce((sum, subscription) => sum + subscription.consumers, 0);
+  const isShort = draw.sizes.seats === 'short' && noSubscriberOf(draw) === 'drop';
+  return { lanes_max: Math.max(1, isShort ? consumers - 1 : consumers) };
 }
 
 /** More than two batches, and something beside them. */
@@ -90,22 +118,35 @@ function noSubscriberOf(draw: IndexBusDraw): 'drop' | 'hold' {
   return batches + lanes <= slotsOf(draw) ? draw.noSubscriber : 'drop';
 }
 
+function subscriptionName(index: number): string {
+  return `s${index + 1}`;
+}
+
+function isGroup({ mode }: SubscriptionDraw): boolean {
+  return mode !== 'broadcast';
+}
+
+function isAtLeastOnce(drawn: SubscriptionDraw): boolean {
+  return drawn.atLeastOnce && isGroup(drawn) && drawn.view;
+}
+
+function blocks(drawn: SubscriptionDraw): boolean {
+  return drawn.blocking || isAtLeastOnce(drawn);
+}
+
 function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: number): Record<string, unknown> {
   const capacity = Math.min(drawn.capacity, capacityMax);
-  const isGroup = drawn.mode !== 'broadcast';
-  const atLeastOnce = drawn.atLeastOnce && isGroup && drawn.view;
-  const blocks = drawn.blocking || atLeastOnce;
   return {
-    name: `s${index + 1}`,
+    name: subscriptionName(index),
     topics: drawn.topics,
     mode: drawn.mode,
-    lane: blocks ? 'blocking' : 'nonblocking',
+    lane: blocks(drawn) ? 'blocking' : 'nonblocking',
     drop: drawn.oldest && !drawn.view ? 'oldest' : 'newest',
     capacity,
     credit_limit: drawn.credit === 0 ? 'none' : Math.max(1, Math.floor((capacity * drawn.credit) / 10)),
     balance: drawn.leastDepth ? 'least_depth' : 'round_robin',
     detach_after_ms: drawn.detachMs === 0 ? 'none' : drawn.detachMs,
-    delivery: atLeastOnce ? 'at_least_once' : 'at_most_once',
+    delivery: isAtLeastOnce(drawn) ? 'at_least_once' : 'at_most_once',
     access: drawn.view ? 'view' : 'copy',
   };
 }
@@ -116,7 +157,7 @@ function loadOf(draw: IndexBusDraw) {
   subscriptions.forEach(({ consumers: count, serviceUs }, index) => {
     for (let number = 0; number < count; number += 1) {
       consumers[`c${Object.keys(consumers).length + 1}`] = {
-        subscription: `s${index + 1}`,
+        subscription: subscriptionName(index),
         service: serviceUs / 1_000,
       };
     }

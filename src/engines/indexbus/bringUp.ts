@@ -3,6 +3,7 @@ import { EngineError, ExitCode } from '../engine.ts';
 import { isoSeconds } from '../isoTime.ts';
 import { type IndexbusConfig, sizesOf } from './config.ts';
 import { BusError, type BusErrorCode } from './errors.ts';
+import { isGivenUp, takeBack } from './formerGeneration.ts';
 import { Header, type SegmentSizes, SegmentState } from './layout.ts';
 import type { RouterLock } from './routerLock.ts';
 import {
@@ -11,7 +12,6 @@ import {
   isOfThisBoot,
   openSegment,
   removeFormer,
-  restoreFormer,
   type Segment,
   type SegmentPlace,
 } from './segment.ts';
@@ -74,8 +74,8 @@ export interface Claimed {
 
 /**
  * Opens the segment of a configuration, or makes it: where there is none, where it was made in an earlier boot, where it was retired. What is
- * no segment of this version is left alone. A roll that its router did not end is found with both its generations. The caller holds the router's
- * lock. Rejects with `BusError`.
+ * no segment of this version is left alone. A roll that its router did not end is found with both its generations; where the later one was given up,
+ * the former one is back. The caller holds the router's lock until this has settled. Rejects with `BusError`.
  */
 export async function claimSegment(host: Host, config: IndexbusConfig): Promise<Claimed> {
   const place = placeOf(host, config);
@@ -84,12 +84,14 @@ export async function claimSegment(host: Host, config: IndexbusConfig): Promise<
   let found = await openIfThere(place);
   if (former !== undefined) {
     if (found !== undefined && isBeingRolled(former, found, host)) return { segment: found, origin: 'found', former };
-    former.region.close();
-    if (found !== undefined) await removeFormer(place);
+    if (found !== undefined && !isGivenUp(found, former)) await removeFormer(place);
     else {
-      await restoreFormer(place);
+      // Whoever built the one after it, or found that one damaged, died before this had the name again.
+      found?.region.close();
+      await takeBack(place, former);
       found = await openIfThere(place);
     }
+    former.region.close();
   }
   if (found === undefined) return { segment: await createSegment(place, sizes, 1), origin: 'made' };
   const isRetired = Atomics.load(found.words, Header.state) === SegmentState.retired;

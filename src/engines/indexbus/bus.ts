@@ -8,7 +8,7 @@ import { describeSegment, type SegmentDescription } from './describeSegment.ts';
 import { BusError } from './errors.ts';
 import { type Attachment, type HeldSeat, join } from './join.ts';
 import { payloadBytesMax, subscriptionsMax, topicNameBytes } from './layout.ts';
-import { leave } from './leave.ts';
+import { closingMs, leave } from './leave.ts';
 import { MessageBatch, topicsPerSegment } from './messageBatch.ts';
 import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
 import { isTopicName } from './patterns.ts';
@@ -94,7 +94,10 @@ export class Bus {
   readonly #lines = new Set<Producer | Consumer>();
   /** Requests to the router of each segment, one after the other. */
   readonly #asking: Promise<unknown>[];
-  #closed = false;
+  /** Calls under way, which may take seats. */
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
 
   /** Made by `openBus`. */
   constructor(options: BusOptions, places: readonly SegmentPlace[], attached: readonly Attachment[]) {
@@ -104,12 +107,15 @@ export class Bus {
     this.#mutants = plantedIn(options.host.telemetry);
     this.#topics = attached.map(() => new Map());
     this.#asking = attached.map(() => Promise.resolve());
-    this.#watch = new RollWatch(options.host, places, attached, this.#lines);
+    this.#watch = new RollWatch(options.host, places, attached, this.#lines, this.#calls, this.#closing.signal);
   }
 
-  /** Takes a producer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_BAD_CONFIG, IB_CLOSED. */
-  async producer(options: ProducerOptions = {}): Promise<Producer> {
-    this.#check();
+  /** Takes a producer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_BAD_CONFIG, IB_CLOSED; IB_RETIRED in a segment that its operator drains. */
+  producer(options: ProducerOptions = {}): Promise<Producer> {
+    return this.#during(() => this.#newProducer(options));
+  }
+
+  async #newProducer(options: ProducerOptions): Promise<Producer> {
     const lineOptions = {
       ...this.#lineOptions(options.name ?? 'producer'),
       flushEvery: whole('flushEvery', options.flushEvery ?? 64, 1),
@@ -118,18 +124,18 @@ export class Bus {
       atEndOfTurn: this.#options.atEndOfTurn ?? queueMicrotask,
     };
     const open: OpenProducerLine = (attachment, prefer) => openProducerLine(attachment, lineOptions, prefer);
-    const lines = await this.#inEach(
-      (attachment) => open(attachment),
-      (line) => closeProducerLine(line, 0),
-    );
+    const lines = await this.#inEach(open, closeProducerLine);
     const producer = new Producer(this.#host.clock, lines, open, (it) => this.#lines.delete(it));
     this.#lines.add(producer);
     return producer;
   }
 
-  /** Takes a consumer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_UNKNOWN_TOPIC for a subscription that nobody declared. */
-  async consumer(options: ConsumerOptions): Promise<Consumer> {
-    this.#check();
+  /** Takes a consumer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_CLOSED, IB_UNKNOWN_TOPIC for a subscription that nobody declared. */
+  consumer(options: ConsumerOptions): Promise<Consumer> {
+    return this.#during(() => this.#newConsumer(options));
+  }
+
+  async #newConsumer(options: ConsumerOptions): Promise<Consumer> {
     const batch = whole('batch', options.batch ?? 256, 1);
     const lineOptions = {
       ...this.#lineOptions(options.name ?? options.subscription),
@@ -140,35 +146,53 @@ export class Bus {
       const record = await this.#recordOf(attachment, options);
       return openConsumerLine(attachment, { ...lineOptions, record }, prefer);
     };
-    const lines = await this.#inEach(
-      (attachment) => open(attachment),
-      (line) => closeConsumerLine(line, 0),
-    );
+    const lines = await this.#inEach(open, closeConsumerLine);
     const consumer = new Consumer(
       this.#host,
       lines,
       batch,
       () => this.#iterated(batch),
       open,
-      (segment) => this.#watch.attachment(segment),
+      (segment) => this.#during(() => this.#within(segment, (attachment) => open(attachment))),
       (it) => this.#lines.delete(it),
     );
     this.#lines.add(consumer);
     return consumer;
   }
 
-  /** Opens a line in each segment; where one cannot be, those before are closed. */
-  async #inEach<T>(open: (attachment: Attachment) => Promise<T>, close: (line: T) => Promise<unknown>): Promise<T[]> {
+  /** Opens a line in each segment; where one cannot be, or the bus closes meanwhile, those before are closed. */
+  async #inEach<T>(
+    open: (attachment: Attachment) => Promise<T>,
+    close: (line: T, drainTimeoutMs: number) => Promise<unknown>,
+  ): Promise<T[]> {
     const lines: T[] = [];
     try {
       for (let segment = 0; segment < this.#watch.count; segment += 1) {
-        lines.push(await open(this.#watch.attachment(segment)));
+        lines.push(await this.#within(segment, (attachment) => open(attachment)));
+        this.#check();
       }
     } catch (error) {
-      await Promise.all(lines.map(close));
+      const drainTimeoutMs = this.#closing.signal.aborted ? closingMs : 0;
+      await Promise.all(lines.map((line) => close(line, drainTimeoutMs)));
       throw error;
     }
     return lines;
+  }
+
+  /** Runs a call that may take seats: a close waits until it is over. */
+  async #during<T>(call: () => Promise<T>): Promise<T> {
+    this.#check();
+    const running = call();
+    this.#calls.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#calls.delete(running);
+    }
+  }
+
+  #within<T>(segment: number, run: (attachment: Attachment) => Promise<T>): Promise<T> {
+    return this.#watch.within(segment, this.#attachTimeoutMs, run);
   }
 
   #lineOptions(name: string): LineOptions {
@@ -188,10 +212,13 @@ export class Bus {
 
   /**
    * The topic of this name, as messages carry it; made where the router makes topics by itself. Rejects with IB_UNKNOWN_TOPIC, IB_TOPICS_FULL,
-   * IB_BAD_CONFIG for a name that is none, IB_NO_ROUTER.
+   * IB_BAD_CONFIG for a name that is none, IB_NO_ROUTER, IB_CLOSED.
    */
-  async topic(name: string): Promise<TopicId> {
-    this.#check();
+  topic(name: string): Promise<TopicId> {
+    return this.#during(() => this.#numberOf(name));
+  }
+
+  async #numberOf(name: string): Promise<TopicId> {
     if (!isTopicName(name)) {
       throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
         expected: `1 to ${topicNameBytes} characters: letters, digits, _ and -, in parts that dots join`,
@@ -212,8 +239,9 @@ export class Bus {
   }
 
   #newTopic(segment: number, name: string): Promise<number> {
-    const attachment = this.#watch.attachment(segment);
-    return this.#ask(attachment, (seat) => requestTopic(attachment, seat, name, this.#attachTimeoutMs));
+    return this.#within(segment, (attachment) =>
+      this.#ask(attachment, (seat) => requestTopic(attachment, seat, name, this.#attachTimeoutMs)),
+    );
   }
 
   /** Record of a consumer's subscription; declared where it can be and has to be. */
@@ -266,16 +294,30 @@ export class Bus {
   }
 
   #check(): void {
-    if (this.#closed) throw new BusError('IB_CLOSED', 'the bus is closed: open it again');
+    if (this.#closed !== undefined) throw new BusError('IB_CLOSED', 'the bus is closed: open it again');
   }
 
-  /** Closes producers and consumers, waiting for the routers up to five seconds, and detaches. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await Promise.all([...this.#lines].map((line) => line.close()));
-    await Promise.allSettled(this.#asking);
-    this.#watch.close();
+  /**
+   * Closes producers and consumers, waiting for the routers up to five seconds, and detaches. Calls under way reject with IB_CLOSED, unless they were
+   * through already; what they have taken is given back.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    this.#closing.abort();
+    const failures: unknown[] = [];
+    const note = (error: unknown): void => {
+      failures.push(error);
+    };
+    // A call that was through just now has a line more.
+    while (this.#lines.size > 0 || this.#calls.size > 0) {
+      await Promise.allSettled([...this.#calls, ...[...this.#lines].map((line) => line.close().catch(note))]);
+    }
+    await this.#watch.close();
+    if (failures.length > 0) throw failures[0];
   }
 }
 

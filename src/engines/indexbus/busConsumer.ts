@@ -3,8 +3,9 @@ import { abandonedLanes } from './abandoned.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
 import type { Attachment } from './join.ts';
-import { Header, Seat, SegmentState } from './layout.ts';
+import { Seat } from './layout.ts';
 import type { MessageBatch } from './messageBatch.ts';
+import { isRetired } from './retirement.ts';
 import type { Follower } from './roll.ts';
 
 /** How long a close waits for the router, in milliseconds. */
@@ -23,9 +24,10 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   readonly #batch: number;
   readonly #iterated: () => MessageBatch;
   readonly #open: OpenConsumerLine;
-  readonly #current: (segment: number) => Attachment;
+  readonly #openAnew: (segment: number) => Promise<ConsumerLine>;
   readonly #onClose: (consumer: Consumer) => void;
-  #closed = false;
+  #closed: Promise<void> | undefined;
+  #reattaching: Promise<unknown> = Promise.resolve();
   /** Segment to ask first. */
   #next = 0;
   /** Of several lines, those over which somebody sleeps. */
@@ -36,7 +38,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
    *
    * @param iterated makes the batch of an iteration
    * @param open takes a seat in an attached segment
-   * @param current where seats of a segment are taken now
+   * @param openAnew takes a seat where those of a segment are taken now
+   * @param onClose called when it has ended
    */
   constructor(
     host: Host,
@@ -44,7 +47,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     batch: number,
     iterated: () => MessageBatch,
     open: OpenConsumerLine,
-    current: (segment: number) => Attachment,
+    openAnew: (segment: number) => Promise<ConsumerLine>,
     onClose: (consumer: Consumer) => void,
   ) {
     this.#host = host;
@@ -52,7 +55,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     this.#batch = batch;
     this.#iterated = iterated;
     this.#open = open;
-    this.#current = current;
+    this.#openAnew = openAnew;
     this.#onClose = onClose;
   }
 
@@ -85,7 +88,10 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     for (const line of this.#lines) line.head.ack();
   }
 
-  /** Waits until `receive` has something to say; false if not after `timeoutMs`, default for ever. */
+  /**
+   * Waits until `receive` has something to say; false if not after `timeoutMs`, default for ever. While the segment is being replaced, a consumer that was
+   * not through with what it has received is to call `receive` or `ack`, even if there is nothing more to receive: it goes on in the next generation then.
+   */
   async ready(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     const deadline = this.#host.clock.now() + timeoutMs;
     for (;;) {
@@ -96,7 +102,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
         only !== undefined && lines.length === 1 ? await only.waiting.until(left) : await this.#anyOf(lines, left);
       if (!found) return false;
       // The end of a line that a roll has put another one in the place of is no news.
-      if (lines.some((line, segment) => line === this.#lines[segment] && line.head.hasNews())) return true;
+      if (lines.some((line, segment) => line === this.#lines[segment] && line.hasNews())) return true;
     }
   }
 
@@ -107,7 +113,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   async #anyOf(lines: readonly ConsumerLine[], timeoutMs: number): Promise<boolean> {
     const { clock } = this.#host;
     const deadline = clock.now() + timeoutMs;
-    while (!lines.some((line) => line.head.hasNews())) {
+    while (!lines.some((line) => line.hasNews())) {
       const left = deadline - clock.now();
       if (!(left > 0)) return false;
       const over = new AbortController();
@@ -135,7 +141,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     if (others.length === 0) return only.waiting.untilSync(timeoutMs);
     const deadline = this.#host.clock.now() + timeoutMs;
     for (;;) {
-      if (this.#lines.some((line) => line.head.hasNews())) return true;
+      if (this.#lines.some((line) => line.hasNews())) return true;
       const left = deadline - this.#host.clock.now();
       if (!(left > 0)) return false;
       if (only.waiting.untilSync(Math.min(left, severalBoundMs))) return true;
@@ -144,13 +150,23 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
-   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted.
+   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
    */
-  async reattach(): Promise<{ readonly missed: number }> {
+  reattach(): Promise<{ readonly missed: number }> {
+    const reattached = this.#reattach();
+    this.#reattaching = Promise.allSettled([this.#reattaching, reattached]);
+    return reattached;
+  }
+
+  async #reattach(): Promise<{ readonly missed: number }> {
     let missed = 0;
     for (const [segment, line] of this.#lines.entries()) {
       if (!line.head.isFenced) continue;
-      const successor = await this.#open(this.#current(segment));
+      const successor = await this.#openAnew(segment);
+      if (this.#closed !== undefined) {
+        await closeConsumerLine(successor, drainTimeoutMs);
+        throw new BusError('IB_CLOSED', 'the consumer is closed');
+      }
       missed += line.head.missed;
       this.#lines[segment] = successor;
     }
@@ -181,11 +197,15 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     return this.#line(segment).attachment;
   }
 
-  /** A consumer goes when nothing is routed in its segment any more and it has taken everything. */
+  /**
+   * A consumer goes when nothing is routed in its segment any more, it has taken everything, and its application is through with that: to leave would end what it
+   * works on.
+   */
   mayFollow(segment: number): boolean {
-    const { head, attachment, seat } = this.#line(segment);
-    const state = Atomics.load(attachment.segment.words, Header.state);
-    if (this.#closed || head.isFenced || state !== SegmentState.retired || head.hasNews()) return false;
+    const line = this.#line(segment);
+    const { head, attachment, seat } = line;
+    if (this.#closed !== undefined || head.isFenced || !isRetired(attachment.segment)) return false;
+    if (line.hasNews() || !head.isThrough) return false;
     // What others of its group left is handed to those who stay.
     const record = attachment.segment.words[seat.place.at + Seat.subscription] ?? 0;
     return abandonedLanes(attachment.segment).every((it) => it.record !== record);
@@ -194,7 +214,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
     const next = await this.#open(to, former.seat.place.number);
-    if (this.#closed) {
+    // Meanwhile it may have been closed or fenced, or got what another of its group has left: then it is not to go, or not yet.
+    if (this.#lines[segment] !== former || !this.mayFollow(segment)) {
       await closeConsumerLine(next, drainTimeoutMs);
       return;
     }
@@ -203,10 +224,12 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 
   /** Ends what was received, gives the seats back and waits up to five seconds until the routers have taken back the rest. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose(this);
-    await Promise.all(this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)));
+  close(): Promise<void> {
+    this.#closed ??= this.#end().finally(() => this.#onClose(this));
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all([...this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)), this.#reattaching]);
   }
 }

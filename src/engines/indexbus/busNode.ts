@@ -2,46 +2,30 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
-import { checkNothingWaits } from './abandoned.ts';
-import type { AgentReport, AgentView } from './agents.ts';
+import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
-import {
-  type IndexbusConfig,
-  parseAddress,
-  reloadInto,
-  routerIdOf,
-  type SizesBody,
-  sizesOf,
-  subscriptionOf,
-} from './config.ts';
-import { Counters } from './counters.ts';
+import { type IndexbusConfig, reloadInto, routerIdOf, type SizesBody, sizesOf } from './config.ts';
+import { declareSubscriptions } from './declare.ts';
 import { BusError } from './errors.ts';
-import { SeatProber } from './liveness.ts';
 import { LoopStat } from './loopStats.ts';
-import { probeSeats } from './probing.ts';
-import { Recent } from './recent.ts';
-import { type ControlPlaneState, type ReportClient, startReports } from './report.ts';
-import { seeThrough } from './rolling.ts';
+import type { ControlPlaneState } from './report.ts';
+import { Roller } from './roller.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
-import type { RouterRunner } from './routerRunner.ts';
-import { RouterStarter, type Waiting } from './routerStarter.ts';
-import type { TuningNote } from './routerThread.ts';
-import { removeFormer, type Segment } from './segment.ts';
-import type { NodeTallies, Serving } from './serving.ts';
-import { findSubscription } from './subscriptions.ts';
-import { buildSuccessor, successorSizes } from './successor.ts';
+import { type BroughtUp, RouterStarter } from './routerStarter.ts';
+import { SelfReport } from './selfReport.ts';
+import { type NodeTallies, type Serving, servingOf } from './serving.ts';
+import { waitForLock } from './standby.ts';
+import { UnderWay } from './underWay.ts';
+import { keepUp } from './upkeep.ts';
 
-/** How often a standby asks for the lock: the kernel tells nobody that it is free. */
-const standbyLookMs: Millis = 4;
 /** How long an end waits for the sources to be empty. */
 const emptySourcesMs: Millis = 2_000;
-/** Share of polls with work is taken over this span. */
-const busyWindowMs: Millis = 1_000;
 
 /**
  * The router's process: holds the lock, has the segment and its router, looks at the holders of seats, and carries out what operators ask. Until it
- * has the lock it is a standby, and has no segment.
+ * has the lock it is a standby, and has no segment. The lock is the last thing that it lets go: whatever changes names or routes is in `#underWay` or
+ * is the starter's, and has ended by then.
  */
 export class BusNode {
   readonly host: Host;
@@ -55,15 +39,15 @@ export class BusNode {
   };
   readonly #services: DaemonServices;
   readonly #starter: RouterStarter;
+  readonly #roller: Roller;
+  readonly #reports: SelfReport;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
+  readonly #underWay = new UnderWay();
   #serving: Serving | undefined;
-  #reports: ReportClient | undefined;
-  readonly #incarnation: string;
   #lock: RouterLock | undefined;
   #draining = false;
-  #rolling = false;
-  #lastBusy = { at: 0, polls: 0, busy: 0 };
+  #ended: Promise<void> | undefined;
 
   constructor(host: Host, config: IndexbusConfig, services: DaemonServices) {
     this.host = host;
@@ -71,12 +55,23 @@ export class BusNode {
     this.#services = services;
     this.routerId = routerIdOf(config, host.name);
     this.version = services.version ?? '0';
-    const { pid, startTicks } = host.shm.identity();
-    this.#incarnation = `${host.name} ${pid} ${startTicks} ${host.incarnation}`;
     this.#stopped.promise.catch(() => undefined);
+    this.#reports = new SelfReport(host, config, this, () => this.#serving);
     this.#starter = new RouterStarter(host, config, services, this.tallies, (segment, news) =>
       hearNews(segment, news, this.#serving, this.tallies, host.telemetry),
     );
+    this.#roller = new Roller({
+      host,
+      config,
+      starter: this.#starter,
+      underWay: this.#underWay,
+      signal: this.#closing.signal,
+      adopt: (next) => {
+        this.tallies.retired.rolled += 1;
+        return this.#adopt({ ...next, origin: 'made' });
+      },
+      onFailure: (error) => this.#fail(error),
+    });
   }
 
   /** Settles when the node ends: rejects where it cannot go on. */
@@ -89,43 +84,20 @@ export class BusNode {
     return this.#serving;
   }
 
-  /** The segment and its router. @throws BusError IB_NO_ROUTER while it is a standby */
+  /** The segment and its router. @throws BusError IB_NO_ROUTER while it is a standby, or ends */
   get bus(): Serving {
     if (this.#serving !== undefined) return this.#serving;
-    throw new BusError('IB_NO_ROUTER', `router ${this.routerId} stands by: ${this.#heldBy()}`);
+    throw new BusError('IB_NO_ROUTER', `router ${this.routerId} ${this.#whyNot()}`);
   }
 
   /** The control plane as it is seen from here; undefined: this router reports to nobody. */
   controlPlane(): ControlPlaneState | undefined {
-    return this.#reports?.state();
+    return this.#reports.controlPlane();
   }
 
   /** The routers that the control plane told of last; this one alone where there is none. */
   agents(): readonly AgentView[] {
-    const { incarnation: _, heartbeat_ms: __, ...self } = this.#report();
-    const own: AgentView = { ...self, state: 'online', last_report_ms: 0, incarnations: 1 };
-    const others = this.#reports?.agents() ?? [];
-    return others.some(({ router_id: id }) => id === own.router_id) ? others : [...others, own];
-  }
-
-  #report(): AgentReport {
-    const { config, host } = this;
-    const serving = this.#serving;
-    return {
-      router_id: this.routerId,
-      region: config.region,
-      environment: config.environment,
-      segment: config.segment.name,
-      host: host.name,
-      version: this.version,
-      incarnation: this.#incarnation,
-      duty: serving === undefined ? 'standby' : 'router',
-      admin: config.admin.listen,
-      heartbeat_ms: config.control_plane.heartbeat_ms,
-      counters: serving?.counters.rates() ?? {},
-      qdepth: serving?.counters.queueDepth ?? 0,
-      tuning: (serving?.tuning ?? []).map(({ name, applied, reason }) => ({ name, applied, reason })),
-    };
+    return this.#reports.agents();
   }
 
   get isDraining(): boolean {
@@ -141,57 +113,72 @@ export class BusNode {
     return this.#starter.spinUs;
   }
 
-  #heldBy(): string {
-    return this.#lock === undefined ? 'it has not begun' : routerHeld(this.config.segment.name, this.#lock).message;
+  /** Why it serves nothing. */
+  #whyNot(): string {
+    if (this.#closing.signal.aborted) return 'ends: ask the one that routes next';
+    if (this.#lock === undefined) return 'stands by: it has not begun';
+    return `stands by: ${routerHeld(this.config.segment.name, this.#lock).message}`;
   }
 
-  /** Takes the lock and serves. A standby comes back at once and serves later. @throws EngineError */
+  #fail(error: unknown): void {
+    this.#stopped.reject(asEngineError(error));
+  }
+
+  /** Takes the lock and serves. A standby comes back at once and serves later. @throws EngineError IB_CLOSED where it is closed meanwhile */
   async start(): Promise<void> {
     try {
-      const { host, config } = this;
-      this.#lock = await openRouterLock(host, placeOf(host, config), this.routerId);
-      if (this.#lock.take()) {
-        await this.#serve();
-        this.#startReports();
-        return;
-      }
-      if (!config.standby) throw routerHeld(config.segment.name, this.#lock);
-      const { pid, routerId } = this.#lock.holder();
-      host.telemetry.logger.info('standby', { segment: config.segment.name, pid, router_id: routerId });
+      const lock = await this.#underWay.begin(() => this.#begin());
+      this.#checkGoesOn();
+      this.#reports.start();
+      if (lock !== undefined)
+        this.#underWay.begin(() => this.#standBy(lock)).catch((error: unknown) => this.#fail(error));
     } catch (error) {
       await this.#end();
       throw asEngineError(error);
     }
-    this.#startReports();
-    void this.#standBy().catch((error: unknown) => this.#stopped.reject(asEngineError(error)));
   }
 
-  #startReports(): void {
-    const { address, heartbeat_ms: heartbeatMs } = this.config.control_plane;
-    const parsed = address === 'none' ? undefined : parseAddress(address);
-    if (parsed === undefined) return;
-    this.#reports = startReports(this.host, parsed, heartbeatMs, () => this.#report());
-  }
-
-  async #standBy(): Promise<void> {
-    const { signal } = this.#closing;
-    const before = this.#lock?.holder().since;
-    while (!signal.aborted && this.#lock?.take() === false) {
-      // The one that had it is gone, and another standby was faster.
-      this.host.telemetry.sometimes('two standbys raced', this.#lock.holder().since !== before);
-      await this.host.clock.sleep(standbyLookMs, signal).catch(() => undefined);
+  /** Serves, or returns the lock that another router has. */
+  async #begin(): Promise<RouterLock | undefined> {
+    const { host, config } = this;
+    const lock = await openRouterLock(host, placeOf(host, config), this.routerId);
+    this.#lock = lock;
+    this.#checkGoesOn();
+    if (lock.take()) {
+      await this.#serve();
+      return undefined;
     }
-    if (!signal.aborted) await this.#serve();
+    if (!config.standby) throw routerHeld(config.segment.name, lock);
+    const { pid, routerId } = lock.holder();
+    host.telemetry.logger.info('standby', { segment: config.segment.name, pid, router_id: routerId });
+    return lock;
+  }
+
+  async #standBy(lock: RouterLock): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      if (await waitForLock(this.host, lock, signal)) await this.#serve();
+    } catch (error) {
+      // Whoever closes it knows that it ends.
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  #checkGoesOn(): void {
+    if (!this.#closing.signal.aborted) return;
+    throw new BusError('IB_CLOSED', `router ${this.routerId} was closed while it came up: nothing was lost`);
   }
 
   async #serve(): Promise<void> {
     const { host, config } = this;
     const { logger } = host.telemetry;
-    const { segment, runner, origin, tuning, next } = await this.#starter.bringUp();
+    const broughtUp = await this.#starter.bringUp();
+    this.#checkGoesOn();
+    const { segment, runner, origin, next } = broughtUp;
     const { redoFinished, recoveryMs } = LoopStat;
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
-    const serving = this.#adopt(segment, runner, origin, tuning);
+    const serving = this.#adopt(broughtUp);
     for (const given of otherSizes(segment, sizesOf(config))) logger.warn('segment differs, roll it', { given });
     const refused = serving.tuning.filter(({ reason }) => reason !== '');
     for (const row of refused) logger.warn('machine', { ...row });
@@ -201,7 +188,8 @@ export class BusNode {
       );
       throw new EngineError('IB_NOT_PERMITTED', 77, `the machine refuses what is asked of it: ${names.join('; ')}`);
     }
-    await this.#declare();
+    await declareSubscriptions(serving, config);
+    this.#checkGoesOn();
     logger.info('routing', {
       segment: segment.name,
       generation: segment.generation,
@@ -212,96 +200,45 @@ export class BusNode {
       recovery_ms: runner.stats.values[recoveryMs],
       thread: runner.isDedicated ? 'dedicated' : 'shared',
     });
-    this.#every(config.counter_sample_ms, () => this.#sample());
-    this.#every(config.liveness_check_ms, () => {
-      if (this.#serving !== undefined) probeSeats(this.#serving, host.telemetry);
-    });
+    const { signal } = this.#closing;
+    const upkeep = this.#underWay.begin(() => keepUp(host, config, () => this.#serving, signal));
+    upkeep.catch((error: unknown) => this.#fail(error));
     if (next === undefined) return;
     logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
-    this.#rolling = true;
-    void this.#finishRoll(serving, next, true);
+    this.#roller.goOn(serving, next);
   }
 
   /** From here on this is the segment that is served. */
-  #adopt(segment: Segment, runner: RouterRunner, origin: Serving['origin'], tuning: readonly TuningNote[]): Serving {
-    const { host } = this;
-    const counters = new Counters(segment, host.clock);
-    const recent = new Recent(counters, segment.layout.sizes);
-    recent.tick(host.clock.now());
-    void runner.ended.then(
+  #adopt(broughtUp: BroughtUp): Serving {
+    void broughtUp.runner.ended.then(
       () => undefined,
-      (error: unknown) => this.#stopped.reject(asEngineError(error)),
+      (error: unknown) => this.#fail(error),
     );
-    this.#lastBusy = { at: host.clock.now(), polls: 0, busy: 0 };
-    this.#serving = {
-      segment,
-      runner,
-      origin,
-      counters,
-      recent,
-      prober: new SeatProber(segment, host.clock, host.telemetry),
-      findings: new Map(),
-      tuning: [...segment.region.tuning(), ...tuning],
-      busyRatio: 0,
-    };
+    this.#serving = servingOf(this.host, broughtUp);
     return this.#serving;
-  }
-
-  /** Tells the router of the subscriptions that the configuration has. */
-  async #declare(): Promise<void> {
-    const { segment, runner } = this.bus;
-    for (const { name, ...body } of this.config.subscriptions) {
-      const subscription = subscriptionOf(name, body, segment.layout.sizes.laneRing);
-      const known = findSubscription(segment, name);
-      if (JSON.stringify(known) === JSON.stringify(subscription)) continue;
-      await runner.apply({ do: 'put-subscription', subscription });
-    }
-  }
-
-  #every(ms: Millis, run: () => void): void {
-    const { signal } = this.#closing;
-    const loop = async (): Promise<void> => {
-      while (!signal.aborted) {
-        run();
-        await this.host.clock.sleep(ms, signal).catch(() => undefined);
-      }
-    };
-    void loop().catch((error: unknown) => this.#stopped.reject(error));
-  }
-
-  #sample(): void {
-    const serving = this.#serving;
-    if (serving === undefined) return;
-    serving.counters.tick();
-    const { values } = serving.runner.stats;
-    const now = this.host.clock.now();
-    serving.recent.tick(now);
-    const polls = values[LoopStat.polls] ?? 0;
-    const busy = values[LoopStat.busyPolls] ?? 0;
-    const last = this.#lastBusy;
-    if (now - last.at < busyWindowMs) return;
-    serving.busyRatio = polls > last.polls ? (busy - last.busy) / (polls - last.polls) : 0;
-    this.#lastBusy = { at: now, polls, busy };
   }
 
   /** Takes over what can change while running. */
   reload(next: IndexbusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
     const result = reloadInto(this.config, next);
-    const { logger } = this.host.telemetry;
-    const { runner } = this.#serving ?? {};
-    if (runner !== undefined && result.applied.length > 0) {
-      const change = async (): Promise<void> => {
-        const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
-        await runner.apply({ do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-        await this.#declare();
-      };
-      change().catch((error: unknown) => {
-        logger.error('part of the configuration was refused', {
-          reason: error instanceof Error ? error.message : String(error),
+    const serving = this.#serving;
+    if (serving !== undefined && result.applied.length > 0) {
+      this.#underWay
+        .begin(() => this.#apply(serving))
+        .catch((error: unknown) => {
+          this.host.telemetry.logger.error('part of the configuration was refused', {
+            reason: error instanceof Error ? error.message : String(error),
+          });
         });
-      });
     }
     return result;
+  }
+
+  /** Tells the router of a configuration that has changed. */
+  async #apply(serving: Serving): Promise<void> {
+    const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
+    await serving.runner.apply({ do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
+    await declareSubscriptions(serving, this.config);
   }
 
   /** Refuses joiners, lets the router take what producers have flushed, and ends. Nothing in lanes is lost: the next router has it. */
@@ -314,62 +251,27 @@ export class BusNode {
     return { unfinished };
   }
 
-  /** Builds the next generation of the segment with new sizes. */
+  /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll` */
   async roll(body: SizesBody): Promise<{ readonly segment: string; readonly generation: number }> {
-    const old = this.bus;
-    const { host, config } = this;
-    const { segment: former } = old;
-    if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
-    const sizes = successorSizes(former, body, config.router_batch_size);
-    checkNothingWaits(former);
-    this.#rolling = true;
-    try {
-      const segment = await buildSuccessor(placeOf(host, config), former, sizes);
-      const { runner, tuning } = await this.#starter.startRouter(segment);
-      void this.#finishRoll(old, { segment, runner, tuning });
-      return { segment: segment.name, generation: segment.generation };
-    } catch (error) {
-      this.#rolling = false;
-      throw error;
-    }
-  }
-
-  /** @param resumed whether the configuration may have changed since the roll began */
-  async #finishRoll(old: Serving, next: Waiting, resumed = false): Promise<void> {
-    try {
-      await seeThrough(this.host, old, next, this.#closing.signal);
-      if (this.#closing.signal.aborted) {
-        // The next router finds both generations and goes on.
-        await next.runner.stop();
-        next.segment.region.close();
-        return;
-      }
-      this.#adopt(next.segment, next.runner, 'made', next.tuning);
-      this.tallies.retired.rolled += 1;
-      this.host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation });
-      await old.runner.stop();
-      old.segment.region.close();
-      await removeFormer(placeOf(this.host, this.config));
-      if (resumed) await this.#declare();
-    } catch (error) {
-      this.#stopped.reject(asEngineError(error));
-    } finally {
-      this.#rolling = false;
-    }
+    return this.#roller.roll(this.bus, body);
   }
 
   /** Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. */
   async drainForGood(): Promise<void> {
     await this.bus.runner.apply({ do: 'drain' });
     this.#draining = true;
+    this.#underWay
+      .begin(() => this.#emptied())
+      .then(() => this.close())
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Resolves when no message is left, or the node ends. */
+  async #emptied(): Promise<void> {
     const { signal } = this.#closing;
-    const wait = async (): Promise<void> => {
-      while (!signal.aborted && (this.#serving?.counters.queueDepth ?? 0) > 0) {
-        await this.host.clock.sleep(20, signal).catch(() => undefined);
-      }
-      await this.close();
-    };
-    void wait().catch((error: unknown) => this.#stopped.reject(error));
+    while (!signal.aborted && (this.#serving?.counters.queueDepth ?? 0) > 0) {
+      await this.host.clock.sleep(20, signal).catch(() => undefined);
+    }
   }
 
   #sourcesWaiting(): boolean {
@@ -383,20 +285,24 @@ export class BusNode {
     return false;
   }
 
-  /** Ends between two polls and lets go of the lock. */
+  /** Ends between two polls and lets go of the lock. Resolves, however often it is called, when nothing of the node runs any more. */
   async close(): Promise<void> {
     await this.#end();
     this.#stopped.resolve();
   }
 
-  async #end(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+  #end(): Promise<void> {
+    this.#ended ??= this.#letGo();
+    return this.#ended;
+  }
+
+  async #letGo(): Promise<void> {
     this.#closing.abort(new Error('the router ends'));
-    this.#reports?.close();
-    const serving = this.#serving;
     this.#serving = undefined;
-    await serving?.runner.stop().catch(() => undefined);
-    serving?.segment.region.close();
+    this.#reports.close();
+    await this.#underWay.settled();
+    await this.#starter.end();
+    // The next router is there at once.
     this.#lock?.release();
   }
 }

@@ -21,7 +21,7 @@ export class Producer implements Follower {
   readonly #publishers: Publisher[];
   readonly #open: OpenProducerLine;
   readonly #onClose: (producer: Producer) => void;
-  #closed = false;
+  #closed: Promise<void> | undefined;
   /** Segment of the slot that is reserved. */
   #reservedIn = 0;
 
@@ -52,7 +52,10 @@ export class Producer implements Follower {
     return this.#of(topic).publish(topic & (topicsPerSegment - 1), payload, key);
   }
 
-  /** Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. */
+  /**
+   * Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. Throws as `publish` does, and
+   * IB_BAD_CONFIG for words that are not there.
+   */
   publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
     return this.#of(topic).publishWords(topic & (topicsPerSegment - 1), words, from, count, key);
   }
@@ -65,7 +68,8 @@ export class Producer implements Follower {
 
   /**
    * Keeps a slot for a payload that is written in place: the number of its first word in `words`, -1 without credit. Throws IB_RESERVED while one
-   * is kept, IB_TOO_LARGE.
+   * is kept, IB_TOO_LARGE, IB_CLOSED, IB_FENCED. The slot may be written until `commit` or `close`, also while the seat is lost: it is kept
+   * from its next holder so long.
    *
    * @param topic needed where the bus has several segments: says in which of them
    */
@@ -84,7 +88,10 @@ export class Producer implements Follower {
     this.#reservedIn = segment;
   }
 
-  /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
+  /**
+   * Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved,
+   * IB_UNKNOWN_TOPIC: it stays reserved then; IB_CLOSED, IB_FENCED: nothing is reserved any more.
+   */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const into = this.#of(topic);
     if (topic >>> 16 !== this.#reservedIn && this.#publishers[this.#reservedIn]?.isReserved === true) {
@@ -167,14 +174,18 @@ export class Producer implements Follower {
 
   /** A producer goes as soon as its segment drains, unless it has lost its seat. */
   mayFollow(segment: number): boolean {
-    return !this.#closed && !this.#line(segment).publisher.isEnded;
+    return this.#closed === undefined && !this.#line(segment).publisher.isEnded;
   }
 
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
     const next = await this.#open(to, former.seat.place.number);
-    while (former.publisher.isReserved && !this.#closed) await this.#clock.sleep(reservedLookMs);
-    if (this.#closed) {
+    while (former.publisher.isReserved && !former.publisher.isEnded && this.#closed === undefined) {
+      await this.#clock.sleep(reservedLookMs);
+    }
+    // What is flushed while the seat is live is routed. Of a fence the next call tells, so the former line stays for that.
+    former.publisher.flushQuietly();
+    if (this.#closed !== undefined || former.publisher.isEnded) {
       await closeProducerLine(next, defaultDrainMs);
       return;
     }
@@ -188,11 +199,13 @@ export class Producer implements Follower {
    *
    * @param options.drainTimeoutMs default 5000; after it the routers go on by themselves
    */
-  async close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose(this);
-    await Promise.all(this.#lines.map((line) => closeProducerLine(line, options.drainTimeoutMs ?? defaultDrainMs)));
+  close(options: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#end(options.drainTimeoutMs ?? defaultDrainMs).finally(() => this.#onClose(this));
+    return this.#closed;
+  }
+
+  async #end(drainTimeoutMs: number): Promise<void> {
+    await Promise.all(this.#lines.map((line) => closeProducerLine(line, drainTimeoutMs)));
   }
 }
 

@@ -4,6 +4,8 @@ import { LaneHead } from './laneHead.ts';
 import { Access, LaneCursor, Seat } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
 import type { LineOptions } from './producerLine.ts';
+import { isRetired } from './retirement.ts';
+import { isHeldBy } from './seat.ts';
 import { readSubscription } from './subscriptions.ts';
 import { ViewReceiver } from './viewConsumer.ts';
 import { Waiting } from './waiting.ts';
@@ -24,6 +26,8 @@ export interface ConsumerLine {
   readonly head: LaneHead;
   readonly receiver: Receiver | ViewReceiver;
   readonly waiting: Waiting;
+  /** Whether a receive has something to say, or the line waits for the end of what was received, to go on in the next generation. */
+  hasNews(): boolean;
 }
 
 /** Takes a seat and receives on its lane. Rejects as `join` does. */
@@ -52,16 +56,18 @@ export async function openConsumerLine(
   const receiver = isView
     ? new ViewReceiver(region, layout, place.number, head, viewMax)
     : new Receiver(region, layout, place.number, head, batch, options.checked, mutants);
+  const hasNews = (): boolean => head.hasNews() || (!head.isThrough && isRetired(segment));
   const waiting = new Waiting(
     region,
     host,
     place.cursors + LaneCursor.sleeping,
     place.wake,
-    () => head.hasNews(),
+    hasNews,
     options.spins,
     mutants,
+    () => isHeldBy(Atomics.load(region.words, place.at), epoch),
   );
-  return { attachment, seat, head, receiver, waiting };
+  return { attachment, seat, head, receiver, waiting, hasNews };
 }
 
 /** Ends a line: what was received is done; waits until the router has taken back the rest. */

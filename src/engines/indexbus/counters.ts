@@ -90,7 +90,7 @@ const idleMemoryMs: Millis = 10_000;
 const readTries = 4;
 
 /**
- * What the segment's words have counted, extended from 32 bits to 2^53: each tick adds by how much a word has grown. At most 2^32 messages may pass
+ * What the segment's words have counted, extended from 32 bits to 2^53: each tick adds by how much a word has grown. Fewer than 2^31 messages may pass
  * a word between two ticks, which takes minutes; ticks are `counter_sample_ms` apart. The router's words come from one cut, which it wrote between
  * two commits.
  */
@@ -99,6 +99,8 @@ export class Counters {
   readonly #clock: Clock;
   readonly #cut = new Int32Array(cutWords);
   readonly #last: Int32Array;
+  /** 1 for a word that was read before. */
+  readonly #begun: Uint8Array;
   readonly #totals: Float64Array;
   readonly #idle: Float64Array;
   readonly #history: { readonly at: Millis; readonly totals: CounterTotals }[] = [];
@@ -117,6 +119,7 @@ export class Counters {
     this.#subscriptionsAt = this.#producersAt + producers * producerFields.length;
     const total = this.#subscriptionsAt + subscriptionsMax * subscriptionFields.length;
     this.#last = new Int32Array(total);
+    this.#begun = new Uint8Array(total);
     this.#totals = new Float64Array(total);
     this.#idle = new Float64Array(lanes).fill(1);
     this.#tickedAt = clock.now();
@@ -158,8 +161,15 @@ export class Counters {
     this.#remember();
   }
 
+  /**
+   * A word that went back was put back where it belongs, by a fence of what was damaged: a counter neither falls nor goes round for it. What a
+   * word holds at first is what was counted before.
+   */
   #extend(word: number, value: number): void {
-    this.#totals[word] = (this.#totals[word] ?? 0) + (distance(value, this.#last[word] ?? 0) >>> 0);
+    const last = this.#last[word];
+    const grown = this.#begun[word] === 0 ? value >>> 0 : Math.max(0, distance(value, last ?? 0));
+    this.#begun[word] = 1;
+    this.#totals[word] = (this.#totals[word] ?? 0) + grown;
     this.#last[word] = value;
   }
 

@@ -5,7 +5,7 @@ import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './des
 import { GroupRefusal } from './group.ts';
 import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
-import { cursorWords, DetachReason, Header, LaneCursor, Seat, seatWords } from './layout.ts';
+import { cursorWords, DetachReason, Header, LaneCursor, Seat, seatWords, subscriptionsMax } from './layout.ts';
 import { Point } from './points.ts';
 import type { RouterParts } from './routerParts.ts';
 import { SeatState, stateOf } from './seat.ts';
@@ -19,7 +19,8 @@ type Given = (typeof Given)[keyof typeof Given];
  * Lanes that end. Their head is stopped for good first, so that what is behind it has one owner, the router; then it goes to other lanes of a
  * group before anything newer, or is counted as lost; then the slots go home; then the seat is free. All of it in ordinary commits.
  *
- * A lane that ended later gives back first: what it was given by one that ended before is older than what that one still has.
+ * A lane that ended later gives back first: what it was given by one that ended before is older than what that one still has. In a group by keys
+ * that one waits until the later is through: a lane without room holds up some keys of the later and may not be that of the older's next.
  */
 export class Endings {
   readonly #parts: RouterParts;
@@ -36,6 +37,8 @@ export class Endings {
   readonly #givenUp: Uint8Array;
   /** Next entry to give back. */
   readonly #next: Int32Array;
+  /** Records of groups by keys of which a lane that ended later has more to give, in this turn. */
+  readonly #behind = new Uint8Array(subscriptionsMax);
   /** Where the consumer was stopped. */
   readonly #stoppedAt: Int32Array;
   #order: number;
@@ -207,20 +210,23 @@ export class Endings {
    * @returns whether anything newer may be placed in this plan
    */
   giveBack(): boolean {
-    let on = true;
+    this.#behind.fill(0);
     for (const lane of this.#underWay) {
-      if (!on) break;
-      on = this.#give(lane) !== Given.planEnds;
+      const record = this.#lanes.subscription[lane] ?? 0;
+      const given = this.#give(lane, record);
+      if (given === Given.planEnds) return false;
+      // What is left may be older, of keys that the lanes that ended before have, too.
+      if (given === Given.waits && this.#parts.routing.keys(record) !== undefined) this.#behind[record] = 1;
     }
-    return on;
+    return true;
   }
 
-  #give(lane: number): Given {
-    const record = this.#lanes.subscription[lane] ?? 0;
+  #give(lane: number, record: number): Given {
     const stored = this.#parts.routing.subscription(record);
     let given: Given = Given.all;
     const isLost = stored === undefined || stored.subscription.mode === 'broadcast' || this.#givenUp[lane] === 1;
     if (isLost) this.#lose(lane);
+    else if (this.#behind[record] === 1) given = this.#hasMore(lane) ? Given.waits : Given.all;
     else {
       if (this.#dead[lane] === 1) given = this.#redeliver(lane, record);
       if (given === Given.all) given = this.#requeue(lane, record);
@@ -230,6 +236,12 @@ export class Endings {
     // What is still to be given stays, with the slots before it.
     else if (this.#held[lane] === 0 && given === Given.all) this.#lanes.release(lane, this.#next[lane] ?? 0);
     return given;
+  }
+
+  /** Whether the lane has messages to give to others. */
+  #hasMore(lane: number): boolean {
+    if (this.#next[lane] !== this.#lanes.tail[lane]) return true;
+    return this.#dead[lane] === 1 && this.#redeliverFrom(lane) !== this.#redeliverTo(lane);
   }
 
   /** What waits for the next consumer of its group may be taken over with the seat: there may be no other. */

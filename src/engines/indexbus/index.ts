@@ -11,4 +11,3 @@ export { MessageBatch } from './messageBatch.ts';
 export type { TopicId } from './producer.ts';
 export { Router, type RouterDependencies } from './router.ts';
 export { createSegment, openSegment, type Segment, type SegmentPlace } from './segment.ts';
-export { advanceRoll, buildSuccessor, type RollProgress } from './successor.ts';

@@ -7,18 +7,22 @@ import { Access, LaneCursor, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes 
 import { isJudged, judge } from './liveness.ts';
 import { refusalOf } from './mailbox.ts';
 import { Point } from './points.ts';
+import { isRetired, retired } from './retirement.ts';
 import { changed, epochOf, type SeatStateName, stateOf } from './seat.ts';
 import type { SeatLocks } from './seatLocks.ts';
 import { holderOf, type SeatKindName, type SeatPlace, seatPlaces, writeHolder } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 import { readText, writeText } from './texts.ts';
 import { sleepBoundMs } from './waiting.ts';
+import { waitForRouter } from './wakeWait.ts';
 
 /** A segment that this process is attached to, and the locks it holds there. */
 export interface Attachment {
   readonly segment: Segment;
   readonly host: Host;
   readonly locks: SeatLocks;
+  /** Aborted when its bus closes: joins and requests under way reject with IB_CLOSED then. */
+  readonly closing?: AbortSignal;
 }
 
 /** A seat that is this process's own. */
@@ -47,12 +51,14 @@ export interface JoinRequest {
  * and waits until the router has made it live. A joiner that dies on the way is proven dead like any other, and the router frees
  * the seat.
  *
- * Rejects with IB_NO_SEAT (who holds the seats is told), or what the router refuses with; IB_NO_ROUTER if nobody answers in time.
+ * Rejects with IB_NO_SEAT (who holds the seats is told), or what the router refuses with; IB_NO_ROUTER if nobody answers in time; IB_RETIRED where
+ * the segment has been replaced, IB_CLOSED where the bus closes meanwhile.
  */
 export async function join(attachment: Attachment, request: JoinRequest): Promise<HeldSeat> {
   const { clock } = attachment.host;
   const deadline = clock.now() + request.attachTimeoutMs;
   for (;;) {
+    checkTakesSeats(attachment);
     const seat = claim(attachment, request);
     if (seat !== undefined) {
       introduce(attachment, seat, request);
@@ -62,6 +68,15 @@ export async function join(attachment: Attachment, request: JoinRequest): Promis
     if (!holders.some((it) => it.goes) || clock.now() >= deadline) throw noSeat(request.kind, holders);
     await clock.sleep(Math.min(sleepBoundMs, Math.max(1, deadline - clock.now())));
   }
+}
+
+function checkTakesSeats({ segment, closing }: Attachment): void {
+  if (closing?.aborted === true) throw busCloses();
+  if (isRetired(segment)) throw retired(segment);
+}
+
+function busCloses(): BusError {
+  return new BusError('IB_CLOSED', 'the bus closes: open it again');
 }
 
 /** Claims the first seat that is free, else one whose lane waits for a consumer of this subscription; undefined where none is. */
@@ -130,7 +145,7 @@ function shortened(name: string): string {
 }
 
 async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: number): Promise<HeldSeat> {
-  const { segment, host } = attachment;
+  const { segment, closing } = attachment;
   const { region, words } = segment;
   const { at, wake } = seat.place;
   region.step(Point.seatReady);
@@ -139,24 +154,22 @@ async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: numb
   const ready = changed(claimed, 'ready');
   if (Atomics.compareExchange(words, at, claimed, ready) !== claimed) throw lost(seat);
   ringSeatsBell(region);
-  for (;;) {
-    const sequence = Atomics.load(words, wake);
+  const isDecided = (): boolean => {
     region.step(Point.seatLive);
-    const word = Atomics.load(words, at);
-    if (word !== ready) return decided(attachment, seat, word);
-    const left = deadline - host.clock.now();
-    if (left > 0) {
-      await region.waitAsync(wake, sequence, Math.min(left, sleepBoundMs));
-      continue;
-    }
-    if (Atomics.compareExchange(words, at, ready, changed(ready, givenUp(segment, seat.place))) !== ready) continue;
-    seat.release();
-    ringSeatsBell(region);
-    throw new BusError(
-      'IB_NO_ROUTER',
-      `no router answers in ${segment.name}: start one (hotfire serve indexbus), or look why it stands (hotfire indexbus triage)`,
-    );
-  }
+    return Atomics.load(words, at) !== ready;
+  };
+  const end = await waitForRouter(attachment, wake, deadline, () => isDecided() || isRetired(segment), closing);
+  // Whatever ended the wait: who changes the word first has decided.
+  const word = Atomics.compareExchange(words, at, ready, changed(ready, givenUp(segment, seat.place)));
+  if (word !== ready) return decided(attachment, seat, word);
+  seat.release();
+  ringSeatsBell(region);
+  if (end === 'closing') throw busCloses();
+  if (end === 'so') throw retired(segment);
+  throw new BusError(
+    'IB_NO_ROUTER',
+    `no router answers in ${segment.name}: start one (hotfire serve indexbus), or look why it stands (hotfire indexbus triage)`,
+  );
 }
 
 /** State of a seat that its joiner gives up: what waits in its lane goes on waiting. */

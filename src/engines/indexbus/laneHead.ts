@@ -2,7 +2,7 @@ import type { Region } from '../../host/sharedMemory.ts';
 import { wakeRouter } from './bells.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
 import { BusError, FencedError } from './errors.ts';
-import { LaneCursor } from './layout.ts';
+import { Access, LaneCursor, Seat } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
 import { SeatState, seatWord } from './seat.ts';
@@ -24,6 +24,8 @@ export class LaneHead {
   readonly #tailWord: number;
   readonly #seatAt: number;
   readonly #seatLive: number;
+  /** Slots and room come back to the router where messages are done, and not where they were claimed. */
+  readonly #byDone: boolean;
   readonly #fenced: () => void;
   readonly #mutants: HeadMutants;
   #cachedTail: number;
@@ -40,6 +42,8 @@ export class LaneHead {
     this.#tailWord = place.cursors + LaneCursor.tail;
     this.#seatAt = place.at;
     this.#seatLive = seatWord(epoch, SeatState.live);
+    // The router has written it before the seat went live.
+    this.#byDone = Atomics.load(this.#words, place.at + Seat.access) === Access.view;
     this.#fenced = fenced;
     this.#mutants = mutants;
     this.#cachedTail = Atomics.load(this.#words, this.#tailWord);
@@ -56,6 +60,11 @@ export class LaneHead {
   /** Whether the lane was taken, and this consumer was told. */
   get isFenced(): boolean {
     return this.#end === 'fenced';
+  }
+
+  /** Whether the application is through with all that was claimed. */
+  get isThrough(): boolean {
+    return this.#words[this.#doneWord] === this.#claimed;
   }
 
   /** Messages that were unread when the lane was taken from this consumer. */
@@ -97,9 +106,12 @@ export class LaneHead {
     return false;
   }
 
-  /** Whether the head is still where `look` found it: what was read since is what the router wrote there. */
+  /**
+   * Whether the head is still where `look` found it: what was read since is what the router wrote there. A compare-and-swap with itself, since a load could
+   * be carried out before plain loads that precede it; no such load is after the swap.
+   */
   isStill(): boolean {
-    return Atomics.load(this.#words, this.#headWord) === this.#claimed;
+    return Atomics.compareExchange(this.#words, this.#headWord, this.#claimed, this.#claimed) === this.#claimed;
   }
 
   /** Takes `count` messages; false if the router was faster. */
@@ -113,16 +125,19 @@ export class LaneHead {
     }
     this.#claimed = next;
     this.#region.step(Point.consumerWakesRouter);
-    wakeRouter(this.#region);
+    if (!this.#byDone) wakeRouter(this.#region);
     return true;
   }
 
-  /** Says that the application is through with all that was claimed. */
+  /** Says that the application is through with all that was claimed; wakes the router where that is what it waits for. */
   ack(): void {
     if (this.#words[this.#doneWord] === this.#claimed) return;
     if (this.#end !== 'no') return;
     this.#region.step(Point.storeDone);
     Atomics.store(this.#words, this.#doneWord, this.#claimed);
+    if (!this.#byDone) return;
+    this.#region.step(Point.doneWakesRouter);
+    wakeRouter(this.#region);
   }
 
   /** Whether a call of `look` has something to say: messages, a fence, an end. A frozen head is nothing yet. */

@@ -56,6 +56,10 @@ export const Header = {
   doorbell: 96,
   /** Grows when a seat wants something of the router: to go live, to leave, an answer. */
   seatsBell: 98,
+  /** A change of a subscription, see `recordChange.ts`: `count << 8 | record + 1` while it is under way, else `count << 8`. */
+  subscriptionChange: 128,
+  /** 256 words: what the record that `subscriptionChange` names is from then on, in the places of `SubscriptionRecord`. */
+  changedSubscription: 256,
 } as const;
 
 export const SegmentState = {
@@ -212,7 +216,7 @@ export const SubscriptionRecord = {
   droppedDetached: 12,
   requeued: 13,
   redelivered: 14,
-  /** Epoch of the record's last subscription, while it has none. */
+  /** Epoch of the record's last subscription, while it has none; 0 in a record that never had one. */
   formerEpoch: 15,
   /** Sixteen words of UTF-8, ended by a zero byte. */
   name: 16,

@@ -2,7 +2,10 @@ import { ringSeatsBell } from './bells.ts';
 import type { Attachment, HeldSeat } from './join.ts';
 import { Point } from './points.ts';
 import { changed, epochOf, SeatState, seatWord, stateOf } from './seat.ts';
-import { sleepBoundMs } from './waiting.ts';
+import { waitForRouter } from './wakeWait.ts';
+
+/** Longest wait for the router once the bus closes, whatever was asked for, in milliseconds. */
+export const closingMs = 5000;
 
 /**
  * Says that the holder of a fenced seat knows: from here on it writes nothing there, and its seat can be drained, so it needs no lock any more. A
@@ -18,12 +21,12 @@ export function acknowledgeFence(attachment: Attachment, seat: HeldSeat): void {
 
 /**
  * Gives a seat back and waits until the router is through with it. The lock is kept so long, since a seat in use without its lock is
- * one in doubt. The holder has ended everything of its own before.
+ * one in doubt. The holder has ended everything of its own before. While its bus closes that takes five seconds at most.
  *
  * @returns false if the router was not through after `drainTimeoutMs`: it goes on without this process
  */
 export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<boolean> {
-  const { segment, host } = attachment;
+  const { segment, host, closing } = attachment;
   const { region, words } = segment;
   const { at, wake } = seat.place;
   region.step(Point.seatLeaving);
@@ -31,15 +34,14 @@ export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeout
   if (Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live) ringSeatsBell(region);
   else acknowledgeFence(attachment, seat);
   const deadline = host.clock.now() + drainTimeoutMs;
-  for (;;) {
-    const sequence = Atomics.load(words, wake);
+  const isGone = (): boolean => {
     const word = Atomics.load(words, at);
-    const gone = epochOf(word) !== seat.epoch || stateOf(word) === 'free';
-    const left = deadline - host.clock.now();
-    if (gone || !(left > 0)) {
-      seat.release();
-      return gone;
-    }
-    await region.waitAsync(wake, sequence, Math.min(left, sleepBoundMs));
+    return epochOf(word) !== seat.epoch || stateOf(word) === 'free';
+  };
+  let end = await waitForRouter(attachment, wake, deadline, isGone, closing);
+  if (end === 'closing') {
+    end = await waitForRouter(attachment, wake, Math.min(deadline, host.clock.now() + closingMs), isGone);
   }
+  seat.release();
+  return end === 'so';
 }

@@ -1,8 +1,9 @@
 import type { DeclaredPoints } from '../../host/telemetry.ts';
 
 /**
- * The places in the code before which a participant may be stopped or killed: `region.step(point)` precedes every access to shared memory
- * there. Numbers are stable, so that a kept scenario means the same place.
+ * The places in the code before which a participant may be stopped or killed. `region.step(point)` precedes what is done there to shared memory: one
+ * store where others may see the difference, else the whole of it, as a payload that nobody reads before its tail. Numbers are stable, so that a
+ * kept scenario means the same place.
  */
 export const Point = {
   // A producer publishes.
@@ -20,6 +21,7 @@ export const Point = {
   lostClaim: 14,
   consumerWakesRouter: 15,
   storeDone: 16,
+  doneWakesRouter: 17,
   // Anyone waits.
   setSleeping: 21,
   lookAgain: 22,
@@ -66,6 +68,15 @@ export const Point = {
   retireSegment: 83,
   keepFormer: 84,
   openSegment: 85,
+  // The router changes topics and subscriptions: one for each word that it stores.
+  writeTopic: 91,
+  topicIsThere: 92,
+  writeChange: 93,
+  sealChange: 94,
+  applyChange: 95,
+  changeDone: 96,
+  removeSubscription: 97,
+  freeBuckets: 98,
 } as const;
 
 export type PointName = keyof typeof Point;

@@ -104,7 +104,7 @@ export class Publisher {
   /** The fence that the end of a turn met, for the next call to tell. */
   #untold: FencedError | undefined;
 
-  /** @param fenced called once, when this side learns that the seat was taken: acknowledges it */
+  /** @param fenced called once, when this side knows that the seat was taken and writes nothing there any more: acknowledges it */
   constructor(
     region: Region,
     layout: Layout,
@@ -164,7 +164,7 @@ export class Publisher {
 
   /** Whether `publish` has something to say: it would take a message, or tell of an end. */
   hasNews(): boolean {
-    return this.#end !== notEnded || !this.#isLive() || this.hasCredit();
+    return this.isEnded || this.hasCredit();
   }
 
   /** Whether `publish` would take a message now. */
@@ -209,10 +209,16 @@ export class Publisher {
     return true;
   }
 
-  /** Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. */
+  /**
+   * Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. Throws as `publish` does, and
+   * IB_BAD_CONFIG for words that are not there.
+   */
   publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
     const byteLength = count * 4;
     this.#check(topic, byteLength);
+    if (from >>> 0 !== from || count >>> 0 !== count || from + count > words.length) {
+      throw notThere(from, count, words.length);
+    }
     const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
     const at = this.#pool + slot * this.#slotWords + headerWords;
@@ -229,7 +235,10 @@ export class Publisher {
 
   /**
    * Keeps a slot for a payload that is written in place: the number of its first word in `words`, -1 without credit. Throws IB_RESERVED while one
-   * is kept, IB_TOO_LARGE.
+   * is kept, IB_TOO_LARGE, IB_CLOSED, IB_FENCED.
+   *
+   * The slot may be written until `commit` or `close`, whatever happens to the seat: a fence is acknowledged only then, for a seat
+   * that is acknowledged is given to the next holder, with all its slots.
    */
   reserve(byteLength: number): number {
     if (this.#end !== notEnded) throw this.#endError();
@@ -245,11 +254,15 @@ export class Publisher {
     return this.#pool + slot * this.#slotWords + headerWords;
   }
 
-  /** Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved. */
+  /**
+   * Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved,
+   * IB_UNKNOWN_TOPIC: it stays reserved then; IB_CLOSED, IB_FENCED: nothing is reserved any more.
+   */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const slot = this.#reserved;
+    if (this.#end !== notEnded) throw this.#endCommit();
     if (slot < 0) throw notReserved();
-    this.#check(topic, byteLength);
+    this.#checkMessage(topic, byteLength);
     if (byteLength > this.#reservedBytes) throw longerThanReserved(byteLength, this.#reservedBytes);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
@@ -262,7 +275,7 @@ export class Publisher {
 
   /** Whether it is closed or its seat was taken. */
   get isEnded(): boolean {
-    return this.#end !== notEnded;
+    return this.#end !== notEnded || !this.#isLive();
   }
 
   #append(topic: TopicId, slot: number, byteLength: number, key: number): void {
@@ -346,6 +359,10 @@ export class Publisher {
 
   #check(topic: TopicId, byteLength: number): void {
     if (this.#end !== notEnded) throw this.#endError();
+    this.#checkMessage(topic, byteLength);
+  }
+
+  #checkMessage(topic: TopicId, byteLength: number): void {
     this.#checkLength(byteLength);
     if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
   }
@@ -373,8 +390,21 @@ export class Publisher {
 
   #learnFence(maybeRouted: boolean): FencedError {
     this.#end = End.fenced;
-    this.#fenced();
+    // Who writes into a reserved slot may be another than who is told here, or nobody is told yet.
+    if (this.#reserved < 0) this.#fenced();
     return fencedError(maybeRouted);
+  }
+
+  /** Nobody writes into a reserved slot any more: a fence that was met meanwhile is acknowledged. */
+  #endReservation(): void {
+    if (this.#reserved < 0) return;
+    this.#reserved = -1;
+    if (this.#end === End.fenced) this.#fenced();
+  }
+
+  #endCommit(): BusError {
+    this.#endReservation();
+    return this.#endError();
   }
 
   #endError(): BusError {
@@ -386,6 +416,7 @@ export class Publisher {
 
   /** No call publishes any more; what was published is flushed. A fence that is met here is acknowledged and not told. */
   close(): void {
+    this.#endReservation();
     if (this.#end !== notEnded) return;
     this.flushQuietly();
     if (this.#end === notEnded) this.#end = End.closed;
@@ -412,6 +443,13 @@ function reservedAlready(bytes: number): BusError {
 
 function notReserved(): BusError {
   return new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
+}
+
+function notThere(from: number, count: number, length: number): BusError {
+  return new BusError('IB_BAD_CONFIG', 'the words to publish are not all there', {
+    expected: `whole numbers, up to ${length} words`,
+    got: `${count} words from ${from}`,
+  });
 }
 
 function longerThanReserved(bytes: number, reserved: number): BusError {

@@ -3,6 +3,7 @@ import { ProducerCursor } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
 import { Publisher, type PublisherOptions } from './producer.ts';
+import { isHeldBy } from './seat.ts';
 import { Waiting } from './waiting.ts';
 
 /** What a line of a bus needs beside its segment. */
@@ -56,6 +57,7 @@ export async function openProducerLine(
     () => publisher.hasNews(),
     options.spins,
     options.mutants,
+    () => isHeldBy(Atomics.load(region.words, place.at), epoch),
   );
   return { attachment, seat, publisher, waiting };
 }

@@ -15,6 +15,7 @@ import {
 } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
+import { finishChange } from './recordChange.ts';
 import { stateOf } from './seat.ts';
 import type { Segment } from './segment.ts';
 
@@ -50,6 +51,7 @@ export function recover(segment: Segment, commit: Commit, mutants: IndexbusMutan
   const again = Atomics.load(words, Header.recoveredEpoch) !== before;
   try {
     const finished = mutants.redoSkipped ? false : commit.finishPredecessors(mutants.redoUnsealed);
+    finishChange(region, segment.layout);
     const thawed = thaw(segment);
     region.step(Point.recount);
     new Inspection(segment).all();

@@ -2,10 +2,14 @@ import type { Subscription } from './commands.ts';
 import { BusError } from './errors.ts';
 import type { Attachment, HeldSeat } from './join.ts';
 import { ask, declarationParts, isAnswered, type RequestName, readAnswer } from './mailbox.ts';
+import { isRetired, retired } from './retirement.ts';
 import { SeatState, seatWord } from './seat.ts';
-import { sleepBoundMs } from './waiting.ts';
+import { waitForRouter } from './wakeWait.ts';
 
-/** Asks the router for a topic's number; it is created where the router does that. Rejects with what the router refuses with, or IB_NO_ROUTER. */
+/**
+ * Asks the router for a topic's number; it is created where the router does that. Rejects with what the router refuses with, IB_NO_ROUTER,
+ * IB_RETIRED where the segment was replaced meanwhile, IB_CLOSED where the bus closes.
+ */
 export function requestTopic(attachment: Attachment, seat: HeldSeat, name: string, timeoutMs: number): Promise<number> {
   return request(attachment, seat, 'topic', name, timeoutMs);
 }
@@ -32,24 +36,20 @@ async function request(
   text: string,
   timeoutMs: number,
 ): Promise<number> {
-  const { segment, host } = attachment;
+  const { segment, host, closing } = attachment;
   const { region, words } = segment;
   const { at, wake } = seat.place;
   const deadline = host.clock.now() + timeoutMs;
   const asked = ask(region, at, operation, text);
-  for (;;) {
-    const sequence = Atomics.load(words, wake);
-    if (isAnswered(region, at, asked)) return readAnswer(region, at);
-    const left = deadline - host.clock.now();
-    if (Atomics.load(words, at) !== seatWord(seat.epoch, SeatState.live)) {
-      throw new BusError('IB_FENCED', 'the seat was taken while it waited for an answer: try again');
-    }
-    if (!(left > 0)) {
-      throw new BusError(
-        'IB_NO_ROUTER',
-        `the router of ${segment.name} does not answer: hotfire indexbus triage tells why`,
-      );
-    }
-    await region.waitAsync(wake, sequence, Math.min(left, sleepBoundMs));
-  }
+  const live = seatWord(seat.epoch, SeatState.live);
+  const isOver = (): boolean => isAnswered(region, at, asked) || Atomics.load(words, at) !== live || isRetired(segment);
+  const end = await waitForRouter(attachment, wake, deadline, isOver, closing);
+  if (isAnswered(region, at, asked)) return readAnswer(region, at);
+  if (end === 'so' && isRetired(segment)) throw retired(segment);
+  if (end === 'so') throw new BusError('IB_FENCED', 'the seat was taken while it waited for an answer: try again');
+  if (end === 'closing') throw new BusError('IB_CLOSED', 'the bus closes: open it again');
+  throw new BusError(
+    'IB_NO_ROUTER',
+    `the router of ${segment.name} does not answer: hotfire indexbus triage tells why`,
+  );
 }

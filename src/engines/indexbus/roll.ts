@@ -8,6 +8,8 @@ import type { SegmentPlace } from './segment.ts';
 
 /** Time between two looks at whether a segment is being replaced. */
 const lookEveryMs = 100;
+/** The same for who cannot go on before it is. */
+const hurriedLookMs = 20;
 
 /** What has a line in each segment of a bus, and can go on in another generation. */
 export interface Follower {
@@ -30,21 +32,30 @@ export class RollWatch {
   readonly #current: Attachment[];
   readonly #former = new Set<Attachment>();
   readonly #followers: ReadonlySet<Follower>;
-  readonly #moving = new Set<Follower>();
+  readonly #moving = new Map<Follower, Promise<void>>();
+  readonly #calls: ReadonlySet<unknown>;
+  readonly #closing: AbortSignal;
   #timer: Timer | undefined;
-  #looking = false;
-  #closed = false;
+  #looking: Promise<void> | undefined;
 
+  /**
+   * @param calls those under way that take seats: so long nothing is detached
+   * @param closing aborted when the bus closes: nothing is begun any more
+   */
   constructor(
     host: Host,
     places: readonly SegmentPlace[],
     attached: readonly Attachment[],
     followers: ReadonlySet<Follower>,
+    calls: ReadonlySet<unknown>,
+    closing: AbortSignal,
   ) {
     this.#host = host;
     this.#places = places;
-    this.#current = [...attached];
+    this.#closing = closing;
+    this.#current = attached.map((it) => ({ ...it, closing }));
     this.#followers = followers;
+    this.#calls = calls;
     this.#arm();
   }
 
@@ -59,17 +70,47 @@ export class RollWatch {
     return attachment;
   }
 
+  /**
+   * Runs what needs the generation of a segment that takes seats. Where it is told IB_RETIRED, a roll was faster: it runs again in the next
+   * generation, which is looked for up to `timeoutMs`. A part of one of the calls that the watch knows.
+   */
+  async within<T>(segment: number, timeoutMs: number, run: (attachment: Attachment) => Promise<T>): Promise<T> {
+    const { clock } = this.#host;
+    const deadline = clock.now() + timeoutMs;
+    for (;;) {
+      const attachment = this.attachment(segment);
+      try {
+        return await run(attachment);
+      } catch (error) {
+        const isLate = !(error instanceof BusError) || error.code !== 'IB_RETIRED' || clock.now() >= deadline;
+        if (isLate) throw error;
+      }
+      await this.look();
+      if (this.attachment(segment) === attachment) {
+        await clock
+          .sleep(Math.min(hurriedLookMs, Math.max(1, deadline - clock.now())), this.#closing)
+          .catch(() => undefined);
+      }
+    }
+  }
+
   #arm(): void {
-    if (this.#closed) return;
+    if (this.#closing.aborted) return;
     this.#timer = this.#host.clock.timer(lookEveryMs, () => {
       void this.look().then(() => this.#arm());
     });
   }
 
   /** Looks once at all segments, and begins what is to be done. Resolves when later generations, if any, are attached. */
-  async look(): Promise<void> {
-    if (this.#looking || this.#closed) return;
-    this.#looking = true;
+  look(): Promise<void> {
+    this.#looking ??= this.#lookAtAll().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    if (this.#closing.aborted) return;
     for (const [segment, place] of this.#places.entries()) {
       const { words, generation } = this.attachment(segment).segment;
       const state = Atomics.load(words, Header.state);
@@ -78,53 +119,55 @@ export class RollWatch {
       this.#moveFollowers(segment);
     }
     this.#forgetFormer();
-    this.#looking = false;
   }
 
   /** Attaches to the next generation if there is one; else the next look tries again. */
   async #advance(segment: number, place: SegmentPlace, generation: number): Promise<void> {
     try {
       const next = await attach(this.#host, place, 0, generation);
-      if (this.#closed) {
+      if (this.#closing.aborted) {
         next.segment.region.close();
         return;
       }
       this.#former.add(this.attachment(segment));
-      this.#current[segment] = next;
+      this.#current[segment] = { ...next, closing: this.#closing };
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
     }
   }
 
   #moveFollowers(segment: number): void {
+    if (this.#closing.aborted) return;
     const to = this.attachment(segment);
     for (const follower of this.#followers) {
       if (follower.attachmentOf(segment) === to || this.#moving.has(follower) || !follower.mayFollow(segment)) continue;
-      this.#moving.add(follower);
-      follower
+      const move = follower
         .follow(segment, to)
         .catch((error: unknown) => {
+          if (this.#closing.aborted) return;
           // No seat yet, or no answer: it stays where it is until the next look.
           this.#host.telemetry.logger.warn('bus.roll_waits', { segment: to.segment.name, error: String(error) });
         })
         .finally(() => this.#moving.delete(follower));
+      this.#moving.set(follower, move);
     }
   }
 
+  /** What a call under way has opened is not among the followers yet. */
   #forgetFormer(): void {
+    if (this.#moving.size > 0 || this.#calls.size > 0) return;
     for (const former of this.#former) {
-      const users = [...this.#followers, ...this.#moving];
-      if (users.some((it) => this.#places.some((_, segment) => it.attachmentOf(segment) === former))) continue;
-      if (this.#moving.size > 0) continue;
+      if ([...this.#followers].some((it) => this.#places.some((_, segment) => it.attachmentOf(segment) === former)))
+        continue;
       this.#former.delete(former);
       former.segment.region.close();
     }
   }
 
-  /** Detaches from all segments. The lines have been closed before. */
-  close(): void {
-    this.#closed = true;
+  /** Waits for what moves, and detaches from all segments. The bus is closing: its lines have closed before, and its calls are over. */
+  async close(): Promise<void> {
     this.#timer?.cancel();
+    await Promise.allSettled([this.#looking, ...this.#moving.values()]);
     for (const { segment } of [...this.#current, ...this.#former]) segment.region.close();
     this.#former.clear();
   }

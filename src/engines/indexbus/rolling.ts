@@ -3,6 +3,7 @@ import type { Host } from '../../host/host.ts';
 import { abandonedLanes } from './abandoned.ts';
 import { wakeRouter } from './bells.ts';
 import { distance } from './cursor.ts';
+import { LaneMoves } from './laneMoves.ts';
 import { DetachReason, ProducerCursor, Seat } from './layout.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import { stateOf } from './seat.ts';
@@ -13,7 +14,10 @@ import { openForAll, retireFor } from './successor.ts';
 
 /** How often it is looked whether participants have moved. */
 const lookMs: Millis = 20;
-/** Participants that have not moved by then are fenced, and what ended lanes have then is lost: one that is stopped must not hold up the others. */
+/**
+ * Participants that have not moved by then are fenced, and what ended lanes have then is lost: one that is stopped must not hold up the others. The
+ * consumer of a lane that blocks, which loses nothing to be faster, has this from each time on that it took or ended something.
+ */
 const patienceMs: Millis = 5_000;
 
 /** A segment with its router. */
@@ -45,7 +49,7 @@ export async function seeThrough(host: Host, old: Routed, next: Routed, signal: 
   wakeRouter(next.segment.region);
 }
 
-/** Waits until it is so, and fences after a while who is still there. */
+/** Waits until it is so, and fences after a while who is still there: of consumers of lanes that block only those who do not move. */
 async function until(
   host: Host,
   signal: AbortSignal,
@@ -54,16 +58,19 @@ async function until(
   isSo: () => boolean,
 ): Promise<void> {
   const fenceAt = host.clock.now() + patienceMs;
-  let fenced = false;
+  const moves = new LaneMoves(segment);
+  const fenced = new Set<number>();
   const givenUp = new Set<number>();
   while (!signal.aborted && !isSo()) {
     await host.clock.sleep(lookMs, signal).catch(() => undefined);
-    if (host.clock.now() < fenceAt) continue;
-    if (kind === 'consumer' && fenced) await giveUp(host, { segment, runner }, givenUp);
-    if (fenced) continue;
-    fenced = true;
+    const now = host.clock.now();
+    if (kind === 'consumer') moves.look(now);
+    if (now < fenceAt) continue;
+    if (kind === 'consumer') await giveUp(host, { segment, runner }, givenUp);
     for (const { number, at } of seatPlaces(segment.layout, kind)) {
-      if (stateOf(Atomics.load(segment.words, at)) !== 'live') continue;
+      if (fenced.has(number) || stateOf(Atomics.load(segment.words, at)) !== 'live') continue;
+      if (kind === 'consumer' && now < moves.last(number) + patienceMs) continue;
+      fenced.add(number);
       host.telemetry.sometimes('roll with a stopped consumer', kind === 'consumer');
       host.telemetry.logger.warn('roll fences', { segment: segment.name, kind, seat: number });
       const command =
@@ -76,10 +83,15 @@ async function until(
   }
 }
 
-/** What ended lanes still have is lost and counted, each once: whoever comes now comes to the next generation. */
+/** What ended lanes still have, and nobody of their group is there for, is lost and counted, each once: whoever comes now comes to the next generation. */
 async function giveUp(host: Host, { segment, runner }: Routed, givenUp: Set<number>): Promise<void> {
+  const { words, layout } = segment;
+  const isServed = (record: number): boolean =>
+    seatPlaces(layout, 'consumer').some(
+      ({ at }) => stateOf(Atomics.load(words, at)) === 'live' && words[at + Seat.subscription] === record,
+    );
   for (const { lane, record, unread } of abandonedLanes(segment)) {
-    if (givenUp.has(lane)) continue;
+    if (givenUp.has(lane) || isServed(record)) continue;
     givenUp.add(lane);
     const subscription = readSubscription(segment.region, segment.layout, record)?.subscription.name ?? '';
     host.telemetry.sometimes('roll gave up what a lane had', true);
@@ -90,13 +102,14 @@ async function giveUp(host: Host, { segment, runner }: Routed, givenUp: Set<numb
 
 /**
  * Whether somebody has a seat who may still do something there: one that was fenced waits for its holder alone, and a producer that is gone for its
- * slots, which are where they are until consumers have read them or are fenced.
+ * slots, which are where they are until consumers have read them or are fenced. Who has only claimed a seat is refused when it is ready: a producer
+ * since the roll has begun, a consumer since the segment is retired; but one that was ready before may be live in the next moment.
  */
 function hasSeats({ words, layout }: Segment, kind: SeatKindName): boolean {
   return seatPlaces(layout, kind).some(({ at }) => {
     const state = stateOf(Atomics.load(words, at));
-    if (kind === 'producer' && state === 'draining') return false;
-    return state !== 'free' && state !== 'fenced' && state !== 'claimed' && state !== 'ready';
+    if (kind === 'producer' && (state === 'draining' || state === 'ready')) return false;
+    return state !== 'free' && state !== 'fenced' && state !== 'claimed';
   });
 }
 

@@ -20,6 +20,7 @@ import {
 } from './layout.ts';
 import { Declarations, refusedResult } from './mailbox.ts';
 import { Point } from './points.ts';
+import { isRetired } from './retirement.ts';
 import type { RouterParts } from './routerParts.ts';
 import { stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
@@ -27,6 +28,9 @@ import type { SourceEndings } from './sourceEndings.ts';
 import { SourceLife } from './sources.ts';
 import { declaredSubscription } from './subscriptions.ts';
 import { readText, textBytes, writeText } from './texts.ts';
+
+/** What a joiner is told that comes too late. */
+const goneText = 'IB_RETIRED the segment is being replaced: join its successor';
 
 /** What the seats need of the router. */
 export interface SeatHost {
@@ -111,13 +115,10 @@ export class RouterSeats {
   #producerLive(producer: number, at: number, word: number): void {
     const { layout, commit, sources, region, events } = this.#parts;
     const cursors = layout.producerCursors + producer * cursorWords;
-    if (Atomics.load(this.#words, Header.state) === SegmentState.draining) {
-      this.#refuse(
-        at,
-        word,
-        cursors + ProducerCursor.wake,
-        'IB_RETIRED the segment is being drained: join its successor',
-      );
+    // A roll counts on it that no producer comes any more once it has begun, and nobody once the segment is retired.
+    const state = Atomics.load(this.#words, Header.state);
+    if (state !== SegmentState.open && state !== SegmentState.waiting) {
+      this.#refuse(at, word, cursors + ProducerCursor.wake, goneText);
       return;
     }
     const head = commit.value(commit.producer(producer, StagedProducer.sourceHead));
@@ -140,6 +141,10 @@ export class RouterSeats {
   #laneLive(lane: number, at: number, word: number): boolean {
     const { lanes, routing, region, events, telemetry, layout } = this.#parts;
     const wakeWord = layout.laneCursors + lane * cursorWords + LaneCursor.wake;
+    if (isRetired(this.#parts.segment)) {
+      this.#refuse(at, word, wakeWord, goneText);
+      return true;
+    }
     const stored = routing.subscription(this.#words[at + Seat.subscription] ?? -1);
     if (stored === undefined) {
       this.#refuse(at, word, wakeWord, 'IB_NO_SEAT there is no such subscription: declare it first');
@@ -178,8 +183,10 @@ export class RouterSeats {
     const cursors = layout.laneCursors + lane * cursorWords;
     const record = lanes.subscription[lane] ?? 0;
     const stored = routing.subscription(record);
-    if (this.#words[at + Seat.subscription] !== record) {
-      this.#say(at, refusedResult, 'IB_NO_SEAT the seat waits for a consumer of another subscription');
+    const isAnothers = this.#words[at + Seat.subscription] !== record;
+    if (isAnothers || isRetired(this.#parts.segment)) {
+      const reason = isAnothers ? 'IB_NO_SEAT the seat waits for a consumer of another subscription' : goneText;
+      this.#say(at, refusedResult, reason);
       changeSeat(region, at, word, 'draining', Point.freeSeat);
       wake(region, cursors + LaneCursor.wake);
       return true;

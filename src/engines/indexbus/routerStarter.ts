@@ -3,13 +3,14 @@ import type { DaemonServices } from '../engine.ts';
 import { claimSegment, placeOf } from './bringUp.ts';
 import type { IndexbusConfig } from './config.ts';
 import { BusError } from './errors.ts';
+import { takeBack } from './formerGeneration.ts';
 import { Header, SegmentState } from './layout.ts';
 import { loopStats } from './loopStats.ts';
 import type { Routed } from './rolling.ts';
 import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
 import { serveRouterHere } from './routerServe.ts';
 import { startRouterThread, type TuningNote } from './routerThread.ts';
-import { formerPlace, removeFormer, restoreFormer, type Segment, type SegmentPlace } from './segment.ts';
+import { formerPlace, removeFormer, type Segment, type SegmentPlace } from './segment.ts';
 import type { NodeTallies, Serving } from './serving.ts';
 
 /** A router that runs, and what the machine refused it. */
@@ -27,13 +28,15 @@ export interface BroughtUp extends Pick<Serving, 'segment' | 'runner' | 'origin'
   readonly next?: Waiting;
 }
 
-/** Finds the segment that a process is to route, or makes one, and starts routers. */
+/** Finds the segment that a process is to route, or makes one, and starts routers. All that it has started run until `stop` or `end`. */
 export class RouterStarter {
   readonly #host: Host;
   readonly #config: IndexbusConfig;
   readonly #services: DaemonServices;
   readonly #tallies: NodeTallies;
   readonly #onNews: (segment: Segment, news: RouterNews) => void;
+  /** Routers with their segments: those of two generations at most. */
+  readonly #running = new Map<RouterRunner, Segment>();
 
   /**
    * @param tallies has segments that were retired counted
@@ -58,7 +61,11 @@ export class RouterStarter {
     for (let tries = 0; ; tries += 1) {
       const { segment, origin, former } = await claimSegment(this.#host, this.#config);
       if (former !== undefined) {
-        const both = await this.#bringUpBoth(former, segment);
+        const both = await this.#bringUpBoth(former, segment).catch(async (error: unknown) => {
+          await this.end();
+          for (const { region } of [former, segment]) region.close();
+          throw error;
+        });
         if (both !== undefined) return both;
         continue;
       }
@@ -89,9 +96,8 @@ export class RouterStarter {
     if (old === undefined) await removeFormer(place);
     else {
       await old.runner.stop();
-      Atomics.store(former.words, Header.successor, 0);
-      Atomics.store(former.words, Header.state, SegmentState.open);
-      await restoreFormer(place);
+      await takeBack(place, former);
+      this.#running.delete(old.runner);
     }
     former.region.close();
     segment.region.close();
@@ -102,7 +108,10 @@ export class RouterStarter {
     try {
       return await this.startRouter(segment, at);
     } catch (error) {
-      if (!(error instanceof BusError) || error.code !== 'IB_CORRUPT') throw error;
+      if (!(error instanceof BusError)) throw error;
+      // The router before this one has found it damaged, and died before it could say so.
+      if (error.code === 'IB_RETIRED') return undefined;
+      if (error.code !== 'IB_CORRUPT') throw error;
       this.#tallies.retired.corrupt += 1;
       this.#host.telemetry.logger.error('segment retired', { segment: segment.name, reason: error.message });
       return undefined;
@@ -111,6 +120,28 @@ export class RouterStarter {
 
   /** Starts a router on a segment, in a thread of its own where there can be one. @throws BusError IB_CORRUPT */
   async startRouter(segment: Segment, at: SegmentPlace = placeOf(this.#host, this.#config)): Promise<Started> {
+    const started = await this.#start(segment, at);
+    this.#running.set(started.runner, segment);
+    return started;
+  }
+
+  /** Ends a router, and detaches its segment. Rejects with what the router ended of. */
+  async stop(runner: RouterRunner): Promise<void> {
+    const segment = this.#running.get(runner);
+    try {
+      await runner.stop();
+    } finally {
+      this.#running.delete(runner);
+      segment?.region.close();
+    }
+  }
+
+  /** Ends all routers that run. What they ended of is told elsewhere. */
+  async end(): Promise<void> {
+    await Promise.allSettled([...this.#running.keys()].map((runner) => this.stop(runner)));
+  }
+
+  async #start(segment: Segment, at: SegmentPlace): Promise<Started> {
     const setup = this.#setup();
     const onNews = (news: RouterNews): void => this.#onNews(segment, news);
     const { startThread } = this.#services;

@@ -1,15 +1,24 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import type { Subscription } from './commands.ts';
-import type { Commit } from './commit.ts';
+import { type Commit, StagedSubscription } from './commit.ts';
 import { BusError } from './errors.ts';
 import { Group } from './group.ts';
 import { KeyBuckets, type KeyMutants, type LaneProgress } from './keyBuckets.ts';
 import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
-import { Header, type Layout, subscriptionsMax } from './layout.ts';
+import { Header, keyBuckets, type Layout, Seat, seatWords, subscriptionsMax } from './layout.ts';
 import { matches } from './patterns.ts';
+import { Point } from './points.ts';
 import { noRoute, type Route } from './routes.ts';
-import { readSubscription, removeSubscription, type StoredSubscription, writeSubscription } from './subscriptions.ts';
+import { stateOf } from './seat.ts';
+import {
+  lastEpoch,
+  nobodysBuckets,
+  readSubscription,
+  removeSubscription,
+  type StoredSubscription,
+  writeSubscription,
+} from './subscriptions.ts';
 import { addTopic, readTopics } from './topics.ts';
 
 /**
@@ -89,10 +98,7 @@ export class Routing {
   /** Makes a subscription or changes it; returns its record. Throws `BusError` where 64 are there or the change is unsafe. */
   put(subscription: Subscription): number {
     const there = this.recordOf(subscription.name);
-    const record = there >= 0 ? there : this.#subscriptions.indexOf(undefined);
-    if (record < 0) {
-      throw new BusError('IB_TOPICS_FULL', `there are ${subscriptionsMax} subscriptions; delete one first`);
-    }
+    const record = there >= 0 ? there : this.#freeRecord();
     const before = this.#subscriptions[record];
     if (before !== undefined && before.subscription.mode !== subscription.mode && this.lanesOf(record).length > 0) {
       throw new BusError(
@@ -104,9 +110,50 @@ export class Routing {
         },
       );
     }
+    if (before === undefined) this.#freeBuckets(record);
     this.#subscriptions[record] = writeSubscription(this.#region, this.#layout, record, subscription);
     this.rebuild();
     return record;
+  }
+
+  /**
+   * A record for another subscription: one that never was any, else one that nobody names any more. What a lane that ended still has is of the
+   * subscription that its record was, and no other's; so is a joiner that was told the number. Throws IB_TOPICS_FULL where there is none.
+   */
+  #freeRecord(): number {
+    let unnamed = -1;
+    for (let record = 0; record < subscriptionsMax; record += 1) {
+      if (this.#subscriptions[record] !== undefined) continue;
+      if (lastEpoch(this.#region, this.#layout, record) === 0) return record;
+      if (unnamed < 0 && !this.#isNamed(record)) unnamed = record;
+    }
+    if (unnamed >= 0) return unnamed;
+    const there = this.subscriptions.length;
+    throw new BusError(
+      'IB_TOPICS_FULL',
+      there === subscriptionsMax
+        ? `there are ${subscriptionsMax} subscriptions; delete one first`
+        : `there are ${there} subscriptions, and lanes that end have the other records: try again, or end who holds them`,
+    );
+  }
+
+  #isNamed(record: number): boolean {
+    if (this.lanesOf(record).length > 0) return true;
+    const { words } = this.#region;
+    for (let lane = 0; lane < this.#lanes.count; lane += 1) {
+      const at = this.#layout.laneSeats + lane * seatWords;
+      const state = stateOf(Atomics.load(words, at));
+      if ((state === 'claimed' || state === 'ready') && words[at + Seat.subscription] === record) return true;
+    }
+    return false;
+  }
+
+  /** Buckets of keys that a record's former subscription had are nobody's: also for the commits to come, which know what they were. */
+  #freeBuckets(record: number): void {
+    for (let word = 0; word < keyBuckets / 4; word += 1) {
+      this.#region.step(Point.freeBuckets);
+      this.#commit.adopt(this.#commit.subscription(record, StagedSubscription.owners + word), nobodysBuckets);
+    }
   }
 
   /** Deletes a subscription without consumers; what lanes that ended still keep for a later one is lost. Throws `BusError`. */

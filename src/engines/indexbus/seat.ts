@@ -56,6 +56,14 @@ export function stateOf(word: number): SeatStateName | undefined {
   return names[word & 15];
 }
 
+/**
+ * Whether the seat's words are still those of the holder of `epoch`: it is live, or fenced and not acknowledged. One that leaves has written its last:
+ * the router gives its seat on without asking again.
+ */
+export function isHeldBy(word: number, epoch: number): boolean {
+  return word === seatWord(epoch, SeatState.live) || word === seatWord(epoch, SeatState.fenced);
+}
+
 /** Whether a seat may go from one state to the other. */
 export function mayFollow(from: SeatStateName, to: SeatStateName): boolean {
   return followers[from].includes(to);

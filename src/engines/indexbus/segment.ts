@@ -55,7 +55,8 @@ export async function openSegment(place: SegmentPlace): Promise<Segment> {
 
 /**
  * Makes the segment under a name of its own and gives it the asked one when it is whole: nobody ever sees half of it. What stood under the name
- * stays with those attached. The caller holds lock `Lock.router`.
+ * stays with those attached. Nothing here looks at lock `Lock.router`: it is the caller who has it before this begins and keeps it until
+ * this has settled, since names change at its end.
  *
  * @param fill writes what the segment shall have from the beginning
  * @param keepFormer what stood under the name can be opened at `formerPlace` from then on
@@ -223,8 +224,8 @@ export function openLocks(place: SegmentPlace): Promise<Region> {
   );
 }
 
-/** Takes the router's lock, whose holder alone builds and routes. False if another has it. */
+/** Takes the router's lock, whose holder alone builds and routes. False if another has it, be it in this process. */
 export function takeRouterLock(locks: Region): boolean {
   locks.step(Point.takeRouterLock);
-  return locks.lock(Lock.router);
+  return locks.lock(Lock.router, 'alone');
 }

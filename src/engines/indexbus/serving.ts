@@ -1,7 +1,8 @@
-import type { Counters } from './counters.ts';
+import type { Host } from '../../host/host.ts';
+import { Counters } from './counters.ts';
 import type { DetachReason } from './layout.ts';
-import type { SeatFinding, SeatProber } from './liveness.ts';
-import type { Recent } from './recent.ts';
+import { type SeatFinding, SeatProber } from './liveness.ts';
+import { Recent } from './recent.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import type { TuningNote } from './routerThread.ts';
 import type { Segment } from './segment.ts';
@@ -22,6 +23,27 @@ export interface Serving {
   /** Share of the last second's polls that had work. */
   busyRatio: number;
   readonly origin: 'made' | 'found' | 'replaced';
+}
+
+/** A segment as it is served from now on. */
+export function servingOf(
+  host: Host,
+  { segment, runner, origin, tuning }: Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'>,
+): Serving {
+  const counters = new Counters(segment, host.clock);
+  const recent = new Recent(counters, segment.layout.sizes);
+  recent.tick(host.clock.now());
+  return {
+    segment,
+    runner,
+    origin,
+    counters,
+    recent,
+    prober: new SeatProber(segment, host.clock, host.telemetry),
+    findings: new Map(),
+    tuning: [...segment.region.tuning(), ...tuning],
+    busyRatio: 0,
+  };
 }
 
 /** What happened to segments since the process began. */

@@ -12,7 +12,9 @@ import {
   subscriptionWords,
 } from './layout.ts';
 import { isPattern } from './patterns.ts';
-import { readText, textBytes, writeText } from './texts.ts';
+import { Point } from './points.ts';
+import { changeRecord, readRecord, recordAt } from './recordChange.ts';
+import { loadText, textBytes, textWords } from './texts.ts';
 
 const modes = ['broadcast', 'workqueue', 'keyed'] as const;
 const balances = ['round_robin', 'least_depth'] as const;
@@ -25,14 +27,16 @@ export interface StoredSubscription {
   readonly subscription: Subscription;
 }
 
-function at(layout: Layout, record: number): number {
-  return layout.subscriptions + record * subscriptionWords;
+/** A word of a record's owners that names no lane. */
+export const nobodysBuckets = -1;
+
+/** The subscription of a record; undefined where there is none. Also for processes other than the router's, while it changes. */
+export function readSubscription(region: Region, layout: Layout, record: number): StoredSubscription | undefined {
+  return readRecord(region, layout, record, (at) => subscriptionAt(region.words, at, record));
 }
 
-/** The subscription of a record; undefined where there is none. */
-export function readSubscription(region: Region, layout: Layout, record: number): StoredSubscription | undefined {
-  const from = at(layout, record);
-  const word = (field: number): number => Atomics.load(region.words, from + field);
+function subscriptionAt(words: Int32Array, at: number, record: number): StoredSubscription | undefined {
+  const word = (field: number): number => Atomics.load(words, at + field);
   const epoch = word(SubscriptionRecord.epoch);
   if (epoch === 0) return undefined;
   const laneMode = word(SubscriptionRecord.laneMode);
@@ -41,8 +45,8 @@ export function readSubscription(region: Region, layout: Layout, record: number)
     record,
     epoch,
     subscription: {
-      name: readText(region.bytes, from + SubscriptionRecord.name, seatNameBytes),
-      topics: readText(region.bytes, from + SubscriptionRecord.patterns, patternsBytes).split('\n'),
+      name: loadText(words, at + SubscriptionRecord.name, seatNameBytes),
+      topics: loadText(words, at + SubscriptionRecord.patterns, patternsBytes).split('\n'),
       mode: modes[word(SubscriptionRecord.mode)] ?? 'broadcast',
       lane: laneMode & LaneMode.blocking ? 'blocking' : 'nonblocking',
       drop: laneMode & LaneMode.dropOldest ? 'oldest' : 'newest',
@@ -162,7 +166,10 @@ export function declaredSubscription(text: string): Subscription {
   };
 }
 
-/** Writes the record; its epoch last, so that whoever reads it sees it whole or not at all. */
+/**
+ * Makes a subscription of a record, or changes the one that it is: whoever reads it, and whoever routes after a crash, finds the old one or the new one.
+ * Throws `BusError` for one that does not fit.
+ */
 export function writeSubscription(
   region: Region,
   layout: Layout,
@@ -170,40 +177,55 @@ export function writeSubscription(
   subscription: Subscription,
 ): StoredSubscription {
   checkSubscription(layout, subscription);
-  const from = at(layout, record);
-  const { words, bytes } = region;
-  const epoch =
-    Atomics.load(words, from + SubscriptionRecord.epoch) || Atomics.load(words, from + SubscriptionRecord.formerEpoch);
-  if (readSubscription(region, layout, record) === undefined) {
-    // A record that is used anew has nobody's buckets.
-    words.fill(-1, from + SubscriptionRecord.owners, from + SubscriptionRecord.patterns);
-  }
-  words[from + SubscriptionRecord.mode] = modes.indexOf(subscription.mode);
-  words[from + SubscriptionRecord.laneMode] =
-    (subscription.lane === 'blocking' ? LaneMode.blocking : 0) |
-    (subscription.drop === 'oldest' ? LaneMode.dropOldest : 0);
-  words[from + SubscriptionRecord.capacity] = subscription.capacity;
-  words[from + SubscriptionRecord.creditLimit] = subscription.creditLimit ?? 0;
-  words[from + SubscriptionRecord.balance] = balances.indexOf(subscription.balance);
-  words[from + SubscriptionRecord.detachAfterMs] = subscription.detachAfterMs ?? 0;
-  words[from + SubscriptionRecord.delivery] = deliveries.indexOf(subscription.delivery);
-  words[from + SubscriptionRecord.access] = subscription.access === 'view' ? Access.view : Access.copy;
-  words[from + SubscriptionRecord.viewMax] = subscription.viewMax;
-  writeText(bytes, from + SubscriptionRecord.name, seatNameBytes, subscription.name);
-  writeText(bytes, from + SubscriptionRecord.patterns, patternsBytes, subscription.topics.join('\n'));
-  const next = ((epoch + 1) | 0) === 0 ? 1 : (epoch + 1) | 0;
-  Atomics.store(words, from + SubscriptionRecord.epoch, next);
+  const last = lastEpoch(region, layout, record);
+  const epoch = ((last + 1) | 0) === 0 ? 1 : (last + 1) | 0;
+  changeRecord(region, layout, record, imageOf(subscription, epoch));
   // As it is read by others, in one order of keys.
-  return readSubscription(region, layout, record) ?? { record, epoch: next, subscription };
+  return readSubscription(region, layout, record) ?? { record, epoch, subscription };
 }
 
-/** Takes the record out. Its epoch is kept in the record's last free word, so that a later one has another. */
+/** Writes a subscription as it stands elsewhere into a record of a segment that nobody has seen yet. */
+export function placeSubscription(
+  region: Region,
+  layout: Layout,
+  { record, epoch, subscription }: StoredSubscription,
+): void {
+  region.words.set(imageOf(subscription, epoch), recordAt(layout, record));
+}
+
+/** The 256 words of a subscription's record; nothing counted, no bucket owned. */
+function imageOf(subscription: Subscription, epoch: number): Int32Array {
+  const image = new Int32Array(subscriptionWords);
+  image[SubscriptionRecord.epoch] = epoch;
+  image[SubscriptionRecord.mode] = modes.indexOf(subscription.mode);
+  image[SubscriptionRecord.laneMode] =
+    (subscription.lane === 'blocking' ? LaneMode.blocking : 0) |
+    (subscription.drop === 'oldest' ? LaneMode.dropOldest : 0);
+  image[SubscriptionRecord.capacity] = subscription.capacity;
+  image[SubscriptionRecord.creditLimit] = subscription.creditLimit ?? 0;
+  image[SubscriptionRecord.balance] = balances.indexOf(subscription.balance);
+  image[SubscriptionRecord.detachAfterMs] = subscription.detachAfterMs ?? 0;
+  image[SubscriptionRecord.delivery] = deliveries.indexOf(subscription.delivery);
+  image[SubscriptionRecord.access] = subscription.access === 'view' ? Access.view : Access.copy;
+  image[SubscriptionRecord.viewMax] = subscription.viewMax;
+  image.set(textWords(seatNameBytes, subscription.name), SubscriptionRecord.name);
+  image.fill(nobodysBuckets, SubscriptionRecord.owners, SubscriptionRecord.patterns);
+  image.set(textWords(patternsBytes, subscription.topics.join('\n')), SubscriptionRecord.patterns);
+  return image;
+}
+
+/** Epoch of the subscription that a record is or, without one, was last; 0 for a record that never was one. */
+export function lastEpoch({ words }: Region, layout: Layout, record: number): number {
+  const at = recordAt(layout, record);
+  return Atomics.load(words, at + SubscriptionRecord.epoch) || Atomics.load(words, at + SubscriptionRecord.formerEpoch);
+}
+
+/** Takes the record out. Its epoch is kept in `formerEpoch`, so that a later one has another. */
 export function removeSubscription(region: Region, layout: Layout, record: number): void {
-  const from = at(layout, record);
-  Atomics.store(
-    region.words,
-    from + SubscriptionRecord.formerEpoch,
-    Atomics.load(region.words, from + SubscriptionRecord.epoch),
-  );
-  Atomics.store(region.words, from + SubscriptionRecord.epoch, 0);
+  const { words } = region;
+  const at = recordAt(layout, record);
+  region.step(Point.removeSubscription);
+  Atomics.store(words, at + SubscriptionRecord.formerEpoch, Atomics.load(words, at + SubscriptionRecord.epoch));
+  region.step(Point.removeSubscription);
+  Atomics.store(words, at + SubscriptionRecord.epoch, 0);
 }

@@ -10,6 +10,28 @@ export function writeText(bytes: Uint8Array, word: number, room: number, text: s
   bytes.set(encoded, at);
 }
 
+/** The words of a text, as many as its room has. It must fit. */
+export function textWords(room: number, text: string): Int32Array {
+  const words = new Int32Array(room / 4);
+  writeText(new Uint8Array(words.buffer), 0, room, text);
+  return words;
+}
+
+/**
+ * Reads a text of at most `room` bytes, up to its zero byte, by atomic loads in the order of its words: loads that follow come after it, those before
+ * come before it. For a text that another process may change meanwhile.
+ */
+export function loadText(words: Int32Array, word: number, room: number): string {
+  const copy = new Int32Array(room / 4);
+  for (let index = 0; index < copy.length; index += 1) {
+    const value = Atomics.load(words, word + index);
+    copy[index] = value;
+    // The shortest test for a zero byte in a word (Mycroft, 1987): the text ends here.
+    if (((value - 0x0101_0101) & ~value & 0x8080_8080) !== 0) break;
+  }
+  return readText(new Uint8Array(copy.buffer), 0, room);
+}
+
 /** Reads a text of at most `room` bytes, up to its zero byte. */
 export function readText(bytes: Uint8Array, word: number, room: number): string {
   // Copied, since TextDecoder takes no shared memory.

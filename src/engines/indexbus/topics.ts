@@ -2,22 +2,26 @@ import type { Region } from '../../host/sharedMemory.ts';
 import { BusError } from './errors.ts';
 import { type Layout, topicNameBytes } from './layout.ts';
 import { isTopicName } from './patterns.ts';
-import { readText, writeText } from './texts.ts';
+import { Point } from './points.ts';
+import { loadText, textWords } from './texts.ts';
 
-const words = topicNameBytes / 4;
+const nameWords = topicNameBytes / 4;
 
 /** The topics of a segment, with their numbers, in the order of these. A topic is never removed: descriptors know it by number. */
 export function readTopics(region: Region, layout: Layout): Map<string, number> {
   const topics = new Map<string, number>();
   for (let number = 0; number < layout.sizes.topics; number += 1) {
-    const name = readText(region.bytes, layout.topicNames + number * words, topicNameBytes);
+    const name = loadText(region.words, layout.topicNames + number * nameWords, topicNameBytes);
     if (name === '') break;
     topics.set(name, number);
   }
   return topics;
 }
 
-/** Writes the next topic's name. Throws IB_TOPICS_FULL, or IB_BAD_CONFIG for a name that is none. */
+/**
+ * Writes the next topic's name, its first word last: while that is 0 there is no such topic, and what else a router that died has written there is written
+ * over. Throws IB_TOPICS_FULL, or IB_BAD_CONFIG for a name that is none.
+ */
 export function addTopic(region: Region, layout: Layout, number: number, name: string): number {
   if (!isTopicName(name)) {
     throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
@@ -31,6 +35,13 @@ export function addTopic(region: Region, layout: Layout, number: number, name: s
       `there are ${number} topics, as many as the segment has room for: roll it with a greater topics_max`,
     );
   }
-  writeText(region.bytes, layout.topicNames + number * words, topicNameBytes, name);
+  const at = layout.topicNames + number * nameWords;
+  const text = textWords(topicNameBytes, name);
+  for (let word = 1; word < nameWords; word += 1) {
+    region.step(Point.writeTopic);
+    Atomics.store(region.words, at + word, text[word] ?? 0);
+  }
+  region.step(Point.topicIsThere);
+  Atomics.store(region.words, at, text[0] ?? 0);
   return number;
 }

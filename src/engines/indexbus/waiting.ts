@@ -25,6 +25,7 @@ export class Waiting {
   readonly #look: () => boolean;
   readonly #spins: number;
   readonly #mutants: WaitingMutants;
+  readonly #isHeld: () => boolean;
   /** Calls of `until` under way: the flag is theirs in common. */
   #waiters = 0;
 
@@ -33,6 +34,7 @@ export class Waiting {
    * @param wake word on which to sleep
    * @param look whether what is waited for is there
    * @param spins looks before the first sleep
+   * @param isHeld whether both words are still this side's: a call beside a wait may give them back, and then another's are there. Default always
    */
   constructor(
     region: Region,
@@ -42,6 +44,7 @@ export class Waiting {
     look: () => boolean,
     spins: number,
     mutants: WaitingMutants,
+    isHeld: () => boolean = always,
   ) {
     this.#region = region;
     this.#host = host;
@@ -50,6 +53,7 @@ export class Waiting {
     this.#look = look;
     this.#spins = spins;
     this.#mutants = mutants;
+    this.#isHeld = isHeld;
   }
 
   /** Waits until the look finds it; false if it has not after `timeoutMs`. */
@@ -84,7 +88,7 @@ export class Waiting {
 
   /** Ends the sleeps of this side's own: what they wait for will not come. */
   wakeAll(): void {
-    Atomics.add(this.#region.words, this.#wake, 1);
+    if (this.#isHeld()) Atomics.add(this.#region.words, this.#wake, 1);
     this.#region.wake(this.#wake, 2 ** 30);
   }
 
@@ -114,9 +118,11 @@ export class Waiting {
   #clear(): void {
     this.#region.step(Point.clearSleeping);
     this.#waiters -= 1;
-    if (this.#waiters === 0) Atomics.store(this.#region.words, this.#flag, 0);
+    if (this.#waiters === 0 && this.#isHeld()) Atomics.store(this.#region.words, this.#flag, 0);
   }
 }
+
+const always = (): boolean => true;
 
 /** No wake sequence: these are whole numbers. */
 const found = 0.5;

@@ -84,6 +84,8 @@ export async function openSession(blocks: readonly Block[]): Promise<Session> {
     PATH: `${bin}:${dirname(process.execPath)}:${process.env.PATH}`,
     HOME: directory,
     HOTFIRE_COMMIT: 'of-the-docs',
+    // Of a copy's files nothing is asked for again when it is gone.
+    NODE_COMPILE_CACHE: isOverlay ? join(directory, '.compiled') : process.env.NODE_COMPILE_CACHE,
     NO_COLOR: '1',
     STEMEDB_SERVER_BIND: `127.0.0.1:${port}`,
     STEMEDB_WAL_DIR: state.wal,

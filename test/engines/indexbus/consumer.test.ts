@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Receiver } from '../../../src/engines/indexbus/consumer.ts';
 import { frozen } from '../../../src/engines/indexbus/cursor.ts';
 import { BusError } from '../../../src/engines/indexbus/errors.ts';
-import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
+import { Header, LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
@@ -70,6 +70,18 @@ function codeOf(call: () => unknown): string {
 }
 
 describe('a receive by copy', () => {
+  it('wakes a router that sleeps once, with its claim', () => {
+    const { bus, consumer, send } = run();
+    send(1, 2);
+    const wakes = (): number => bus.woken.filter((word) => word === Header.routerWake).length;
+    Atomics.store(bus.segment.words, Header.routerSleeping, 1);
+    const before = wakes();
+    expect(consumer.receive()).toHaveLength(2);
+    expect(wakes() - before).toBe(1);
+    consumer.ack();
+    expect(wakes() - before).toBe(1);
+  });
+
   it('throws away what an eviction has taken back, and goes on behind it', () => {
     const { consumer, send, at } = run();
     send(1, 2, 3, 4);
@@ -225,6 +237,34 @@ describe('a planted bug', () => {
 });
 
 describe('a receive by view', () => {
+  it('wakes a router that sleeps when messages are done, which is what it waits for, and not when they are claimed', () => {
+    const { bus, topic, consumer, producer } = run({
+      access: 'view',
+      drop: 'newest',
+      lane: 'blocking',
+      viewMax: 4,
+      capacity: 4,
+    });
+    for (let number = 1; number <= 6; number += 1) producer.publish(topic, number);
+    producer.flush();
+    bus.settle();
+    const wakes = (): number => bus.woken.filter((word) => word === Header.routerWake).length;
+    Atomics.store(bus.segment.words, Header.routerSleeping, 1);
+    const before = wakes();
+    expect(consumer.receive()).toHaveLength(4);
+    expect({ wakes: wakes() - before, hasWork: bus.router.hasWork() }).toEqual({ wakes: 0, hasWork: false });
+    consumer.ack();
+    expect({ wakes: wakes() - before, hasWork: bus.router.hasWork() }).toEqual({ wakes: 1, hasWork: true });
+    // Nothing more is done: nothing more to wake it for.
+    consumer.ack();
+    expect(wakes() - before).toBe(1);
+    bus.settle();
+    expect(consumer.receive().map(({ number }) => number)).toEqual([5, 6]);
+    // The next receive ends what was open, too.
+    expect(consumer.receive()).toEqual([]);
+    expect(wakes() - before).toBe(2);
+  });
+
   it('opens messages in place, up to view_max, and they stay until they are done', () => {
     const { bus, consumer, send, producer } = run({ access: 'view', drop: 'newest', viewMax: 2, capacity: 4 });
     send(1, 2, 3);

@@ -59,6 +59,32 @@ describe('a publish', () => {
     expect(producerWord(segment, ProducerCursor.sourceTail)).toBe(before + 2);
   });
 
+  it('of words that are not there is refused and nothing is published; the last words are', async () => {
+    const { producer, topic, segment } = await pair();
+    const words = Int32Array.of(7, 8, 9, 10);
+    const before = producerWord(segment, ProducerCursor.sourceTail);
+    const wrong = [
+      [-3, 2],
+      [100, 2],
+      [3, 2],
+      [0, 5],
+      [0, 1.5],
+      [0.5, 2],
+      [Number.NaN, 1],
+      [2 ** 32, 0],
+    ] as const;
+    for (const [from, count] of wrong) {
+      const refused = await codeOf(() => producer.publishWords(topic, words, from, count));
+      expect([from, count, refused]).toEqual([from, count, 'IB_BAD_CONFIG']);
+    }
+    producer.flush();
+    expect(producerWord(segment, ProducerCursor.sourceTail)).toBe(before);
+    expect(producer.publishWords(topic, words, 2, 2)).toBe(true);
+    expect(producer.publishWords(topic, words, 4, 0)).toBe(true);
+    producer.flush();
+    expect(producerWord(segment, ProducerCursor.sourceTail)).toBe(before + 2);
+  });
+
   it('without credit is false, counted, and the credit comes back', async () => {
     const { producer, consumer, topic, segment } = await pair({ lane: 'blocking' });
     let accepted = 0;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cursorWords, Header, ProducerCursor, SegmentState } from '../../../src/engines/indexbus/layout.ts';
-import { advanceRoll, buildSuccessor } from '../../../src/engines/indexbus/successor.ts';
+import { seeThrough } from '../../../src/engines/indexbus/rolling.ts';
+import { buildSuccessor } from '../../../src/engines/indexbus/successor.ts';
 import { bytesOf, codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
 
 let peers: Peers;
@@ -50,8 +51,8 @@ describe('a roll', () => {
       slots: 256,
       laneRing: 128,
     });
-    peers.serve(successor, host);
-    await runner.apply({ do: 'roll', sizes: successor.layout.sizes });
+    const following = { segment: successor, runner: peers.serve(successor, host) };
+    /** States of both generations between two looks of the roll. */
     const steps = new Set<string>();
     const flushedInNext = (producer: number): number =>
       Atomics.load(
@@ -60,17 +61,23 @@ describe('a roll', () => {
       );
     // Both producers are ahead of their consumers, with messages that nobody may have yet.
     const areAhead = (): boolean => producers.every((_, producer) => flushedInNext(producer) > 0);
-    const rolled = (async () => {
-      for (let progress = ''; progress !== 'done'; ) {
-        if (progress !== 'consumers leave' || areAhead()) progress = advanceRoll(old, successor);
-        steps.add(progress);
-        if (progress !== 'done') expect(Atomics.load(successor.words, Header.state)).toBe(SegmentState.waiting);
-        await host.clock.sleep(1);
-      }
-    })();
+    const stateOf = ({ words }: typeof old): number => Atomics.load(words, Header.state);
+    /** Between two looks of the roll. Once the old generation is retired it waits until both producers are ahead. */
+    const sleep = async (ms: number): Promise<void> => {
+      const isRetired = stateOf(old) === SegmentState.retired;
+      steps.add(`${stateOf(old)} ${stateOf(successor)}`);
+      do await host.clock.sleep(ms);
+      while (isRetired && !areAhead());
+    };
+    const patient = { ...host, clock: { ...host.clock, sleep } };
+    const rolled = seeThrough(patient, { segment: old, runner }, following, new AbortController().signal);
     while (!areAhead()) await publishSome(8);
     await rolled;
-    expect([...steps]).toEqual(expect.arrayContaining(['producers leave', 'consumers leave', 'done']));
+    expect([...steps]).toEqual([
+      `${SegmentState.draining} ${SegmentState.waiting}`,
+      `${SegmentState.retired} ${SegmentState.waiting}`,
+    ]);
+    expect(stateOf(successor)).toBe(SegmentState.open);
     await publishSome(100);
     await Promise.all(producers.map((producer) => producer.close()));
     const all = Array.from({ length: next }, (_, number) => number);

@@ -2,120 +2,22 @@ import { describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
-import { indexbusConfigSchema } from '../../../src/engines/indexbus/config.ts';
 import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { openSegment } from '../../../src/engines/indexbus/segment.ts';
-import type { Host } from '../../../src/host/host.ts';
-import type { Region, SharedMemory } from '../../../src/host/sharedMemory.ts';
-import { Killed, Peers } from './support/peers.ts';
+import { DyingRouter } from './support/dyingRouter.ts';
+import { Peers } from './support/peers.ts';
+import { smallRouter } from './support/smallRouter.ts';
 
-const config = indexbusConfigSchema.parse({
-  router_id: 'r1',
-  liveness_check_ms: 50,
-  counter_sample_ms: 10,
-  router_batch_size: 16,
-  slots_per_producer: 64,
+const config = smallRouter({
   lane_ring: 256,
-  slot_bytes: 64,
-  producers_max: 4,
   lanes_max: 4,
   subscriptions: [
     { name: 'all', topics: ['t'], lane: 'blocking', capacity: 128, detach_after_ms: 'none' },
     { name: 'work', topics: ['t'], mode: 'workqueue', lane: 'blocking', capacity: 128, detach_after_ms: 'none' },
   ],
 });
-
-/** Places in a roll where something is about to change that the next router finds. */
-const places: ReadonlySet<number> = new Set([
-  Point.buildSegment,
-  Point.keepFormer,
-  Point.publishSegment,
-  Point.retireSegment,
-  Point.openSegment,
-]);
-
-/** A router's process that dies before one of the moments of its roll: a call that changes names of memory, or one of `places`. */
-class DyingRouter {
-  readonly host: Host;
-  /** What it came to, counted from when it was armed. */
-  readonly moments: string[] = [];
-  readonly #regions: Region[] = [];
-  readonly #diesAt: number;
-  #armed = false;
-  #dead = false;
-  #node: BusNode | undefined;
-  readonly #died = Promise.withResolvers<void>();
-  readonly #peers: Peers;
-
-  constructor(peers: Peers, diesAt: number) {
-    this.#peers = peers;
-    this.#diesAt = diesAt;
-    const step = (point: number): void => {
-      if (this.#armed && places.has(point)) this.#moment(`point ${point}`);
-      this.#survive();
-    };
-    const host = peers.host({ step, regions: this.#regions });
-    const { shm } = host;
-    const calling =
-      <A extends readonly unknown[], R>(name: string, call: (...args: A) => R) =>
-      (...args: A): R => {
-        if (this.#armed) this.#moment(`${name} ${String(args[0])}`);
-        this.#survive();
-        return call(...args);
-      };
-    const mortal: SharedMemory = {
-      ...shm,
-      open: calling('open', shm.open),
-      rename: calling('rename', shm.rename),
-      remove: calling('remove', shm.remove),
-      stat: calling('stat', shm.stat),
-    };
-    this.host = { ...host, shm: mortal };
-  }
-
-  #moment(what: string): void {
-    if (!this.#dead && this.moments.length === this.#diesAt) {
-      this.#dead = true;
-      this.#died.resolve();
-    }
-    this.moments.push(what);
-  }
-
-  #survive(): void {
-    if (this.#dead) throw new Killed(this.moments.at(-1));
-  }
-
-  get isDead(): boolean {
-    return this.#dead;
-  }
-
-  async start(): Promise<void> {
-    this.#node = new BusNode(this.host, config, {});
-    await this.#node.start();
-  }
-
-  /** Rolls until it is done or dead. */
-  async roll(isDone: () => Promise<boolean>): Promise<void> {
-    this.#armed = true;
-    await this.#node?.roll({ slots_per_producer: 128 }).catch((error: unknown) => {
-      if (!(error instanceof Killed)) throw error;
-    });
-    while (!this.#dead && !(await isDone())) {
-      await Promise.race([this.#died.promise, this.host.clock.sleep(5)]);
-    }
-  }
-
-  /** What the kernel does when a process ends. Whatever of it still runs takes no step any more. */
-  async bury(): Promise<void> {
-    this.#armed = false;
-    this.#dead = true;
-    for (const region of this.#regions) region.close();
-    this.#peers.memory.participants.delete(this.host.pid);
-    await this.#node?.close().catch(() => undefined);
-  }
-}
 
 interface Reading {
   readonly consumer: Consumer;
@@ -142,7 +44,7 @@ async function read({ consumer, seen }: Reading): Promise<void> {
 /** A roll whose router dies at a moment; returns what it had come to. */
 async function rollAndDie(diesAt: number): Promise<readonly string[]> {
   const peers = new Peers();
-  const first = new DyingRouter(peers, diesAt);
+  const first = new DyingRouter(peers, config, diesAt);
   await first.start();
   const bus = await peers.bus({ attachTimeoutMs: 10_000 });
   const readers: Reading[] = [];

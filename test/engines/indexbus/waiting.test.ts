@@ -27,6 +27,8 @@ function scene(
     readonly spins?: number;
     readonly mutant?: boolean;
     readonly faults?: boolean;
+    readonly isHeld?: () => boolean;
+    readonly wake?: (word: number, count: number) => void;
   } = {},
 ): Scene {
   const words = new Int32Array(new SharedArrayBuffer(16));
@@ -46,16 +48,26 @@ function scene(
     },
     wait,
     waitAsync: async (word: number, expected: number, ms: number) => wait(word, expected, ms),
-    wake: () => 0,
+    wake: (word: number, count: number) => {
+      options.wake?.(word, count);
+      return 0;
+    },
     // Nothing else of a region is used by a wait.
   } as unknown as Region;
   const host = {
     clock: { now: () => result.now },
     telemetry: { buggify: () => options.faults ?? false },
   } as unknown as Host;
-  const waiting = new Waiting(region, host, flag, wake, () => Atomics.load(words, news) !== 0, options.spins ?? 0, {
-    sleepWithoutLook: options.mutant ?? false,
-  });
+  const waiting = new Waiting(
+    region,
+    host,
+    flag,
+    wake,
+    () => Atomics.load(words, news) !== 0,
+    options.spins ?? 0,
+    { sleepWithoutLook: options.mutant ?? false },
+    options.isHeld,
+  );
   const result: Scene = { words, waiting, sleeps: [], points: [], now: 0 };
   return result;
 }
@@ -125,6 +137,21 @@ for (const way of ['until', 'untilSync'] as const) {
       expect(Atomics.load(it.words, flag)).toBe(0);
     });
 
+    it('whose words were given back while it slept writes nothing there: the next holder sleeps on them', async () => {
+      let isHeld = true;
+      const it = scene({
+        isHeld: () => isHeld,
+        during: (words) => {
+          isHeld = false;
+          Atomics.store(words, flag, 1);
+          Atomics.store(words, news, 1);
+          Atomics.add(words, wake, 1);
+        },
+      });
+      expect(await it.waiting[way](1000)).toBe(true);
+      expect(Atomics.load(it.words, flag)).toBe(1);
+    });
+
     it('without time looks once', async () => {
       const it = scene();
       expect(await it.waiting[way](0)).toBe(false);
@@ -143,6 +170,18 @@ for (const way of ['until', 'untilSync'] as const) {
     });
   });
 }
+
+describe('the end of all waits of a side', () => {
+  for (const isHeld of [true, false]) {
+    it(`wakes its sleepers and ${isHeld ? 'changes the sequence' : 'leaves a sequence alone that is another side’s'}`, () => {
+      const woken: [number, number][] = [];
+      const it = scene({ isHeld: () => isHeld, wake: (...call) => woken.push(call) });
+      it.waiting.wakeAll();
+      expect(Atomics.load(it.words, wake)).toBe(isHeld ? 1 : 0);
+      expect(woken).toEqual([[wake, 2 ** 30]]);
+    });
+  }
+});
 
 describe('several waits of one side', () => {
   it('keep the flag until the last has ended', async () => {

@@ -1,7 +1,18 @@
 import type { FaultDraw } from '../../faultDraw.ts';
 import { choose, faultStep, type LaterStep, type MenuEntry, type Step, scale } from '../../faultMenu.ts';
 
-export const families = ['kill', 'crash', 'pause', 'slow', 'wake', 'proof', 'load', 'operator', 'outside'] as const;
+export const families = [
+  'kill',
+  'crash',
+  'pause',
+  'slow',
+  'wake',
+  'proof',
+  'load',
+  'operator',
+  'outside',
+  'group',
+] as const;
 export type Family = (typeof families)[number];
 
 /** Who takes part in a run, as its faults see them. */
@@ -9,6 +20,8 @@ export interface Cast {
   readonly nodes: readonly string[];
   readonly producers: readonly string[];
   readonly consumers: readonly string[];
+  /** Consumers of each subscription, of which messages wait for a next one where it loses its last; of all, where there is none such. */
+  readonly groups: readonly (readonly string[])[];
 }
 
 /** One entry of the menu. */

@@ -17,6 +17,8 @@ export type Operation =
   | { readonly who: 'report' }
   /** An operator takes the lane from its consumer. */
   | { readonly who: 'fence'; readonly seat: number }
+  /** An operator, or the configuration of a router, changes a subscription or a topic. */
+  | { readonly who: 'change'; readonly command: RouterCommand }
   /** Somebody takes the lane's seat, if it is free. */
   | { readonly who: 'join'; readonly seat: number };
 
@@ -102,6 +104,7 @@ class Run {
     else if (operation.who === 'consumer') this.#receive(operation.seat);
     else if (operation.who === 'look') this.#consumers.get(operation.seat)?.lookAgain();
     else if (operation.who === 'join') this.#join(operation.seat);
+    else if (operation.who === 'change') this.#command(operation.command);
     else if (operation.who === 'fence') {
       const { sizes } = this.#stage.layout;
       const live = this.#stage.reader(this.#memory).laneState(operation.seat) === SeatState.live;

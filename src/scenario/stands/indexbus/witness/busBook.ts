@@ -102,6 +102,8 @@ export class BusBook {
   readonly #holders: Holder[] = [];
   readonly #known = new Map<string, Holder>();
   readonly #freed = new Map<string, number>();
+  /** Processes that are dead, and whether their locks are gone too. */
+  readonly #gone = new Map<number, { readonly over: boolean }>();
   readonly #highest = new Map<number, { capacity: number; creditLimit: number; number: number }>();
   #routingEpoch = -1;
   #wanted: readonly { readonly mode: Mode; readonly topics: ReadonlySet<number> }[] | undefined = undefined;
@@ -180,6 +182,15 @@ export class BusBook {
     };
     this.#known.set(key, holder);
     this.#holders.push(holder);
+    this.#opened(holder, seat);
+    // It died while it waited for the router, which has let it in since it did not know.
+    const gone = this.#gone.get(holder.pid);
+    holder.dead = gone !== undefined;
+    if (gone?.over === true) this.#over(holder, true);
+  }
+
+  #opened({ kind, number }: Holder, seat: number): void {
+    const { layout } = this.segment;
     const epoch = number >>> 6;
     if (kind === 'producer') {
       this.put({ event: 'producer-opened', producer: number, seat, epoch });
@@ -273,11 +284,13 @@ export class BusBook {
   /** A process is dead. As long as somebody has its locks it may still write, as far as anybody can know. */
   processDied(pid: number): void {
     this.lookForHolders();
+    this.#gone.set(pid, { over: false });
     for (const holder of this.#holders) if (holder.pid === pid && !holder.over) holder.dead = true;
   }
 
   /** A process is dead and has no lock any more: the kernel proves that it writes no more. */
   processOver(pid: number): void {
+    this.#gone.set(pid, { over: true });
     for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#over(holder, true);
   }
 
