@@ -23,9 +23,9 @@ interface VitestReport {
 }
 
 /** Seeds of each engine's chaos campaign in every test run; more on demand with `hotfire chaos`. */
-const chaosSeeds = { stemedb: 200, streambus: 60 } as const;
+const chaosSeeds = { stemedb: 200, streambus: 60, indexbus: 100 } as const;
 
-/** What is run again without the native addon: the adapters that then stand in for it, and those who tell which are in force. */
+/** What is run again without the native addon and FFI: the adapters that then stand in for it, and those who tell which are in force. */
 const portable = ['test/host', 'test/real', 'test/cli/doctor.test.ts', '--exclude=test/real/{shm,streambus,uring}/**'];
 
 const root = resolve(import.meta.dirname, '..');
@@ -41,7 +41,7 @@ try {
   runVitest(chosen);
   if (chosen.length === 0) {
     console.log('\n== without the native addon');
-    runVitest(portable, { HOTFIRE_NATIVE: 'off' });
+    runVitest(portable, { HOTFIRE_NATIVE: 'off', HOTFIRE_FFI: 'off' });
     for (const [engine, seeds] of Object.entries(chaosSeeds)) {
       runTool(`chaos ${engine}`, join(root, 'src/cli/main.ts'), 'chaos', engine, '--seeds', `${seeds}`, '--jobs', '2');
     }

@@ -4,17 +4,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageCommit } from '../daemon/version.ts';
 import { ExitCode } from '../engines/engine.ts';
 import { FaultError } from '../faults/fault.ts';
-import { historyFileName } from '../report/historyFile.ts';
-import { perfettoFileName } from '../report/perfetto.ts';
 import { writeTrace } from '../report/traceFile.ts';
-import { violationCount } from '../report/violationCount.ts';
 import { writeReport } from '../report/writeReport.ts';
 import { type Override, parseOverride } from '../scenario/document.ts';
 import { loadScenario } from '../scenario/load.ts';
 import { ScenarioError } from '../scenario/mistakes.ts';
 import { runScenario } from '../scenario/runner.ts';
 import type { RunOptions } from '../scenario/runOptions.ts';
-import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
+import type { RunRecord } from '../scenario/runRecord.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { checkDeterminism, describeDifference } from '../sim/checkDeterminism.ts';
 import type { TraceEntry } from '../sim/trace.ts';
@@ -22,9 +19,12 @@ import type { World } from '../sim/world.ts';
 import { onInterrupt } from './interrupt.ts';
 import { outputLost } from './output.ts';
 import { createProgressBar } from './progressBar.ts';
+import { playAll } from './replayAll.ts';
+import { summaryOf } from './replaySummary.ts';
 import { prepareReportDirectory } from './reportDirectory.ts';
 import { readScenario } from './scenarioText.ts';
 import { foldRepeats, formatTime } from './timelineLine.ts';
+import { verdictExitCode } from './verdictExitCode.ts';
 import { readVocabulary } from './vocabulary.ts';
 
 interface ReplayFlags {
@@ -38,15 +38,22 @@ interface ReplayFlags {
   readonly quiet?: boolean;
 }
 
-/** Exit codes of a run, by its verdict. */
-export const verdictExitCode: Readonly<Record<Verdict, number>> = { held: 0, violated: 1, undecided: 2 };
+/** A file as it was asked for, and what is in it. */
+interface Wanted {
+  readonly name: string;
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Where a report goes; `usual`: where it went without `--report`. */
+type DirectoryOf = (flags: ReplayFlags, usual: string) => string;
 
 /** `hotfire replay`. */
 export function replayCommand(): Command {
   return new Command('replay')
     .summary('play a scenario in the simulator')
     .description('Plays a scenario in the simulator: the timeline as it happens, then a verdict and a report.')
-    .argument('<file>', 'a file, or the name of a scenario of the package: slow-fsync')
+    .argument('<files...>', 'files, or names of scenarios of the package: slow-fsync; one is played after the other')
     .option('--seed <n>', "seed of the run (default: the scenario's)", readSeed)
     .addOption(
       new Option('--set <path=value>', 'override a key: load.rate=200/s, timeline.slow.duration=5m (repeatable)')
@@ -58,22 +65,34 @@ export function replayCommand(): Command {
     .option('--trace', 'keep every event in trace.ndjson.gz of the report, for hotfire diff')
     .option(
       '--report <dir>',
-      'where the report goes (default: reports/<scenario>-<seed>, with a mark for --mutant and --set)',
+      'where the report goes, of several files a folder each (default: reports/<scenario>-<seed>, with a mark for --mutant and --set)',
     )
-    .option('--json', 'print the outcome as JSON instead of the timeline')
+    .option('--json', 'print the outcome as JSON instead of the timeline, a line for each file')
     .option('--quiet', 'print the verdict alone')
     .addHelpText(
       'after',
       `
 Exit codes: 0 held, 1 violated, 2 could not decide, 64 usage, 74 held but the report could not be written, 78 the
-scenario cannot be used, 130 interrupted. The code is the same when nobody reads the output to its end.
+scenario cannot be used, 130 interrupted. The code is the same when nobody reads the output to its end. Of several files
+all are played, and the worst decides: 1, 78, 2, 74, 0.
 
 Examples:
   $ hotfire replay scenarios/stemedb/slow-fsync.yaml
-  $ hotfire replay slow-fsync --seed 9 --set timeline.slow.p99=300ms`,
+  $ hotfire replay slow-fsync --seed 9 --set timeline.slow.p99=300ms
+  $ hotfire replay scenarios/stemedb/*.yaml --quiet`,
     )
-    .action(async (file: string, flags: ReplayFlags) => {
-      process.exitCode = await replay(file, flags);
+    .action(async (files: readonly string[], flags: ReplayFlags) => {
+      // All before the first: a name that is wrong is told before an hour of runs, not after it.
+      const wanted = files.map((name) => ({ name, ...readScenario(name) }));
+      const [only, ...others] = wanted;
+      if (only !== undefined && others.length === 0) {
+        process.exitCode = await replay(only, flags, ({ report }, usual) => report ?? usual);
+        return;
+      }
+      const directoryOf = separateDirectories();
+      const { exitCode, summary } = await playAll(wanted, (one) => replay(one, flags, directoryOf));
+      if (flags.json !== true) process.stdout.write(`\n${summary}\n`);
+      process.exitCode = exitCode;
     });
 }
 
@@ -91,9 +110,9 @@ function collect(text: string, before: readonly Override[]): Override[] {
   return [...before, override];
 }
 
-async function replay(wanted: string, flags: ReplayFlags): Promise<number> {
+async function replay(wanted: Wanted, flags: ReplayFlags, directoryOf: DirectoryOf): Promise<number> {
+  const { name, file, text } = wanted;
   try {
-    const { file, text } = readScenario(wanted);
     const scenario = loadScenario(text, readVocabulary(), {
       file,
       overrides: flags.set,
@@ -108,11 +127,12 @@ async function replay(wanted: string, flags: ReplayFlags): Promise<number> {
       ...(flags.mutant === undefined ? {} : { mutants: [flags.mutant] }),
       commit: packageCommit(),
       nodeVersion: process.version,
-      command: commandOf(wanted, scenario, flags),
+      command: commandOf(name, scenario, flags),
       realNow: () => performance.now(),
     };
-    if (flags.checkDeterminism === true) return await playTwice(file, scenario, flags, options);
-    return await playAndReport(file, scenario, flags, options);
+    const directory = directoryOf(flags, defaultDirectory(file, scenario, flags));
+    if (flags.checkDeterminism === true) return await playTwice(directory, scenario, flags, options);
+    return await playAndReport(directory, scenario, flags, options);
   } catch (error) {
     if (!(error instanceof ScenarioError) && !(error instanceof FaultError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -121,12 +141,11 @@ async function replay(wanted: string, flags: ReplayFlags): Promise<number> {
 }
 
 async function playAndReport(
-  file: string,
+  directory: string,
   scenario: Scenario,
   flags: ReplayFlags,
   options: RunOptions,
 ): Promise<number> {
-  const directory = flags.report ?? defaultDirectory(file, scenario, flags);
   prepareReportDirectory(directory, '--report');
   const silent = flags.json === true || flags.quiet === true;
   const bar = createProgressBar(process.stderr);
@@ -173,6 +192,18 @@ async function playAndReport(
   return code === 0 && trouble !== undefined ? ExitCode.io : code;
 }
 
+/** For several files: each has a directory of its own, also two of the same name and seed. */
+function separateDirectories(): DirectoryOf {
+  const taken = new Set<string>();
+  return ({ report }, usual) => {
+    const plain = report === undefined ? usual : join(report, basename(usual));
+    let directory = plain;
+    for (let n = 2; taken.has(directory); n++) directory = `${plain}-${n}`;
+    taken.add(directory);
+    return directory;
+  };
+}
+
 /** A run that is not the plain one of its file does not overwrite the plain one's report. */
 function defaultDirectory(file: string, scenario: Scenario, { set, mutant }: ReplayFlags): string {
   const name = basename(file).replace(/\.ya?ml$/, '') || 'scenario';
@@ -198,7 +229,12 @@ async function leaveReport(
 }
 
 /** Plays, reports, and plays again: the verdict stands only if both runs did the same. */
-async function playTwice(file: string, scenario: Scenario, flags: ReplayFlags, options: RunOptions): Promise<number> {
+async function playTwice(
+  directory: string,
+  scenario: Scenario,
+  flags: ReplayFlags,
+  options: RunOptions,
+): Promise<number> {
   let code: number | undefined;
   // Every other run is not observed: watching must not change a run either.
   let runs = 0;
@@ -206,7 +242,7 @@ async function playTwice(file: string, scenario: Scenario, flags: ReplayFlags, o
     const worlds: World[] = [];
     const watched: RunOptions = { ...options, record, onWorld: (world) => void worlds.push(world) };
     const observe = runs++ % 2 === 0;
-    if (code === undefined) code = await playAndReport(file, scenario, flags, watched);
+    if (code === undefined) code = await playAndReport(directory, scenario, flags, watched);
     else await runScenario(scenario, { ...watched, observe });
     const [world] = worlds;
     if (world === undefined) throw new Error('the run made no world');
@@ -236,62 +272,11 @@ const outcomeParts = [
   'fingerprint',
   'expectations',
   'violations',
+  'command',
 ] as const satisfies readonly (keyof RunRecord)[];
 
 function outcomeOf(record: RunRecord, files: readonly string[]) {
   return { ...Object.fromEntries(outcomeParts.map((part) => [part, record[part]])), files };
-}
-
-/** What stands at the end of a run. */
-export function summaryOf(record: RunRecord, files: readonly string[]): string {
-  const held = record.expectations.filter((result) => result.outcome === 'held').length;
-  const { ok, fail, info, total } = record.operations;
-  const speed = record.realMs > 0 ? Math.round(record.virtualMs / record.realMs) : 0;
-  const page = files.find((file) => file.endsWith('.html'));
-  const lines = [
-    '',
-    `${record.verdict}: ${record.title}, seed ${record.seed}${plantedIn(record)}`,
-    ...record.reasons.slice(0, 20).map((reason) => `  ${reason}`),
-    // Of a regression that is back, whoever reads this asks first where it came from.
-    ...(record.verdict === 'held' || record.source === undefined ? [] : [`  source       ${record.source}`]),
-    `  ${held} of ${record.expectations.length} expectations held${othersOf(record)}; ${foundBy(record)}`,
-    `  ${total} operations: ${ok} ok, ${fail} refused, ${info} in doubt`,
-    `  ${(record.virtualMs / 60_000).toFixed(1)} min of virtual time in ${(record.realMs / 1000).toFixed(1)} s (${speed} × real time), ${record.events} events`,
-    `  fingerprint  ${record.fingerprint}`,
-    ...(page === undefined
-      ? files.map((file) => `  report       ${file}`)
-      : [`  report       ${page}  (open it in a browser)`, ...besides(files)]),
-    `  again        ${record.command}`,
-    '',
-  ];
-  return lines.join('\n');
-}
-
-/** What the page is not: files for other programs. */
-function besides(files: readonly string[]): string[] {
-  const named = (name: string) => files.find((file) => basename(file) === name);
-  const trace = named(perfettoFileName);
-  const history = named(historyFileName);
-  return [
-    ...(trace === undefined ? [] : [`  trace        ${trace}  (open it in https://ui.perfetto.dev)`]),
-    ...(history === undefined ? [] : [`  history      ${history}  (every operation, one a line)`]),
-  ];
-}
-
-function othersOf({ expectations }: RunRecord): string {
-  return (['violated', 'undecided'] as const)
-    .map((outcome) => ({ outcome, many: expectations.filter((result) => result.outcome === outcome).length }))
-    .map(({ outcome, many }) => (many === 0 ? '' : `, ${many} ${outcome}`))
-    .join('');
-}
-
-function foundBy({ violations }: RunRecord): string {
-  if (violations.length === 0) return 'no check found a violation';
-  return `the checks found ${violationCount(violations)} violation${violations.length === 1 ? '' : 's'}`;
-}
-
-function plantedIn({ mutants = [] }: RunRecord): string {
-  return mutants.length === 0 ? '' : `, with the planted bug ${mutants.join(', ')}`;
 }
 
 function commandOf(file: string, scenario: Scenario, flags: ReplayFlags): string {

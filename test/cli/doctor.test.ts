@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { loadFfi } from '../../src/real/shm/ffi/load.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -32,6 +33,22 @@ test('rows are printed as JSON, each with what was asked, what is there, why not
   });
   const names = rows.map((row: { name: string }) => row.name);
   for (const name of ['directory', 'memlock', 'isolation', 'timer_slack', 'io_uring']) expect(names).toContain(name);
+});
+
+test('without the addon it says whether FFI stands in for it, and what follows for the memory', (context) => {
+  const rowsOf = (environment: NodeJS.ProcessEnv): Record<string, { applied: string; advice: string }> => {
+    const { rows } = JSON.parse(doctor(['--json'], { HOTFIRE_NATIVE: 'off', ...environment }).stdout);
+    return Object.fromEntries(rows.map((row: { name: string }) => [row.name, row]));
+  };
+  const without = rowsOf({ HOTFIRE_FFI: 'off' });
+  expect(without.ffi).toMatchObject({ applied: 'none: HOTFIRE_FFI=off', advice: 'unset HOTFIRE_FFI' });
+  expect([without.backing?.applied, without.byte_locks?.applied]).toEqual(['sab', 'none: one process']);
+  const ffi = loadFfi();
+  if ('reason' in ffi) return context.skip(`no FFI: ${ffi.reason}`);
+  const rows = rowsOf({ HOTFIRE_FFI: '' });
+  expect([rows.ffi?.applied, rows.byte_locks?.applied]).toEqual(['koffi', 'yes']);
+  expect(rows.backing?.applied).not.toBe('sab');
+  expect(rows.shared_buffer?.applied).toBe('ArrayBuffer: each worker maps for itself');
 });
 
 test('an engine without a configuration, or one that is not there, is wrong usage', () => {

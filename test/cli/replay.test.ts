@@ -175,3 +175,31 @@ test('should give the verdict and its code also when the report cannot be writte
   expect(violated.stderr).toContain('error: the report could not be written: EISDIR');
   expect(replay(scenario('kept', 'timeline: []'), '--report', 'taken', '--quiet').status).toBe(74);
 });
+
+test('should play several files, each with a report of its own, and end with the worst of them', () => {
+  const calm = scenario('one', 'timeline: []');
+  const wrong = scenario('two', "expect: { metrics: ['vector(1) > 2 at end'] }");
+  const unusable = scenario('three', 'timelime: []');
+  const { status, stdout, stderr } = replay(calm, unusable, wrong, calm, '--quiet', '--report', 'several');
+  expect(status).toBe(1);
+  expect(stderr).toContain('timelime');
+  for (const folder of ['one-11', 'two-11', 'one-11-2']) expect(stdout).toContain(`several/${folder}/index.html`);
+  expect(stdout.trim().split('\n').at(-1)).toBe(
+    `4 scenarios: 2 held, 1 violated (${wrong}), 1 could not be used (${unusable})`,
+  );
+});
+
+test('should end with 78 when a file cannot be used and none is violated, and print a line of JSON for each that was played', () => {
+  const { status, stdout } = replay(scenario('four', 'timelime: []'), scenario('five', 'timeline: []'), '--json');
+  expect(status).toBe(78);
+  const lines = stdout.trim().split('\n');
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ verdict: 'held', command: expect.stringContaining('five.yaml') });
+});
+
+test('should play none of several when one is not there', () => {
+  const { status, stdout, stderr } = replay(scenario('six', 'timeline: []'), 'nowhere.yaml');
+  expect(status).toBe(64);
+  expect(stdout).toBe('');
+  expect(stderr).toContain('there is no file nowhere.yaml');
+});

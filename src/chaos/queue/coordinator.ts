@@ -20,6 +20,7 @@ import { whileConnected } from './connected.ts';
 import { openRedis, type RedisAddress, RedisError } from './connection.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { jobIdOf, reasonOf } from './runJob.ts';
+import { takeBack } from './takeBack.ts';
 
 export interface QueueExecutorOptions {
   readonly address: RedisAddress;
@@ -185,7 +186,7 @@ function coordinate(
     if (!pending.has(id)) return;
     if (job === undefined && !hurried) return put(id, entry.task);
     if (job?.finishedOn === undefined) {
-      if (hurried && (job === undefined || (await takenBack(job)))) leaveRun(id, entry);
+      if (hurried && (await takeBack(redis, queue.qualifiedName, id))) leaveRun(id, entry);
       else if (job !== undefined) tellProgress(job, entry);
       return;
     }
@@ -196,17 +197,6 @@ function coordinate(
     if (checked.success)
       entry.resolve(job.returnvalue as RunResult); // put in by a worker of this build
     else entry.reject(new ExecutorError(entry.task.run, `its result in Redis is damaged: ${checked.error.message}`));
-  }
-
-  /** Takes a run out of the queue that no living worker holds; false: one does, and it ends the run. */
-  async function takenBack(job: Job): Promise<boolean> {
-    try {
-      await job.remove();
-      return true;
-    } catch (error) {
-      if (error instanceof Error && error.message.includes('locked')) return false;
-      throw error;
-    }
   }
 
   function leaveRun(id: string, entry: Pending): void {

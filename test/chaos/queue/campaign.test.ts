@@ -46,6 +46,8 @@ function hotfire(words: readonly string[], environment: NodeJS.ProcessEnv = {}):
 
 const work = (...words: string[]) =>
   hotfire(['campaign', 'work', '--jobs', '1', '--silence', '1s', '--until-done', ...words]);
+/** One that is not taken for dead, however long a busy machine keeps it from working: its runs are not given out twice. */
+const patientWork = () => work('--silence', '60s');
 const coordinate = (...words: string[]) =>
   hotfire(['campaign', 'run', 'stemedb', '--silence', '1s', '--json', 'campaign.json', ...words]);
 
@@ -146,7 +148,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
   });
 
   it('should go on where a killed coordinator was, and play no run again', async () => {
-    const worker = work();
+    const worker = patientWork();
     const first = coordinate('--seeds', '6', '--ahead', '3');
     const queue = 'hotfire:{chaos}:under-test-node24';
     await until('two finished runs', async () => (await redis.client.zcard(`${queue}:completed`)) >= 2);
@@ -184,13 +186,13 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
 
   it('should have a worker that is told to end finish its run, and give it back when told twice', async () => {
     const coordinator = coordinate('--seeds', '4');
-    const orderly = work();
+    const orderly = patientWork();
     await until('a run under way', async () => (await heldBy(orderly)).length > 0);
     orderly.child.kill('SIGTERM');
     expect(await exitOf(orderly), orderly.said()).toBe(0);
     expect(playedBy(orderly)).toBeGreaterThan(0);
 
-    const hasty = work('--silence', '60s');
+    const hasty = patientWork();
     await until('a run under way', async () => (await heldBy(hasty)).length > 0);
     const [run = ''] = await heldBy(hasty);
     hasty.child.kill('SIGTERM');
@@ -202,7 +204,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     // At the end from which the next is taken, unless it had ended just before.
     if (playedBy(hasty) === 0) expect(await redis.client.lindex(`${queue}:wait`, -1)).toBe(run);
 
-    const last = work();
+    const last = patientWork();
     expect(await exitOf(coordinator), coordinator.said()).toBe(0);
     expect(await exitOf(last)).toBe(0);
     expect(playedBy(orderly) + playedBy(hasty) + playedBy(last)).toBe(4);
@@ -249,7 +251,7 @@ describe.skipIf(!hasRedisServer)('a campaign over redis-server (skipped without 
     // It says and writes what there was.
     expect(first.said()).toMatch(/^0 seeds: .*1 not begun/m);
     expect(summary('campaign.json')).toMatchObject({ seeds: 0, notBegun: 1, interrupted: true });
-    const worker = work();
+    const worker = patientWork();
     const second = coordinate('--seeds', '1');
     expect(await exitOf(second), second.said()).toBe(0);
     expect(await exitOf(worker)).toBe(0);
