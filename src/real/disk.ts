@@ -124,25 +124,22 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): 'file' | 
 
 /** Not mkdir's `recursive`: where the kernel makes nothing in a directory that is there, as in /proc, Node's never ends. */
 async function makeDirectory(path: string): Promise<void> {
-  try {
-    await call<void>('makeDirectory', path, (done) => fs.mkdir(path, directoryMode, (error) => done(error)));
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    if (error.code === 'EEXIST' && (await stat(path)).kind === 'directory') return;
-    if (error.code !== 'ENOENT') throw error;
-    const parent = dirname(path);
-    if (parent === path || (await isThere(parent))) throw error;
-    await makeDirectory(parent);
-    await makeDirectory(path);
-  }
+  if (await makeOne(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectory(parent);
+  // Whoever makes a neighbour at the same time may have made the parent: whether it was there before says nothing.
+  if (!(await makeOne(path))) throw new DiskError('ENOENT', 'makeDirectory', path);
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** Makes a directory, or finds one there; false when its parent is missing. */
+async function makeOne(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    await call<void>('makeDirectory', path, (done) => fs.mkdir(path, directoryMode, (error) => done(error)));
     return true;
   } catch (error) {
-    if (error instanceof DiskError && error.code === 'ENOENT') return false;
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code === 'EEXIST' && (await stat(path)).kind === 'directory') return true;
+    if (error.code === 'ENOENT') return false;
     throw error;
   }
 }

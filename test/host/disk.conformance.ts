@@ -168,6 +168,15 @@ export function describeDiskConformance(name: string, create: () => Promise<Disk
       await run(disk.syncDirectory(at('d')));
     });
 
+    it('should make directories whose parents somebody else makes at the same time', async () => {
+      for (let round = 0; round < 50; round++) {
+        // Who asks for the parent makes it just after the first has missed it.
+        const paths = ['/e', '', '/e/f/g', '/e/f', '/e/h'].map((below) => at(`d${round}${below}`));
+        await run(Promise.all(paths.map((path) => disk.makeDirectory(path))));
+        for (const path of paths) expect((await run(disk.stat(path))).kind).toBe('directory');
+      }
+    });
+
     it('should rename over what stood there, and keep open files', async () => {
       const first = await open('a', 'create');
       const second = await open('b', 'create');
