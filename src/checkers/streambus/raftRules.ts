@@ -25,6 +25,8 @@ export interface RaftPace {
 interface Member {
   readonly log: MemberLog;
   advanced: Advanced | undefined;
+  /** By which it counts: another member may have one that is newer, or go through older ones again after a start. */
+  configuration: Configuration | undefined;
   /** Indexes of its last two states outside the log. */
   checkpoints: readonly [number, number];
   /** What others have answered it in the term that it leads. */
@@ -63,6 +65,7 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
   const members = new ByMember<Member>(() => ({
     log: new MemberLog(),
     advanced: undefined,
+    configuration: undefined,
     checkpoints: [0, 0],
     lead: undefined,
     agreed: new Map(),
@@ -134,7 +137,7 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
     }
     if (atMs - lead.beatAtMs < roundMs) return;
     lead.beatAtMs = atMs;
-    const configuration = groups.of(group).configurations.at(-1);
+    const { configuration } = members.of(group, member);
     if (configuration === undefined || !configuration.voters.includes(member)) return;
     const { voters, outgoing } = configuration;
     for (const voter of outgoing.length === 0 ? voters : new Set([...voters, ...outgoing])) {
@@ -198,16 +201,21 @@ export function watchRaftRules({ tickMs, heartbeatTicks, electionTicks }: RaftPa
           own.lead = undefined;
           own.agreed.clear();
           own.checkpoints = [event.snapshotIndex, event.snapshotIndex];
+          own.configuration = event.configuration;
           const { configurations } = groups.of(group);
           if (configurations.length === 0) configurations.push(event.configuration);
           return;
         }
         case 'configured':
           groups.of(group).configurations.push(event.configuration);
+          members.of(group, member).configuration = event.configuration;
           return;
-        case 'restored':
-          members.of(group, member).log.restore(event.index, event.term);
+        case 'restored': {
+          const own = members.of(group, member);
+          own.log.restore(event.index, event.term);
+          own.configuration = event.configuration;
           return;
+        }
         case 'stored': {
           const own = members.of(group, member);
           if (event.snapshotIndex !== undefined) own.checkpoints = [own.checkpoints[1], event.snapshotIndex];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { watchConfigurations } from '../../../src/checkers/streambus/confSafety.ts';
 import { watchDurability } from '../../../src/checkers/streambus/durability.ts';
-import type { GroupEvent } from '../../../src/checkers/streambus/groupEvents.ts';
+import type { Configuration, GroupEvent } from '../../../src/checkers/streambus/groupEvents.ts';
 import { majoritiesMeet } from '../../../src/checkers/streambus/quorums.ts';
 import { watchRaftPaper } from '../../../src/checkers/streambus/raftPaper.ts';
 import { watchRaftRules } from '../../../src/checkers/streambus/raftRules.ts';
@@ -284,6 +284,15 @@ describe('raft-rules', () => {
     const rounds = Array.from({ length: 14 }, () => beat(0));
     expect(messages(watch(), events(opened(a), ...rounds.slice(0, 7), answer(), ...rounds.slice(0, 7)))).toEqual([]);
     expect(messages(watch(), events(opened(a), ...rounds))[0]).toMatch(/for 12 rounds of heartbeats no majority/);
+  });
+  test('should count answers by the leader’s own configuration, not by an older one that another goes through again', () => {
+    const old = { voters: [a, b, c], outgoing: [a, c, c + 65_536], learners: [] };
+    const configured = (member: number, configuration: Configuration) =>
+      ({ kind: 'configured', member, index: 2, configuration }) as const;
+    const rounds = Array.from({ length: 14 }, () => [beat(0), answer()]).flat();
+    const led = [opened(a), configured(a, { ...old, outgoing: [] }), opened(c)];
+    expect(messages(watch(), events(...led, ...rounds, configured(c, old), ...rounds))).toEqual([]);
+    expect(messages(watch(), events(...led, configured(a, old), ...rounds))[0]).toMatch(/no majority/);
   });
   test('should see an answer that tells of more than is shared', () => {
     const story = (own: number) =>

@@ -21,7 +21,9 @@ export interface GroupNow {
   readonly terms: Map<number, number>;
   /** Members that take themselves for the leader: for a moment there may be two. */
   readonly leads: Set<number>;
+  /** The newest one: who was away goes through older ones again. */
   configuration: Configuration | undefined;
+  configuredAt: number;
   highestApplied: number;
   changes: number;
 }
@@ -73,6 +75,7 @@ export class GroupFeed {
         terms: new Map(),
         leads: new Set(),
         configuration: undefined,
+        configuredAt: 0,
         highestApplied: 0,
         changes: 0,
       };
@@ -146,7 +149,10 @@ export class GroupFeed {
       configured(group, member, index, confState) {
         const known = feed.groupOf(group);
         const configuration = configurationOf(confState);
-        known.configuration = configuration;
+        if (index >= known.configuredAt) {
+          known.configuration = configuration;
+          known.configuredAt = index;
+        }
         known.changes++;
         feed.tell({ kind: 'configured', ...event(group, member), index, configuration });
       },
