@@ -22,6 +22,8 @@ export interface Logger {
 export interface DeclaredPoints {
   readonly probes: readonly string[];
   readonly faultPoints: readonly string[];
+  /** Those of them that lose what was sent: they end where a run's faults do, for no bound on coming back holds under losses. */
+  readonly losses?: readonly string[];
 }
 
 /** What a process tells the outside, and the points at which the simulator may disturb it. */

@@ -53,6 +53,7 @@ async function heal(stage: Stage, boundMs: number): Promise<void> {
   stage.timeline.add('phase', 'liveness: everything is healed and started');
   const fromMs = world.now;
   await stage.faults.healAll();
+  world.probes.endLosses();
   const deadline = world.now + boundMs;
   const down = scenario.nodes.filter((node) => control.state(node) !== 'up');
   const exits = await stage.within(boundMs, Promise.all(down.map((node) => control.start(node))));

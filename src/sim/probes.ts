@@ -20,6 +20,7 @@ export class Probes {
   readonly #reached = new Map<string, boolean>();
   readonly #live = new Map<string, boolean>();
   readonly #fired = new Map<string, number>();
+  #ended: ReadonlySet<string> = new Set();
 
   /** @param options.declared the only names that may be given; undefined: any */
   constructor(
@@ -58,9 +59,14 @@ export class Probes {
       this.#live.set(name, live);
       this.#fired.set(name, 0);
     }
-    if (!live || !stream.chance(FIRES)) return false;
+    if (!live || this.#ended.has(name) || !stream.chance(FIRES)) return false;
     this.#fired.set(name, (this.#fired.get(name) ?? 0) + 1);
     return true;
+  }
+
+  /** The run's faults have ended: the fault points that lose messages fire no more, the others go on. */
+  endLosses(): void {
+    this.#ended = new Set(this.#declared?.losses);
   }
 
   mutant(name: string): boolean {

@@ -99,6 +99,25 @@ test('a fault point is live in about a quarter of the runs and fires then a quar
   expect(fired / asked).toBeLessThan(0.27);
 });
 
+test('a fault point that loses what was sent fires no more once the faults have ended, another one does', () => {
+  const points = { probes: [], faultPoints: ['packet lost', 'flush-early'], losses: ['packet lost'] };
+  const hits = { before: [0, 0], after: [0, 0] };
+  for (let seed = 0; seed < 40; seed++) {
+    const { probes } = new World({ seed, buggify: true, points });
+    for (const when of ['before', 'after'] as const) {
+      if (when === 'after') probes.endLosses();
+      for (let index = 0; index < 100; index++) {
+        for (const [at, name] of points.faultPoints.entries()) {
+          if (probes.buggify(name)) hits[when][at] = (hits[when][at] ?? 0) + 1;
+        }
+      }
+    }
+  }
+  expect(hits.before.every((count) => count > 0)).toBe(true);
+  expect(hits.after).toEqual([0, expect.any(Number)]);
+  expect(hits.after[1]).toBeGreaterThan(0);
+});
+
 test('without buggify no fault point fires or draws; mutants are those that were planted', () => {
   const world = new World({ seed: 1, mutants: ['ack-early'] });
   const before = world.trace.fingerprint;

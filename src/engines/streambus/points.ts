@@ -45,4 +45,5 @@ export const streamBusPoints: DeclaredPoints = {
     'roll at each batch',
     'marker sent twice',
   ],
+  losses: ['gossip lost', 'heartbeat skipped'],
 };
