@@ -18,6 +18,7 @@ import {
 } from '../identity.ts';
 import type { BrokerId } from '../ids.ts';
 import { type MetaCommands, MetaError, type RegisterBroker, type RegisterBrokerResult } from '../meta/commands.ts';
+import { lastIncarnation } from '../meta/incarnations.ts';
 import { decodeJson, encodeJson, hexOf } from '../meta/json.ts';
 import type { MetaMachine } from '../meta/state.ts';
 import { endpointsOf, FormatService } from './format.ts';
@@ -256,7 +257,7 @@ async function takeIncarnation(
   const start = { storage, incarnation: 0, startCount: 1, journalEnd: 0, durableEnd: 0, session };
   const command = registration(host, config, start);
   const peers = peersOf(config).filter(({ broker }) => broker !== command.broker);
-  const body = encodeJson(command);
+  let seen: RegisterBroker['seen'] = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
   const since = host.clock.now();
   for (let attempt = 0; ; attempt++) {
@@ -269,10 +270,16 @@ async function takeIncarnation(
       );
     }
     try {
-      const answer = await rpc.call(peer.broker, registerName, body, { timeoutMs: answerMs, signal });
-      const result = decodeJson(answer) as RegisterBrokerResult; // every broker answers with this form
+      let result: RegisterBrokerResult;
+      for (;;) {
+        const body = encodeJson({ ...command, seen });
+        const answer = await rpc.call(peer.broker, registerName, body, { timeoutMs: answerMs, signal });
+        result = decodeJson(answer) as RegisterBrokerResult; // every broker answers with this form
+        if (result.verdict !== 'outrun') break;
+        // Which one is to be replaced is told to this process first: only while it lives can it ask for that.
+        seen = result.incarnation;
+      }
       if (result.verdict === 'exhausted') throw exhausted(command.broker);
-      if (result.verdict === 'outrun') throw new RpcError('refused', 'another start of this broker came in between');
       await clearRaftState(host, config.storage.data_dir);
       const identity: Identity = {
         clusterId: result.clusterId,
@@ -389,8 +396,7 @@ export function serveRegistrations(options: RegistrationsOptions): void {
       const current = commands();
       if (current === undefined) throw new RpcRefusal('NOT_READY', 'this broker has not joined the cluster itself yet');
       try {
-        const seen = machine.brokers.get(command.broker)?.incarnation ?? 0;
-        return encodeJson(await current.submit({ ...command, seen }, { timeoutMs: answerMs, signal }));
+        return encodeJson(await current.submit(command, { timeoutMs: answerMs, signal }));
       } catch (error) {
         if (error instanceof MetaError) throw new RpcRefusal('NO_QUORUM', error.message);
         throw error;
@@ -412,6 +418,7 @@ const strangersSchema = z.object({
   journalEnd: z.literal(0),
   durableEnd: z.literal(0),
   session: z.string().min(1).max(64),
+  seen: z.int().min(0).max(lastIncarnation),
   kafka: endpointSchema,
   rpc: endpointSchema,
   http: endpointSchema,

@@ -30,8 +30,8 @@ export interface RegisterBroker {
   /** Drawn by the process: the same in a repeated registration of one start. */
   readonly session: string;
   /**
-   * Of one that asks for an incarnation: the last one of this broker when it asked, by the metadata of whom it asked; 0: none. A request
-   * that comes late, of a process that is long gone, must not replace the one that has come after it.
+   * Of one that asks for an incarnation: the last one of this broker that it was told of; 0: none. A request that comes late, of a
+   * process that is long gone, must not replace the one that has come after it, wherever it has been all the time.
    */
   readonly seen?: Incarnation | 0;
   readonly kafka: Endpoint;
@@ -45,8 +45,8 @@ export interface RegisterBrokerResult {
    * `known`: it goes on as it was. `joined`: the cluster has not seen this number before. `replaced`: its storage is another one,
    * or it asked for a new incarnation. `rolled-back`: its disk is older than what the cluster has seen of it. `fenced`: it
    * is an older incarnation than the current one. With these three what it had promised before is void: it must start with the
-   * incarnation named here. `exhausted`: the number has had every incarnation that there is; nothing was changed. `outrun`: another
-   * start was given an incarnation after this one had asked; nothing was changed, and it may ask again.
+   * incarnation named here. `exhausted`: the number has had every incarnation that there is; nothing was changed. `outrun`: the last
+   * incarnation is the one named here, not the one that had been seen; nothing was changed, and it may ask again.
    */
   readonly verdict: 'known' | 'joined' | 'replaced' | 'rolled-back' | 'fenced' | 'exhausted' | 'outrun';
   readonly incarnation: Incarnation;

@@ -5,7 +5,7 @@ import type { BrokerInfo, Metadata } from './metadata.ts';
 import type { BrokerRecord, MetaState } from './model.ts';
 
 /** A broker that lost its disk more often than this has to be given another number. */
-const lastIncarnation = 65_535;
+export const lastIncarnation = 65_535;
 
 /**
  * Registers a start of a broker. Its storage vouches for what it promised in votes and acknowledgements: another storage, a
@@ -19,7 +19,7 @@ export function registerBroker(
 ): RegisterBrokerResult {
   const known = state.brokers.get(command.broker);
   const { verdict, incarnation } = judge(known, command, acceptsRollback);
-  if (verdict === 'outrun') return { verdict, incarnation, clusterId: state.clusterId };
+  if (verdict === 'outrun' || isRepeated(known, command)) return { verdict, incarnation, clusterId: state.clusterId };
   if (incarnation > lastIncarnation) {
     return { verdict: 'exhausted', incarnation: lastIncarnation, clusterId: state.clusterId };
   }
@@ -39,6 +39,11 @@ export function registerBroker(
   };
   state.brokers.set(command.broker, record);
   return { verdict, incarnation, clusterId: state.clusterId };
+}
+
+/** What it asked for it was given before. Meanwhile it may have registered itself: how far its journal was durable then stays known. */
+function isRepeated(known: BrokerRecord | undefined, { incarnation, session, storage }: RegisterBroker): boolean {
+  return incarnation === 0 && known?.session === session && known.storage === storage;
 }
 
 function judge(

@@ -236,7 +236,8 @@ function applyCommand(state: MetaState, command: MetaCommand, telemetry: Telemet
     case 'register-broker': {
       const result = registerBroker(state, command, acceptsRollback(telemetry));
       telemetry.sometimes('incarnation swapped', !['known', 'joined', 'outrun'].includes(result.verdict));
-      telemetry.sometimes('registration outrun', result.verdict === 'outrun');
+      // Who asks for the first time has seen none yet.
+      telemetry.sometimes('registration outrun', result.verdict === 'outrun' && command.seen !== 0);
       return result;
     }
     case 'create-topics':

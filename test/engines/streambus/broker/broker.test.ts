@@ -339,7 +339,7 @@ describe('whole brokers', () => {
       durableEnd: 0,
     };
     const endpoint = { host: 'broker-1', port: 9092 };
-    const named = { ...start, session: 's', kafka: endpoint, rpc: endpoint, http: endpoint };
+    const named = { ...start, session: 's', seen: 0, kafka: endpoint, rpc: endpoint, http: endpoint };
     const barrier = new ByteWriter(16);
     barrier.u32(0);
     barrier.u32(1);

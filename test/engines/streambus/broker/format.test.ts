@@ -7,6 +7,7 @@ import {
   type JournalFound,
   serveRegistrations,
 } from '../../../../src/engines/streambus/broker/register.ts';
+import type { Rpc } from '../../../../src/engines/streambus/broker/rpc.ts';
 import { Transport } from '../../../../src/engines/streambus/broker/transport.ts';
 import { peersOf, type StreamBusConfig, streamBusConfigSchema } from '../../../../src/engines/streambus/config.ts';
 import type { BrokerId } from '../../../../src/engines/streambus/ids.ts';
@@ -38,6 +39,26 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
   const journals = new Map<BrokerId, JournalFound>();
   /** Whether who leads the metadata can commit. */
   const meta = { grants: true };
+  /** What a request for an incarnation waits for before it is read, as on a way that was cut for a while. */
+  const way: { late: (() => Promise<void>) | undefined } = { late: undefined };
+  /** The metadata of who leads them. */
+  const metadata: { by: MetaMachine | undefined } = { by: undefined };
+  const late = (rpc: Rpc): Rpc => ({
+    call: (...call) => rpc.call(...call),
+    callLeader: (...call) => rpc.callLeader(...call),
+    serve: (name, handler, more) =>
+      rpc.serve(
+        name,
+        async (body, from, signal) => {
+          const arrival = name === 'broker.register' ? way.late : undefined;
+          if (arrival === undefined) return handler(body, from, signal);
+          await arrival();
+          // That the connection has ended is heard after what came on it.
+          return handler(body, from, new AbortController().signal);
+        },
+        more,
+      ),
+  });
 
   function start(broker: BrokerId, config = configOf(broker, count), leads = false): void {
     const machine = world.machines.get(`b${broker}`);
@@ -60,10 +81,11 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
       };
       tick();
       const copy = new MetaMachine(host.telemetry);
+      if (leads) metadata.by = copy;
       const commands = createMetaCommands(host, transport, copy);
       const { journalEnds, knownStarts: starts } = transport;
-      const granted = () => (leads && meta.grants ? commands : undefined);
-      serveRegistrations({ config, rpc: transport, machine: copy, commands: granted, journalEnds, starts });
+      const giving = () => (leads && meta.grants ? commands : undefined);
+      serveRegistrations({ config, rpc: late(transport), machine: copy, commands: giving, journalEnds, starts });
       const { verdict, formatService } = await beginIdentity(host, config, transport);
       await starts.read(host, '/data');
       const journal = {
@@ -87,7 +109,7 @@ function makeBrokers(count: number, options: { readonly seed?: number; readonly 
     return done();
   }
 
-  return { world, established, start, until, solo, journals, meta };
+  return { world, established, start, until, solo, journals, meta, way, metadata };
 }
 
 test('three brokers without an identity begin one cluster', async () => {
@@ -160,6 +182,36 @@ test('a restart counts and goes on; a wiped raft-state gets the next incarnation
   expect(after?.identity).toMatchObject({ clusterId: before?.clusterId, incarnation: 2, startCount: 1 });
   expect(after?.identity.storage).not.toBe(before?.storage);
   expect(after?.founding).toBeUndefined();
+});
+
+test('a request for an incarnation that is read when a later start has one already replaces nobody', async () => {
+  const brokers = makeBrokers(3);
+  for (const broker of [1, 2, 3]) brokers.start(broker, undefined, broker === 1);
+  await brokers.until(() => brokers.established.size === 3);
+  const machine = brokers.world.machines.get('b3');
+  machine?.wipe();
+  let arrive = (): void => undefined;
+  let isUnderWay = false;
+  const arrival = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  brokers.way.late = () => {
+    isUnderWay = true;
+    return arrival;
+  };
+  brokers.start(3);
+  expect(await brokers.until(() => isUnderWay)).toBe(true);
+  machine?.kill();
+  brokers.way.late = undefined;
+  brokers.start(3);
+  expect(await brokers.until(() => brokers.established.has(3))).toBe(true);
+  expect(brokers.established.get(3)?.identity).toMatchObject({ incarnation: 2 });
+  arrive();
+  await brokers.until(() => false, 2_000);
+  expect(brokers.metadata.by?.brokers.get(3)).toMatchObject({
+    incarnation: 2,
+    storage: brokers.established.get(3)?.identity.storage,
+  });
 });
 
 /** Three brokers, the disk of the third set back from its third start to its first. */

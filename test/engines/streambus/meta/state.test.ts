@@ -285,6 +285,29 @@ test('who asked for an incarnation before another start was given one, and is he
     expect(ask('newer', 0, 9)).toMatchObject({ verdict: 'outrun', incarnation: 1 });
   }));
 
+test('a request that is repeated after its broker has registered itself leaves what the registration says', () =>
+  withMeta(({ machine, apply }) => {
+    const start = { ...founder(2), storage: 'new disk', startCount: 1, session: 's' };
+    const ask: MetaCommand = {
+      type: 'register-broker',
+      ...start,
+      incarnation: 0,
+      journalEnd: 0,
+      durableEnd: 0,
+      seen: 1,
+    };
+    expect(apply(ask)).toMatchObject({ verdict: 'replaced', incarnation: 2 });
+    expect(apply({ type: 'register-broker', ...start, incarnation: 2, journalEnd: 70, durableEnd: 60 })).toMatchObject({
+      verdict: 'known',
+      incarnation: 2,
+    });
+    expect(apply(ask)).toMatchObject({ verdict: 'replaced', incarnation: 2 });
+    expect(machine.journalEndOf(2)).toBe(60);
+    // The same start on another disk yet.
+    expect(apply({ ...ask, storage: 'newer disk' })).toMatchObject({ verdict: 'replaced', incarnation: 2 });
+    expect(machine.brokers.get(2)?.storage).toBe('newer disk');
+  }));
+
 test('quotas, credentials and access rules', () =>
   withMeta(({ machine, apply }) => {
     const set = (
