@@ -42,6 +42,11 @@ export interface QuotaChange {
 const resourceTypes = { topic: 2, broker: 4 } as const;
 const defaultSource = 5;
 
+/** It is the metadata's leader that answers, and a topic that it does not know is not on its way: to ask again would only take time. */
+function isPassingForTopics(error: ClientError): boolean {
+  return isRetriable(error) && error.errorNumber !== kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION;
+}
+
 /** What operators do, over Kafka's protocol. Every failure is a `ClientError` with its outcome. */
 export class Admin {
   readonly #cluster: Cluster;
@@ -50,19 +55,24 @@ export class Admin {
     this.#cluster = cluster;
   }
 
-  /** Any request to any broker (every broker forwards), tried again while no broker answers. `check` throws for an error number. */
+  /**
+   * Any request to any broker (every broker forwards), tried again while no broker answers. `check` throws for an error number.
+   * `isPassing`: whether to try again after an error, by default `isRetriable`.
+   */
   async ask<K extends ApiKey>(
     kind: OperationKind,
     apiKey: K,
     body: RequestInput<K>,
     check: (answer: ResponseOutput<K>) => void,
+    isPassing?: (error: ClientError) => boolean,
   ): Promise<ResponseOutput<K>> {
-    return await this.#cluster.retrying(kind, async () => {
+    const attempt = async () => {
       const connection = await this.#cluster.anyConnection();
       const answer = await connection.request(apiKey, body);
       check(answer);
       return answer;
-    });
+    };
+    return await this.#cluster.retrying(kind, attempt, undefined, isPassing);
   }
 
   /** The same to the coordinator of a group or a transactional id. */
@@ -98,12 +108,14 @@ export class Admin {
     for (const { name } of topics) this.#cluster.forgetTopic(name);
   }
 
+  /** Rejects with the first error, 3 when there is none of a name. */
   async deleteTopics(names: readonly string[], timeoutMs = 10_000): Promise<void> {
     const body = { topics: names.map((name) => ({ name })), topicNames: names, timeoutMs };
-    await this.ask('administer', apiKeys.DeleteTopics, body, (answer) => {
+    const checkAll = (answer: ResponseOutput<typeof apiKeys.DeleteTopics>) => {
       for (const { name, errorCode, errorMessage } of answer.responses)
         check(`deleting topic ${name}`, errorCode, errorMessage);
-    });
+    };
+    await this.ask('administer', apiKeys.DeleteTopics, body, checkAll, isPassingForTopics);
     for (const name of names) this.#cluster.forgetTopic(name);
   }
 
@@ -117,6 +129,7 @@ export class Admin {
         for (const { errorCode, errorMessage } of answer.results)
           check(`partitions of ${topic}`, errorCode, errorMessage);
       },
+      isPassingForTopics,
     );
     this.#cluster.forgetTopic(topic);
   }

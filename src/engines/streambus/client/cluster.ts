@@ -244,6 +244,7 @@ export class Cluster {
     kind: OperationKind,
     attempt: () => Promise<T>,
     timeoutMs = this.settings.operationTimeoutMs,
+    isPassing: (error: ClientError) => boolean = isRetriable,
   ): Promise<T> {
     const deadline = this.host.clock.now() + timeoutMs;
     let wasOpen = false;
@@ -253,7 +254,7 @@ export class Cluster {
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         if (kind !== 'read' && error.outcome === 'indeterminate') wasOpen = true;
-        if (!isRetriable(error) || this.host.clock.now() >= deadline) throw wasOpen ? error.asIndeterminate() : error;
+        if (!isPassing(error) || this.host.clock.now() >= deadline) throw wasOpen ? error.asIndeterminate() : error;
         await this.pause(count).catch((closed: ClientError) => {
           throw wasOpen ? closed.asIndeterminate() : closed;
         });

@@ -186,7 +186,7 @@ describe('client and brokers', () => {
 
   it('should do what operators ask', async () => {
     await withBrokers(
-      async ({ connect }) => {
+      async ({ connect, host }) => {
         const client = connect();
         const { admin } = client;
         await admin.createTopics([{ name: 't', partitions: 1, configs: { 'retention.ms': '1000000' } }]);
@@ -215,6 +215,11 @@ describe('client and brokers', () => {
         expect(await admin.groupOffsets('g', [{ topic: 't', partition: 0 }])).toMatchObject([{ offset: -1 }]);
         await admin.deleteTopics(['t']);
         expect(await admin.topics()).toEqual([]);
+        const since = host.clock.now();
+        expect(await failureOf(admin.deleteTopics(['t']))).toMatchObject({ errorNumber: 3, outcome: 'definite' });
+        expect((await failureOf(admin.createPartitions('t', 4))).errorNumber).toBe(3);
+        // Nobody is asked twice for what is not there.
+        expect(host.clock.now() - since).toBeLessThan(1_000);
         expect((await failureOf(admin.deleteGroup('unknown'))).errorNumber).toBe(69);
       },
       { brokers: 1 },
