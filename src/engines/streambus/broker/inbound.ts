@@ -115,8 +115,10 @@ export class Inbound {
       isKnown = true;
       await this.#listenTo({ connection, peer }, frames);
     } catch (error) {
-      if (error instanceof HandshakeError) onFenced(error.code);
-      if (!(error instanceof NetworkError)) {
+      // It was not the other one's fault, and he tries again.
+      const isOurs = error instanceof HandshakeError && error.code === 'identity';
+      if (error instanceof HandshakeError && !isOurs) onFenced(error.code);
+      if (!(error instanceof NetworkError) && !isOurs) {
         const message = error instanceof Error ? error.message : String(error);
         host.telemetry.logger.warn('connection of a broker refused', { from: connection.remote.host, error: message });
       }
