@@ -183,16 +183,23 @@ export class ReplicaKeeper {
   /** A topic of the same name may have been made anew meanwhile, or before the last start: its files are another group's. */
   async #removeDirectory(group: GroupId, directory: string): Promise<void> {
     for (const [other, used] of this.#directories) if (other !== group && used === directory) return;
-    const { disk } = this.#options.host;
+    const { disk, telemetry } = this.#options.host;
+    const { logger } = telemetry;
     try {
       const isGroups = group !== anyGroup;
       if (isGroups && isLaterThan(await readIdentity(disk, directory), { group, generation: anyGeneration })) return;
-      for (const { name } of await disk.list(directory)) await disk.remove(`${directory}/${name}`);
+      const entries = await disk.list(directory);
+      // What is no file comes last: it may have to stay.
+      const inOrder = entries.toSorted((a, b) => Number(a.kind === 'directory') - Number(b.kind === 'directory'));
+      for (const { name } of inOrder) await disk.remove(`${directory}/${name}`);
       await disk.remove(directory);
       await disk.syncDirectory(parentOf(directory));
       if ((await disk.list(parentOf(directory))).length === 0) await disk.remove(parentOf(directory));
     } catch (error) {
-      if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
+      if (!(error instanceof DiskError)) throw error;
+      // A directory that somebody has put there: its files are his.
+      if (error.code === 'ENOTEMPTY') logger.warn('files of a deleted topic stay', { directory, error: error.message });
+      else if (error.code !== 'ENOENT') throw error;
     }
   }
 }

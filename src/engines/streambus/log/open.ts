@@ -247,13 +247,3 @@ function isIdentity(value: unknown): value is PartitionIdentity {
   const fields = value as Partial<Record<keyof PartitionIdentity, unknown>>;
   return fields.format === 1 && typeof fields.group === 'number' && typeof fields.generation === 'number';
 }
-
-/** Removes a partition's files and its directory: its topic is gone, or its replica moved away. No error when it is gone. */
-export async function removePartition(host: Host, directory: string): Promise<void> {
-  try {
-    for (const { name } of await host.disk.list(directory)) await host.disk.remove(`${directory}/${name}`);
-    await host.disk.remove(directory);
-  } catch (error) {
-    if (!(error instanceof DiskError) || error.code !== 'ENOENT') throw error;
-  }
-}

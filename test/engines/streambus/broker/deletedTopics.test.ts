@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { createClient } from '../../../../src/engines/streambus/client/client.ts';
 import type { Host } from '../../../../src/host/host.ts';
+import { parentOf } from '../../../../src/storage/atomicFile.ts';
 import { Brokers } from './brokers.ts';
 
 const bootstrap = [1, 2, 3].map((id) => ({ host: `broker-${id}`, port: 9092 }));
@@ -45,3 +46,37 @@ it.each([2, 3])(
     expect([...brokers.failed.values()]).toEqual([]);
   },
 );
+
+it('what an operator has put beside the files of a partition stays when its topic is deleted, and ends nobody', {
+  timeout: 60_000,
+}, async () => {
+  const brokers = new Brokers({ seed: 1 });
+  brokers.start();
+  await brokers.until('ready', () => brokers.ready.size === 3);
+  await brokers.client((host) => clientOf(host).admin.createTopics([topic]));
+  await brokers.run(1_500);
+  brokers.stop(1, 'kill');
+  const copy = '/data/data/t/partition-0/copy/of.seg';
+  let isDone = false;
+  brokers.machine(1).start('cp', async ({ disk }) => {
+    await disk.makeDirectory(parentOf(copy));
+    await (await disk.open(copy, { mode: 'create' })).close();
+    isDone = true;
+  });
+  await brokers.until('cp', () => isDone);
+  brokers.machine(1).kill();
+  brokers.start(1);
+  await brokers.until('ready again', () => brokers.ready.size === 3);
+  await brokers.client((host) => clientOf(host).admin.deleteTopics(['t']));
+  await brokers.run(5_000);
+  expect([...brokers.failed.values()]).toEqual([]);
+  brokers.stop(1, 'kill');
+  brokers.start(1);
+  await brokers.until('ready once more', () => brokers.ready.size === 3);
+  await brokers.run(5_000);
+  const said = brokers.world.logs.lines.filter(({ message }) => message === 'files of a deleted topic stay');
+  expect(said[0]?.fields).toMatchObject({ directory: '/data/data/t/partition-0' });
+  // The other partitions' are gone, and a topic of that name has the directory.
+  await brokers.client((host) => clientOf(host).admin.createTopics([topic]));
+  expect([...brokers.failed.values()]).toEqual([]);
+});
