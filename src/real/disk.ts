@@ -122,24 +122,45 @@ function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): 'file' | 
   return entry.isDirectory() ? 'directory' : 'other';
 }
 
-/** Not mkdir's `recursive`: where the kernel makes nothing in a directory that is there, as in /proc, Node's never ends. */
+/** How often `makeDirectory` begins anew when what it has found there is gone a moment later. */
+const makeTriesMax = 10;
+
+/**
+ * Not mkdir's `recursive`: where the kernel makes nothing in a directory that is there, as in /proc, Node's never ends. That comes to
+ * the same here as somebody who removes each directory again at once, and so does a link that leads nowhere: there is a limit.
+ */
 async function makeDirectory(path: string): Promise<void> {
-  if (await makeOne(path)) return;
-  const parent = dirname(path);
-  if (parent !== path) await makeDirectory(parent);
-  // Whoever makes a neighbour at the same time may have made the parent: whether it was there before says nothing.
-  if (!(await makeOne(path))) throw new DiskError('ENOENT', 'makeDirectory', path);
+  for (let tries = 0; tries < makeTriesMax; tries++) {
+    if (await makeOne(path)) return;
+    const parent = dirname(path);
+    // Whoever makes a neighbour at the same time may have made the parent: whether it was there before says nothing.
+    if (parent !== path) await makeDirectory(parent);
+    if (await makeOne(path)) return;
+  }
+  throw new DiskError('ENOENT', 'makeDirectory', path);
 }
 
-/** Makes a directory, or finds one there; false when its parent is missing. */
+/** Makes a directory, or finds one there; false when its parent is missing, or what stood there has gone meanwhile. */
 async function makeOne(path: string): Promise<boolean> {
   try {
     await call<void>('makeDirectory', path, (done) => fs.mkdir(path, directoryMode, (error) => done(error)));
     return true;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    if (error.code === 'EEXIST' && (await stat(path)).kind === 'directory') return true;
     if (error.code === 'ENOENT') return false;
+    if (error.code !== 'EEXIST') throw error;
+    const kind = await kindAt(path);
+    if (kind !== undefined && kind !== 'directory') throw error;
+    return kind !== undefined;
+  }
+}
+
+/** What stands there; undefined: nothing. */
+async function kindAt(path: string): Promise<FileInformation['kind'] | undefined> {
+  try {
+    return (await stat(path)).kind;
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -177,6 +177,23 @@ export function describeDiskConformance(name: string, create: () => Promise<Disk
       }
     });
 
+    it('should make a directory that somebody else removes at the same time, or find it', async () => {
+      for (let round = 0; round < 50; round++) {
+        const [above, path] = [at(`d${round}`), at(`d${round}/e`)];
+        await run(disk.makeDirectory(path));
+        const removals = (async () => {
+          await disk.remove(path);
+          await disk.remove(above);
+        })().catch((error: unknown) =>
+          expect(error).toMatchObject({ code: expect.stringMatching('^ENO(ENT|TEMPTY)$') }),
+        );
+        await run(Promise.all([removals, disk.makeDirectory(path), disk.makeDirectory(above)]));
+        // Whoever was last has the last word.
+        await run(disk.makeDirectory(path));
+        expect((await run(disk.stat(path))).kind).toBe('directory');
+      }
+    });
+
     it('should rename over what stood there, and keep open files', async () => {
       const first = await open('a', 'create');
       const second = await open('b', 'create');
