@@ -42,12 +42,17 @@ export async function makeDirectoryDurably(disk: Disk, path: string): Promise<vo
   }
 }
 
-/** Where this user may not open the directory above, or its file system is not one that changes, he has made nothing in it. */
+/**
+ * Where this user may not open the directory above, or its file system is not one that changes, he has made nothing in it. Above the place
+ * where a disk is mounted there may be nothing to ask at all.
+ */
+const nothingToSync: ReadonlySet<string> = new Set(['EACCES', 'EINVAL', 'EROFS', 'ENOENT', 'ENODEV']);
+
 async function syncNameOf(disk: Disk, path: string): Promise<void> {
   try {
     await disk.syncDirectory(parentOf(path));
   } catch (error) {
-    if (!(error instanceof DiskError) || !['EACCES', 'EINVAL', 'EROFS'].includes(error.code)) throw error;
+    if (!(error instanceof DiskError) || !nothingToSync.has(error.code)) throw error;
   }
 }
 
