@@ -7,7 +7,7 @@ import { closeConsumerLine, openConsumerLine } from './consumerLine.ts';
 import { describeSegment, type SegmentDescription } from './describeSegment.ts';
 import { BusError } from './errors.ts';
 import { type Attachment, type HeldSeat, join } from './join.ts';
-import { payloadBytesMax, subscriptionsMax, topicNameBytes } from './layout.ts';
+import { payloadBytesMax, topicNameBytes } from './layout.ts';
 import { closingMs, leave } from './leave.ts';
 import { MessageBatch, topicsPerSegment } from './messageBatch.ts';
 import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
@@ -17,7 +17,7 @@ import { closeProducerLine, type LineOptions, openProducerLine } from './produce
 import { requestSubscription, requestTopic } from './requests.ts';
 import { RollWatch } from './roll.ts';
 import type { SegmentPlace } from './segment.ts';
-import { readSubscription } from './subscriptions.ts';
+import { recordOf, waitForSubscription } from './subscriptionWait.ts';
 import { readTopics } from './topics.ts';
 
 export interface BusOptions {
@@ -130,7 +130,10 @@ export class Bus {
     return producer;
   }
 
-  /** Takes a consumer's seat. Rejects with IB_NO_ROUTER, IB_NO_SEAT, IB_CLOSED, IB_UNKNOWN_TOPIC for a subscription that nobody declared. */
+  /**
+   * Takes a consumer's seat; waits up to `attachTimeoutMs` for a router that has not begun, or has not yet said what is in its configuration. Rejects with
+   * IB_NO_ROUTER, IB_NO_SEAT, IB_CLOSED, IB_UNKNOWN_TOPIC for a subscription that nobody declared.
+   */
   consumer(options: ConsumerOptions): Promise<Consumer> {
     return this.#during(() => this.#newConsumer(options));
   }
@@ -244,18 +247,11 @@ export class Bus {
     );
   }
 
-  /** Record of a consumer's subscription; declared where it can be and has to be. */
+  /** Record of a consumer's subscription; declared where it can be and has to be, else waited for. */
   async #recordOf(attachment: Attachment, { subscription: name, declare }: ConsumerOptions): Promise<number> {
-    const { region, layout } = attachment.segment;
-    for (let record = 0; record < subscriptionsMax; record += 1) {
-      if (readSubscription(region, layout, record)?.subscription.name === name) return record;
-    }
-    if (declare === undefined) {
-      throw new BusError(
-        'IB_UNKNOWN_TOPIC',
-        `there is no subscription ${name}: declare it, or add it to the router's configuration`,
-      );
-    }
+    if (declare === undefined) return waitForSubscription(attachment, name, this.#attachTimeoutMs);
+    const record = recordOf(attachment.segment, name);
+    if (record !== undefined) return record;
     if (declare.name !== name) {
       throw new BusError('IB_BAD_CONFIG', 'a consumer declares the subscription that it reads', {
         expected: name,

@@ -5,7 +5,7 @@ import { EngineError } from '../engine.ts';
 import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
 import { type IndexbusConfig, reloadInto, routerIdOf, type SizesBody, sizesOf } from './config.ts';
-import { declareSubscriptions } from './declare.ts';
+import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
@@ -190,6 +190,7 @@ export class BusNode {
     }
     await declareSubscriptions(serving, config);
     this.#checkGoesOn();
+    sayDeclared(segment);
     logger.info('routing', {
       segment: segment.name,
       generation: segment.generation,

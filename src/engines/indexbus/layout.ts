@@ -50,6 +50,8 @@ export const Header = {
   recoveredEpoch: 36,
   /** Generation that takes the place of one that was rolled and is retired; 0: of one that is retired since it is damaged. */
   successor: 37,
+  /** Router epoch whose configuration is all there: who misses a subscription then need not wait for it. */
+  declaredEpoch: 38,
   routerSleeping: 64,
   routerWake: 65,
   /** Two words, a bit a producer. */

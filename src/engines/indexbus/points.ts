@@ -77,6 +77,7 @@ export const Point = {
   changeDone: 96,
   removeSubscription: 97,
   freeBuckets: 98,
+  configurationIsThere: 99,
 } as const;
 
 export type PointName = keyof typeof Point;

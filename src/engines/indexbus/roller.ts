@@ -2,7 +2,7 @@ import type { Host } from '../../host/host.ts';
 import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
 import type { IndexbusConfig, SizesBody } from './config.ts';
-import { declareSubscriptions } from './declare.ts';
+import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor } from './formerGeneration.ts';
 import type { SegmentSizes } from './layout.ts';
@@ -101,5 +101,6 @@ export class Roller {
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));
     if (resumed) await declareSubscriptions(serving, config);
+    if (!signal.aborted) sayDeclared(next.segment);
   }
 }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
+import { sayDeclared } from '../../../src/engines/indexbus/declare.ts';
 import { FencedError } from '../../../src/engines/indexbus/errors.ts';
-import { Header, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
+import { Header, Lock, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import type { RouterRunner } from '../../../src/engines/indexbus/routerRunner.ts';
@@ -449,7 +450,9 @@ describe('memory that is no segment', () => {
 
 describe('options', () => {
   it('that make no sense are refused', async () => {
-    await peers.router('bus', { subscriptions: [subscription('all')] });
+    const { segment } = await peers.router('bus', { subscriptions: [subscription('all')] });
+    segment.region.lock(Lock.router);
+    sayDeclared(segment);
     const bus = await peers.bus();
     expect(await codeOf(() => bus.producer({ flushEvery: 0 }))).toBe('IB_BAD_CONFIG');
     expect(await codeOf(() => bus.producer({ creditLimit: -1 }))).toBe('IB_BAD_CONFIG');

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import { createSegment } from '../../../src/engines/indexbus/segment.ts';
+import { codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
+import { smallRouter } from './support/smallRouter.ts';
+
+/** Longer than any test: who waits for it has not been refused. */
+const longMs = 3_600_000;
+
+const sizes = { lane_ring: 64, lanes_max: 4 };
+const config = smallRouter({ ...sizes, subscriptions: [{ name: 'all', topics: ['t'], capacity: 32 }] });
+const other = smallRouter({ ...sizes, subscriptions: [{ name: 'other', topics: ['t'], capacity: 32 }] });
+
+let peers: Peers;
+const nodes: BusNode[] = [];
+beforeEach(() => {
+  peers = new Peers();
+});
+afterEach(async () => {
+  await peers.end();
+  for (const node of nodes.splice(0)) await node.close();
+});
+
+async function serve(settings = config): Promise<BusNode> {
+  const node = new BusNode(peers.host(), settings, {});
+  nodes.push(node);
+  await node.start();
+  return node;
+}
+
+/** A segment that no router has come to yet: what a participant finds that is faster than the first one. */
+async function withoutRouter(): Promise<void> {
+  await createSegment({ shm: peers.host().shm, name: 'bus' }, peerSizes, 1);
+}
+
+describe('a consumer of a subscription that the configuration has', () => {
+  it('waits for the first start of the router', async () => {
+    await withoutRouter();
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    const coming = bus.consumer({ subscription: 'all' });
+    await serve();
+    expect((await coming).epoch).toBeGreaterThan(0);
+  });
+
+  it('waits for the next router, where the former one did not have it', async () => {
+    const former = await serve();
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    await former.close();
+    const coming = bus.consumer({ subscription: 'other' });
+    await serve(other);
+    expect((await coming).epoch).toBeGreaterThan(0);
+  });
+
+  it('comes when a participant declares it', async () => {
+    // One that never says that its configuration is all there.
+    await peers.router();
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    const coming = bus.consumer({ subscription: 'mine' });
+    await bus.consumer({ subscription: 'mine', declare: subscription('mine') });
+    expect((await coming).epoch).toBeGreaterThan(0);
+  });
+
+  it('ends its wait with the bus', async () => {
+    await withoutRouter();
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    const refused = codeOf(() => bus.consumer({ subscription: 'all' }));
+    await bus.close();
+    expect(await refused).toBe('IB_CLOSED');
+  });
+});
+
+describe('a consumer of a subscription that nobody declares', () => {
+  it('is refused at once by a router that is up, also after a roll', async () => {
+    const node = await serve();
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    expect(await codeOf(() => bus.consumer({ subscription: 'none' }))).toBe('IB_UNKNOWN_TOPIC');
+    await node.roll({ slots_per_producer: 128 });
+    await expect.poll(() => node.tallies.retired.rolled).toBe(1);
+    expect(await codeOf(() => bus.consumer({ subscription: 'none' }))).toBe('IB_UNKNOWN_TOPIC');
+  });
+
+  it('is told that nobody routes, where that is so', async () => {
+    await withoutRouter();
+    const bus = await peers.bus({ attachTimeoutMs: 30 });
+    expect(await codeOf(() => bus.consumer({ subscription: 'all' }))).toBe('IB_NO_ROUTER');
+  });
+});
