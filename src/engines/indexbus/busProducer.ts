@@ -44,11 +44,12 @@ export class Producer implements Follower {
   }
 
   /**
-   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED.
+   * Publishes a copy of the bytes of `payload`: of a Uint8Array, or of any other view as they lie in its buffer. False: no credit, nothing happened. Throws
+   * IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for what is no view of a buffer, or no key.
    *
-   * @param key of a keyed subscription, any 32-bit number; default 0
+   * @param key of a keyed subscription, any whole number of 32 bits; default 0
    */
-  publish(topic: TopicId, payload: Uint8Array, key = 0): boolean {
+  publish(topic: TopicId, payload: ArrayBufferView, key = 0): boolean {
     return this.#of(topic).publish(topic & (topicsPerSegment - 1), payload, key);
   }
 

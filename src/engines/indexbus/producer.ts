@@ -14,8 +14,18 @@ import {
   topicNameBytes,
 } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
+import { bytesOfPayload, checkAttached, noKey, wordsOfPayload } from './payloadArguments.ts';
 import { payloadCheck } from './payloadCheck.ts';
 import { Point } from './points.ts';
+import {
+  fencedError,
+  longerThanReserved,
+  notReserved,
+  notThere,
+  reservedAlready,
+  tooLarge,
+  unknownTopicNumber,
+} from './publishErrors.ts';
 import { SeatState, seatWord } from './seat.ts';
 import type { SeatPlace } from './seatPlaces.ts';
 import { SlotStack } from './slotStack.ts';
@@ -192,30 +202,35 @@ export class Publisher {
   }
 
   /**
-   * Publishes a copy of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED.
+   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for
+   * what is no view of a buffer, or no key.
    *
-   * @param key of a keyed subscription, any 32-bit number; default 0
+   * @param key of a keyed subscription, any whole number of 32 bits; default 0
    */
-  publish(topic: TopicId, payload: Uint8Array, key = 0): boolean {
-    const { byteLength } = payload;
-    this.#check(topic, byteLength);
+  publish(topic: TopicId, payload: ArrayBufferView, key = 0): boolean {
+    // Others would be copied element by element.
+    const bytes = payload instanceof Uint8Array ? payload : bytesOfPayload(payload);
+    const { byteLength } = bytes;
+    if (byteLength === 0) checkAttached(bytes);
+    this.#check(topic, byteLength, key);
     const slot = this.#takeSlot();
     if (slot < 0) return this.#refuse();
     const word = this.#pool + slot * this.#slotWords + headerWords;
     if (this.#mutants.tailBeforePayload) this.#appendEarly(topic, slot, byteLength, key);
     this.#region.step(writePayloadPoint);
-    this.#bytes.set(payload, word * 4);
+    this.#bytes.set(bytes, word * 4);
     if (!this.#mutants.tailBeforePayload) this.#append(topic, slot, byteLength, key);
     return true;
   }
 
   /**
-   * Publishes `count` words of `words` from `from`: the fastest way, for payloads that are words already. Throws as `publish` does, and
+   * Publishes `count` words of `payload` from `from`: the fastest way, for payloads that are words already. Throws as `publish` does, and
    * IB_BAD_CONFIG for words that are not there.
    */
-  publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
+  publishWords(topic: TopicId, payload: Int32Array, from: number, count: number, key = 0): boolean {
+    const words = payload instanceof Int32Array ? payload : wordsOfPayload(payload);
     const byteLength = count * 4;
-    this.#check(topic, byteLength);
+    this.#check(topic, byteLength, key);
     if (from >>> 0 !== from || count >>> 0 !== count || from + count > words.length) {
       throw notThere(from, count, words.length);
     }
@@ -262,7 +277,7 @@ export class Publisher {
     const slot = this.#reserved;
     if (this.#end !== notEnded) throw this.#endCommit();
     if (slot < 0) throw notReserved();
-    this.#checkMessage(topic, byteLength);
+    this.#checkMessage(topic, byteLength, key);
     if (byteLength > this.#reservedBytes) throw longerThanReserved(byteLength, this.#reservedBytes);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
@@ -357,13 +372,14 @@ export class Publisher {
     Atomics.store(this.words, word, (Atomics.load(this.words, word) + 1) | 0);
   }
 
-  #check(topic: TopicId, byteLength: number): void {
+  #check(topic: TopicId, byteLength: number, key: number): void {
     if (this.#end !== notEnded) throw this.#endError();
-    this.#checkMessage(topic, byteLength);
+    this.#checkMessage(topic, byteLength, key);
   }
 
-  #checkMessage(topic: TopicId, byteLength: number): void {
+  #checkMessage(topic: TopicId, byteLength: number, key: number): void {
     this.#checkLength(byteLength);
+    if (typeof key !== 'number' || ((key | 0) !== key && key >>> 0 !== key)) throw noKey(key);
     if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
   }
 
@@ -378,10 +394,7 @@ export class Publisher {
     const step = topicNameBytes / 4;
     while (this.#topics < sizes.topics && this.words[topicNames + this.#topics * step] !== 0) this.#topics += 1;
     if (topic >>> 0 === topic && topic < this.#topics) return;
-    throw new BusError('IB_UNKNOWN_TOPIC', 'no topic has this number: ask the bus for the topic by its name', {
-      expected: `0 to ${this.#topics - 1}`,
-      got: String(topic),
-    });
+    throw unknownTopicNumber(topic, this.#topics);
   }
 
   #isLive(): boolean {
@@ -426,46 +439,4 @@ export class Publisher {
   get published(): number {
     return this.#sequence;
   }
-}
-
-function fencedError(maybeRouted: boolean): FencedError {
-  return new FencedError('the seat was taken from this producer: open another', maybeRouted);
-}
-
-// Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.
-
-function reservedAlready(bytes: number): BusError {
-  return new BusError('IB_RESERVED', 'a slot is reserved already: commit it first', {
-    expected: 'no open reservation',
-    got: `one of ${bytes} bytes`,
-  });
-}
-
-function notReserved(): BusError {
-  return new BusError('IB_RESERVED', 'no slot is reserved: call reserve first');
-}
-
-function notThere(from: number, count: number, length: number): BusError {
-  return new BusError('IB_BAD_CONFIG', 'the words to publish are not all there', {
-    expected: `whole numbers, up to ${length} words`,
-    got: `${count} words from ${from}`,
-  });
-}
-
-function longerThanReserved(bytes: number, reserved: number): BusError {
-  return new BusError('IB_TOO_LARGE', 'the commit is longer than what was reserved', {
-    expected: `0 to ${reserved} bytes`,
-    got: `${bytes} bytes`,
-  });
-}
-
-function tooLarge(bytes: number, most: number): BusError {
-  return new BusError(
-    'IB_TOO_LARGE',
-    'the payload does not fit into a slot: roll the segment with a greater slot_bytes',
-    {
-      expected: `0 to ${most} bytes`,
-      got: `${bytes} bytes`,
-    },
-  );
 }
