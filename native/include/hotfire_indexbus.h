@@ -115,6 +115,7 @@
 #define HFIB_OPERATION_NONE 0u
 #define HFIB_OPERATION_TOPIC 1u
 #define HFIB_OPERATION_SUBSCRIBE 2u
+#define HFIB_OPERATION_UNSUBSCRIBE 3u
 
 /* Words of a producer's cursors. */
 #define HFIB_PRODUCER_SOURCE_TAIL 0u

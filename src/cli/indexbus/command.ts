@@ -297,7 +297,7 @@ function tailCommand(): Command {
   const command = new Command('tail')
     .summary('print the messages of a topic as they come')
     .description(
-      'Prints the messages of a topic, or of a pattern, as they come: takes a lane that does not block and loses what it cannot keep up with.',
+      'Prints the messages of a topic, or of a pattern, as they come: takes a lane that does not block and loses what it cannot keep up with. Ends with 0 at a signal, and leaves nothing behind.',
     )
     .argument('<topic>', 'topic or pattern: orders.created, orders.>')
     .option('--segment <name>', 'segment', 'bus')
@@ -310,7 +310,7 @@ function tailCommand(): Command {
     );
   return command.action(async (topic: string) => {
     const flags = command.opts<{ segment: string; directory?: string; count?: number; json?: boolean }>();
-    await tailTopic(topic, { ...flags, host: hostname() });
+    process.exitCode = await tailTopic(topic, { ...flags, host: hostname() });
   });
 }
 

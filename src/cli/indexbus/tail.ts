@@ -1,14 +1,19 @@
 import { subscriptionBody, subscriptionOf } from '../../engines/indexbus/config.ts';
-import { openBus } from '../../engines/indexbus/index.ts';
-import { openSegment } from '../../engines/indexbus/segment.ts';
-import { readTopics } from '../../engines/indexbus/topics.ts';
+import { BusError } from '../../engines/indexbus/errors.ts';
+import { type Bus, type MessageBatch, openBus } from '../../engines/indexbus/index.ts';
+import { Exit } from '../../engines/indexbus/operatorCommands.ts';
+import { isPattern } from '../../engines/indexbus/patterns.ts';
 import { createRealHost } from '../../real/host.ts';
 import { createRealTelemetry } from '../../real/telemetry.ts';
+import { UsageError } from '../exit.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { printSlowly, ReaderGone } from '../output.ts';
+import { forget, sweepTails, tailSubscriptionName } from './tailSubscription.ts';
 
 /** Messages that may wait while a terminal is slow; what comes beyond is lost to this reader alone. */
-const capacity = 1_024;
+const capacityMost = 1_024;
+/** Time between two looks at whether somebody routes. */
+const routerLookMs = 1_000;
 
 export interface TailOptions {
   readonly segment: string;
@@ -19,58 +24,107 @@ export interface TailOptions {
   readonly host: string;
 }
 
-/** Prints the messages of a topic or pattern until `count`, a signal, or the end of the reader. */
-export async function tailTopic(topic: string, options: TailOptions): Promise<void> {
-  const telemetry = createRealTelemetry({ level: 'error' });
-  const host = createRealHost({ name: options.host, telemetry });
-  const { directory } = options;
-  const bus = await openBus({ segment: options.segment, host, ...(directory === undefined ? {} : { directory }) });
-  // The same for every tail of this topic, so that subscriptions do not pile up.
-  const name = `tail.${topic.replace(/[^a-z0-9._-]/g, (it) => (it === '*' ? '_any' : it === '>' ? '_all' : it.toLowerCase()))}`;
-  const declare = subscriptionOf(
-    name,
-    subscriptionBody.parse({ topics: [topic], drop: 'oldest', capacity }),
-    2 * capacity,
-  );
-  const consumer = await bus.consumer({ subscription: name, name: `tail ${host.pid}`, declare });
-  const names = new Map<number, string>();
-  let left = options.count ?? Number.POSITIVE_INFINITY;
-  const ignore = onInterrupt((code) => {
-    process.exitCode = code;
-    void consumer.close();
-  });
+/**
+ * Prints the messages of a topic or pattern until `count`, a signal, or the end of the reader, and leaves nothing behind. Resolves to the exit code: 0 at
+ * each of these ends, 1 where the router refuses it or takes its lane, 2 where nobody answers; what was refused is on standard error.
+ *
+ * @throws UsageError for what is no pattern
+ */
+export async function tailTopic(topic: string, options: TailOptions): Promise<number> {
+  if (!isPattern(topic)) {
+    throw new UsageError(
+      `expected a topic or pattern such as orders.created, orders.* or orders.>, got ${JSON.stringify(topic)}`,
+    );
+  }
+  const stopping = new AbortController();
+  // Listened to until all is given back: a second signal of the same wish must not cut that off.
+  const ignore = onInterrupt(() => stopping.abort());
   try {
-    for await (const batch of consumer) {
-      for (let at = 0; at < batch.length && left > 0; at += 1) {
-        left -= 1;
-        const number = batch.topic(at);
-        const known = names.get(number) ?? (await nameOf(number));
-        names.set(number, known);
-        await printSlowly(
-          `${line(known, batch.producer(at), batch.sequence(at), batch.bytes(at), options.json === true)}\n`,
-        );
-      }
-      if (left <= 0) break;
-    }
+    await attached(topic, options, stopping.signal);
+    return Exit.good;
   } catch (error) {
-    if (!(error instanceof ReaderGone)) throw error;
+    if (error instanceof ReaderGone) return Exit.good;
+    if (!(error instanceof BusError)) throw error;
+    if (stopping.signal.aborted && error.code === 'IB_CLOSED') return Exit.good;
+    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    return error.code === 'IB_NO_SEGMENT' || error.code === 'IB_NO_ROUTER' ? Exit.undecided : Exit.bad;
   } finally {
     ignore();
+  }
+}
+
+/** Tails as long as it is attached. */
+async function attached(topic: string, options: TailOptions, stopping: AbortSignal): Promise<void> {
+  const telemetry = createRealTelemetry({ level: 'error' });
+  const host = createRealHost({ name: options.host, telemetry });
+  const { segment, directory } = options;
+  const bus = await openBus({ segment, host, ...(directory === undefined ? {} : { directory }) });
+  try {
+    await subscribed(bus, topic, options, stopping);
+  } finally {
     await bus.close();
   }
+}
 
-  async function nameOf(number: number): Promise<string> {
-    const segment = await openSegment({
-      shm: host.shm,
-      name: options.segment,
-      ...(directory === undefined ? {} : { directory }),
+/** Tails with a subscription of its own, which goes with it. */
+async function subscribed(bus: Bus, topic: string, options: TailOptions, stopping: AbortSignal): Promise<void> {
+  const { laneRing } = bus.inspect().sizes;
+  const capacity = Math.max(1, Math.min(capacityMost, laneRing / 2));
+  const name = tailSubscriptionName();
+  const body = subscriptionBody.parse({ topics: [topic], drop: 'oldest', capacity });
+  await sweepTails(bus);
+  try {
+    if (stopping.aborted) return;
+    const consumer = await bus.consumer({
+      subscription: name,
+      name: `tail ${process.pid}`,
+      declare: subscriptionOf(name, body, laneRing),
     });
+    // Its iteration ends by that. What closing it fails with is told where it is waited for.
+    const stop = (): void => void consumer.close().catch(() => undefined);
+    stopping.addEventListener('abort', stop);
+    const unwatch = watchRouter(bus, options.segment);
     try {
-      return [...readTopics(segment.region, segment.layout).keys()][number] ?? String(number);
+      if (!stopping.aborted) await print(bus, consumer, options);
     } finally {
-      segment.region.close();
+      unwatch();
+      await consumer.close();
     }
+  } finally {
+    await forget(bus, name);
   }
+}
+
+async function print(bus: Bus, batches: AsyncIterable<MessageBatch>, options: TailOptions): Promise<void> {
+  let names: readonly string[] = [];
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  for await (const batch of batches) {
+    for (let at = 0; at < batch.length && left > 0; at += 1) {
+      left -= 1;
+      const number = batch.topic(at);
+      if (number >= names.length) names = bus.inspect().topics;
+      const topic = names[number] ?? String(number);
+      const bytes = batch.bytes(at);
+      await printSlowly(`${line(topic, batch.producer(at), batch.sequence(at), bytes, options.json === true)}\n`);
+    }
+    if (left <= 0) return;
+  }
+}
+
+/** Says on standard error when the router has gone, and when there is one again; returns what ends that. */
+function watchRouter(bus: Bus, segment: string): () => void {
+  let wasRouted = true;
+  const look = setInterval(() => {
+    const isRouted = bus.isRouted();
+    if (isRouted === wasRouted) return;
+    wasRouted = isRouted;
+    process.stderr.write(
+      isRouted
+        ? `a router routes ${segment} again\n`
+        : `nobody routes ${segment}: what comes waits for the next router, and so does this tail\n`,
+    );
+  }, routerLookMs);
+  return () => clearInterval(look);
 }
 
 function line(topic: string, producer: number, sequence: number, bytes: Uint8Array, json: boolean): string {

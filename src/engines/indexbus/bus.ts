@@ -14,10 +14,10 @@ import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
 import { isTopicName } from './patterns.ts';
 import type { TopicId } from './producer.ts';
 import { closeProducerLine, type LineOptions, openProducerLine } from './producerLine.ts';
-import { requestSubscription, requestTopic } from './requests.ts';
+import { requestRemoval, requestSubscription, requestTopic } from './requests.ts';
 import { RollWatch } from './roll.ts';
 import type { SegmentPlace } from './segment.ts';
-import { recordOf, waitForSubscription } from './subscriptionWait.ts';
+import { isRouted, recordOf, waitForSubscription } from './subscriptionWait.ts';
 import { readTopics } from './topics.ts';
 
 export interface BusOptions {
@@ -261,9 +261,23 @@ export class Bus {
     return this.#ask(attachment, (seat) => requestSubscription(attachment, seat, declare, this.#attachTimeoutMs));
   }
 
+  /**
+   * Deletes a subscription that its consumers have left: who declares one for itself alone leaves nothing behind. Rejects with IB_UNSAFE_CHANGE where it has
+   * consumers or messages wait for one, IB_UNKNOWN_TOPIC where there is none, IB_NO_ROUTER, IB_CLOSED.
+   */
+  unsubscribe(subscription: string): Promise<void> {
+    return this.#during(async () => {
+      for (let segment = 0; segment < this.#watch.count; segment += 1) {
+        await this.#within(segment, (attachment) =>
+          this.#ask(attachment, (seat) => requestRemoval(attachment, seat, subscription, this.#attachTimeoutMs)),
+        );
+      }
+    });
+  }
+
   /** Asks the router through a seat of its own, taken for as long as the answer needs. Others that ask in the same segment wait. */
-  #ask(attachment: Attachment, ask: (seat: HeldSeat) => Promise<number>): Promise<number> {
-    const run = async (): Promise<number> => {
+  #ask<T>(attachment: Attachment, ask: (seat: HeldSeat) => Promise<T>): Promise<T> {
+    const run = async (): Promise<T> => {
       const name = 'asks';
       const seat = await join(attachment, { kind: 'producer', name, attachTimeoutMs: this.#attachTimeoutMs });
       try {
@@ -287,6 +301,16 @@ export class Bus {
   inspect(segment = 0): SegmentDescription {
     this.#check();
     return describeSegment(this.#watch.attachment(segment).segment);
+  }
+
+  /**
+   * Whether a process routes a segment now: has its router's lock, be it stopped. What is published without one waits for the next.
+   *
+   * @param segment which of the bus's segments; default the first
+   */
+  isRouted(segment = 0): boolean {
+    this.#check();
+    return isRouted(this.#watch.attachment(segment));
   }
 
   #check(): void {

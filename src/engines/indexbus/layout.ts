@@ -117,8 +117,8 @@ export const Access = { copy: 0, view: 1 } as const;
 export const LaneMode = { blocking: 1, dropOldest: 2 } as const;
 /** Why a seat ended. */
 export const DetachReason = { none: 0, graceful: 1, dead: 2, stalled: 3, operator: 4, corrupt: 5 } as const;
-/** What a joiner asks of the router through its seat. */
-export const SeatOperation = { none: 0, topic: 1, subscribe: 2 } as const;
+/** What a joiner, or who has a seat, asks of the router through it. */
+export const SeatOperation = { none: 0, topic: 1, subscribe: 2, unsubscribe: 3 } as const;
 
 /** Words of a producer's cursors: 0 to 31 are its own, from 32 on the router's. */
 export const ProducerCursor = {

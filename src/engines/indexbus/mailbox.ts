@@ -8,7 +8,8 @@ import { readText, textBytes, writeText } from './texts.ts';
 
 /**
  * The mailbox of a seat: its holder writes an operation and a text, then raises `requestSequence`; the router answers with a result and a text,
- * then makes `replySequence` equal. The text of `topic` is a topic's name, that of `subscribe` a subscription's, or a part of a declaration.
+ * then makes `replySequence` equal. The text of `topic` is a topic's name, that of `subscribe` a subscription's, or a part of a declaration, that of
+ * `unsubscribe` a subscription's.
  */
 export type RequestName = Exclude<keyof typeof SeatOperation, 'none'>;
 

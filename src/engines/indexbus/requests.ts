@@ -28,6 +28,16 @@ export async function requestSubscription(
   return record;
 }
 
+/** Deletes a subscription that nobody consumes and for which nothing waits. Rejects like `requestTopic`, and with IB_UNSAFE_CHANGE where somebody does. */
+export async function requestRemoval(
+  attachment: Attachment,
+  seat: HeldSeat,
+  subscription: string,
+  timeoutMs: number,
+): Promise<void> {
+  await request(attachment, seat, 'unsubscribe', subscription, timeoutMs);
+}
+
 /** One request at a time a seat: the caller sees to it. */
 async function request(
   attachment: Attachment,

@@ -265,7 +265,10 @@ export class RouterSeats {
         // A joiner's; a live consumer's seat stands for what it receives.
         if (state !== 'live') this.#words[at + Seat.subscription] = record;
         this.#say(at, record, '');
-      } else throw new BusError('IB_BAD_CONFIG', `a seat asks for operation ${operation}, expected 1 or 2`);
+      } else if (operation === SeatOperation.unsubscribe) {
+        this.#parts.routing.deleteUnused(name);
+        this.#say(at, 0, '');
+      } else throw new BusError('IB_BAD_CONFIG', `a seat asks for operation ${operation}, expected 1 to 3`);
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
       if (state !== 'live') this.#words[at + Seat.subscription] = -1;

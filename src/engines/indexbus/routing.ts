@@ -156,6 +156,15 @@ export class Routing {
     }
   }
 
+  /** Deletes a subscription that no lane and no joiner names: nothing is lost. Throws `BusError`. */
+  deleteUnused(name: string): void {
+    const record = this.recordOf(name);
+    if (record >= 0 && this.#isNamed(record)) {
+      throw new BusError('IB_UNSAFE_CHANGE', `${name} has consumers, or messages that wait for one`);
+    }
+    this.delete(name);
+  }
+
   /** Deletes a subscription without consumers; what lanes that ended still keep for a later one is lost. Throws `BusError`. */
   delete(name: string): void {
     const record = this.recordOf(name);

@@ -45,7 +45,7 @@ export async function waitForSubscription(attachment: Attachment, name: string, 
 }
 
 /** Whether a process has the router's lock. */
-function isRouted({ segment, host }: Attachment): boolean {
+export function isRouted({ segment, host }: Attachment): boolean {
   // Of whom it is does not matter: the lock alone is looked at.
   return segment.region.evidence(Lock.router, host.shm.identity()).lock === 'held';
 }
