@@ -100,6 +100,8 @@ export type RegionBacking = 'hugetlbfs' | 'memfd' | 'tmpfs' | 'sab' | 'sim';
 export interface Region {
   readonly name: string;
   readonly backing: RegionBacking;
+  /** Tells this memory from any other, whatever its name, as long as somebody has it; not there where nothing tells. */
+  readonly memory?: string;
   readonly bytes: Uint8Array;
   /** The same memory as 32-bit words, for Atomics. */
   readonly words: Int32Array;
@@ -141,11 +143,14 @@ export interface SharedMemory {
   rename(from: string, to: string, options?: { readonly directory?: string }): Promise<void>;
   /** Removes the name; those attached keep the memory. ENOENT if it is missing. */
   remove(name: string, options?: { readonly directory?: string }): Promise<void>;
-  /** Size and backing of the region of this name; undefined if there is none. A size that is no multiple of 4 is told as it is. */
+  /**
+   * Size and backing of the region of this name, and its `memory`, without mapping it; undefined if there is none. A size that is no multiple of 4 is told as
+   * it is.
+   */
   stat(
     name: string,
     options?: { readonly directory?: string },
-  ): Promise<{ readonly bytes: number; readonly backing: RegionBacking } | undefined>;
+  ): Promise<{ readonly bytes: number; readonly backing: RegionBacking; readonly memory?: string } | undefined>;
   /** Who this participant is to the others. */
   identity(): ProcessIdentity;
   /** Number of this boot of the machine, four 32-bit words: memory of an earlier one is gone, files that tell of it may not be. */

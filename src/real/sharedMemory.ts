@@ -77,11 +77,25 @@ export function createSabSharedMemory(
     },
     stat: async (name) => {
       const memory = regions.get(name);
-      return memory === undefined ? undefined : { bytes: memory.byteLength, backing: 'sab' };
+      return memory === undefined
+        ? undefined
+        : { bytes: memory.byteLength, backing: 'sab', memory: memoryNumber(memory) };
     },
     identity: () => identity,
     bootId,
   };
+}
+
+const numbers = new WeakMap<SharedArrayBuffer, string>();
+let numbered = 0;
+
+/** A number that no other memory of this process has. */
+function memoryNumber(memory: SharedArrayBuffer): string {
+  const known = numbers.get(memory);
+  if (known !== undefined) return known;
+  numbered += 1;
+  numbers.set(memory, String(numbered));
+  return String(numbered);
 }
 
 interface RegionParts {
@@ -122,6 +136,7 @@ function createRegion({ name, memory, size, segments, participant, identity, opt
   return {
     name,
     backing: 'sab',
+    memory: memoryNumber(memory),
     bytes: new Uint8Array(memory, 0, size),
     words,
     step: () => {},

@@ -75,9 +75,21 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
     withPair(async ({ one, other }) => {
       expect(await other.stat('ring')).toBeUndefined();
       const { backing } = await one.open('ring', 8200, { mode: 'create' });
-      expect(await other.stat('ring')).toEqual({ bytes: 8200, backing });
+      expect(await other.stat('ring')).toMatchObject({ bytes: 8200, backing });
       await one.remove('ring');
       expect(await other.stat('ring')).toBeUndefined();
+    }));
+
+  test('memory that tells itself from other memory does so under every name, to everybody', () =>
+    withPair(async ({ one, other }) => {
+      const { memory } = await one.open('ring', 64, { mode: 'create' });
+      expect((await other.open('ring', 64, { mode: 'open' })).memory).toBe(memory);
+      await one.open('building', 64, { mode: 'create-new' });
+      await one.rename('ring', 'former');
+      await one.rename('building', 'ring');
+      expect((await other.stat('former'))?.memory).toBe(memory);
+      const next = (await other.stat('ring'))?.memory;
+      expect(next === memory).toBe(memory === undefined);
     }));
 
   test('a region takes another name in one step; what stood there stays with those attached', () =>

@@ -33,6 +33,8 @@ export class RollWatch {
   readonly #former = new Set<Attachment>();
   readonly #followers: ReadonlySet<Follower>;
   readonly #moving = new Map<Follower, Promise<void>>();
+  /** Why those that could not go on had to wait, as it was told last. */
+  readonly #told = new WeakMap<Follower, string>();
   readonly #calls: ReadonlySet<unknown>;
   readonly #closing: AbortSignal;
   #timer: Timer | undefined;
@@ -121,9 +123,13 @@ export class RollWatch {
     this.#forgetFormer();
   }
 
-  /** Attaches to the next generation if there is one; else the next look tries again. */
+  /**
+   * Attaches to the next generation if there is one; else the next look tries again. A segment that was drained for good has none, perhaps for hours: as
+   * long as the same memory has the name nothing is mapped.
+   */
   async #advance(segment: number, place: SegmentPlace, generation: number): Promise<void> {
     try {
+      if (await this.#isUnchanged(segment, place)) return;
       const next = await attach(this.#host, place, 0, generation);
       if (this.#closing.aborted) {
         next.segment.region.close();
@@ -136,6 +142,11 @@ export class RollWatch {
     }
   }
 
+  async #isUnchanged(segment: number, place: SegmentPlace): Promise<boolean> {
+    const { memory } = this.attachment(segment).segment.region;
+    return memory !== undefined && (await this.#host.shm.stat(place.name, place))?.memory === memory;
+  }
+
   #moveFollowers(segment: number): void {
     if (this.#closing.aborted) return;
     const to = this.attachment(segment);
@@ -146,11 +157,20 @@ export class RollWatch {
         .catch((error: unknown) => {
           if (this.#closing.aborted) return;
           // No seat yet, or no answer: it stays where it is until the next look.
-          this.#host.telemetry.logger.warn('bus.roll_waits', { segment: to.segment.name, error: String(error) });
+          this.#tell(follower, to, String(error));
         })
         .finally(() => this.#moving.delete(follower));
       this.#moving.set(follower, move);
     }
+  }
+
+  /** Says why a follower waits, once as long as it is the same. */
+  #tell(follower: Follower, to: Attachment, error: string): void {
+    const { name, generation } = to.segment;
+    const why = `${generation} ${error}`;
+    if (this.#told.get(follower) === why) return;
+    this.#told.set(follower, why);
+    this.#host.telemetry.logger.warn('bus.roll_waits', { segment: name, error });
   }
 
   /** What a call under way has opened is not among the followers yet. */

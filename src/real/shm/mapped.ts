@@ -18,7 +18,6 @@ import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
 import { createMappedRegion } from './region.ts';
 import {
   bootText,
-  inodeOf,
   linkMemory,
   openMemory,
   type Rendezvous,
@@ -100,7 +99,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         if (says === undefined || fd === undefined) return undefined;
         const { size } = fstatSync(fd);
         closeSync(fd);
-        return { bytes: Math.min(says.bytes, size), backing: says.backing };
+        return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
       }),
     identity: ownIdentity,
     bootId,
@@ -228,7 +227,7 @@ function create(
         bytes,
         hugePages: made.hugePages,
         place: made.place,
-        inode: inodeOf(made.fd),
+        inode: made.inode,
         bootId: bootText(),
         holders: made.backing === 'memfd' ? [{ ...ownIdentity(), fd: made.fd }] : [],
       },

@@ -5,7 +5,7 @@ import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
-import { placeOf } from './rendezvous.ts';
+import { inodeOf, placeOf } from './rendezvous.ts';
 
 /** Backings that the addon gives. */
 export type MappedBacking = Extract<RegionBacking, 'hugetlbfs' | 'memfd' | 'tmpfs'>;
@@ -26,6 +26,8 @@ export interface Made {
   readonly place: string;
   readonly generation: number;
   readonly fd: number;
+  /** Device and inode of the memory. */
+  readonly inode: string;
   readonly mapped: Mapped;
   /** Why it has no huge pages or another backing than the first choice; empty if nothing was given up. */
   readonly reason: string;
@@ -126,7 +128,7 @@ function make(making: Making, choice: Choice, reason: string): Made {
     if (choice.backing === 'memfd') addon.sealSize(file.fd);
     if (access.gid !== undefined) fchownSync(file.fd, -1, access.gid);
     fchmodSync(file.fd, access.mode);
-    return { backing: choice.backing, hugePages: choice.huge, ...file, mapped, reason };
+    return { backing: choice.backing, hugePages: choice.huge, ...file, inode: inodeOf(file.fd), mapped, reason };
   } catch (error) {
     closeSync(file.fd);
     if (file.place !== '') rmSync(file.place, { force: true });

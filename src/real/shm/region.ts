@@ -62,6 +62,7 @@ export function createMappedRegion({
   return {
     name,
     backing: made.backing,
+    memory: made.inode,
     bytes: new Uint8Array(buffer, 0, bytes),
     words,
     step: () => {},

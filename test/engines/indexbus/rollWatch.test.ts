@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attach } from '../../../src/engines/indexbus/attachments.ts';
+import type { Attachment } from '../../../src/engines/indexbus/join.ts';
+import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
+import { type Follower, RollWatch } from '../../../src/engines/indexbus/roll.ts';
+import { createSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
+import type { Host } from '../../../src/host/host.ts';
+import { Peers, peerSizes } from './support/peers.ts';
+
+let peers: Peers;
+let host: Host;
+let opened: number;
+let segment: Segment;
+const closing = new AbortController();
+beforeEach(async () => {
+  peers = new Peers();
+  const plain = peers.host();
+  const { shm } = plain;
+  opened = 0;
+  const open: typeof shm.open = (...args) => {
+    opened += 1;
+    return shm.open(...args);
+  };
+  // No timer of its own: a test says when it looks.
+  const clock = { ...plain.clock, timer: () => ({ cancel: () => {} }) };
+  host = { ...plain, clock, shm: { ...shm, open } } satisfies Host;
+  segment = await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 1);
+});
+afterEach(() => peers.end());
+
+async function watchWith(...followers: Follower[]): Promise<{ watch: RollWatch; attachment: Attachment }> {
+  const place = { shm: host.shm, name: 'bus' };
+  const attachment = await attach(host, place, 0);
+  const watch = new RollWatch(host, [place], [attachment], new Set(followers), new Set(), closing.signal);
+  opened = 0;
+  return { watch, attachment };
+}
+
+describe('a segment that is drained for good', () => {
+  it('is not opened again and again by who stays there, and left as soon as there is a next generation', async () => {
+    const { watch } = await watchWith();
+    Atomics.store(segment.words, Header.state, SegmentState.draining);
+    for (let look = 0; look < 20; look += 1) await watch.look();
+    expect(opened).toBe(0);
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    opened = 0;
+    await watch.look();
+    expect(opened).toBe(1);
+    expect(watch.attachment(0).segment.generation).toBe(2);
+  });
+
+  it('is waited at while nobody has its name', async () => {
+    const { watch } = await watchWith();
+    Atomics.store(segment.words, Header.state, SegmentState.retired);
+    await host.shm.remove('bus');
+    await watch.look();
+    expect(watch.attachment(0).segment.generation).toBe(1);
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    await watch.look();
+    expect(watch.attachment(0).segment.generation).toBe(2);
+  });
+});
+
+describe('a participant that cannot go on yet', () => {
+  it('says why once, and again when it is for another reason', async () => {
+    const reasons = ['no seat', 'no seat', 'no seat', 'no answer'];
+    const former: { attachment?: Attachment } = {};
+    const follower: Follower = {
+      attachmentOf: () => {
+        if (former.attachment === undefined) throw new Error('attached before');
+        return former.attachment;
+      },
+      mayFollow: () => reasons.length > 0,
+      follow: () => Promise.reject(new Error(reasons.shift())),
+    };
+    const { watch, attachment } = await watchWith(follower);
+    former.attachment = attachment;
+    Atomics.store(segment.words, Header.state, SegmentState.draining);
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    while (reasons.length > 0) {
+      await watch.look();
+      // The move ends after the look.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const waits = peers.logged.filter(({ message }) => message === 'bus.roll_waits');
+    expect(waits.map(({ fields }) => fields)).toEqual([
+      { segment: 'bus', error: 'Error: no seat' },
+      { segment: 'bus', error: 'Error: no answer' },
+    ]);
+  });
+});
