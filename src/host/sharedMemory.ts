@@ -36,7 +36,10 @@ export function checkRegionBytes(operation: string, name: string, bytes: number)
 export interface RegionOptions {
   /** `create`: made if missing, else opened; `create-new`: EEXIST if it is there; `open`: ENOENT if it is missing. */
   readonly mode: 'create' | 'create-new' | 'open';
-  /** Where the memory shall come from when it is made. Default `auto`: the first that works; ENOTSUP where the machine has it not. */
+  /**
+   * Where the memory shall come from when it is made. Default `auto`: the first that works of those that keep what is in it while nobody is attached; ENOTSUP
+   * where the machine has it not.
+   */
   readonly backing?: 'auto' | RegionBacking;
   /** Directory of the region's files, on tmpfs. Default `auto`: the machine's own. ENOTMEMORY where it is on a disk. */
   readonly directory?: string;

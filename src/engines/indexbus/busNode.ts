@@ -204,6 +204,10 @@ export class BusNode {
     const { signal } = this.#closing;
     const upkeep = this.#underWay.begin(() => keepUp(host, config, () => this.#serving, signal));
     upkeep.catch((error: unknown) => this.#fail(error));
+    if (segment.region.backing === 'memfd') {
+      const loses = 'messages that wait when this router and all participants have ended';
+      logger.warn('memory ends with its last holder', { segment: segment.name, backing: 'memfd', loses });
+    }
     if (next === undefined) return;
     logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
     this.#roller.goOn(serving, next);

@@ -70,6 +70,9 @@ export function hugePages(): { readonly total: number; readonly free: number } {
   return { total: read('nr_hugepages'), free: Math.max(0, read('free_hugepages') - read('resv_hugepages')) };
 }
 
+/** What mounts one that every user may write. */
+export const mountLine = 'mount -t hugetlbfs -o pagesize=2M,mode=1777 none /dev/hugepages';
+
 /** A writable hugetlbfs mount of 2 MiB pages; undefined if there is none. */
 export function hugetlbfsMount(): string | undefined {
   let mounts: string;

@@ -3,7 +3,7 @@ import { closeSync, constants, fchmodSync, fchownSync, openSync, rmSync } from '
 import { type RegionBacking, type RegionOptions, SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
-import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit } from './directory.ts';
+import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit, mountLine } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
 import { inodeOf, placeOf } from './rendezvous.ts';
 
@@ -57,8 +57,8 @@ interface Choice {
 }
 
 /**
- * Makes memory of a region: reserved to its last page, zero. With backing `auto` the first of hugetlbfs, memfd of huge pages and tmpfs that works; a
- * region smaller than a huge page takes huge ones only if it is told to. Throws ENOSPC where there is not enough, ENOTSUP for a backing that
+ * Makes memory of a region: reserved to its last page, zero. With backing `auto` the first of hugetlbfs and tmpfs that works, which both keep what is in
+ * it while nobody is attached; a memfd, which does not, is made only for who asks for one. A region smaller than a huge page takes huge ones only if it is told to. Throws ENOSPC where there is not enough, ENOTSUP for a backing that
  * the machine has not.
  */
 export function makeMemory(making: Making): Made {
@@ -111,8 +111,12 @@ function choose({ name, bytes, options }: Making): { readonly choices: readonly 
   const choices: Choice[] = [];
   if (wantsHuge && backing !== 'tmpfs') {
     if (shortage !== '') reasons.push(shortage);
-    else if (backing === 'auto' && mount !== undefined) choices.push({ backing: 'hugetlbfs', huge: true });
-    else choices.push({ backing: 'memfd', huge: true });
+    else if (backing === 'memfd') choices.push({ backing, huge: true });
+    else if (mount !== undefined) choices.push({ backing: 'hugetlbfs', huge: true });
+    else
+      reasons.push(
+        `no writable hugetlbfs mount of 2 MiB pages: ${mountLine}; backing memfd needs none, and ends with its last holder`,
+      );
   } else if (options.hugePages === true) {
     reasons.push('backing tmpfs has pages of 4 KiB');
   }

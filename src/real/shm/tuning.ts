@@ -2,7 +2,7 @@ import type { MachineWishes } from '../../host/machineWishes.ts';
 import type { TuningRow } from '../../host/sharedMemory.ts';
 import type { UringSupport } from '../uring/support.ts';
 import type { ShmAddon } from './addon.ts';
-import { hugePageBytes } from './directory.ts';
+import { hugePageBytes, mountLine } from './directory.ts';
 import type { MachineFacts } from './machine.ts';
 
 /** One thing that is asked of a machine, what there is, why they differ, and what would help. */
@@ -108,14 +108,11 @@ function backingRow(facts: MachineFacts, { backing = 'auto', bytes = hugePageByt
   const needed = pagesFor(bytes);
   const enough = facts.hugePages.free >= needed && bytes >= hugePageBytes;
   const files = 'path' in facts.directory ? 'tmpfs' : 'none';
-  const given = enough ? (facts.hugetlbfsMount === undefined ? 'memfd' : 'hugetlbfs') : files;
+  const given = enough && facts.hugetlbfsMount !== undefined ? 'hugetlbfs' : files;
   if (backing === 'hugetlbfs' && given !== 'hugetlbfs') {
     const [reason, advice] =
       facts.hugetlbfsMount === undefined
-        ? [
-            'no writable hugetlbfs mount of 2 MiB pages',
-            'mount -t hugetlbfs -o pagesize=2M,mode=1777 none /dev/hugepages',
-          ]
+        ? ['no writable hugetlbfs mount of 2 MiB pages', mountLine]
         : [`${needed} huge pages are needed, ${facts.hugePages.free} are free`, sysctlLine(facts, needed)];
     return asked('backing', backing, 'none', { reason, advice });
   }
@@ -123,7 +120,12 @@ function backingRow(facts: MachineFacts, { backing = 'auto', bytes = hugePageByt
   if (applied === 'none') {
     return asked('backing', backing, applied, { reason: 'no directory in memory', advice: 'see directory' });
   }
-  return asked('backing', backing, applied);
+  const row = asked('backing', backing, applied);
+  if (applied === 'memfd') {
+    const advice = `ends with its last holder: messages that wait are lost when router and participants have all ended; ${mountLine} and backing hugetlbfs keep them`;
+    return { ...row, advice };
+  }
+  return backing === 'auto' && enough && applied === 'tmpfs' ? { ...row, advice: `for huge pages: ${mountLine}` } : row;
 }
 
 function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {

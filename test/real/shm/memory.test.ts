@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hugePages } from '../../../src/real/shm/directory.ts';
+import { hugePages, hugetlbfsMount } from '../../../src/real/shm/directory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { describeMapped } from './needsNative.ts';
@@ -126,11 +126,11 @@ describeMapped('where the memory comes from', (addon) => {
       const [holder] = JSON.parse(readFileSync(join(directory, 'ring.json'), 'utf8')).holders;
       expect(() => writeFileSync(`/proc/${holder.pid}/fd/${holder.fd}`, '', { flag: 'r+' })).not.toThrow();
       expect(spawnSync('truncate', ['-s', '0', `/proc/${holder.pid}/fd/${holder.fd}`]).status).not.toBe(0);
-      expect(await shm.stat('ring')).toEqual({ bytes: 8192, backing: 'memfd' });
+      expect(await shm.stat('ring')).toMatchObject({ bytes: 8192, backing: 'memfd' });
       region.close();
     }));
 
-  test('huge pages: memfd where nothing is mounted, hugetlbfs where it is, with the reason where there are too few', (context) =>
+  test('huge pages: hugetlbfs where it is mounted, memfd only for who asks for one, with the reason where there are too few', (context) =>
     inMemoryDirectory(async (directory) => {
       const shm = createMappedSharedMemory(addon, { directory });
       const free = hugePages().free;
@@ -139,7 +139,12 @@ describeMapped('where the memory comes from', (addon) => {
         const region = await shm.open('huge', 3 * mebibyte, { mode: 'create', backing: 'memfd' });
         expect(appliedOf(region.tuning(), 'hugePages')).toBe('yes');
         expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(/memfd:hotfire\.huge[\s\S]*?KernelPageSize: +2048 kB/);
-        expect(await shm.stat('huge')).toEqual({ bytes: 3 * mebibyte, backing: 'memfd' });
+        expect(await shm.stat('huge')).toMatchObject({ bytes: 3 * mebibyte, backing: 'memfd' });
+        const kept = await shm.open('kept', 2 * mebibyte, { mode: 'create' });
+        if (hugetlbfsMount() === undefined) {
+          expect([kept.backing, appliedOf(kept.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
+          expect(kept.tuning().find((row) => row.name === 'hugePages')?.reason).toContain('mount -t hugetlbfs');
+        } else expect(kept.backing).toBe('hugetlbfs');
         // Two of the four are taken: no place for three more, and the words say how many and what to do.
         await expect(shm.open('more', more, { mode: 'create', backing: 'hugetlbfs' })).rejects.toMatchObject({
           code: expect.stringMatching(/ENOSPC|ENOTSUP/),

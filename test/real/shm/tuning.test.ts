@@ -110,8 +110,11 @@ describeNative('what a machine gives', (addon) => {
     expect(rows.filter(differs)).toEqual([]);
     expect(rowOf(rows, 'backing').applied).toBe('tmpfs');
     expect(rowOf(rows, 'huge_pages').advice).toBe('sysctl vm.nr_hugepages=20');
-    const memfd = machineRows(machine({ hugetlbfsMount: undefined }), { bytes: 39 * mebibyte });
-    expect(rowOf(memfd, 'backing').applied).toBe('memfd');
+    const unmounted = machine({ hugetlbfsMount: undefined });
+    const files = rowOf(machineRows(unmounted, { bytes: 39 * mebibyte }), 'backing');
+    expect([files.applied, files.advice]).toEqual(['tmpfs', expect.stringContaining('mount -t hugetlbfs')]);
+    const memfd = rowOf(machineRows(unmounted, { bytes: 39 * mebibyte, backing: 'memfd' }), 'backing');
+    expect([memfd.applied, memfd.advice]).toEqual(['memfd', expect.stringContaining('ends with its last holder')]);
     expect(rowOf(machineRows(machine(), { bytes: 39 * mebibyte }), 'backing').applied).toBe('hugetlbfs');
   });
 
