@@ -2,6 +2,7 @@ import type { Host } from '../../host/host.ts';
 import type { RouterCommand } from './commands.ts';
 import { distance } from './cursor.ts';
 import { slotOf } from './descriptor.ts';
+import { IdleRest } from './idleRest.ts';
 import { cursorWords, Header, ProducerCursor, Slot } from './layout.ts';
 import { addTo, batchBounds, countInto, LoopStat, type LoopStats, waitBounds } from './loopStats.ts';
 import { ParkedFor } from './observer.ts';
@@ -26,7 +27,7 @@ export interface LoopRouter {
 
 /** How the loop waits; may change while it runs. */
 export interface LoopSettings {
-  /** Longest sleep, in microseconds; 0: it never sleeps. */
+  /** Longest sleep while there is something to do, in microseconds; 0: it never sleeps. */
   pollIntervalUs: number;
   /** How long it looks before it sleeps, in microseconds. */
   spinUs: number;
@@ -49,6 +50,7 @@ export class RouterLoop {
   readonly #waiting: Waiting;
   /** Commands that wait, or an end: a sleep ends for them. */
   readonly #isCalled: () => boolean;
+  readonly #idle: IdleRest;
   /** Of those so far, what was counted. */
   #commits = 0;
 
@@ -67,6 +69,7 @@ export class RouterLoop {
     this.#stats = stats;
     this.settings = settings;
     this.#isCalled = options.isCalled;
+    this.#idle = new IdleRest(host.clock.now());
     this.#waiting = new Waiting(
       segment.region,
       host,
@@ -84,26 +87,30 @@ export class RouterLoop {
       if (this.#isCalled() && !take()) return;
       if (this.turn() > 0 || this.#router.hasWork() || this.settings.pollIntervalUs === 0) continue;
       if (this.#spin()) continue;
-      const { pollIntervalUs } = this.settings;
       const began = this.#clock.now();
-      if (this.#waiting.untilSync(pollIntervalUs / 1_000)) addTo(this.#stats.values, LoopStat.sleeps, 1);
-      else this.#slept(began);
-      this.#router.slept();
+      const sleepUs = this.#idle.sleepUs(began, this.settings.pollIntervalUs);
+      this.#awake(this.#waiting.untilSync(sleepUs / 1_000), began);
     }
   }
 
   /** Sleeps for one interval, unless there is work or a command. */
   async rest(): Promise<void> {
     const began = this.#clock.now();
-    if (await this.#waiting.until(Math.max(this.settings.pollIntervalUs, 1) / 1_000)) {
-      addTo(this.#stats.values, LoopStat.sleeps, 1);
-    } else this.#slept(began);
+    const { pollIntervalUs } = this.settings;
+    const sleepUs = pollIntervalUs === 0 ? 1 : this.#idle.sleepUs(began, pollIntervalUs);
+    this.#awake(await this.#waiting.until(sleepUs / 1_000), began);
+  }
+
+  /** After a sleep. @param found whether it ended since there is something to do */
+  #awake(found: boolean, began: number): void {
+    addTo(this.#stats.values, LoopStat.sleeps, 1);
+    if (found) this.#idle.busy(this.#clock.now());
+    else this.#slept(began);
     this.#router.slept();
   }
 
   #slept(began: number): void {
     const { values } = this.#stats;
-    addTo(values, LoopStat.sleeps, 1);
     const now = this.#clock.now();
     values[LoopStat.lastFullSleepMs] = now - began;
     this.#telemetry.sometimes('everyone asleep with work for one step', this.#oldestWait(now) >= 0);
@@ -129,6 +136,8 @@ export class RouterLoop {
     values[LoopStat.lastPollAt] = now;
     const wait = this.#oldestWait(now);
     const taken = this.#router.poll();
+    // What waits and is not taken, for a rate or for room, is looked at as often as what is.
+    if (taken > 0 || wait >= 0) this.#idle.busy(now);
     addTo(values, LoopStat.polls, 1);
     values[LoopStat.wakesConsumers] = this.#router.wakes[0] ?? 0;
     const { parks } = this.#router.sources;
