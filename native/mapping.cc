@@ -1,5 +1,6 @@
 // Shared mappings of memory files (tmpfs, memfd, hugetlbfs) as buffers of JavaScript. Space is reserved when the file is made, so a
-// shortage is an error here and no SIGBUS later. A mapping is undone when its buffer is collected, never while anything waits on it.
+// shortage is an error here and no SIGBUS later. A mapping is undone when its buffer is collected, never while anything waits on it; its memory
+// is given back before that when it is ended.
 #include "mapping.h"
 
 #include "addon.h"
@@ -36,6 +37,7 @@ struct Mapping {
   uint8_t* base;
   size_t length;  // what is mapped: whole pages
   int holders;    // guarded by registryMutex
+  bool ended;     // guarded by registryMutex: its memory was given back
 };
 
 namespace {
@@ -46,7 +48,7 @@ std::mutex& registryMutex = *new std::mutex;
 std::map<uintptr_t, Mapping*>& registry = *new std::map<uintptr_t, Mapping*>;
 
 Mapping* Register(void* base, size_t length) {
-  auto* mapping = new Mapping{static_cast<uint8_t*>(base), length, 1};
+  auto* mapping = new Mapping{static_cast<uint8_t*>(base), length, 1, false};
   std::lock_guard<std::mutex> guard(registryMutex);
   registry.emplace(reinterpret_cast<uintptr_t>(base), mapping);
   return mapping;
@@ -177,12 +179,13 @@ Napi::Value MapMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// mappings(): { count, bytes } of this process
+// mappings(): { count, bytes } of this process, without those that were ended
 Napi::Value Mappings(const Napi::CallbackInfo& info) {
   size_t count = 0, bytes = 0;
   {
     std::lock_guard<std::mutex> guard(registryMutex);
     for (const auto& entry : registry) {
+      if (entry.second->ended) continue;
       count += 1;
       bytes += entry.second->length;
     }
@@ -191,6 +194,30 @@ Napi::Value Mappings(const Napi::CallbackInfo& info) {
   result.Set("count", Napi::Number::New(info.Env(), static_cast<double>(count)));
   result.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(bytes)));
   return result;
+}
+
+// endMapping(words, index): whether the memory was given back. What is left of the mapping is private zeros until its buffer is collected: views
+// of the buffer may be anywhere, so its addresses must stay good. They are moved into place in one step of the kernel, since another thread may
+// wait on a word of it.
+Napi::Value EndMapping(const Napi::CallbackInfo& info) {
+  Word word;
+  if (!AcquireWord(info, 0, &word)) return info.Env().Undefined();
+  bool ended;
+  {
+    std::lock_guard<std::mutex> guard(registryMutex);
+    Mapping* mapping = word.mapping;
+    if (!mapping->ended) {
+      // Where there is no room for it, everything stays as it is until the buffer is collected.
+      void* zeros = mmap(nullptr, mapping->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (zeros != MAP_FAILED) {
+        mapping->ended = mremap(zeros, mapping->length, mapping->length, MREMAP_MAYMOVE | MREMAP_FIXED, mapping->base) == mapping->base;
+        if (!mapping->ended) munmap(zeros, mapping->length);
+      }
+    }
+    ended = mapping->ended;
+  }
+  Release(word.mapping);
+  return Napi::Boolean::New(info.Env(), ended);
 }
 
 // numaNodeOf(words, index): the NUMA node whose memory the page of the word is
@@ -265,6 +292,7 @@ void InitMapping(Napi::Env env, Napi::Object exports) {
   exports.Set("createMemfd", Napi::Function::New(env, CreateMemfd, "createMemfd"));
   exports.Set("sealSize", Napi::Function::New(env, SealSize, "sealSize"));
   exports.Set("mapMemory", Napi::Function::New(env, MapMemory, "mapMemory"));
+  exports.Set("endMapping", Napi::Function::New(env, EndMapping, "endMapping"));
   exports.Set("mappings", Napi::Function::New(env, Mappings, "mappings"));
   exports.Set("numaNodeOf", Napi::Function::New(env, NumaNodeOf, "numaNodeOf"));
   exports.Set("hasExternalShared", Napi::Function::New(env, HasExternalShared, "hasExternalShared"));

@@ -135,7 +135,10 @@ export interface Region {
   tuning(): readonly TuningRow[];
   /** NUMA node that its memory lies on; undefined, or not there, where the machine does not tell. */
   numaNode?(): number | undefined;
-  /** Detaches; locks that were taken through the region are released, its asynchronous waits end. The memory stays for others. */
+  /**
+   * Detaches; locks that were taken through the region are released, its asynchronous waits end. The memory stays for others; where it was mapped for this
+   * region alone, what is left of `words` and `bytes` are zeros that nobody else sees.
+   */
   close(): void;
 }
 

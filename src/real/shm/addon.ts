@@ -27,7 +27,12 @@ export interface ShmAddon {
     readonly numa: string;
     readonly lock: string;
   };
-  /** Mappings of the process (by FFI: of the thread) and their bytes. */
+  /**
+   * Gives the memory of the mapping of this word back now, not only when its buffer is collected; whether that was done. The buffer stays good, and is private
+   * zeros from then on.
+   */
+  endMapping(words: Int32Array, index: number): boolean;
+  /** Mappings of the process (by FFI: of the thread) that have not ended, and their bytes. */
   mappings(): { readonly count: number; readonly bytes: number };
   /** NUMA node of the page that holds a word of a mapping. */
   numaNodeOf(words: Int32Array, index: number): number;

@@ -99,6 +99,8 @@ export function createMappedRegion({
       open = false;
       addon.futexCancel(words, 0);
       locks?.release(user);
+      // Nobody of this process uses it any more, but views of it may be anywhere: they see zeros.
+      addon.endMapping(words, 0);
       onClose();
     },
   };

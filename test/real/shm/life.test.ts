@@ -55,6 +55,35 @@ describeMapped('how long a mapping lives', (addon, by) => {
       expect(JSON.parse(printed(by, directory, code))).toEqual([0, 1, 0, 0]);
     }));
 
+  test('its memory is given back when its region closes, and views of it that are still there see zeros that are theirs alone', () =>
+    inMemoryDirectory(async (directory) => {
+      const code = `
+        import { readFileSync } from 'node:fs';
+        const maps = () => readFileSync('/proc/self/maps', 'utf8').split('\\n').filter((line) => line.includes('/ring.')).length;
+        const region = await shm.open('ring', 8192, { mode: 'create' });
+        const other = await shm.open('ring', 8192, { mode: 'open' });
+        const { words, bytes } = region;
+        words[5] = 7;
+        const before = [addon.mappings().count, maps(), other.words[5]];
+        // Waits on a word of it are under way.
+        const over = region.waitAsync(5, 7, 15_000);
+        region.close();
+        region.close();
+        const ended = await over;
+        const after = [addon.mappings().count, maps(), words[5], bytes[20], addon.endMapping(words, 0)];
+        words[5] = 9;
+        words[2047] = 9;
+        console.log(JSON.stringify([before, ended, after, other.words[5], addon.futexWait(words, 0, 0, 1), addon.futexWake(words, 0, 1)]));`;
+      const [before, ended, after, others, waited, woken] = JSON.parse(printed(by, directory, code));
+      expect([before, after]).toEqual([
+        [2, 2, 7],
+        [1, 1, 0, 0, true],
+      ]);
+      // As the thread that waits finds it: told to end, or over another word.
+      expect(['timeout', 'changed']).toContain(ended);
+      expect([others, waited, woken]).toEqual([7, 2, 0]);
+    }));
+
   test('a process that waits ends when it is told to; an open wait keeps it alive, a closed region ends its waits', () =>
     inMemoryDirectory(async (directory) => {
       const open = `const region = await shm.open('ring', 4096, { mode: 'create' });`;

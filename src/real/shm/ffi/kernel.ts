@@ -89,8 +89,9 @@ function kernelOf(koffi: Koffi, numbers: Readonly<Record<CallName, number>>): Ke
 /** Arguments of mmap(2). */
 export const protReadWrite = 0x1 | 0x2;
 export const mapShared = 0x01;
-const mapPrivate = 0x02;
-const mapAnonymous = 0x20;
+export const mapPrivate = 0x02;
+export const mapAnonymous = 0x20;
+export const mapNoReserve = 0x4000;
 
 const names = new Map<number, string>();
 for (const [name, number] of Object.entries(constants.errno)) if (!names.has(number)) names.set(number, name);

@@ -2,7 +2,16 @@ import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { ShmAddon } from '../addon.ts';
 import { argumentError, checkBoolean, checkInteger, checkString, mostFd } from './arguments.ts';
-import { errnoName, type Kernel, mapShared, protReadWrite, systemError } from './kernel.ts';
+import {
+  errnoName,
+  type Kernel,
+  mapAnonymous,
+  mapNoReserve,
+  mapPrivate,
+  mapShared,
+  protReadWrite,
+  systemError,
+} from './kernel.ts';
 
 /** Types of file systems that are memory (statfs(2)). */
 const tmpfsMagic = 0x0102_1994;
@@ -18,13 +27,23 @@ const hugePages2MiB = 4 | (21 << 26); // MFD_HUGETLB | MFD_HUGE_2MB
 const addSeals = 1033; // fcntl(2): F_ADD_SEALS
 const sealSizeForEver = 1 | 2 | 4; // F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW
 
+const moveThere = 1 | 2; // mremap(2): MREMAP_MAYMOVE | MREMAP_FIXED
+
 const mostNode = 1023;
+
+/** What is mapped. */
+interface Mapping {
+  readonly base: number;
+  readonly length: number;
+  /** Its memory was given back. */
+  ended: boolean;
+}
 
 /** Mappings of one thread. */
 export interface Mappings {
   readonly calls: Pick<
     ShmAddon,
-    'createMemfd' | 'sealSize' | 'mapMemory' | 'mappings' | 'numaNodeOf' | 'hasExternalShared'
+    'createMemfd' | 'sealSize' | 'mapMemory' | 'endMapping' | 'mappings' | 'numaNodeOf' | 'hasExternalShared'
   >;
   /** Address of a word of a mapping. Throws as the addon does for words that are of none. */
   readonly addressOf: (words: Int32Array, index: number) => number;
@@ -44,14 +63,29 @@ function shortage(number: number): number {
 export function createMappings(kernel: Kernel): Mappings {
   const { call, errno, numbers } = kernel;
   const scratch = kernel.allocate(256);
-  const bases = new WeakMap<ArrayBufferLike, number>();
+  const mapped = new WeakMap<ArrayBufferLike, Mapping>();
   let count = 0;
   let mappedBytes = 0;
 
-  const unmap = ({ base, length }: { readonly base: number; readonly length: number }): void => {
-    if (call(numbers.munmap, base, length, 0, 0, 0, 0) !== 0) throw systemError(errno(), 'munmap', `${length} bytes`);
+  const ended = (mapping: Mapping): void => {
+    if (mapping.ended) return;
+    mapping.ended = true;
     count -= 1;
-    mappedBytes -= length;
+    mappedBytes -= mapping.length;
+  };
+  const unmap = (mapping: Mapping): void => {
+    const { base, length } = mapping;
+    if (call(numbers.munmap, base, length, 0, 0, 0, 0) !== 0) throw systemError(errno(), 'munmap', `${length} bytes`);
+    ended(mapping);
+  };
+  /** Puts private zeros in its place, in one step of the kernel: another thread may wait on a word of it. */
+  const end = (mapping: Mapping): void => {
+    const { base, length } = mapping;
+    const zeros = call(numbers.mmap, 0, length, protReadWrite, mapPrivate | mapAnonymous | mapNoReserve, -1, 0);
+    // Where there is no room for it, everything stays as it is until the buffer is collected.
+    if (zeros === -1) return;
+    if (call(numbers.mremap, zeros, length, length, moveThere, base, 0) === base) ended(mapping);
+    else call(numbers.munmap, zeros, length, 0, 0, 0, 0);
   };
   const collected = new FinalizationRegistry(unmap);
 
@@ -79,14 +113,16 @@ export function createMappings(kernel: Kernel): Mappings {
     }
   };
 
-  const addressOf = (words: Int32Array, index: number): number => {
+  const mappingOf = (words: Int32Array, index: number): Mapping => {
     if (!(words instanceof Int32Array)) throw argumentError('ERR_INVALID_ARG_TYPE', 'words: expected an Int32Array');
     if (words.length === 0) throw argumentError('ERR_OUT_OF_RANGE', 'words: expected at least one word');
     checkInteger('index', index, 0, words.length - 1);
-    const base = bases.get(words.buffer);
-    if (base === undefined) throw argumentError('EINVAL', 'words: expected memory that mapMemory has given');
-    return base + words.byteOffset + 4 * index;
+    const mapping = mapped.get(words.buffer);
+    if (mapping === undefined) throw argumentError('EINVAL', 'words: expected memory that mapMemory has given');
+    return mapping;
   };
+  const addressOf = (words: Int32Array, index: number): number =>
+    mappingOf(words, index).base + words.byteOffset + 4 * index;
 
   const calls: Mappings['calls'] = {
     createMemfd(name, huge) {
@@ -124,6 +160,7 @@ export function createMappings(kernel: Kernel): Mappings {
       if (base === -1) throw systemError(shortage(errno()), 'mmap', `${length} bytes`);
       count += 1;
       mappedBytes += length;
+      const mapping: Mapping = { base, length, ended: false };
       try {
         const numa = numaNode < 0 ? 0 : bindToNode(base, length, numaNode);
         const reserved = reserve ? reserveAll(fd, length) : 0;
@@ -135,8 +172,8 @@ export function createMappings(kernel: Kernel): Mappings {
           throw systemError(shortage(populated), 'madvise', `populate ${length} bytes`);
         }
         const buffer = kernel.view(base, bytes);
-        bases.set(buffer, base);
-        collected.register(buffer, { base, length });
+        mapped.set(buffer, mapping);
+        collected.register(buffer, mapping);
         return {
           buffer,
           shared: false,
@@ -144,9 +181,14 @@ export function createMappings(kernel: Kernel): Mappings {
           lock: locked === 0 ? '' : errnoName(locked),
         };
       } catch (error) {
-        unmap({ base, length });
+        unmap(mapping);
         throw error;
       }
+    },
+    endMapping(words, index) {
+      const mapping = mappingOf(words, index);
+      if (!mapping.ended) end(mapping);
+      return mapping.ended;
     },
     mappings: () => ({ count, bytes: mappedBytes }),
     numaNodeOf(words, index) {

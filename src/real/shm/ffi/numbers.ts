@@ -14,6 +14,7 @@ export type CallName =
   | 'memfd_create'
   | 'mlock'
   | 'mmap'
+  | 'mremap'
   | 'munmap'
   | 'prctl'
   | 'prlimit64'
@@ -40,6 +41,7 @@ export const callNumbers: Readonly<Partial<Record<string, Readonly<Record<CallNa
     memfd_create: 319,
     mlock: 149,
     mmap: 9,
+    mremap: 25,
     munmap: 11,
     prctl: 157,
     prlimit64: 302,
@@ -61,6 +63,7 @@ export const callNumbers: Readonly<Partial<Record<string, Readonly<Record<CallNa
     memfd_create: 279,
     mlock: 228,
     mmap: 222,
+    mremap: 216,
     munmap: 215,
     prctl: 167,
     prlimit64: 261,
