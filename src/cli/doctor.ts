@@ -2,9 +2,10 @@ import { Command } from 'commander';
 import { loadConfig } from '../daemon/config/load.ts';
 import type { EngineDefinition } from '../engines/engine.ts';
 import { engines } from '../engines/registry.ts';
-import type { MachineWishes } from '../host/machineWishes.ts';
+import type { MachineRow } from '../host/machineWishes.ts';
+import { judgeMachine } from '../real/shm/judgeMachine.ts';
 import { machineFacts } from '../real/shm/machine.ts';
-import { differs, type MachineRow, machineRows } from '../real/shm/tuning.ts';
+import { differs, machineRows } from '../real/shm/tuning.ts';
 import { uringSupport } from '../real/uring/support.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
@@ -38,22 +39,27 @@ Examples:
   $ hotfire doctor --config bus.yaml --strict`,
     )
     .action((engine: string | undefined, flags: DoctorFlags) => {
-      const wishes = wishesOf(engine, flags.config);
-      const rows = machineRows(machineFacts(wishes.directory), wishes, { uring: uringSupport() });
+      const rows = rowsFor(engine, flags.config);
       process.stdout.write(flags.json === true ? `${JSON.stringify({ rows }, undefined, 2)}\n` : textOf(rows));
       if (flags.strict === true && rows.some(differs)) process.exitCode = 1;
     });
 }
 
-/** What a configuration asks of the machine; nothing without one. */
-function wishesOf(name: string | undefined, file: string | undefined): MachineWishes {
+/**
+ * The rows for a configuration are those by which `hotfire serve` starts with it, or does not; of an engine with a state of its own, how disks are
+ * written too. Without a configuration all is told.
+ */
+function rowsFor(name: string | undefined, file: string | undefined): readonly MachineRow[] {
+  const all = () => machineRows(machineFacts(), {}, { uring: uringSupport() });
   if (file === undefined) {
     if (name !== undefined)
       throw new UsageError(`expected --config FILE, a configuration of ${engineNamed(name).name}`);
-    return {};
+    return all();
   }
   const definition = name === undefined ? theOneThatAsks() : engineNamed(name);
-  return definition.machine?.(loadConfig(definition, { file, environment: process.env, overrides: {} }).config) ?? {};
+  const { config } = loadConfig(definition, { file, environment: process.env, overrides: {} });
+  if (definition.machine === undefined || definition.stateDirectory(config) !== undefined) return all();
+  return judgeMachine(definition.machine(config));
 }
 
 function theOneThatAsks(): EngineDefinition {

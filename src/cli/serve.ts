@@ -15,6 +15,7 @@ import { adaptersInForce } from '../real/adapters.ts';
 import { createRealHost } from '../real/host.ts';
 import { createLogDestination } from '../real/logDestination.ts';
 import { memoryLimit } from '../real/memoryLimit.ts';
+import { judgeMachine } from '../real/shm/judgeMachine.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
 
@@ -38,7 +39,10 @@ export function serveCommand(): Command {
     .argument('<engine>', 'name of the engine, such as stemedb')
     .option('--config <file>', 'configuration in YAML (.yaml, .yml, .json) or TOML (.toml); without it the defaults')
     .option('--init', 'let the engine make its state where there is none, also if the configuration forbids it')
-    .option('--validate-config', 'check configuration, certificates and tokens, and end')
+    .option(
+      '--validate-config',
+      'check configuration, certificates, tokens and what the configuration asks of this machine, and end',
+    )
     .option('--role <role>', 'indexbus: router, or control for a control plane')
     .option('--standby', 'indexbus: wait while another router has the segment, and go on when it is gone')
     .option('--strict', 'indexbus: do not start where the machine refuses what the configuration asks of it')
@@ -53,7 +57,7 @@ The environment wins over the file: STEMEDB_<SECTION>_<KEY>, so STEMEDB_WAL_SEGM
 
 Exit codes: 0 stopped when told to, 64 usage, 65 data are damaged, 70 a defect, or a journal that failed, 71 a port is
 taken (streambus), 73 another process has the directory, 74 disk or network failed, 75 another router has the segment
-(indexbus), 77 the directory may not be written (streambus), 78 configuration.
+(indexbus), 77 the directory may not be written, or the machine does not give what --strict asks for, 78 configuration.
 
 Examples:
   $ hotfire serve stemedb --config /etc/stemedb/api.toml
@@ -89,7 +93,7 @@ function load(definition: EngineDefinition, flags: ServeFlags): LoadedConfig<unk
 function validate(definition: EngineDefinition, flags: ServeFlags): void {
   const { config, warnings } = load(definition, flags);
   const settings = prepareSettings(definition.server(config));
-  definition.validate?.(config);
+  definition.validate?.(config, { machine: judgeMachine });
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   process.stdout.write(
     `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}\n`,
@@ -113,7 +117,13 @@ async function run(definition: EngineDefinition, flags: ServeFlags): Promise<num
       environment: process.env,
       init: flags.init === true,
       overrides: switchesOf(definition, flags),
-      services: { startThread: startDedicatedThread, cores: availableParallelism(), processUsage, nodeOfCpu },
+      services: {
+        startThread: startDedicatedThread,
+        machine: judgeMachine,
+        cores: availableParallelism(),
+        processUsage,
+        nodeOfCpu,
+      },
       createHost: ({ incarnation }) =>
         createRealHost({
           name: flags.name ?? hostname(),

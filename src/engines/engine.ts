@@ -1,6 +1,6 @@
 import type { ZodType } from 'zod';
 import type { Host } from '../host/host.ts';
-import type { MachineWishes } from '../host/machineWishes.ts';
+import type { MachineRow, MachineWishes } from '../host/machineWishes.ts';
 import type { DeclaredPoints } from '../host/telemetry.ts';
 import type { Route } from './route.ts';
 
@@ -82,6 +82,8 @@ export interface DaemonServices {
   readonly startThread?: (body: 'indexbus-router', data: unknown) => DedicatedThread;
   /** What runs here. */
   readonly version?: string;
+  /** Judges this machine by what is asked of it, as `hotfire doctor` prints it. */
+  readonly machine?: (wishes: MachineWishes) => readonly MachineRow[];
   /** Processors that this process may use. */
   readonly cores?: number;
   /** NUMA node of a processor; undefined where the machine does not tell. */
@@ -134,7 +136,7 @@ export interface EngineDefinition<Config = unknown> {
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
   /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
-  readonly validate?: (config: Config) => void;
+  readonly validate?: (config: Config, services?: Pick<DaemonServices, 'machine'>) => void;
   /** What a configuration asks of the machine, for `hotfire doctor`; an engine without asks nothing. */
   readonly machine?: (config: Config) => MachineWishes;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */

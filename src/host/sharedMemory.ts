@@ -1,5 +1,13 @@
-/** What opening a region can fail with. */
-export type SharedMemoryErrorCode = 'ENOSPC' | 'EEXIST' | 'ENOENT' | 'EACCES' | 'EINVAL' | 'ENOTSUP' | 'ENOTMEMORY';
+/** What opening a region can fail with. EDAMAGED: what tells where its memory is cannot be read. */
+export type SharedMemoryErrorCode =
+  | 'ENOSPC'
+  | 'EEXIST'
+  | 'ENOENT'
+  | 'EACCES'
+  | 'EINVAL'
+  | 'ENOTSUP'
+  | 'ENOTMEMORY'
+  | 'EDAMAGED';
 
 /** A shared-memory operation failed. */
 export class SharedMemoryError extends Error {

@@ -19,8 +19,10 @@ import {
 /** Exit code of a router whose segment another one has: EX_TEMPFAIL, since it may be tried again. */
 const exitHeld = 75;
 
-/** What a process ends with that fails with one of the bus's errors. */
-const exitOf: Readonly<Partial<Record<BusErrorCode, number>>> = {
+/** What the machine, or its file system, forbids: EX_NOPERM. */
+const exitNotPermitted = 77;
+
+const exits: Readonly<Partial<Record<BusErrorCode, number>>> = {
   IB_FOREIGN: ExitCode.data,
   IB_VERSION: ExitCode.data,
   IB_TRUNCATED: ExitCode.data,
@@ -30,14 +32,19 @@ const exitOf: Readonly<Partial<Record<BusErrorCode, number>>> = {
   IB_BAD_CONFIG: ExitCode.configuration,
   IB_UNSAFE_CHANGE: ExitCode.configuration,
   IB_NEEDS_ROLL: ExitCode.configuration,
-  IB_NOT_PERMITTED: 77,
+  IB_NOT_PERMITTED: exitNotPermitted,
   IB_ROUTER_HELD: exitHeld,
 };
+
+/** What a process ends with that fails with one of the bus's errors. */
+export function exitOf(code: BusErrorCode): number {
+  return exits[code] ?? ExitCode.software;
+}
 
 /** A failure of the bus as one that ends the daemon; others are given back as they are. */
 export function asEngineError(error: unknown): unknown {
   if (!(error instanceof BusError)) return error;
-  return new EngineError(error.code, exitOf[error.code] ?? ExitCode.software, error.message, { cause: error });
+  return new EngineError(error.code, exitOf(error.code), error.message, { cause: error });
 }
 
 /** The refusal of a second router. */

@@ -52,7 +52,7 @@ const segment = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/, 'expected 1 to 48 letters, digits, ".", "_" or "-"')
     .default('bus'),
-  backing: z.enum(['auto', 'hugetlbfs', 'memfd', 'tmpfs', 'sab', 'sim']).default('auto'),
+  backing: z.enum(['auto', 'hugetlbfs', 'memfd', 'tmpfs', 'sab']).default('auto'),
   directory: z
     .union([z.literal('auto'), path])
     .default('auto')
@@ -269,10 +269,13 @@ export function sizesOf(config: IndexbusConfig): SegmentSizes {
   };
 }
 
-/** What a configuration asks of the machine. */
+/** What a configuration asks of the machine: nothing where it is one of a control plane, which has no segment. */
 export function wishesOf(config: IndexbusConfig): MachineWishes {
   const { segment: place } = config;
+  if (config.role === 'control') return {};
   return {
+    region: place.name,
+    ...(place.group === 'none' ? {} : { group: place.group }),
     ...(place.directory === 'auto' ? {} : { directory: place.directory }),
     bytes: segmentBytes(sizesOf(config)),
     backing: place.backing,

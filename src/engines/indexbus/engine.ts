@@ -5,6 +5,7 @@ import { type IndexbusConfig, indexbusConfigSchema, wishesOf } from './config.ts
 import { startControlPlane } from './controlPlane.ts';
 import { bodyBytesMax } from './http/answer.ts';
 import { routerRoutes } from './http/routes.ts';
+import { checkMachine } from './machineCheck.ts';
 import { registerMetrics } from './metrics.ts';
 import { indexbusPoints } from './points.ts';
 
@@ -21,6 +22,7 @@ export async function startIndexbus(
   services: DaemonServices = {},
 ): Promise<RunningIndexbus> {
   if (config.role === 'control') return { ...(await startControlPlane(host, config, services)), node: undefined };
+  checkMachine(config, services);
   const node = new BusNode(host, config, services);
   await node.start();
   registerMetrics(node);
@@ -64,6 +66,7 @@ export const indexbus: EngineDefinition<IndexbusConfig> = {
   stateDirectory: () => undefined,
   server: serverSettings,
   machine: wishesOf,
+  validate: checkMachine,
   switches: ['role', 'standby', 'strict'],
   points: indexbusPoints,
   start: startIndexbus,

@@ -1,4 +1,10 @@
-import { type Region, type RegionOptions, type SharedMemory, SharedMemoryError } from '../../host/sharedMemory.ts';
+import {
+  type Region,
+  type RegionOptions,
+  type SharedMemory,
+  SharedMemoryError,
+  type SharedMemoryErrorCode,
+} from '../../host/sharedMemory.ts';
 import { crc32c } from '../../wire/crc32c.ts';
 import { BusError, type BusErrorCode } from './errors.ts';
 import {
@@ -193,24 +199,32 @@ function hex(word: number): string {
   return `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
 }
 
-const codeOf: Readonly<Partial<Record<SharedMemoryError['code'], BusErrorCode>>> = {
+const codeOf: Readonly<Record<SharedMemoryErrorCode, BusErrorCode>> = {
   ENOSPC: 'IB_NO_SPACE',
   ENOENT: 'IB_NO_SEGMENT',
   EACCES: 'IB_NOT_PERMITTED',
   ENOTMEMORY: 'IB_NOT_MEMORY',
+  // A name, a size, a group or a backing that the machine does not know.
+  EINVAL: 'IB_BAD_CONFIG',
+  ENOTSUP: 'IB_BAD_CONFIG',
+  EEXIST: 'IB_UNSAFE_CHANGE',
+  EDAMAGED: 'IB_CORRUPT',
 };
+
+/** The bus's code for what opening shared memory fails with. */
+export function busCodeOf(code: SharedMemoryErrorCode): BusErrorCode {
+  return codeOf[code];
+}
 
 /** Runs a call of the shared memory and gives what it fails with the bus's own codes. */
 async function attempt<T>(place: SegmentPlace, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    const code = error instanceof SharedMemoryError ? codeOf[error.code] : undefined;
-    if (code === undefined) throw error;
+    if (!(error instanceof SharedMemoryError)) throw error;
+    const code = busCodeOf(error.code);
     if (code === 'IB_NO_SEGMENT') throw missing(place.name);
-    throw new BusError(code, `${place.name}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new BusError(code, `${place.name}: ${error.detail === '' ? error.message : error.detail}`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
-import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
+import { codeOfError } from './errors.ts';
 
 /** Types of file systems that are memory (statfs(2)). */
 const tmpfsMagic = 0x01021994;
@@ -8,38 +9,47 @@ const tmpfsMagic = 0x01021994;
 /** The directory behind shm_open(3) on Linux. */
 const shmDirectory = '/dev/shm';
 
+/** Why a directory is of no use. */
+interface Unfit {
+  readonly code: 'ENOTMEMORY' | 'EACCES';
+  readonly reason: string;
+}
+
 /** Whether a directory is there, writable and on tmpfs; else why not. */
-export function memoryDirectory(path: string): true | string {
+function memoryDirectory(path: string): true | Unfit {
   try {
-    if (statfsSync(path).type !== tmpfsMagic) return `${path} is not on tmpfs`;
+    const isMemory = statfsSync(path).type === tmpfsMagic;
+    if (!statSync(path).isDirectory()) return { code: 'ENOTMEMORY', reason: `${path} is no directory` };
+    if (!isMemory) return { code: 'ENOTMEMORY', reason: `${path} is not on tmpfs` };
     accessSync(path, constants.W_OK | constants.X_OK);
     return true;
   } catch (error) {
-    return `${path}: ${error instanceof Error ? error.message : String(error)}`;
+    const code = codeOfError(error);
+    if (code === 'EACCES' || code === 'EROFS') {
+      return { code: 'EACCES', reason: `${path} may not be written by user ${process.geteuid?.() ?? ''} (${code})` };
+    }
+    return { code: 'ENOTMEMORY', reason: code === 'ENOENT' ? `${path} is not there` : `${path}: ${code}` };
   }
 }
 
 /**
  * Where the files of regions are: the directory that was asked for, or `$XDG_RUNTIME_DIR` if it is memory, else the one behind
- * shm_open. Throws ENOTMEMORY where that is on a disk: a bus there would be as slow as the disk and outlive the boot.
+ * shm_open. Throws ENOTMEMORY where that is on a disk: a bus there would be as slow as the disk and outlive the boot; EACCES where it may not be
+ * written.
  */
 export function resolveDirectory(asked: string | undefined, region: string): string {
   if (asked !== undefined && asked !== 'auto') {
     const found = memoryDirectory(asked);
     if (found === true) return asked;
-    throw new SharedMemoryError(
-      'ENOTMEMORY',
-      'open',
-      region,
-      `${found}; name a directory on tmpfs, such as ${shmDirectory}`,
-    );
+    const advice = found.code === 'EACCES' ? ' that this user may write' : `, such as ${shmDirectory}`;
+    throw new SharedMemoryError(found.code, 'open', region, `${found.reason}; name a directory on tmpfs${advice}`);
   }
   const reasons: string[] = [];
   for (const path of [process.env.XDG_RUNTIME_DIR, shmDirectory]) {
     if (path === undefined || path === '') continue;
     const found = memoryDirectory(path);
     if (found === true) return path;
-    reasons.push(found);
+    reasons.push(found.reason);
   }
   throw new SharedMemoryError(
     'ENOTMEMORY',

@@ -1,9 +1,14 @@
 import { closeSync, constants, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { MachineWishes } from '../../host/machineWishes.ts';
+import { SharedMemoryError, type SharedMemoryErrorCode } from '../../host/sharedMemory.ts';
 import { loadNative, type NativeResult } from '../native.ts';
+import { accessFor } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
 import { type FfiResult, loadFfi } from './ffi/load.ts';
+import type { MappedBacking } from './memory.ts';
+import { openMemory, readRendezvous } from './rendezvous.ts';
 
 /** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
 export interface MachineFacts {
@@ -14,7 +19,11 @@ export interface MachineFacts {
   readonly uid: number;
   readonly directory:
     | { readonly path: string; readonly size: number; readonly free: number }
-    | { readonly reason: string };
+    | { readonly reason: string; readonly refusal: SharedMemoryErrorCode };
+  /** The region that was asked about, where it is there already. */
+  readonly region?: { readonly backing: MappedBacking };
+  /** Why the group that was asked about is none; undefined where it is one, or none was asked about. */
+  readonly group?: string;
   readonly hugePages: { readonly total: number; readonly free: number };
   readonly hugetlbfsMount: string | undefined;
   /** Whether a lock of a byte holds in the directory: true, or why not. */
@@ -40,23 +49,23 @@ export interface MachineFacts {
   readonly removesIpc: boolean;
 }
 
-/**
- * Looks at this machine.
- *
- * @param directory where regions shall be; default `auto`
- */
-export function machineFacts(directory?: string): MachineFacts {
+/** Looks at this machine, as far as what is asked of it needs it. */
+export function machineFacts({ directory, region, group }: MachineWishes = {}): MachineFacts {
   const native = loadNative();
   const ffi: FfiResult = 'addon' in native ? { reason: 'the addon is there' } : loadFfi();
   const shm = 'addon' in native ? native.addon : 'shm' in ffi ? ffi.shm : undefined;
   const place = directoryFacts(directory);
   const uid = process.getuid?.() ?? 0;
+  const there = region === undefined || !('path' in place) ? undefined : regionFacts(place.path, region);
+  const noGroup = group === undefined ? undefined : whyNoGroup(group);
   return {
     native,
     ffi,
     nodeVersion: process.version,
     uid,
     directory: place,
+    ...(there === undefined ? {} : { region: there }),
+    ...(noGroup === undefined ? {} : { group: noGroup }),
     hugePages: hugePages(),
     hugetlbfsMount: hugetlbfsMount(),
     byteLocks:
@@ -79,7 +88,31 @@ function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
     const path = resolveDirectory(asked, 'doctor');
     return { path, ...directorySpace(path) };
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    if (error instanceof SharedMemoryError) return { reason: error.detail, refusal: error.code };
+    return { reason: error instanceof Error ? error.message : String(error), refusal: 'ENOTMEMORY' };
+  }
+}
+
+/** The region of this name, if its memory is there. What cannot be read is told by who opens it. */
+function regionFacts(directory: string, name: string): MachineFacts['region'] {
+  try {
+    const says = readRendezvous(directory, name);
+    const fd = says === undefined ? undefined : openMemory(says);
+    if (says === undefined || fd === undefined) return undefined;
+    closeSync(fd);
+    return { backing: says.backing };
+  } catch {
+    return undefined;
+  }
+}
+
+function whyNoGroup(group: string): string | undefined {
+  try {
+    accessFor({ mode: 'open', group }, 'doctor');
+    return undefined;
+  } catch (error) {
+    if (error instanceof SharedMemoryError) return error.detail;
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

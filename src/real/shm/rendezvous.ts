@@ -55,7 +55,7 @@ export function inodeOf(fd: number): string {
 
 /**
  * The rendezvous file of a name. Undefined if there is none, or one of an earlier boot, whose memory is gone. EACCES if a stranger
- * wrote it: a directory for all users may hold anybody's file. EINVAL if it is damaged.
+ * wrote it: a directory for all users may hold anybody's file. EDAMAGED if it cannot be read.
  */
 export function readRendezvous(directory: string, name: string): Rendezvous | undefined {
   const path = join(directory, `${name}.json`);
@@ -83,7 +83,7 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
   }
   const parsed = shape.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new SharedMemoryError('EINVAL', 'open', name, `${path} is damaged: end what uses it and remove it`);
+    throw new SharedMemoryError('EDAMAGED', 'open', name, `${path} is damaged: end what uses it and remove it`);
   }
   return parsed.data.bootId === bootText() ? parsed.data : undefined;
 }

@@ -1,22 +1,14 @@
-import type { MachineWishes } from '../../host/machineWishes.ts';
+import type { MachineRow, MachineWishes } from '../../host/machineWishes.ts';
 import type { TuningRow } from '../../host/sharedMemory.ts';
 import type { UringSupport } from '../uring/support.ts';
-import type { ShmAddon } from './addon.ts';
-import { hugePageBytes, mountLine } from './directory.ts';
 import type { MachineFacts } from './machine.ts';
-
-/** One thing that is asked of a machine, what there is, why they differ, and what would help. */
-export interface MachineRow extends TuningRow {
-  /** What would give it, or more than is asked; empty where nothing is to be done. */
-  readonly advice: string;
-}
+import { backingRow, callsOf, directoryRow, groupRow, hugePagesRow, memoryRow } from './memoryRows.ts';
+import { asked, mebibyte, mib, told } from './rows.ts';
 
 /** What the rows are about that shared memory is not. */
 export interface MachineExtras {
   readonly uring: UringSupport;
 }
-
-const mebibyte = 2 ** 20;
 
 /** Whether a row says that something asked for is not there. */
 export function differs(row: TuningRow): boolean {
@@ -36,6 +28,7 @@ export function machineRows(
     hugePagesRow(facts, wishes),
     directoryRow(facts, wishes),
     memoryRow(facts, wishes),
+    ...(wishes.group === undefined ? [] : [groupRow(facts, wishes.group)]),
     sharedBufferRow(facts),
     futexRow(facts),
     byteLocksRow(facts),
@@ -49,21 +42,6 @@ export function machineRows(
     removeIpcRow(facts),
     ...(extras === undefined ? [] : [ioUringRow(extras.uring)]),
   ];
-}
-
-/** A row about something that nobody asked for: it is told and differs from nothing. */
-function told(name: string, applied: string, advice = ''): MachineRow {
-  return { name, requested: '-', applied, reason: '', advice };
-}
-
-/** A row about something asked for: what is there, and if that is not it, why and what to do. */
-function asked(
-  name: string,
-  requested: string,
-  applied: string,
-  missing?: { reason: string; advice: string },
-): MachineRow {
-  return { name, requested, applied, reason: missing?.reason ?? '', advice: missing?.advice ?? '' };
 }
 
 function addonRow({ native }: MachineFacts): MachineRow {
@@ -82,95 +60,6 @@ function ffiRow({ native, ffi }: MachineFacts): MachineRow {
     ? 'unset HOTFIRE_FFI'
     : 'npm install --include=optional; without addon and FFI regions stay within one process';
   return told('ffi', `none: ${ffi.reason}`, advice);
-}
-
-/** What makes the calls of shared memory; undefined where regions stay within one process. */
-function callsOf({ native, ffi }: MachineFacts): ShmAddon | undefined {
-  if ('addon' in native) return native.addon;
-  return 'shm' in ffi ? ffi.shm : undefined;
-}
-
-function pagesFor(bytes: number): number {
-  return Math.ceil(bytes / hugePageBytes);
-}
-
-/** The sysctl line that makes as many huge pages free as the segment needs. */
-function sysctlLine({ hugePages }: MachineFacts, needed: number): string {
-  return `sysctl vm.nr_hugepages=${hugePages.total + Math.max(0, needed - hugePages.free)}`;
-}
-
-function backingRow(facts: MachineFacts, { backing = 'auto', bytes = hugePageBytes }: MachineWishes): MachineRow {
-  if (!('addon' in facts.native) && !('shm' in facts.ffi)) {
-    const reason = `no native addon: ${facts.native.reason}; no FFI: ${facts.ffi.reason}`;
-    if (backing === 'auto' || backing === 'sab') return { ...asked('backing', backing, 'sab'), advice: 'see addon' };
-    return asked('backing', backing, 'sab', { reason, advice: 'see addon' });
-  }
-  const needed = pagesFor(bytes);
-  const enough = facts.hugePages.free >= needed && bytes >= hugePageBytes;
-  const files = 'path' in facts.directory ? 'tmpfs' : 'none';
-  const given = enough && facts.hugetlbfsMount !== undefined ? 'hugetlbfs' : files;
-  if (backing === 'hugetlbfs' && given !== 'hugetlbfs') {
-    const [reason, advice] =
-      facts.hugetlbfsMount === undefined
-        ? ['no writable hugetlbfs mount of 2 MiB pages', mountLine]
-        : [`${needed} huge pages are needed, ${facts.hugePages.free} are free`, sysctlLine(facts, needed)];
-    return asked('backing', backing, 'none', { reason, advice });
-  }
-  const applied = backing === 'auto' ? given : backing;
-  if (applied === 'none') {
-    return asked('backing', backing, applied, { reason: 'no directory in memory', advice: 'see directory' });
-  }
-  const row = asked('backing', backing, applied);
-  if (applied === 'memfd') {
-    const advice = `ends with its last holder: messages that wait are lost when router and participants have all ended; ${mountLine} and backing hugetlbfs keep them`;
-    return { ...row, advice };
-  }
-  return backing === 'auto' && enough && applied === 'tmpfs' ? { ...row, advice: `for huge pages: ${mountLine}` } : row;
-}
-
-function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
-  const { total, free } = facts.hugePages;
-  const applied = `${free} free of ${total}`;
-  if (bytes === undefined || backing === 'tmpfs') {
-    return told(
-      'huge_pages',
-      applied,
-      total === 0 ? 'sysctl vm.nr_hugepages=N reserves N pages of 2 MiB; 4 KiB pages do without' : '',
-    );
-  }
-  const needed = pagesFor(bytes);
-  const row = asked('huge_pages', `${needed} of 2 MiB`, applied);
-  if (free >= needed) return row;
-  const advice = sysctlLine(facts, needed);
-  // Nobody insists with `auto`: it takes the next backing.
-  if (backing === 'auto') return { ...row, requested: `${needed} of 2 MiB, if free`, advice };
-  return { ...row, reason: `${needed} are needed, ${free} are free`, advice };
-}
-
-function directoryRow({ directory }: MachineFacts, { bytes }: MachineWishes): MachineRow {
-  if ('reason' in directory) {
-    const advice = 'mount a tmpfs and name it as segment.directory: mount -t tmpfs -o size=256m none /run/hotfire';
-    return asked('directory', 'tmpfs', 'none', { reason: directory.reason, advice });
-  }
-  const applied = `${directory.path}, ${mib(directory.free)} of ${mib(directory.size)} free`;
-  if (bytes === undefined || directory.free >= bytes) {
-    return asked('directory', bytes === undefined ? 'tmpfs' : `tmpfs, ${mib(bytes)}`, applied);
-  }
-  return asked('directory', `tmpfs, ${mib(bytes)}`, applied, {
-    reason: `${mib(bytes)} are needed, ${mib(directory.free)} are free`,
-    advice: `mount -o remount,size=${Math.ceil((directory.size - directory.free + bytes) / mebibyte)}m ${directory.path}, or fewer or smaller slots`,
-  });
-}
-
-function memoryRow({ memoryLimit }: MachineFacts, { bytes }: MachineWishes): MachineRow {
-  const applied = memoryLimit === undefined ? 'no limit' : mib(memoryLimit);
-  if (bytes === undefined) return told('memory_limit', applied);
-  if (memoryLimit === undefined || memoryLimit > bytes)
-    return asked('memory_limit', `more than ${mib(bytes)}`, applied);
-  return asked('memory_limit', `more than ${mib(bytes)}`, applied, {
-    reason: 'the control group allows less than the segment: the kernel would end the process that fills it',
-    advice: `raise memory.max of the container above ${mib(bytes)} and the heaps of its processes`,
-  });
 }
 
 function sharedBufferRow(facts: MachineFacts): MachineRow {
@@ -296,11 +185,6 @@ function ioUringRow(support: UringSupport): MachineRow {
     reason: support.reason,
     advice: 'nothing is lost but speed: disks go through node:fs',
   });
-}
-
-function mib(bytes: number): string {
-  if (bytes < mebibyte) return `${Math.floor(bytes / 1024)} KiB`;
-  return `${Math.floor((bytes / mebibyte) * 10) / 10} MiB`;
 }
 
 /** Numbers as a list of the kernel: `0-3,8`. */

@@ -103,9 +103,9 @@ describeMapped('where the memory comes from', (addon) => {
       const path = join(directory, 'ring.json');
       writeFileSync(path, '{"version":1');
       chmodSync(path, 0o600);
-      await expect(shm.open('ring', 4096, { mode: 'create' })).rejects.toMatchObject({ code: 'EINVAL' });
+      await expect(shm.open('ring', 4096, { mode: 'create' })).rejects.toMatchObject({ code: 'EDAMAGED' });
       writeFileSync(path, '');
-      await expect(shm.stat('ring')).rejects.toMatchObject({ code: 'EINVAL' });
+      await expect(shm.stat('ring')).rejects.toMatchObject({ code: 'EDAMAGED' });
 
       const made = await shm.open('whole', 4096, { mode: 'create' });
       made.words[0] = 5;

@@ -39,7 +39,7 @@ describeNative('a machine with no huge pages, no root, 64 MiB of tmpfs and a sma
           const directory = ${JSON.stringify(small)};
           const bytes = 39 * 2 ** 20;
           const wishes = { directory, bytes, backing: 'auto', lockMemory: true };
-          const rows = machineRows(machineFacts(directory), wishes).filter(differs);
+          const rows = machineRows(machineFacts(wishes), wishes).filter(differs);
           const shm = createMappedSharedMemory(loadNative().addon, { directory });
           const region = await shm.open('bus', bytes, { mode: 'create', lockMemory: true });
           region.bytes.fill(1);

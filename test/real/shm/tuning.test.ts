@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import type { MachineWishes } from '../../../src/host/machineWishes.ts';
+import type { MachineRow, MachineWishes } from '../../../src/host/machineWishes.ts';
 import {
   cpuList,
   hasCapability,
@@ -9,7 +9,7 @@ import {
   memlockOf,
   removesIpc,
 } from '../../../src/real/shm/machine.ts';
-import { differs, type MachineRow, machineRows } from '../../../src/real/shm/tuning.ts';
+import { differs, machineRows } from '../../../src/real/shm/tuning.ts';
 import { describeNative } from './needsNative.ts';
 
 const mebibyte = 2 ** 20;
@@ -68,11 +68,17 @@ describeNative('what a machine gives', (addon) => {
       /20 are needed/,
       /sysctl vm\.nr_hugepages=20/,
     ],
-    ['directory', { directory: { reason: '/tmp is not on tmpfs' } }, {}, /not on tmpfs/, /mount -t tmpfs/],
+    [
+      'directory',
+      { directory: { reason: '/tmp is not on tmpfs', refusal: 'ENOTMEMORY' } },
+      {},
+      /not on tmpfs/,
+      /mount -t tmpfs/,
+    ],
     [
       'directory',
       { directory: { path: '/dev/shm', size: 64 * mebibyte, free: 30 * mebibyte } },
-      {},
+      { backing: 'tmpfs' },
       /39 MiB are needed, 30 MiB are free/,
       /remount,size=73m \/dev\/shm/,
     ],
@@ -103,6 +109,37 @@ describeNative('what a machine gives', (addon) => {
     const row = rowOf(rows, name);
     expect(row.reason).toMatch(reason);
     expect(row.advice).toMatch(advice);
+  });
+
+  test('what opening the memory fails with is said in its row; what is merely less than asked for is not', () => {
+    const refusals = (facts: Partial<MachineFacts>, more: Partial<MachineWishes>): readonly unknown[] =>
+      machineRows(machine(facts), { ...wishes, ...more }).flatMap(({ name, refusal }) =>
+        refusal === undefined ? [] : [`${name} ${refusal}`],
+      );
+    const small = { directory: { path: '/dev/shm', size: 64 * mebibyte, free: 30 * mebibyte } };
+    expect(refusals({ hugetlbfsMount: undefined }, {})).toEqual(['backing ENOTSUP']);
+    expect(refusals({ hugePages: { total: 40, free: 19 } }, {})).toEqual(['backing ENOSPC']);
+    expect(refusals({}, { backing: 'sab' })).toEqual(['backing ENOTSUP']);
+    expect(refusals(small, { backing: 'tmpfs' })).toEqual(['directory ENOSPC']);
+    expect(refusals({ memoryLimit: 32 * mebibyte }, {})).toEqual(['memory_limit ENOSPC']);
+    expect(refusals({ group: 'there is no group staf' }, { group: 'staf' })).toEqual(['group EINVAL']);
+    expect(refusals({ numaNodes: [], isolated: [], cpus: [] }, { backing: 'memfd' })).toEqual([]);
+  });
+
+  test('memory that is there asks for no room once more', () => {
+    const facts = {
+      region: { backing: 'tmpfs' as const },
+      directory: { path: '/dev/shm', size: 64 * mebibyte, free: 1 * mebibyte },
+      hugePages: { total: 0, free: 0 },
+      memoryLimit: undefined,
+    };
+    expect(machineRows(machine(facts), { ...wishes, backing: 'auto' }).filter(differs)).toEqual([]);
+    const other = machineRows(machine(facts), { ...wishes, backing: 'memfd' });
+    expect(rowOf(other, 'backing')).toMatchObject({
+      applied: 'tmpfs',
+      reason: 'the memory is there already, on tmpfs',
+    });
+    expect(other.flatMap(({ refusal }) => refusal ?? [])).toEqual([]);
   });
 
   test('nobody insists with auto: no huge pages is advice and no difference', () => {

@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { hugetlbfsMount } from '../../src/real/shm/directory.ts';
+import { loadShm } from '../../src/real/shm/load.ts';
+import { HOTFIRE } from './daemonProcess.ts';
+
+const isMapped = loadShm().by !== 'nobody';
+const directory = isMapped ? mkdtempSync('/dev/shm/hotfire-indexbus-config-') : '';
+const onDisk = mkdtempSync(join(tmpdir(), 'hotfire-indexbus-config-'));
+
+afterAll(() => {
+  for (const path of [directory, onDisk]) if (path !== '') rmSync(path, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+function hotfire(...words: string[]): Promise<Ended> {
+  const [node, main] = HOTFIRE;
+  const child = spawn(node, [main, ...words]);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (text += bytes.toString()));
+  return new Promise((resolve) => child.on('exit', (code) => resolve({ code, text })));
+}
+
+let files = 0;
+
+function configured(segment: object, more: object = {}): string {
+  files += 1;
+  const file = join(onDisk, `${files}.json`);
+  writeFileSync(
+    file,
+    JSON.stringify({
+      admin: { listen: '127.0.0.1:0' },
+      segment: { name: 'refused', directory, ...segment },
+      lock_memory: false,
+      ...more,
+    }),
+  );
+  return file;
+}
+
+const isDisk = !onDisk.startsWith('/dev/shm');
+
+describe.skipIf(!isMapped)(
+  'a configuration that this machine cannot serve (skipped with neither addon nor FFI)',
+  () => {
+    // Each: what is wrong, the exit code of starting, the code of the error, what the text has.
+    it.each<[string, () => string, number, string, RegExp]>([
+      [
+        'memory of one process',
+        () => configured({ backing: 'sab' }),
+        78,
+        'IB_BAD_CONFIG',
+        /expected sab, got none.*auto/,
+      ],
+      ['an unknown group', () => configured({ group: 'no-such-group' }), 78, 'IB_BAD_CONFIG', /no group no-such-group/],
+      [
+        'no such directory',
+        () => configured({ directory: `${directory}/none` }),
+        78,
+        'IB_NOT_MEMORY',
+        /none is not there/,
+      ],
+      [
+        'more than the directory has',
+        () =>
+          configured({ backing: 'tmpfs' }, { producers_max: 64, slots_per_producer: 1_048_576, slot_bytes: 65_536 }),
+        74,
+        'IB_NO_SPACE',
+        /are needed, .* are free/,
+      ],
+      ...(isDisk
+        ? ([['a disk', () => configured({ directory: onDisk }), 78, 'IB_NOT_MEMORY', /is not on tmpfs/]] satisfies [
+            string,
+            () => string,
+            number,
+            string,
+            RegExp,
+          ][])
+        : []),
+      ...(hugetlbfsMount() === undefined
+        ? ([
+            ['no hugetlbfs', () => configured({ backing: 'hugetlbfs' }), 78, 'IB_BAD_CONFIG', /mount -t hugetlbfs/],
+          ] satisfies [string, () => string, number, string, RegExp][])
+        : []),
+    ])(
+      'should be refused by serve, --validate-config and doctor in the same words: %s',
+      {
+        timeout: 60_000,
+      },
+      async (_, file, code, name, words) => {
+        const config = file();
+        const [served, validated, judged] = await Promise.all([
+          hotfire('serve', 'indexbus', '--config', config),
+          hotfire('serve', 'indexbus', '--config', config, '--validate-config'),
+          hotfire('doctor', 'indexbus', '--config', config, '--strict'),
+        ]);
+        expect(served.code).toBe(code);
+        expect(validated.code).toBe(code);
+        expect(judged.code).toBe(1);
+        const line = served.text.split('\n').find((text) => text.includes('cannot start')) ?? '{}';
+        const said: { reason?: string; code?: string } = JSON.parse(line);
+        expect(said.code).toBe(name);
+        expect(said.reason).toMatch(words);
+        expect(validated.text).toContain(`error: ${name}: ${said.reason}`);
+      },
+    );
+
+    it('should be refused by --strict wherever doctor --strict ends with 1', {
+      timeout: 60_000,
+    }, async () => {
+      const config = configured({ name: 'strict' }, { numa_node: 200 });
+      const [strict, validated, judged] = await Promise.all([
+        hotfire('serve', 'indexbus', '--config', config, '--strict'),
+        hotfire('serve', 'indexbus', '--config', config, '--strict', '--validate-config'),
+        hotfire('doctor', 'indexbus', '--config', config, '--strict'),
+      ]);
+      expect([strict.code, validated.code, judged.code]).toEqual([77, 77, 1]);
+      for (const { text } of [strict, validated, judged]) expect(text).toContain('there is no node 200');
+      expect((await hotfire('serve', 'indexbus', '--config', config, '--validate-config')).code).toBe(0);
+    });
+
+    it('should say who has the address, and end with 74', { timeout: 60_000 }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      try {
+        const config = configured({ name: 'port' }, { admin: { listen: `127.0.0.1:${port}` } });
+        const { code, text } = await hotfire('serve', 'indexbus', '--config', config);
+        expect(code).toBe(74);
+        expect(text).toContain(`127.0.0.1:${port}`);
+        expect(text).not.toContain('DEFECT');
+      } finally {
+        server.close();
+      }
+    });
+
+    it('should say that the file which names the memory is damaged, and end with 65', { timeout: 60_000 }, async () => {
+      const own = join(directory, 'damaged');
+      mkdirSync(own);
+      writeFileSync(join(own, 'refused.json'), 'no JSON');
+      const { code, text } = await hotfire('serve', 'indexbus', '--config', configured({ directory: own }));
+      expect(code).toBe(65);
+      expect(text).toContain('IB_CORRUPT');
+      expect(text).toContain('refused.json is damaged: end what uses it and remove it');
+    });
+
+    it('should ask nothing of the machine for a control plane, which has no segment', { timeout: 60_000 }, async () => {
+      const config = configured(
+        { directory: `${directory}/none` },
+        { role: 'control', control_plane: { address: '127.0.0.1:0' } },
+      );
+      expect((await hotfire('serve', 'indexbus', '--config', config, '--validate-config')).code).toBe(0);
+    });
+  },
+);
