@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Header, layoutVersion } from '../../src/engines/indexbus/layout.ts';
 import { hugetlbfsMount } from '../../src/real/shm/directory.ts';
 import { loadShm } from '../../src/real/shm/load.ts';
 import { HOTFIRE } from './daemonProcess.ts';
@@ -12,7 +13,10 @@ const isMapped = loadShm().by !== 'nobody';
 const directory = isMapped ? mkdtempSync('/dev/shm/hotfire-indexbus-config-') : '';
 const onDisk = mkdtempSync(join(tmpdir(), 'hotfire-indexbus-config-'));
 
+const children: ChildProcess[] = [];
+
 afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
   for (const path of [directory, onDisk]) if (path !== '') rmSync(path, { recursive: true, force: true });
 });
 
@@ -21,12 +25,24 @@ interface Ended {
   readonly text: string;
 }
 
-function hotfire(...words: string[]): Promise<Ended> {
+function spawned(...words: string[]) {
   const [node, main] = HOTFIRE;
   const child = spawn(node, [main, ...words]);
+  children.push(child);
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (text += bytes.toString()));
-  return new Promise((resolve) => child.on('exit', (code) => resolve({ code, text })));
+  const serving = Promise.withResolvers<void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (bytes: Buffer) => {
+      text += bytes.toString();
+      if (text.includes('"msg":"serving"')) serving.resolve();
+    });
+  }
+  const exited = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, text })));
+  return { child, exited, serving: Promise.race([serving.promise, exited]) };
+}
+
+function hotfire(...words: string[]): Promise<Ended> {
+  return spawned(...words).exited;
 }
 
 let files = 0;
@@ -151,6 +167,33 @@ describe.skipIf(!isMapped)(
       expect(code).toBe(65);
       expect(text).toContain('IB_CORRUPT');
       expect(text).toContain('refused.json is damaged: end what uses it and remove it');
+    });
+
+    it('should say of a segment of another release who made it and what is to be removed; then it starts', {
+      timeout: 60_000,
+    }, async () => {
+      const config = configured({ name: 'old', backing: 'tmpfs' });
+      const first = spawned('serve', 'indexbus', '--config', config);
+      await first.serving;
+      first.child.kill('SIGKILL');
+      await first.exited;
+      const { place } = JSON.parse(readFileSync(join(directory, 'old.json'), 'utf8'));
+      for (const [version, whose] of [
+        [layoutVersion - 1, `an older release made it: end its participants and its router, remove old.json`],
+        [layoutVersion + 1, 'a newer release made it: start this program with the release of the segment'],
+      ] as const) {
+        const file = openSync(place, 'r+');
+        writeSync(file, Int32Array.of(version), 0, 4, 4 * Header.version);
+        closeSync(file);
+        const { code, text } = await hotfire('serve', 'indexbus', '--config', config);
+        expect(code).toBe(65);
+        expect(text).toContain(`old has layout ${version}, this program has layout ${layoutVersion}; ${whose}`);
+      }
+      rmSync(join(directory, 'old.json'));
+      const next = spawned('serve', 'indexbus', '--config', config);
+      await next.serving;
+      next.child.kill('SIGTERM');
+      expect((await next.exited).code).toBe(0);
     });
 
     it('should ask nothing of the machine for a control plane, which has no segment', { timeout: 60_000 }, async () => {

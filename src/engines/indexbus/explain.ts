@@ -14,35 +14,35 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
   },
   IB_FOREIGN: {
     means: 'What stands under this name is no bus: it begins with other bytes.',
-    do: 'Remove it, or take another segment.name. Nothing was written to it.',
+    do: "Remove NAME.json from the segment's directory, or take another segment.name. Nothing was written to it.",
   },
   IB_VERSION: {
-    means: 'The segment has a layout of another version.',
-    do: 'End all that uses it, router last, then start the router of the new version.',
+    means: 'The segment has the layout of another release: who made it and who opens it are not of one version.',
+    do: 'Where the segment is the older one: end its participants and its router, remove NAME.json from its directory, start the router of the new release, then the participants. Where it is the newer one: start this program with the release of the router.',
   },
   IB_TRUNCATED: {
     means: 'The segment is shorter than its header says.',
-    do: 'End all that uses it, remove it, start the router: it makes a new one. hotfire indexbus inspect tells what is left.',
+    do: 'End all that uses it, remove NAME.json from its directory, start the router: it makes a new one. hotfire indexbus inspect tells what is left.',
   },
   IB_CORRUPT: {
-    means: 'Words of the segment say what no participant can have written.',
-    do: 'The router goes on with the next generation by itself. Keep a copy for hotfire indexbus inspect; look for a participant that writes past its slots.',
+    means: 'Words of the segment, or the file that says where it is, are what no participant can have written.',
+    do: 'Of a segment that is routed the router goes on with the next generation by itself. Where it does not start: end all that uses the segment, remove NAME.json from its directory, start the router. Keep a copy for hotfire indexbus inspect; look for a participant that writes past its slots.',
   },
   IB_RETIRED: {
     means: 'The segment was replaced by its next generation, or is being drained.',
-    do: 'Attach again: the name leads to the next generation.',
+    do: 'Open the bus again: the name leads to the next generation. Where an operator drains it (POST …/router/drain) there is none: start a router.',
   },
   IB_NO_SPACE: {
     means: 'The memory for the segment is not there: a full tmpfs, a small limit, too few huge pages.',
-    do: 'The message names need and room. hotfire doctor --config FILE prints the sysctl line, or take smaller sizes.',
+    do: 'The message names need and room. hotfire doctor indexbus --config FILE prints what would give it, or take smaller sizes.',
   },
   IB_NOT_MEMORY: {
-    means: 'The directory of the segment is on a disk.',
-    do: 'Set segment.directory to a directory on tmpfs, or leave it at auto.',
+    means: 'The directory of the segment is not there, or on a disk.',
+    do: 'Make it, or set segment.directory to a directory on tmpfs, or leave it at auto.',
   },
   IB_NOT_PERMITTED: {
-    means: 'The segment belongs to another user, or the machine refuses what strict asks for.',
-    do: 'Set segment.group for participants of other users; hotfire doctor tells what is refused.',
+    means: 'The segment or its directory belongs to another user, or the machine refuses what strict asks for.',
+    do: 'Set segment.group for participants of other users, and a directory that this user may write; hotfire doctor indexbus --config FILE tells what is refused.',
   },
   IB_ROUTER_HELD: {
     means: 'Another router has the segment; the message names its pid and since when.',
@@ -53,17 +53,19 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
     do: 'Start one; if there is one, hotfire indexbus triage and its /health tell why it does not poll.',
   },
   IB_NO_SEAT: {
-    means: 'All seats are taken, or one more lane would leave every lane less than 16 slots of each pool.',
-    do: 'hotfire indexbus lanes and producers name the holders. End one, or hotfire indexbus roll lanes_max=N slots_per_producer=N.',
+    means:
+      'All seats are taken, messages wait in a seat for a consumer of another group, or one more lane would leave every lane less than 16 slots of each pool.',
+    do: 'hotfire indexbus lanes and producers name the holders. End one, or hotfire indexbus roll lanes_max=N slots_per_producer=N; start a consumer of the group whose messages wait, or delete its subscription.',
   },
   IB_FENCED: {
-    means: 'The seat was taken from its holder: it stalled, its lock is in doubt, or an operator asked for it.',
-    do: 'Take a new seat (reattach). With maybeRouted, messages of the batch under way may have been routed all the same.',
+    means:
+      'The seat was taken from its holder: it stalled, its lock is in doubt, it wrote what cannot be, a roll did not wait for it, or an operator asked for it.',
+    do: 'A consumer takes a new seat with reattach; a producer is closed, and another opened. With maybeRouted, messages of the batch under way may have been routed all the same.',
   },
   IB_CLOSED: { means: 'The producer, consumer or bus was closed before.', do: 'Open a new one.' },
   IB_TOO_LARGE: {
-    means: 'The payload is longer than a slot has room for.',
-    do: 'Send less than slot_bytes - 16, or roll the segment with a greater slot_bytes.',
+    means: 'The payload is longer than a slot has room for, or than what was reserved.',
+    do: 'Send slot_bytes - 16 bytes at most, or roll the segment with a greater slot_bytes; reserve as much as you commit.',
   },
   IB_TOPICS_FULL: {
     means: 'The segment has no room for one more topic, or for one more subscription.',
@@ -74,8 +76,9 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
     do: 'POST it to …/topics, declare the subscription, or set topics.auto_create.',
   },
   IB_BAD_CONFIG: {
-    means: 'A value is out of its range, or values do not go together.',
-    do: 'The message has the range.',
+    means:
+      'A value is out of its range, values do not go together, or the machine has not what is named: a backing, a group.',
+    do: 'The message has what was expected and what came.',
   },
   IB_UNSAFE_CHANGE: {
     means: 'The change would break what was promised to messages or consumers that are there.',
@@ -86,8 +89,8 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
     do: 'hotfire indexbus roll lane_ring=N (or slots_per_producer, slot_bytes, topics_max).',
   },
   IB_RESERVED: {
-    means: 'A slot was reserved before the last one was committed.',
-    do: 'Commit it first; the first reservation is still open.',
+    means: 'A slot was reserved before the last one was committed, or committed without a reservation.',
+    do: 'Call reserve and commit in turn; the first reservation is still open.',
   },
   IB_BATCH_TOO_SMALL: {
     means: 'The room for payloads of a batch is smaller than one message.',

@@ -1,5 +1,6 @@
 import type { BusNode } from './busNode.ts';
 import { histograms } from './metrics/histograms.ts';
+import { keyedMetrics } from './metrics/keyedBuckets.ts';
 import { queueMetrics } from './metrics/queues.ts';
 import { createRegister } from './metrics/register.ts';
 import { routingMetrics } from './metrics/routing.ts';
@@ -15,6 +16,7 @@ export function registerMetrics(node: BusNode): void {
   const register = createRegister(node);
   runbookMetrics(register);
   queueMetrics(register);
+  keyedMetrics(register);
   routingMetrics(register);
   seatMetrics(register);
   surroundingMetrics(register);

@@ -31,6 +31,7 @@ import type { Segment } from './segment.ts';
 import { SlotCounts } from './slotCounts.ts';
 import { SourceEndings } from './sourceEndings.ts';
 import { SourceLife, Sources } from './sources.ts';
+import { endStalled } from './stalled.ts';
 
 export interface RouterDependencies {
   readonly clock: Clock;
@@ -40,6 +41,8 @@ export interface RouterDependencies {
   readonly events?: RouterEvents;
   /** Each message: for tests and checkers. */
   readonly observer?: RouterObserver;
+  /** Whether a lane's holder is proven dead: asked where the lane is about to be fenced, since it costs calls to the kernel. Default nobody is. */
+  readonly isHolderDead?: (lane: number) => boolean;
 }
 
 /**
@@ -70,6 +73,7 @@ export class Router {
   readonly #observer: RouterObserver | undefined;
   readonly #clock: Clock;
   readonly #telemetry: RouterDependencies['telemetry'];
+  readonly #isHolderDead: (lane: number) => boolean;
   #options: RouterOptions;
   #seatsBell: number;
   #seatsLeft = true;
@@ -85,6 +89,7 @@ export class Router {
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#observer = observer;
+    this.#isHolderDead = dependencies.isHolderDead ?? (() => false);
     this.#options = { ...defaultRouterOptions, ...options };
     this.mutants = plantedIn(telemetry);
     const { producers, lanes, slots } = layout.sizes;
@@ -269,7 +274,7 @@ export class Router {
     if (!this.#commit.empty || this.#telemetry.buggify('commit-empty')) this.#commitNow(taken);
     this.#checkCorrupt();
     if (this.lanes.evictions > 0 || this.lanes.evictionsLost > 0) this.#tellEvictions();
-    this.#fenceStalled();
+    endStalled(this.lanes, this.#endings, this.#isHolderDead);
     this.#endings.finish();
     this.#sourceEndings.finish();
     this.#peers.wake();
@@ -340,20 +345,6 @@ export class Router {
   #commitPending(): void {
     this.lanes.stageTails();
     if (!this.#commit.empty) this.#commitNow(0);
-  }
-
-  /** Fences lanes that have refused for too long without moving. */
-  #fenceStalled(): void {
-    const { lanes } = this;
-    if (!lanes.refusing) return;
-    lanes.refusing = false;
-    for (let lane = 0; lane < lanes.count; lane += 1) {
-      const since = lanes.refusesSince[lane] ?? -1;
-      const limit = lanes.detachAfterMs[lane] ?? 0;
-      if (since < 0 || limit === 0 || lanes.life[lane] !== LaneLife.live) continue;
-      if (lanes.now - since < limit) lanes.refusing = true;
-      else this.#endings.fence(lane, DetachReason.stalled);
-    }
   }
 
   /** Whether a poll would find something: the last look before the router sleeps. */

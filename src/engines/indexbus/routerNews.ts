@@ -32,12 +32,8 @@ export function hearNews(
     else logger.warn('lane.detached', fields);
   }
   if (news.news === 'lane-freed') {
-    const lane = serving?.counters.lane(news.lane);
-    logger.info('lane.freed', {
-      lane: news.lane,
-      requeued_total: lane?.requeuedOut,
-      lost_total: lane?.droppedDetached,
-    });
+    const { lane, requeued, lost } = news;
+    logger.info('lane.freed', { lane, requeued, lost });
   }
   if (news.news === 'producer-ended') {
     const place = seatPlace(segment.layout, 'producer', news.producer);

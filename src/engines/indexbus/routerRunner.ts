@@ -1,5 +1,6 @@
 import type { RouterCommand } from './commands.ts';
 import { BusError, type BusErrorCode, busErrorStatus } from './errors.ts';
+import type { LaneOutcome } from './laneEnds.ts';
 import type { LoopStats } from './loopStats.ts';
 import type { LoopSettings } from './routerLoop.ts';
 import type { RouterOptions } from './routerParts.ts';
@@ -21,7 +22,7 @@ export type RouterNews =
       readonly position: number;
       readonly unread: number;
     }
-  | { readonly news: 'lane-freed'; readonly lane: number }
+  | ({ readonly news: 'lane-freed'; readonly lane: number } & LaneOutcome)
   | { readonly news: 'producer-live'; readonly producer: number }
   | { readonly news: 'producer-ended'; readonly producer: number; readonly reason: number }
   | { readonly news: 'producer-freed'; readonly producer: number }

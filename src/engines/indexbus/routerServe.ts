@@ -1,5 +1,8 @@
 import type { Host } from '../../host/host.ts';
 import type { RouterCommand } from './commands.ts';
+import { LaneEnds } from './laneEnds.ts';
+import { Lock } from './layout.ts';
+import { isJudged, judge } from './liveness.ts';
 import { addTo, LoopStat, type LoopStats, loopStats } from './loopStats.ts';
 import { plantedIn } from './mutants.ts';
 import { Router } from './router.ts';
@@ -9,6 +12,8 @@ import type { RouterRunner } from './routerRunner.ts';
 import { type PlainFailure, plainFailure, type RouterNews, type RouterSetup } from './routerRunner.ts';
 import { startRouterTask } from './routerTask.ts';
 import type { ThreadData, ToThread } from './routerThread.ts';
+import { stateOf } from './seat.ts';
+import { holderOf, seatPlace } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 
 /** A router of a segment, recovered, and what it tells of its seats as plain data. */
@@ -24,7 +29,8 @@ function openRouter(
     clock: host.clock,
     telemetry: host.telemetry,
     options: setup.options,
-    events: eventsOf(onNews),
+    events: eventsOf(segment, onNews),
+    isHolderDead: (lane) => isHolderDead(segment, lane, host),
   });
   stats.values[LoopStat.recoveryMs] = host.clock.now() - began;
   stats.values[LoopStat.redoFinished] = router.recovery.redo === 'finished' ? 1 : 0;
@@ -32,11 +38,24 @@ function openRouter(
   return router;
 }
 
-function eventsOf(tell: (news: RouterNews) => void): RouterEvents {
+/** The kernel's word on a lane's consumer, by the table that the look at all seats goes by. */
+function isHolderDead(segment: Segment, lane: number, { telemetry }: Host): boolean {
+  const { at, index } = seatPlace(segment.layout, 'consumer', lane);
+  const state = stateOf(Atomics.load(segment.words, at));
+  if (state === undefined || !isJudged(state)) return false;
+  const evidence = segment.region.evidence(Lock.seat(index), holderOf(segment.words, at));
+  return judge(evidence, state, 0, plantedIn(telemetry)).verdict === 'dead';
+}
+
+function eventsOf(segment: Segment, tell: (news: RouterNews) => void): RouterEvents {
+  const ends = new LaneEnds(segment);
   return {
     laneLive: (lane) => tell({ news: 'lane-live', lane }),
-    laneEnded: (end) => tell({ news: 'lane-ended', ...end }),
-    laneFreed: (lane) => tell({ news: 'lane-freed', lane }),
+    laneEnded: (end) => {
+      ends.begun(end.lane);
+      tell({ news: 'lane-ended', ...end });
+    },
+    laneFreed: (lane) => tell({ news: 'lane-freed', lane, ...ends.ended(lane) }),
     producerLive: (producer) => tell({ news: 'producer-live', producer }),
     producerEnded: (producer, reason) => tell({ news: 'producer-ended', producer, reason }),
     producerFreed: (producer) => tell({ news: 'producer-freed', producer }),

@@ -146,26 +146,27 @@ export function segmentOver(name: string, region: Region): Segment {
   region.step(Point.checkHeader);
   const at = (word: number): number => words[word] ?? 0;
   if (at(Header.magic) !== magic) {
-    throw new BusError('IB_FOREIGN', `${name} is no bus: it begins with other bytes; remove it or take another name`, {
-      expected: hex(magic),
-      got: hex(at(Header.magic)),
-    });
-  }
-  if (at(Header.version) !== layoutVersion) {
     throw new BusError(
-      'IB_VERSION',
-      `${name} has a layout of another version; end what uses it, then start the router anew`,
+      'IB_FOREIGN',
+      `${name} is no bus: it begins with other bytes; remove ${name}.json from its directory, or take another segment.name`,
       {
-        expected: String(layoutVersion),
-        got: String(at(Header.version)),
+        expected: hex(magic),
+        got: hex(at(Header.magic)),
       },
     );
   }
+  if (at(Header.version) !== layoutVersion) {
+    throw otherVersion(name, at(Header.version) >>> 0);
+  }
   if (at(Header.checksum) !== headerChecksum(bytes)) {
-    throw new BusError('IB_CORRUPT', `the header of ${name} is damaged; end what uses it and remove it`, {
-      expected: hex(headerChecksum(bytes)),
-      got: hex(at(Header.checksum)),
-    });
+    throw new BusError(
+      'IB_CORRUPT',
+      `the header of ${name} is damaged; end what uses it, remove ${name}.json from its directory, and start the router: it makes a new one`,
+      {
+        expected: hex(headerChecksum(bytes)),
+        got: hex(at(Header.checksum)),
+      },
+    );
   }
   const layout = layoutOf({
     producers: at(Header.producers),
@@ -188,11 +189,31 @@ function missing(name: string): BusError {
   return new BusError('IB_NO_SEGMENT', `there is no segment ${name}; start its router: hotfire serve indexbus`);
 }
 
+/** Whoever is older has to go: a router neither changes a layout in place nor takes a segment from those who still use it. */
+function otherVersion(name: string, version: number): BusError {
+  const advice =
+    version < layoutVersion
+      ? `an older release made it: end its participants and its router, remove ${name}.json from its directory, then start the router of this release and the participants with it; with another segment.name the two can run side by side meanwhile`
+      : `a newer release made it: start this program with the release of the segment's router; to go back to this one end all that uses the segment and remove ${name}.json from its directory first`;
+  return new BusError(
+    'IB_VERSION',
+    `${name} has layout ${version}, this program has layout ${layoutVersion}; ${advice}`,
+    {
+      expected: String(layoutVersion),
+      got: String(version),
+    },
+  );
+}
+
 function truncated(name: string, expected: number, got: number): BusError {
-  return new BusError('IB_TRUNCATED', `${name} is shorter than its header says; end what uses it and remove it`, {
-    expected: `${expected} bytes`,
-    got: `${got} bytes`,
-  });
+  return new BusError(
+    'IB_TRUNCATED',
+    `${name} is shorter than its header says; end what uses it, remove ${name}.json from its directory, and start the router: it makes a new one`,
+    {
+      expected: `${expected} bytes`,
+      got: `${got} bytes`,
+    },
+  );
 }
 
 function hex(word: number): string {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { indexbusCommand } from '../../../src/cli/indexbus/command.ts';
 import { perSecond, triageText } from '../../../src/cli/indexbus/text.ts';
@@ -27,6 +29,10 @@ describe('hotfire indexbus', () => {
 
   it('should explain every code', () => {
     expect(Object.keys(explanations).sort()).toEqual(Object.keys(busErrorStatus).sort());
+    const page = readFileSync(resolve('docs/indexbus.md'), 'utf8');
+    for (const [code, { means, do: todo }] of Object.entries(explanations)) {
+      expect(page).toContain(`| \`${code}\` | ${means} | ${todo} |`);
+    }
   });
 
   it('should print a verdict with its evidence and the next command', () => {

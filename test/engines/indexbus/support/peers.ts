@@ -3,7 +3,7 @@ import type { Subscription } from '../../../../src/engines/indexbus/commands.ts'
 import { BusError, type BusErrorCode } from '../../../../src/engines/indexbus/errors.ts';
 import type { SegmentSizes } from '../../../../src/engines/indexbus/layout.ts';
 import { defaultRouterOptions, type RouterOptions } from '../../../../src/engines/indexbus/routerParts.ts';
-import type { RouterRunner } from '../../../../src/engines/indexbus/routerRunner.ts';
+import type { RouterNews, RouterRunner } from '../../../../src/engines/indexbus/routerRunner.ts';
 import { serveRouterHere } from '../../../../src/engines/indexbus/routerServe.ts';
 import { createSegment, type Segment } from '../../../../src/engines/indexbus/segment.ts';
 import type { Host } from '../../../../src/host/host.ts';
@@ -115,12 +115,13 @@ export class Peers {
       readonly router?: Partial<RouterOptions>;
       readonly subscriptions?: readonly Subscription[];
       readonly generation?: number;
+      readonly onNews?: (news: RouterNews) => void;
     } = {},
   ): Promise<{ readonly segment: Segment; readonly runner: RouterRunner }> {
     const host = this.host();
     const sizes = { ...peerSizes, ...options.sizes };
     const segment = await createSegment({ shm: host.shm, name }, sizes, options.generation ?? 1);
-    const runner = this.serve(segment, host, options.router);
+    const runner = this.serve(segment, host, options.router, options.onNews);
     for (const subscription of options.subscriptions ?? []) {
       await runner.apply({ do: 'put-subscription', subscription });
     }
@@ -128,12 +129,17 @@ export class Peers {
   }
 
   /** Runs a router in a segment that is there. */
-  serve(segment: Segment, host: Host, options: Partial<RouterOptions> = {}): RouterRunner {
+  serve(
+    segment: Segment,
+    host: Host,
+    options: Partial<RouterOptions> = {},
+    onNews: (news: RouterNews) => void = () => {},
+  ): RouterRunner {
     const setup = {
       options: { ...defaultRouterOptions, batchSize: 16, ...options },
       loop: { pollIntervalUs: 1000, spinUs: 0 },
     };
-    const runner = serveRouterHere(segment, host, setup, () => {});
+    const runner = serveRouterHere(segment, host, setup, onNews);
     this.#runners.push(runner);
     return runner;
   }
