@@ -23,7 +23,7 @@ import {
   setProducer,
   triage,
 } from '../../engines/indexbus/operatorCommands.ts';
-import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
+import type { LaneView } from '../../engines/indexbus/views.ts';
 import { nearestWord } from '../../host/nearest.ts';
 import { positiveNumber } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
@@ -31,7 +31,17 @@ import { printSlowly } from '../output.ts';
 import { createRouterClient } from './client.ts';
 import { inspectTarget } from './inspectTarget.ts';
 import { tailTopic } from './tail.ts';
-import { agentsText, lanesText, producersText, segmentText, topText, triageText } from './text.ts';
+import {
+  agentsText,
+  lanesText,
+  producersText,
+  segmentText,
+  type TopPart,
+  type TopProducer,
+  topParts,
+  topText,
+  triageText,
+} from './text.ts';
 
 interface CommonFlags {
   readonly url: string;
@@ -65,7 +75,7 @@ export function indexbusCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 good; 1 bad, or refused by the router; 2 nobody answered; 64 usage.
+Exit codes: 0 good; 1 bad, or refused by the router; 2 nobody answered; 64 usage; 65 (inspect) damaged, or no segment.
 The environment sets the defaults of --url (INDEXBUS_URL) and --token-file (INDEXBUS_TOKEN_FILE).
 
 Examples:
@@ -124,13 +134,11 @@ function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => str
 function topCommand(): Command {
   const command = asking(
     'top',
-    'show live lanes, producers, depths and rates',
+    'show live lanes, the fullest first, producers, depths and rates',
     ['top', 'top --every 1', 'top --by producer,topic', 'top --once --json'],
     async (client, flags) => {
       const { every, once, by } = command.opts<{ every: number; once?: boolean; by?: string }>();
-      const wanted = (by ?? '').split(',').filter((word) => word !== '');
-      const strange = wanted.find((word) => word !== 'producer' && word !== 'topic' && word !== 'lane');
-      if (strange !== undefined) throw new UsageError(`--by: expected lane, producer or topic, got ${strange}`);
+      const parts = partsOf(by);
       const { name, path } = await segmentPath(client, flags.segment);
       const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
       for (;;) {
@@ -138,16 +146,18 @@ function topCommand(): Command {
           client.ask<Record<string, number>>('GET', `${path}/counters`),
           client.ask<Bottleneck>('GET', `${path}/bottleneck`),
           client.ask<readonly LaneView[]>('GET', `${path}/lanes`),
-          client.ask<readonly (ProducerView & { recent_topics: Record<string, number> })[]>('GET', `${path}/producers`),
+          client.ask<readonly TopProducer[]>('GET', `${path}/producers`),
         ]);
-        const has = (word: string): boolean => wanted.length === 0 || wanted.includes(word);
         const text =
           flags.json === true
-            ? JSON.stringify({ segment: name, counters, bottleneck, lanes, producers })
-            : [
-                topText(name, counters, bottleneck, has('lane') ? lanes : [], has('producer') ? producers : []),
-                ...(wanted.includes('topic') ? [topicsText(producers)] : []),
-              ].join('\n');
+            ? JSON.stringify({
+                segment: name,
+                counters,
+                bottleneck,
+                ...(parts.includes('lane') ? { lanes } : {}),
+                ...(parts.includes('producer') || parts.includes('topic') ? { producers } : {}),
+              })
+            : topText(name, counters, bottleneck, lanes, producers, parts);
         await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
         if (once === true || (!isLive && flags.json !== true)) return Exit.good;
         await sleep(every * 1_000);
@@ -157,17 +167,17 @@ function topCommand(): Command {
   return command
     .option('--every <seconds>', 'how often to look', positiveNumber, 2)
     .option('--once', 'look once (as it does where nobody watches a terminal, unless --json streams)')
-    .option('--by <list>', 'what to show: lane, producer, topic');
+    .option('--by <list>', 'what to show, by commas: lane, producer, topic (default: lane,producer)');
 }
 
-/** Topics of the last messages of each producer. */
-function topicsText(
-  producers: readonly { readonly name: string; readonly recent_topics: Record<string, number> }[],
-): string {
-  const lines = producers.flatMap(({ name, recent_topics: topics }) =>
-    Object.entries(topics).map(([topic, share]) => `  ${name}  ${topic}  ${Math.round(share * 100)} %`),
-  );
-  return ['', 'topics of the last messages:', ...lines].join('\n');
+/** What `--by` names; lanes and producers without it. */
+function partsOf(by: string | undefined): readonly TopPart[] {
+  if (by === undefined) return ['lane', 'producer'];
+  return by.split(',').map((word) => {
+    const part = topParts.find((it) => it === word.trim());
+    if (part !== undefined) return part;
+    throw new UsageError(`--by: expected a list of ${topParts.join(', ')}, got ${JSON.stringify(word)}`);
+  });
 }
 
 /** The `run` of a command whose answer is printed. */

@@ -1,15 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { EngineError, ExitCode } from '../../engines/engine.ts';
 import { describeSegment, type SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
-import { BusError } from '../../engines/indexbus/errors.ts';
+import { BusError, type BusErrorCode } from '../../engines/indexbus/errors.ts';
+import { explanations } from '../../engines/indexbus/explain.ts';
 import { openSegment, segmentOver } from '../../engines/indexbus/segment.ts';
 import type { Region } from '../../host/sharedMemory.ts';
 import { createRealHost } from '../../real/host.ts';
 import { UsageError } from '../exit.ts';
 
-/** Describes a segment of this machine, or a file that is a copy of one. @throws UsageError where it is none */
+/** Codes of what cannot be read as a segment: the data are damaged, or another's. */
+const unreadable: readonly BusErrorCode[] = ['IB_FOREIGN', 'IB_VERSION', 'IB_TRUNCATED', 'IB_CORRUPT'];
+
+/**
+ * Describes a segment of this machine, or a file that is a copy of one.
+ *
+ * @throws UsageError where there is none; EngineError with exit code 65 where what is there cannot be read as one
+ */
 export async function inspectTarget(target: string, directory: string | undefined): Promise<SegmentDescription> {
+  const isFile = existsSync(target);
   try {
-    if (existsSync(target)) return describeSegment(segmentOver(target, copyOf(target)));
+    if (isFile) return describeSegment(segmentOver(target, copyOf(target)));
     const { shm } = createRealHost({ name: 'inspect' });
     const place = { shm, name: target, ...(directory === undefined ? {} : { directory }) };
     const segment = await openSegment(place);
@@ -19,14 +29,31 @@ export async function inspectTarget(target: string, directory: string | undefine
       segment.region.close();
     }
   } catch (error) {
-    if (error instanceof BusError) throw new UsageError(`${error.code}: ${error.message}`);
-    throw error;
+    if (!(error instanceof BusError)) throw error;
+    if (!unreadable.includes(error.code)) throw new UsageError(`${error.code}: ${error.message}`);
+    // What the message advises for a segment that is routed is no advice for a copy.
+    const { expected, got } = error;
+    const what = isFile
+      ? `${target}: ${explanations[error.code].means} Expected ${expected}, got ${got}`
+      : error.message;
+    throw new EngineError(error.code, ExitCode.data, what, { cause: error });
   }
 }
 
-/** A file as a region that nobody shares. */
+function contentOf(file: string): Buffer {
+  try {
+    if (!statSync(file).isFile())
+      throw new UsageError(`${file}: expected the name of a segment, or a file that is a copy of one`);
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** A file as a region that nobody shares. @throws UsageError where it cannot be read */
 function copyOf(file: string): Region {
-  const content = readFileSync(file);
+  const content = contentOf(file);
   const bytes = new Uint8Array(new SharedArrayBuffer(Math.ceil(content.length / 4) * 4));
   bytes.set(content);
   const alone = (): never => {

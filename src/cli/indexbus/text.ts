@@ -17,27 +17,52 @@ export function perSecond(value: number): string {
 
 const shownRates = ['sent', 'routed', 'delivered', 'recv', 'drops', 'credit_waits', 'detaches'] as const;
 
-/** One picture of a segment. */
+/** What `top` can show. */
+export const topParts = ['lane', 'producer', 'topic'] as const;
+export type TopPart = (typeof topParts)[number];
+
+/** A producer, with the share that each topic has of its last messages. */
+export type TopProducer = ProducerView & { readonly recent_topics: Readonly<Record<string, number>> };
+
+/** One picture of a segment: of the parts that are wanted, the fullest lanes and the producers with the most waiting first. */
 export function topText(
   segment: string,
   counters: Rates,
   bottleneck: Bottleneck,
   lanes: readonly LaneView[],
-  producers: readonly ProducerView[],
+  producers: readonly TopProducer[],
+  parts: readonly TopPart[] = ['lane', 'producer'],
 ): string {
   const rates = shownRates.map((name) => `${name} ${perSecond(counters[`${name}/sec`] ?? 0)}`).join('  ');
   const busy = Math.round((counters.router_busy_ratio ?? 0) * 100);
+  const fill = ({ depth, capacity }: LaneView): number => depth / Math.max(1, capacity);
+  const shown = {
+    lane: () => lanesText([...lanes].sort((a, b) => fill(b) - fill(a) || b.drops - a.drops)),
+    producer: () => producersText([...producers].sort((a, b) => b.depth - a.depth || b.sent - a.sent)),
+    topic: () => topicsText(producers),
+  };
   return [
     `${segment}  qdepth ${counters.qdepth ?? 0}  router busy ${busy} %  bottleneck ${bottleneck.side}`,
     rates,
-    '',
-    lanesText(lanes),
-    '',
-    producersText(producers),
+    ...topParts.filter((part) => parts.includes(part)).flatMap((part) => ['', shown[part]()]),
   ].join('\n');
 }
 
-const dash = (text: string): string => (text === '' ? '-' : text);
+/** Topics of the last messages of each producer, the commonest first. */
+function topicsText(producers: readonly TopProducer[]): string {
+  const rows = producers.flatMap(({ seat, name, recent_topics: topics }) =>
+    Object.entries(topics)
+      .sort(([, a], [, b]) => b - a)
+      .map(([topic, share]) => [String(seat), dash(name), topic, `${Math.round(share * 100)} %`]),
+  );
+  if (rows.length === 0) return 'no messages yet';
+  return formatTable([['seat', 'name', 'topic', 'of its last messages'], ...rows]);
+}
+
+/** A name as it is printed: of what was damaged it may have anything, and a terminal obeys control characters. */
+const printable = (text: string): string =>
+  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${(it.codePointAt(0) ?? 0).toString(16)}}`);
+const dash = (text: string): string => (text === '' ? '-' : printable(text));
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
 const seconds = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} s`);
 
@@ -55,8 +80,8 @@ export function lanesText(lanes: readonly LaneView[]): string {
       'credit',
       'mode',
       'oldest',
-      'drops',
-      'cpu',
+      'drops in all',
+      'cpu time',
       'rss',
     ],
     ...lanes.map((it) => [
@@ -87,13 +112,13 @@ export function producersText(producers: readonly ProducerView[]): string {
       'verdict',
       'depth',
       'free',
-      'sent',
+      'sent in all',
       'credit',
-      'rate',
+      'rate/s',
       'waits',
       'refused',
       'no route',
-      'cpu',
+      'cpu time',
       'rss',
     ],
     ...producers.map((it) => [
@@ -159,11 +184,11 @@ export function segmentText(it: SegmentDescription): string {
     row.frozen ? 'stopped' : '',
   ];
   return [
-    `${it.segment} generation ${it.generation}, ${it.state}, ${formatBytes(it.bytes)}, router epoch ${it.router_epoch}`,
+    `${printable(it.segment)} generation ${it.generation}, ${it.state}, ${formatBytes(it.bytes)}, router epoch ${it.router_epoch}`,
     it.commit_pending
       ? 'a commit was sealed and not applied to its end: the next router finishes it'
       : 'no commit is pending',
-    `${it.topics.length} topics; subscriptions: ${it.subscriptions.join(', ') || 'none'}`,
+    `${it.topics.length} topics; subscriptions: ${it.subscriptions.map(printable).join(', ') || 'none'}`,
     '',
     formatTable([
       ['kind', 'seat', 'state', 'name', 'pid', 'depth', 'under way', ''],

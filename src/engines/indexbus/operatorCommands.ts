@@ -69,9 +69,21 @@ export async function segmentPath(
   client: RouterClient,
   given: string | undefined,
 ): Promise<{ readonly name: string; readonly path: string }> {
-  const name = given ?? (await client.ask<readonly { segment: string }[]>('GET', '/v1/segments'))[0]?.segment;
-  if (name === undefined) throw new RouterError('UNKNOWN', 404, 'this process has no segment: is it a control plane?');
+  const name = given ?? (await segmentsOf(client))[0]?.segment;
+  if (name === undefined) {
+    throw new RouterError('UNKNOWN', 404, 'this process has no segment, it is a control plane: ask a router (--url)');
+  }
   return { name, path: `/v1/segments/${encodeURIComponent(name)}` };
+}
+
+/** Segments of a process; none of a control plane, which does not know the question. */
+async function segmentsOf(client: RouterClient): Promise<readonly { readonly segment: string }[]> {
+  try {
+    return await client.ask<readonly { segment: string }[]>('GET', '/v1/segments');
+  } catch (error) {
+    if (error instanceof RouterError && error.status === 404) return [];
+    throw error;
+  }
 }
 
 /** `key=value` words as a body: numbers as numbers. */

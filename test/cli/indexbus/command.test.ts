@@ -1,11 +1,64 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { UsageError } from '../../../src/cli/exit.ts';
 import { indexbusCommand } from '../../../src/cli/indexbus/command.ts';
-import { perSecond, triageText } from '../../../src/cli/indexbus/text.ts';
+import { inspectTarget } from '../../../src/cli/indexbus/inspectTarget.ts';
+import {
+  lanesText,
+  perSecond,
+  type TopPart,
+  type TopProducer,
+  topText,
+  triageText,
+} from '../../../src/cli/indexbus/text.ts';
 import { busErrorStatus } from '../../../src/engines/indexbus/errors.ts';
 import { explanations } from '../../../src/engines/indexbus/explain.ts';
+import { Header, layoutOf, layoutVersion } from '../../../src/engines/indexbus/layout.ts';
 import { bodyOfWords } from '../../../src/engines/indexbus/operatorCommands.ts';
+import { writeHeader } from '../../../src/engines/indexbus/segment.ts';
+import type { LaneView } from '../../../src/engines/indexbus/views.ts';
+
+const aSeat = {
+  seat: 0,
+  name: 'a',
+  state: 'live',
+  epoch: 1,
+  pid: 7,
+  verdict: 'alive',
+  cpu_seconds: 1,
+  rss_bytes: 1,
+} as const;
+const aLane: LaneView = {
+  ...aSeat,
+  lane_number: 0,
+  subscription: 'all',
+  depth: 0,
+  oldest_ms: 0,
+  lane: 'blocking',
+  drop: 'newest',
+  access: 'copy',
+  capacity: 10,
+  credit_limit: 'none',
+  detach_after_ms: 'none',
+  idle_ratio: 0,
+  delivered: 0,
+  recv: 0,
+  drops: 0,
+};
+const aProducer: TopProducer = {
+  ...aSeat,
+  depth: 0,
+  free_slots: 1,
+  credit_limit: 'none',
+  rate_limit: 'none',
+  sent: 0,
+  credit_waits: 0,
+  publish_refused: 0,
+  no_route: 0,
+  recent_topics: { 'orders.rare': 0.1, 'orders.often': 0.9 },
+};
 
 describe('hotfire indexbus', () => {
   it('should have the commands of its contract, each with examples in its help', () => {
@@ -40,5 +93,66 @@ describe('hotfire indexbus', () => {
       'upstream: producers wait\n  a\nnext: b',
     );
     expect([perSecond(0), perSecond(1_500), perSecond(2_360_000)]).toEqual(['0.0 /s', '1.5 k/s', '2.36 M/s']);
+  });
+
+  it('should show the parts that are wanted, what is fullest first, and no others', () => {
+    const lane = (number: number, depth: number) => ({ ...aLane, lane_number: number, name: `lane-${number}`, depth });
+    const producer = (seat: number, depth: number) => ({ ...aProducer, seat, name: `producer-${seat}`, depth });
+    const shown = (...parts: TopPart[]): string =>
+      topText(
+        'bus',
+        {},
+        { side: 'none', evidence: [], next: [] },
+        [lane(0, 1), lane(1, 9)],
+        [producer(0, 0), producer(1, 5)],
+        parts,
+      );
+    const order = (text: string): readonly string[] =>
+      [...text.matchAll(/(?:lane|producer)-\d|orders\.\w+/g)].map(([it]) => it);
+    expect(order(shown('lane'))).toEqual(['lane-1', 'lane-0']);
+    expect(order(shown('producer'))).toEqual(['producer-1', 'producer-0']);
+    expect(shown('lane')).not.toContain('producers');
+    expect(order(shown('topic')).slice(0, 3)).toEqual(['producer-0', 'orders.often', 'producer-0']);
+  });
+
+  it.each(['foo', '', 'lane,,topic', 'lanes'])('should refuse --by %j, before it asks anybody', async (by) => {
+    const command = indexbusCommand().exitOverride();
+    await expect(
+      command.parseAsync(['top', '--once', '--url', '127.0.0.1:1', '--by', by], { from: 'user' }),
+    ).rejects.toThrow('--by: expected a list of lane, producer, topic, got');
+  });
+
+  it('should print names that damage has made without what a terminal obeys', () => {
+    const text = lanesText([{ ...aLane, name: 'a\u001b[2J\u009bb' }]);
+    expect(text).toContain('a\\u{1b}[2J\\u{9b}b');
+  });
+});
+
+describe('hotfire indexbus inspect', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hotfire-inspect-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const layout = layoutOf({ producers: 1, lanes: 1, slots: 4, laneRing: 4, slotBytes: 64, topics: 1 });
+  const whole = new Uint8Array(layout.bytes);
+  writeHeader(new Int32Array(whole.buffer), whole, layout, 1, [1, 2, 3, 4]);
+
+  it.each<[string, (bytes: Uint8Array) => Uint8Array, string]>([
+    ['empty', () => new Uint8Array(0), 'IB_FOREIGN'],
+    ['foreign', () => new TextEncoder().encode('#!/bin/sh\n'.repeat(1_000)), 'IB_FOREIGN'],
+    ['cut', (bytes) => bytes.slice(0, 4_096), 'IB_TRUNCATED'],
+    ['damaged', (bytes) => bytes.with(4 * Header.slotBytes, 7), 'IB_CORRUPT'],
+    ['of another release', (bytes) => bytes.with(4 * Header.version, layoutVersion + 1), 'IB_VERSION'],
+  ])('should name a file that is %s, what was expected and what came, as damaged data', async (name, change, code) => {
+    const file = join(directory, name);
+    writeFileSync(file, change(whole));
+    const error: unknown = await inspectTarget(file, undefined).catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code, exitCode: 65, message: expect.stringMatching(/Expected .+, got .+/) });
+    expect(String(error)).not.toContain('.json');
+  });
+
+  it('should read a whole one, and refuse a directory as wrong usage', async () => {
+    const file = join(directory, 'whole');
+    writeFileSync(file, whole);
+    expect(await inspectTarget(file, undefined)).toMatchObject({ generation: 1, state: 'open' });
+    await expect(inspectTarget(directory, undefined)).rejects.toThrow(UsageError);
   });
 });

@@ -39,7 +39,11 @@ describe('commands of operators', () => {
 
   it('should refuse where there is no segment, and pass on what a router refuses', async () => {
     await expect(triage(router({ '/v1/segments': [] }), input([]))).rejects.toMatchObject({ exit: 1 });
-    await expect(triage(router({}), input([]))).rejects.toMatchObject({ code: 'NOT_FOUND', exit: 1 });
+    await expect(triage(router({}), input([]))).rejects.toMatchObject({
+      exit: 1,
+      message: expect.stringContaining('it is a control plane: ask a router'),
+    });
+    await expect(triage(router({}), input([], {}, 'bus'))).rejects.toMatchObject({ code: 'NOT_FOUND', exit: 1 });
     expect(new RouterError('NO_ANSWER', undefined, 'nobody').exit).toBe(2);
   });
 
