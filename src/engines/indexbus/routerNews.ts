@@ -37,11 +37,11 @@ export function hearNews(
   }
   if (news.news === 'producer-ended') {
     const place = seatPlace(segment.layout, 'producer', news.producer);
-    logger.info('producer.ended', {
-      producer: news.producer,
-      ...who(segment, place),
-      reason: reasonName(news.reason),
-    });
+    const { producer, unrouted } = news;
+    const reason = reasonName(news.reason);
+    const fields = { producer, ...who(segment, place), reason };
+    if (reason === 'corrupt') logger.warn('producer.ended', { ...fields, unrouted });
+    else logger.info('producer.ended', fields);
   }
 }
 

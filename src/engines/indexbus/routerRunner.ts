@@ -24,7 +24,14 @@ export type RouterNews =
     }
   | ({ readonly news: 'lane-freed'; readonly lane: number } & LaneOutcome)
   | { readonly news: 'producer-live'; readonly producer: number }
-  | { readonly news: 'producer-ended'; readonly producer: number; readonly reason: number }
+  | {
+      readonly news: 'producer-ended';
+      readonly producer: number;
+      /** A `DetachReason`. */
+      readonly reason: number;
+      /** Of a damaged source: messages behind the damage, which are lost. */
+      readonly unrouted: number;
+    }
   | { readonly news: 'producer-freed'; readonly producer: number }
   | { readonly news: 'join-refused'; readonly seat: number; readonly reason: string };
 

@@ -1,7 +1,8 @@
 import type { Host } from '../../host/host.ts';
 import type { RouterCommand } from './commands.ts';
+import { distance } from './cursor.ts';
 import { LaneEnds } from './laneEnds.ts';
-import { Lock } from './layout.ts';
+import { DetachReason, Lock, ProducerCursor, Seat } from './layout.ts';
 import { isJudged, judge } from './liveness.ts';
 import { addTo, LoopStat, type LoopStats, loopStats } from './loopStats.ts';
 import { plantedIn } from './mutants.ts';
@@ -47,6 +48,15 @@ function isHolderDead(segment: Segment, lane: number, { telemetry }: Host): bool
   return judge(evidence, state, 0, plantedIn(telemetry)).verdict === 'dead';
 }
 
+/** Messages behind what a producer's source cannot have: nobody reads on there, and so they are no drops of any lane. */
+function unrouted({ words, layout }: Segment, producer: number, reason: number): number {
+  if (reason !== DetachReason.corrupt) return 0;
+  const { at, cursors } = seatPlace(layout, 'producer', producer);
+  const behind = distance(words[cursors + ProducerCursor.sourceTail] ?? 0, words[at + Seat.fenceTail] ?? 0);
+  // A tail that is damaged tells nothing.
+  return behind > 0 && behind <= layout.sizes.slots ? behind : 0;
+}
+
 function eventsOf(segment: Segment, tell: (news: RouterNews) => void): RouterEvents {
   const ends = new LaneEnds(segment);
   return {
@@ -57,7 +67,8 @@ function eventsOf(segment: Segment, tell: (news: RouterNews) => void): RouterEve
     },
     laneFreed: (lane) => tell({ news: 'lane-freed', lane, ...ends.ended(lane) }),
     producerLive: (producer) => tell({ news: 'producer-live', producer }),
-    producerEnded: (producer, reason) => tell({ news: 'producer-ended', producer, reason }),
+    producerEnded: (producer, reason) =>
+      tell({ news: 'producer-ended', producer, reason, unrouted: unrouted(segment, producer, reason) }),
     producerFreed: (producer) => tell({ news: 'producer-freed', producer }),
     joinRefused: (seat, reason) => tell({ news: 'join-refused', seat, reason }),
   };

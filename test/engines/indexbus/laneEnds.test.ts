@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBus } from '../../../src/engines/indexbus/bus.ts';
-import { DetachReason, LaneCursor } from '../../../src/engines/indexbus/layout.ts';
+import { cursorWords, DetachReason, LaneCursor, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import type { RouterNews } from '../../../src/engines/indexbus/routerRunner.ts';
 import { Peers, subscription } from './support/peers.ts';
 
@@ -73,5 +74,33 @@ describe('what a router tells of a lane that ends', () => {
     await first.close();
     await expect.poll(() => of('lane-freed')).toEqual([{ news: 'lane-freed', lane: 0, requeued: 5, lost: 0 }]);
     await producer.close({ drainTimeoutMs: 1 });
+  });
+});
+
+describe('what a router tells of a producer whose source is damaged', () => {
+  it('should be how many messages behind the damage nobody gets', async () => {
+    const { segment } = await peers.router('bus', { subscriptions: [subscription('all')], onNews });
+    const bus = await peers.bus();
+    const topic = await bus.topic('t');
+    const consumer = await bus.consumer({ subscription: 'all' });
+    const producer = await bus.producer();
+    const [{ seat = -1 } = {}] = bus.inspect().producers;
+    const { words, layout } = segment;
+    const first = words[layout.producerCursors + seat * cursorWords + ProducerCursor.sourceTail] ?? 0;
+    for (let number = 0; number < 7; number += 1) producer.publishWords(topic, Int32Array.of(number), 0, 1);
+    const descriptor = (first + 3) & (layout.sizes.slots - 1);
+    words[layout.sources + seat * layout.sourceStep + descriptor * 4] = 1 << 20;
+    producer.flush();
+    await expect
+      .poll(() => of('producer-ended'))
+      .toContainEqual({
+        news: 'producer-ended',
+        producer: seat,
+        reason: DetachReason.corrupt,
+        unrouted: 4,
+      });
+    const batch = new MessageBatch(16, 1_024);
+    expect(await consumer.ready(1_000)).toBe(true);
+    expect(consumer.receive(batch)).toBe(3);
   });
 });
