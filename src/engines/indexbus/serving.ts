@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { Counters } from './counters.ts';
+import { LaneAges } from './laneAges.ts';
 import type { DetachReason } from './layout.ts';
 import { type SeatFinding, SeatProber } from './liveness.ts';
 import { Recent } from './recent.ts';
@@ -16,6 +17,7 @@ export interface Serving {
   readonly runner: RouterRunner;
   readonly counters: Counters;
   readonly recent: Recent;
+  readonly ages: LaneAges;
   readonly prober: SeatProber;
   /** What was last found of each seat that somebody holds, by its number among all. */
   findings: ReadonlyMap<number, SeatFinding>;
@@ -39,6 +41,7 @@ export function servingOf(
     origin,
     counters,
     recent,
+    ages: new LaneAges(segment),
     prober: new SeatProber(segment, host.clock, host.telemetry),
     findings: new Map(),
     tuning: [...segment.region.tuning(), ...tuning],

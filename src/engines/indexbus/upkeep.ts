@@ -30,6 +30,7 @@ export async function keepUp(
     const at = host.clock.now();
     now.counters.tick();
     now.recent.tick(at);
+    now.ages.tick(at);
     busy.look(now, at);
   };
   await Promise.all([

@@ -1,6 +1,7 @@
 import type { DaemonServices } from '../engine.ts';
-import { distance, frozen, isFrozen } from './cursor.ts';
-import { ownerOf, slotOf, topicOf } from './descriptor.ts';
+import { distance } from './cursor.ts';
+import { topicOf } from './descriptor.ts';
+import { shownHead } from './laneAges.ts';
 import {
   Access,
   cursorWords,
@@ -10,7 +11,6 @@ import {
   ProducerCursor,
   Seat,
   SegmentState,
-  Slot,
   seatNameBytes,
 } from './layout.ts';
 import { epochOf, type SeatStateName, stateOf } from './seat.ts';
@@ -95,31 +95,13 @@ function seatView({ segment, findings }: Serving, place: SeatPlace, services: Da
 /** Messages in a lane that its consumer has not taken. */
 export function laneDepth({ words, layout }: Segment, lane: number): number {
   const at = layout.laneCursors + lane * cursorWords;
-  return Math.max(0, distance(Atomics.load(words, at + LaneCursor.tail), laneHead(words, at)));
-}
-
-function laneHead(words: Int32Array, at: number): number {
-  const head = Atomics.load(words, at + LaneCursor.head);
-  return isFrozen(head, Atomics.load(words, at + LaneCursor.tail)) ? frozen(head) : head;
-}
-
-/** Age of the oldest unread message of a lane, in milliseconds; 0 without any. What is read may be on its way out. */
-export function oldestMs({ words, layout }: Segment, lane: number, now: number): number {
-  const at = layout.laneCursors + lane * cursorWords;
-  const head = laneHead(words, at);
-  if (distance(Atomics.load(words, at + LaneCursor.tail), head) <= 0) return 0;
-  const { laneRing, producers, slots } = layout.sizes;
-  const entry = layout.laneRings + lane * layout.laneRingStep + (head & (laneRing - 1)) * 4;
-  const word0 = words[entry] ?? 0;
-  if (ownerOf(word0) >= producers || slotOf(word0) >= slots) return 0;
-  const slot = layout.pools + ownerOf(word0) * layout.poolStep + slotOf(word0) * layout.slotWords;
-  return Math.max(0, distance(Math.floor(now * 1_000) | 0, words[slot + Slot.publishedAt] ?? 0) / 1_000);
+  return Math.max(0, distance(Atomics.load(words, at + LaneCursor.tail), shownHead(words, at)));
 }
 
 const orNone = (limit: number): number | 'none' => (limit === 0 ? 'none' : limit);
 
 export function laneView(serving: Serving, lane: number, services: DaemonServices, now: number): LaneView {
-  const { segment, counters } = serving;
+  const { segment, counters, ages } = serving;
   const place = seatPlace(segment.layout, 'consumer', lane);
   const seat = (field: number): number => word(segment, place.at + field);
   const mode = seat(Seat.mode);
@@ -136,7 +118,7 @@ export function laneView(serving: Serving, lane: number, services: DaemonService
     ...seatView(serving, place, services),
     subscription: readSubscription(segment.region, segment.layout, seat(Seat.subscription))?.subscription.name ?? '',
     depth: laneDepth(segment, lane),
-    oldest_ms: oldestMs(segment, lane, now),
+    oldest_ms: ages.oldestMs(lane, now),
     lane: mode & LaneMode.blocking ? 'blocking' : 'nonblocking',
     drop: mode & LaneMode.dropOldest ? 'oldest' : 'newest',
     access: seat(Seat.access) === Access.view ? 'view' : 'copy',

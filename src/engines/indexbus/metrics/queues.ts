@@ -1,7 +1,7 @@
 import { subscriptionsMax } from '../layout.ts';
 import type { Serving } from '../serving.ts';
 import { readSubscription } from '../subscriptions.ts';
-import { laneView, oldestMs, producerView } from '../views.ts';
+import { laneView, producerView } from '../views.ts';
 import type { Reading, Register } from './register.ts';
 import { everyProducer, heldSeats } from './seatReadings.ts';
 
@@ -79,7 +79,7 @@ export function queueMetrics({ node, counter, gauge, serving, one }: Register): 
     'Age of the oldest unread message.',
     ['lane'],
     serving((it) =>
-      heldSeats(it, 'consumer').map((lane) => [{ lane: String(lane) }, oldestMs(it.segment, lane, now()) / 1_000]),
+      heldSeats(it, 'consumer').map((lane) => [{ lane: String(lane) }, it.ages.oldestMs(lane, now()) / 1_000]),
     ),
   );
   gauge(
