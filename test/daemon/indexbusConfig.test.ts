@@ -45,6 +45,11 @@ function hotfire(...words: string[]): Promise<Ended> {
   return spawned(...words).exited;
 }
 
+/** How much is free changes from one look to the next: other programs use the same directory. */
+function withoutRoom(text: string): string {
+  return text.replaceAll(/\d[\d.]* (KiB|MiB)/g, 'N').replaceAll(/size=\d+m/g, 'size=N');
+}
+
 let files = 0;
 
 function configured(segment: object, more: object = {}): string {
@@ -125,7 +130,7 @@ describe.skipIf(!isMapped)(
         const said: { reason?: string; code?: string } = JSON.parse(line);
         expect(said.code).toBe(name);
         expect(said.reason).toMatch(words);
-        expect(validated.text).toContain(`error: ${name}: ${said.reason}`);
+        expect(withoutRoom(validated.text)).toContain(withoutRoom(`error: ${name}: ${said.reason}`));
       },
     );
 
