@@ -159,11 +159,7 @@ export class Endings {
     const tail = lanes.committedTail(lane);
     telemetry.sometimes('fence lost to a receive', lanes.view[lane] === 0 && head !== seen);
     telemetry.sometimes('fence beat a receive', head !== tail);
-    if (this.order(lane) === 0) {
-      this.#order += 1;
-      Atomics.store(this.#words, this.#cursor(lane, LaneCursor.stoppedAt), head);
-      Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), this.#order);
-    }
+    if (this.order(lane) === 0) this.#note(lane, head);
     this.#stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
     this.#next[lane] = head;
     this.#givenUp[lane] = 0;
@@ -175,6 +171,17 @@ export class Endings {
     events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head) });
     this.#parts.observer?.laneEnded(lane, reason);
     wake(region, this.#cursor(lane, LaneCursor.wake));
+  }
+
+  /** Writes down where the lane ended, its order last: whoever is killed before that leaves a lane that has not ended, for its successor to end. */
+  #note(lane: number, head: number): void {
+    const { region } = this.#parts;
+    this.#order += 1;
+    // Nothing of it was handed out again. The word still stands where the lane began, which may be more than 2^31 messages ago.
+    this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.#lanes.done(lane));
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.stoppedAt), head);
+    region.step(Point.noteEnding);
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), this.#order);
   }
 
   #countKeys(lane: number, from: number, to: number): void {

@@ -15,8 +15,12 @@ export type PlaceVerdict = AdmissionVerdict | typeof planEnds;
 
 /** How often a head that its consumer moves at the same time is frozen anew, before the plan ends instead. */
 const freezeTries = 8;
-/** A head that the router moved so far, without its consumer, could come round to where the consumer expects it. */
-const movesMax = 1 << 30;
+/**
+ * A head that the router moves on while its consumer stands still would come round to where the consumer expects it. So far from where the consumer
+ * was last through it is taken from it: half of what a freeze is told by, so that the consumer knows a frozen head at the end of its ring, too.
+ * Both are words of the segment, so no router has to remember how long the consumer has stood.
+ */
+const standstillMax = 1 << 29;
 
 /** What the lanes of a router are made of. */
 export interface LaneParts extends LaneTableParts {
@@ -49,8 +53,6 @@ export class Lanes extends LaneTable {
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
   #anyFrozen = false;
-  /** Moves of the head by the router since its consumer last moved it. */
-  readonly #moves: Int32Array;
   readonly #region: Region;
   readonly #commit: Commit;
   readonly #counts: SlotCounts;
@@ -70,7 +72,6 @@ export class Lanes extends LaneTable {
     this.#touched = new Uint8Array(this.count);
     this.thawed = new Uint8Array(this.count);
     this.#frozenNow = new Uint8Array(this.count);
-    this.#moves = new Int32Array(this.count);
   }
 
   depth(lane: number): number {
@@ -108,7 +109,6 @@ export class Lanes extends LaneTable {
       return false;
     }
     this.refusesSince[lane] = -1;
-    this.#moves[lane] = 0;
     this.#passTo(lane, seen);
     this.#observer?.headSeen(lane, seen);
     return true;
@@ -302,11 +302,14 @@ export class Lanes extends LaneTable {
     if (this.#frozenNow[lane] !== 1) return this.#freezeForNow(lane);
     const head = this.head[lane] ?? 0;
     if (distance(this.committedTail(lane), head) <= 0) return false;
-    if ((this.#moves[lane] ?? 0) >= movesMax) {
-      this.#damaged(lane, `its consumer has not moved for ${movesMax} evictions`);
+    const stoodStill = distance(advanced(head, 1), this.done(lane));
+    if (stoodStill < 0 || stoodStill >= standstillMax) {
+      this.#damaged(
+        lane,
+        `its head is at ${head >>> 0} and its consumer was last through at ${this.done(lane) >>> 0}, expected fewer than ${standstillMax} before`,
+      );
       return false;
     }
-    this.#moves[lane] = (this.#moves[lane] ?? 0) + 1;
     this.evictions += 1;
     this.#observer?.evicted(lane, head);
     this.#commit.add(this.#commit.lane(lane, StagedLane.droppedOldest), 1);
@@ -420,7 +423,6 @@ export class Lanes extends LaneTable {
     this.head[lane] = this.view[lane] ? done : this.claimed(lane);
     this.tail[lane] = this.committedTail(lane);
     this.refusesSince[lane] = -1;
-    this.#moves[lane] = 0;
     this.#frozenNow[lane] = 0;
   }
 

@@ -78,6 +78,8 @@ export const Point = {
   removeSubscription: 97,
   freeBuckets: 98,
   configurationIsThere: 99,
+  // A lane has ended from here on, and the words that tell where are there.
+  noteEnding: 100,
 } as const;
 
 export type PointName = keyof typeof Point;
