@@ -117,7 +117,8 @@ export function indexbusHeader(): string {
   return `/* Layout of a segment of indexbus, version ${layout.layoutVersion}. Written by "npm run indexbus:header" from src/engines/indexbus/layout.ts: do not edit.
  *
  * All numbers are little-endian words of 32 bits, counted from the beginning of the segment or of the part that their name begins with.
- * Words that two sides write or wait for are accessed by sequentially consistent atomics. SPDX-License-Identifier: Apache-2.0 */
+ * Words that two sides write or wait for are accessed by sequentially consistent atomics; so are all words of a cut, and those that tell who holds a
+ * seat, which readers have only where a sequence or the seat is the same before and after them. SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOTFIRE_INDEXBUS_H
 #define HOTFIRE_INDEXBUS_H
 

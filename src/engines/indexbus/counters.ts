@@ -148,13 +148,13 @@ export class Counters {
     let to = this.#producersAt;
     for (let producer = 0; producer < layout.sizes.producers; producer += 1) {
       for (const field of producerFields) {
-        this.#extend(to, words[layout.producerCursors + producer * cursorWords + field] ?? 0);
+        this.#extend(to, Atomics.load(words, layout.producerCursors + producer * cursorWords + field));
         to += 1;
       }
     }
     for (let record = 0; record < subscriptionsMax; record += 1) {
       for (const field of subscriptionFields) {
-        this.#extend(to, words[layout.subscriptions + record * subscriptionWords + field] ?? 0);
+        this.#extend(to, Atomics.load(words, layout.subscriptions + record * subscriptionWords + field));
         to += 1;
       }
     }

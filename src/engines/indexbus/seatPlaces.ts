@@ -36,9 +36,12 @@ export function seatPlaces(layout: Layout, kind: SeatKindName): readonly SeatPla
   return Array.from({ length: count }, (_, number) => seatPlace(layout, kind, number));
 }
 
-/** Who the seat says holds it. */
+/**
+ * Who the seat says holds it. By atomic loads: whoever finds the same word in the seat before and after it has the words of that holder, and none of
+ * the next one.
+ */
 export function holderOf(words: Int32Array, at: number): ProcessIdentity {
-  const word = (field: number): number => (words[at + field] ?? 0) >>> 0;
+  const word = (field: number): number => Atomics.load(words, at + field) >>> 0;
   return {
     pid: word(Seat.pid),
     startTicks: word(Seat.startTicks) + word(Seat.startTicks + 1) * 2 ** 32,
@@ -46,10 +49,10 @@ export function holderOf(words: Int32Array, at: number): ProcessIdentity {
   };
 }
 
-/** Writes who holds the seat; only its claimer may. */
+/** Writes who holds the seat; only its claimer may. Atomically, since somebody may look for whom the seat belonged to before. */
 export function writeHolder(words: Int32Array, at: number, holder: ProcessIdentity): void {
-  words[at + Seat.pid] = holder.pid;
-  words[at + Seat.startTicks] = holder.startTicks | 0;
-  words[at + Seat.startTicks + 1] = Math.floor(holder.startTicks / 2 ** 32);
-  words[at + Seat.pidSpace] = holder.pidSpace | 0;
+  Atomics.store(words, at + Seat.pid, holder.pid);
+  Atomics.store(words, at + Seat.startTicks, holder.startTicks | 0);
+  Atomics.store(words, at + Seat.startTicks + 1, Math.floor(holder.startTicks / 2 ** 32));
+  Atomics.store(words, at + Seat.pidSpace, holder.pidSpace | 0);
 }

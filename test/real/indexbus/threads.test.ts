@@ -62,4 +62,12 @@ describe.skipIf(!works)('threads in C over one mapping, under ThreadSanitizer (g
       expect(seen.status).not.toBe(0);
     }),
   );
+
+  it('plain words between the sequences of a cut are reported', () =>
+    inScratch((directory) => {
+      const program = compiled(source, directory, '-fsanitize=thread', '-DPLAIN_CUT');
+      const seen = run(program, 'blocking', 20_000);
+      expect(seen.reports).toBeGreaterThan(0);
+      expect(seen.status).not.toBe(0);
+    }));
 });

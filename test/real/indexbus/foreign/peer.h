@@ -23,6 +23,14 @@
 #ifndef ORDER_CLAIM
 #define ORDER_CLAIM __ATOMIC_SEQ_CST
 #endif
+/* Words of a cut: those between its sequences, too. */
+#ifdef PLAIN_CUT
+#define CUT_LOAD(word) (*(word))
+#define CUT_STORE(word, value) (*(word) = (value))
+#else
+#define CUT_LOAD(word) load(word)
+#define CUT_STORE(word, value) store(word, value)
+#endif
 
 struct bus {
   uint32_t *words;
@@ -247,6 +255,19 @@ static inline int receiver_has_news(void *receiver) {
 
 static inline void receiver_wait(struct receiver *r, long bound) {
   sleep_until(&r->cursors[HFIB_LANE_SLEEPING], &r->cursors[HFIB_LANE_WAKE], receiver_has_news, r, bound);
+}
+
+/* ---- counters ---- */
+
+/* Copies the latest cut; 0 where there is none, or the router wrote it meanwhile: read again. */
+static inline int cut_read(const struct bus *bus, uint32_t *into) {
+  const uint32_t *sample = bus->words + bus->at.sample;
+  const uint32_t first = load(&sample[HFIB_CUT_AFTER]), second = load(&sample[HFIB_CUT_WORDS + HFIB_CUT_AFTER]);
+  if (first == 0 && second == 0) return 0;
+  const uint32_t *from = sample + (((second - first) & 0x7fffffffu) < 1u << 30 ? HFIB_CUT_WORDS : 0);
+  const uint32_t after = load(&from[HFIB_CUT_AFTER]);
+  for (uint32_t word = HFIB_CUT_BODY; word < HFIB_CUT_WORDS; word++) into[word] = CUT_LOAD(&from[word]);
+  return load(&from[HFIB_CUT_BEFORE]) == after && load(&from[HFIB_CUT_AFTER]) == after;
 }
 
 #endif

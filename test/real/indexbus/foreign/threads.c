@@ -1,6 +1,8 @@
 /* Two producers, a router and two consumers in C, as threads over one mapping laid out by the generated header. Each message is checked word by word.
  * Built with -fsanitize=thread, which reports a race wherever the protocol does not order two accesses.
  *
+ * A further thread reads the cuts that the router writes between two polls, and holds one word of each against the others.
+ *
  * Usage: threads blocking|oldest MESSAGES. Prints "sent N received N evicted N"; exits 1 with a reason where something does not hold. A
  * sleep has no bound here: a wake that is lost hangs, and the alarm ends it. */
 #include <pthread.h>
@@ -173,13 +175,49 @@ static int router_has_work(void *router) {
   return 0;
 }
 
+/* Writes the next cut: where sources and lanes stand. */
+static void cut(const struct router *r, uint32_t sequence) {
+  uint32_t *at = bus.words + bus.at.sample + (sequence & 1) * HFIB_CUT_WORDS;
+  store(&at[HFIB_CUT_BEFORE], sequence);
+  uint32_t *to = at + HFIB_CUT_BODY;
+  for (uint32_t producer = 0; producer < producers; producer++, to += HFIB_CUT_PRODUCER_WORDS) {
+    CUT_STORE(&to[HFIB_CUT_PRODUCER_SOURCE_HEAD], r->source_head[producer]);
+  }
+  for (uint32_t lane = 0; lane < lanes; lane++, to += HFIB_CUT_LANE_WORDS) {
+    CUT_STORE(&to[HFIB_CUT_LANE_TAIL], r->tail[lane]);
+  }
+  store(&at[HFIB_CUT_AFTER], sequence);
+}
+
+/* In each cut every lane has all that was taken from the sources; cuts do not go back. */
+static void *read_cuts(void *unused) {
+  (void)unused;
+  uint32_t words[HFIB_CUT_WORDS], last = 0;
+  while (load(&ended) == 0) {
+    if (!cut_read(&bus, words)) continue;
+    const uint32_t *at = words + HFIB_CUT_BODY;
+    uint32_t taken = 0;
+    for (uint32_t producer = 0; producer < producers; producer++, at += HFIB_CUT_PRODUCER_WORDS) {
+      taken += at[HFIB_CUT_PRODUCER_SOURCE_HEAD] - first;
+    }
+    for (uint32_t lane = 0; lane < lanes; lane++, at += HFIB_CUT_LANE_WORDS) {
+      if (at[HFIB_CUT_LANE_TAIL] - first != taken) fail("torn cut", at[HFIB_CUT_LANE_TAIL] - first, taken);
+    }
+    if (taken < last) fail("a cut went back", taken, last);
+    last = taken;
+  }
+  return NULL;
+}
+
 static void *run_router(void *unused) {
   (void)unused;
   struct router r = {0};
+  uint32_t sequence = 0;
   for (uint32_t producer = 0; producer < producers; producer++) r.source_head[producer] = r.return_tail[producer] = first;
   for (uint32_t lane = 0; lane < lanes; lane++) r.tail[lane] = r.reclaimed[lane] = first;
   for (uint64_t total = 0; total < (uint64_t)producers * messages;) {
     total += route(&r);
+    cut(&r, ++sequence);
     if (!router_has_work(&r) && total < (uint64_t)producers * messages) {
       sleep_until(&bus.words[HFIB_HEADER_ROUTER_SLEEPING], &bus.words[HFIB_HEADER_ROUTER_WAKE], router_has_work, &r, -1);
     }
@@ -211,7 +249,7 @@ int main(int count, char **words) {
   bus.words = mmap(NULL, bus.at.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (bus.words == MAP_FAILED) return 71;
   alarm(seconds);
-  pthread_t threads[producers + lanes + 1];
+  pthread_t threads[producers + lanes + 2];
   uint32_t numbers[producers + lanes];
   for (uint32_t producer = 0; producer < producers; producer++) {
     bus.words[bus.at.producer_seats + producer * HFIB_SEAT_WORDS] = 1u << 4 | HFIB_SEAT_STATE_LIVE;
@@ -233,6 +271,7 @@ int main(int count, char **words) {
     pthread_create(&threads[started], NULL, produce, &numbers[started - 1]);
     started++;
   }
+  pthread_create(&threads[started++], NULL, read_cuts, NULL);
   for (uint32_t thread = 0; thread < started; thread++) pthread_join(threads[thread], NULL);
   if (load(&ended) != 1) fail("the router did not end", 0, 0);
   uint64_t all = 0, lost = 0;
