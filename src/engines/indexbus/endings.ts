@@ -98,7 +98,10 @@ export class Endings {
     const state = stateOf(word);
     if (state === 'claimed' || state === 'ready') {
       const to = this.#backlog(lane) === undefined ? 'free' : 'draining';
-      return changeSeat(this.#parts.region, at, word, to, Point.freeSeat);
+      if (!changeSeat(this.#parts.region, at, word, to, Point.freeSeat)) return false;
+      // Who came for a lane that ended before this one is sent here.
+      Atomics.add(this.#words, Header.seatsBell, 1);
+      return true;
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
     this.#words[at + Seat.reason] = reason;
@@ -256,21 +259,35 @@ export class Endings {
     if (this.#held[lane] === 1 || this.#backlog(lane) !== undefined || !this.mayGoOn(lane)) return;
     const [view, dead] = [this.#lanes.view[lane] === 1, this.#dead[lane] === 1];
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), packBacklog({ record, view, dead }));
+    // Who came for one that ended before is sent here.
+    Atomics.add(this.#words, Header.seatsBell, 1);
   }
 
   /**
    * Whether the lane could go on with what it has: nothing of its group lives that may have been given older messages of a key, and no lane that ended
-   * later has any to give.
+   * later has any to give, unread ones or such as its consumer died with.
    */
   mayGoOn(lane: number): boolean {
     const record = this.#lanes.subscription[lane] ?? 0;
     const { routing } = this.#parts;
     if (routing.keys(record) === undefined || this.#parts.mutants.takeOverAtOnce) return true;
     if (routing.group(record) !== undefined) return false;
-    const first = this.#underWay.find(
-      (it) => this.#lanes.subscription[it] === record && this.#next[it] !== this.#lanes.tail[it],
-    );
+    const first = this.#oldest(record);
     return first === undefined || first === lane;
+  }
+
+  /** The lane of a group by keys that has what is older than all that the others have to give: the one that ended last. */
+  #oldest(record: number): number | undefined {
+    return this.#underWay.find((it) => this.#lanes.subscription[it] === record && this.#hasMore(it));
+  }
+
+  /** Whether another lane of its group has to be taken over before this one, and somebody who came for this one could have it. */
+  isBehindAnother(lane: number): boolean {
+    const record = this.#lanes.subscription[lane] ?? 0;
+    if (this.#parts.routing.group(record) !== undefined || this.mayGoOn(lane)) return false;
+    const first = this.#oldest(record) ?? lane;
+    const state = stateOf(Atomics.load(this.#words, this.#seat(first)));
+    return first !== lane && state === 'draining' && this.#backlog(first) !== undefined;
   }
 
   /**

@@ -5,7 +5,7 @@ import { distance } from './cursor.ts';
 import { BusError } from './errors.ts';
 import { Access, LaneCursor, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes } from './layout.ts';
 import { isJudged, judge } from './liveness.ts';
-import { refusalOf } from './mailbox.ts';
+import { refusalOf, sentBackResult } from './mailbox.ts';
 import { Point } from './points.ts';
 import { isRetired, retired } from './retirement.ts';
 import { changed, epochOf, type SeatStateName, stateOf } from './seat.ts';
@@ -62,7 +62,9 @@ export async function join(attachment: Attachment, request: JoinRequest): Promis
     const seat = claim(attachment, request);
     if (seat !== undefined) {
       introduce(attachment, seat, request);
-      return await becomeLive(attachment, seat, deadline);
+      const live = await becomeLive(attachment, seat, deadline);
+      if (live !== undefined) return live;
+      continue;
     }
     const holders = seatPlaces(attachment.segment.layout, request.kind).map((place) => holderAt(attachment, place));
     if (!holders.some((it) => it.goes) || clock.now() >= deadline) throw noSeat(request.kind, holders);
@@ -144,7 +146,8 @@ function shortened(name: string): string {
   return short;
 }
 
-async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: number): Promise<HeldSeat> {
+/** Undefined: the router sends the joiner to another seat. */
+async function becomeLive(attachment: Attachment, seat: HeldSeat, deadline: number): Promise<HeldSeat | undefined> {
   const { segment, closing } = attachment;
   const { region, words } = segment;
   const { at, wake } = seat.place;
@@ -178,7 +181,7 @@ function givenUp({ words }: Segment, { kind, cursors }: SeatPlace): SeatStateNam
 }
 
 /** What the router made of a seat that was ready. A seat that was fenced right after it went live is still this holder's to acknowledge. */
-function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat {
+function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat | undefined {
   const { segment } = attachment;
   const { at } = seat.place;
   if (epochOf(word) !== seat.epoch) throw lost(seat);
@@ -186,7 +189,9 @@ function decided(attachment: Attachment, seat: HeldSeat, word: number): HeldSeat
   const isOver = stateOf(word) === 'free' || stateOf(word) === 'draining';
   if (!isOver) return seat;
   const text = readText(segment.bytes, at + Seat.text, seatTextBytes);
+  const isSentBack = segment.words[at + Seat.result] === sentBackResult;
   seat.release();
+  if (isSentBack) return undefined;
   throw text === ''
     ? new BusError('IB_NO_SEAT', 'the seat was taken back before it was live: try again')
     : refusalOf(text);

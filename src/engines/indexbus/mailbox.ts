@@ -15,6 +15,8 @@ export type RequestName = Exclude<keyof typeof SeatOperation, 'none'>;
 
 /** Result of a request that was refused: its text says why. */
 export const refusedResult = -1;
+/** What stands in its place for a joiner that took the seat of a lane which it may not have yet: there is another one for it, and it tries again. */
+export const sentBackResult = -2;
 
 /** For the holder: asks; the sequence that the answer will have. The text must fit. */
 export function ask(region: Region, at: number, operation: RequestName, text: string): number {

@@ -18,7 +18,7 @@ import {
   seatTextBytes,
   seatWords,
 } from './layout.ts';
-import { Declarations, refusedResult } from './mailbox.ts';
+import { Declarations, refusedResult, sentBackResult } from './mailbox.ts';
 import { Point } from './points.ts';
 import { isRetired } from './retirement.ts';
 import type { RouterParts } from './routerParts.ts';
@@ -187,6 +187,12 @@ export class RouterSeats {
     if (isAnothers || isRetired(this.#parts.segment)) {
       const reason = isAnothers ? 'IB_NO_SEAT the seat waits for a consumer of another subscription' : goneText;
       this.#say(at, refusedResult, reason);
+      changeSeat(region, at, word, 'draining', Point.freeSeat);
+      wake(region, cursors + LaneCursor.wake);
+      return true;
+    }
+    if (this.#endings.isBehindAnother(lane)) {
+      this.#say(at, sentBackResult, 'IB_NO_SEAT another lane of the subscription has what is older: try again');
       changeSeat(region, at, word, 'draining', Point.freeSeat);
       wake(region, cursors + LaneCursor.wake);
       return true;

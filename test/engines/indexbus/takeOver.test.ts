@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
-import type { Subscription } from '../../../src/engines/indexbus/commands.ts';
+import type { Bus } from '../../../src/engines/indexbus/bus.ts';
+import type { RouterCommand, Subscription } from '../../../src/engines/indexbus/commands.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
-import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
+import { stateOf } from '../../../src/engines/indexbus/seat.ts';
+import { type SeatPlace, seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { Killed, type Received, TestBus } from './support/bus.ts';
 import { Peers, subscription } from './support/peers.ts';
 
@@ -160,49 +162,127 @@ describe('a group that has lost all its consumers and has no free seat', () => {
   });
 });
 
+/** A group by keys of two lanes, over peers that join as programs do. */
+class TwoLanes {
+  readonly peers = new Peers();
+  #bus: Bus | undefined;
+  #router: Awaited<ReturnType<Peers['router']>> | undefined;
+  #published = 0;
+
+  static async begin(): Promise<TwoLanes> {
+    const lanes = new TwoLanes();
+    lanes.#router = await lanes.peers.router('bus', { sizes: { lanes: 2 }, subscriptions: [lanes.#group(8)] });
+    lanes.#bus = await lanes.peers.bus();
+    return lanes;
+  }
+
+  #group(capacity: number) {
+    return subscription('keys', { mode: 'keyed', lane: 'blocking', capacity });
+  }
+
+  get #words(): Int32Array {
+    return this.#router?.segment.words ?? new Int32Array(0);
+  }
+
+  async command(command: RouterCommand): Promise<void> {
+    await this.#router?.runner.apply(command);
+  }
+
+  capacity(capacity: number): Promise<void> {
+    return this.command({ do: 'put-subscription', subscription: this.#group(capacity) });
+  }
+
+  state(place: SeatPlace) {
+    return stateOf(Atomics.load(this.#words, place.at));
+  }
+
+  isOffered(place: SeatPlace): boolean {
+    return this.#words[place.cursors + LaneCursor.backlog] !== 0;
+  }
+
+  async publish(count: number): Promise<void> {
+    const topic = await this.#bus?.topic('t');
+    const producer = await this.#bus?.producer();
+    for (const last = this.#published + count; this.#published < last; this.#published += 1) {
+      producer?.publishWords(topic ?? 0, Int32Array.of(this.#published), 0, 1, this.#published % 3);
+    }
+    producer?.flush();
+  }
+
+  /** A consumer that only has its seat, until it dies. */
+  async seated() {
+    const { host, bury } = this.peers.mortal();
+    const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
+    const request = { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 } as const;
+    const { place, epoch } = await join(attachment, request);
+    const has = (entries: number) =>
+      expect
+        .poll(
+          () =>
+            (this.#words[place.cursors + LaneCursor.tail] ?? 0) -
+            (this.#words[place.cursors + LaneCursor.reclaimed] ?? 0),
+        )
+        .toBe(entries);
+    const dies = async (): Promise<void> => {
+      bury();
+      await this.command({ do: 'peer-dead', seat: place.index, epoch });
+    };
+    return { place, has, dies };
+  }
+
+  /** All that the next consumer gets, until it has so many. */
+  async next(count: number): Promise<readonly number[]> {
+    const consumer = await this.#bus?.consumer({ subscription: 'keys' });
+    const batch = new MessageBatch(4, 256);
+    const seen: number[] = [];
+    while (seen.length < count && (await consumer?.ready(2_000))) {
+      consumer?.receive(batch);
+      for (let at = 0; at < batch.length; at += 1) seen.push(batch.words[batch.wordOffset(at)] ?? -1);
+    }
+    return seen;
+  }
+}
+
 describe('a joiner that finds several lanes of a keyed group that wait', () => {
   it('takes the one that ended last, which has what is older; the rest comes to it in order', async () => {
-    const peers = new Peers();
+    const lanes = await TwoLanes.begin();
     try {
-      const group = (capacity: number) => subscription('keys', { mode: 'keyed', lane: 'blocking', capacity });
-      const { segment, runner } = await peers.router('bus', { sizes: { lanes: 2 }, subscriptions: [group(8)] });
-      const bus = await peers.bus();
-      const topic = await bus.topic('t');
-      const producer = await bus.producer();
-      const depth = (lane: number): number => {
-        const { cursors } = seatPlace(segment.layout, 'consumer', lane);
-        const [tail, reclaimed] = [LaneCursor.tail, LaneCursor.reclaimed].map((word) => segment.words[cursors + word]);
-        return (tail ?? 0) - (reclaimed ?? 0);
-      };
-      /** A consumer that only has its seat, until it dies. */
-      const seated = async (waiting: number) => {
-        const { host, bury } = peers.mortal();
-        const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
-        const request = { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 } as const;
-        const { place, epoch } = await join(attachment, request);
-        for (let number = 0; number < 8 && place.number === 0; number += 1) {
-          producer.publishWords(topic, Int32Array.of(number), 0, 1, number % 3);
-        }
-        producer.flush();
-        await expect.poll(() => depth(place.number)).toBe(waiting);
-        bury();
-        await runner.apply({ do: 'peer-dead', seat: place.index, epoch });
-        await expect.poll(() => segment.words[place.cursors + LaneCursor.backlog]).not.toBe(0);
-      };
-      await seated(8);
-      await runner.apply({ do: 'put-subscription', subscription: group(4) });
+      const first = await lanes.seated();
+      await lanes.publish(8);
+      await first.has(8);
+      await first.dies();
+      await expect.poll(() => lanes.isOffered(first.place)).toBe(true);
+      await lanes.capacity(4);
       // It is given the older half of what waits.
-      await seated(4);
-      const consumer = await bus.consumer({ subscription: 'keys' });
-      const batch = new MessageBatch(4, 256);
-      const seen: number[] = [];
-      while (seen.length < 8 && (await consumer.ready(2_000))) {
-        consumer.receive(batch);
-        for (let at = 0; at < batch.length; at += 1) seen.push(batch.words[batch.wordOffset(at)] ?? -1);
-      }
-      expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+      const second = await lanes.seated();
+      await second.has(4);
+      await second.dies();
+      await expect.poll(() => lanes.isOffered(second.place)).toBe(true);
+      expect(await lanes.next(8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     } finally {
-      await peers.end();
+      await lanes.peers.end();
+    }
+  });
+
+  it('is sent to it where that is there to be had only after it took another', async () => {
+    const lanes = await TwoLanes.begin();
+    try {
+      const first = await lanes.seated();
+      await lanes.publish(8);
+      await first.has(8);
+      await first.dies();
+      await expect.poll(() => lanes.isOffered(first.place)).toBe(true);
+      await lanes.capacity(4);
+      const second = await lanes.seated();
+      await second.has(4);
+      // Its lane is taken from it, and it may still be at work: nobody else can have the seat.
+      await lanes.command({ do: 'detach-lane', lane: second.place.number, reason: 'operator' });
+      const seen = lanes.next(8);
+      await expect.poll(() => lanes.state(first.place)).toBe('ready');
+      await second.dies();
+      expect(await seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    } finally {
+      await lanes.peers.end();
     }
   });
 });
