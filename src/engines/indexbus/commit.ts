@@ -9,7 +9,9 @@ import {
   ProducerCursor,
   Redo,
   redoPairsMax,
+  Seat,
   SubscriptionRecord,
+  seatWords,
   subscriptionsMax,
   subscriptionWords,
 } from './layout.ts';
@@ -50,8 +52,14 @@ export const StagedLane = {
   requeuedOut: 10,
   redelivered: 11,
   redelivery: 12,
+  mode: 13,
+  capacity: 14,
+  creditLimit: 15,
+  detachAfterMs: 16,
 } as const;
-const laneStep = 16;
+/** Words of a lane's seat, behind those of its cursors: what an operator changes is changed as a whole. */
+const termWords = [Seat.mode, Seat.capacityOrRate, Seat.creditLimit, Seat.detachAfterMs] as const;
+const laneStep = 20;
 
 const subscriptionCounters = [
   SubscriptionRecord.droppedNoCredit,
@@ -132,6 +140,9 @@ export class Commit {
     for (let lane = 0; lane < lanes; lane += 1) {
       laneWords.forEach((word, index) => {
         this.#wordOf[this.#lanes + lane * laneStep + index] = layout.laneCursors + lane * cursorWords + word;
+      });
+      termWords.forEach((word, index) => {
+        this.#wordOf[this.lane(lane, StagedLane.mode + index)] = layout.laneSeats + lane * seatWords + word;
       });
     }
     for (let record = 0; record < subscriptionsMax; record += 1) {

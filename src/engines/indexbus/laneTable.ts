@@ -14,6 +14,17 @@ export const LaneLife = {
   ending: 2,
 } as const;
 
+/** What a lane's seat says of how it takes messages. */
+export interface LaneTerms {
+  /** Bits of `LaneMode`. */
+  readonly mode: number;
+  readonly capacity: number;
+  /** 0 for none. */
+  readonly creditLimit: number;
+  /** In milliseconds; 0 for never. */
+  readonly detachAfterMs: number;
+}
+
 /** What the table is made of. */
 export interface LaneTableParts {
   readonly region: Region;
@@ -96,23 +107,30 @@ export class LaneTable {
   /** Reads what the seat says of the lane: at a join, a recovery, a change. */
   readSeat(lane: number): void {
     const at = this.layout.laneSeats + lane * seatWords;
-    const mode = this.words[at + Seat.mode] ?? 0;
-    this.blocking[lane] = mode & LaneMode.blocking ? 1 : 0;
-    this.dropOldest[lane] = mode & LaneMode.dropOldest ? 1 : 0;
+    this.setTerms(lane, {
+      mode: this.words[at + Seat.mode] ?? 0,
+      capacity: this.words[at + Seat.capacityOrRate] ?? 0,
+      creditLimit: this.words[at + Seat.creditLimit] ?? 0,
+      detachAfterMs: this.words[at + Seat.detachAfterMs] ?? 0,
+    });
     this.view[lane] = this.words[at + Seat.access] === Access.view ? 1 : 0;
-    const capacity = this.words[at + Seat.capacityOrRate] ?? 0;
-    const creditLimit = this.words[at + Seat.creditLimit] ?? 0;
-    this.capacity[lane] = capacity;
-    this.creditLimit[lane] = creditLimit;
-    this.detachAfterMs[lane] = this.words[at + Seat.detachAfterMs] ?? 0;
     this.subscription[lane] = this.words[at + Seat.subscription] ?? 0;
-    this.limits[lane] = creditLimit > 0 ? Math.min(capacity, creditLimit) : capacity;
     const backlog = unpackBacklog(this.words[this.cursor(lane, LaneCursor.backlog)] ?? 0);
     if (backlog === undefined || ((this.words[at] ?? 0) & 15) === SeatState.live) return;
     // A joiner has written over what the seat said of the lane that it may take over.
     this.subscription[lane] = backlog.record;
     this.view[lane] = backlog.view ? 1 : 0;
     this.blocking[lane] = 1;
+  }
+
+  /** Takes a lane for one on these terms, whatever its seat says. */
+  setTerms(lane: number, { mode, capacity, creditLimit, detachAfterMs }: LaneTerms): void {
+    this.blocking[lane] = mode & LaneMode.blocking ? 1 : 0;
+    this.dropOldest[lane] = mode & LaneMode.dropOldest ? 1 : 0;
+    this.capacity[lane] = capacity;
+    this.creditLimit[lane] = creditLimit;
+    this.detachAfterMs[lane] = detachAfterMs;
+    this.limits[lane] = creditLimit > 0 ? Math.min(capacity, creditLimit) : capacity;
   }
 
   /** Gives each lane its share of every pool: only those that copy and do not block have one. */

@@ -80,6 +80,8 @@ export const Point = {
   configurationIsThere: 99,
   // A lane has ended from here on, and the words that tell where are there.
   noteEnding: 100,
+  // An operator changes a producer: one for each word.
+  changeProducer: 101,
 } as const;
 
 export type PointName = keyof typeof Point;

@@ -37,10 +37,21 @@ export class PoolShares {
     while (!this.fit(this.#share)) if (this.#parts.lanes.corrupt >= 0) break;
   }
 
+  /** What a predecessor that was killed could not do any more: lanes that have more than their share are evicted down to it. */
+  recover(): void {
+    this.shareOut();
+    // Not what a fault point made of it: that is for joins and changes.
+    const share = shareOf(this.#parts.lanes, this.#parts.layout.sizes.slots, this.#batchSize(), -1, false);
+    while (!this.fit(share)) if (this.#parts.lanes.corrupt >= 0) break;
+  }
+
   /** Evicts what copy lanes that do not block have above a share. False if that has to go on later. */
   fit(share: number): boolean {
     const { lanes, counts, commit, sources, mutants } = this.#parts;
-    if (mutants.shareOff) return true;
+    if (mutants.shareOff) {
+      this.#commit();
+      return true;
+    }
     let evicted = false;
     let fits = true;
     for (let lane = 0; lane < lanes.count; lane += 1) {

@@ -155,7 +155,7 @@ export class Router {
     if (this.mutants.cutMidCommit) this.#commit.midway = () => this.#sampler.cut();
     this.#adoptEndings();
     this.#adoptProducers();
-    this.#shares.shareOut();
+    this.#shares.recover();
     this.#seatsBell = Atomics.load(words, Header.seatsBell);
     this.sources.suspectAll();
     this.#peers.wakeAll();

@@ -5,6 +5,7 @@ import { BusError } from './errors.ts';
 import { changeLane } from './laneChange.ts';
 import { LaneLife } from './laneTable.ts';
 import { DetachReason, Header, Seat, SegmentState, seatWords } from './layout.ts';
+import { Point } from './points.ts';
 import type { PoolShares } from './poolShares.ts';
 import type { RouterParts } from './routerParts.ts';
 import { epochOf, stateOf } from './seat.ts';
@@ -108,8 +109,13 @@ export class RouterCommands {
     const { sources } = this.#parts;
     if (sources.life[seat] !== SourceLife.live) this.#notLive('producer', seat);
     const at = seatAt(this.#parts, seat);
-    if (creditLimit !== undefined) Atomics.store(this.#words, at + Seat.creditLimit, creditLimit);
+    // Neither says anything of the other: one that was changed alone is as good as both.
+    if (creditLimit !== undefined) {
+      this.#parts.region.step(Point.changeProducer);
+      Atomics.store(this.#words, at + Seat.creditLimit, creditLimit);
+    }
     if (rateLimit !== undefined) {
+      this.#parts.region.step(Point.changeProducer);
       Atomics.store(this.#words, at + Seat.capacityOrRate, rateLimit);
       sources.setRate(seat, rateLimit);
     }

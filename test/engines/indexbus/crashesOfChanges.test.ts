@@ -3,8 +3,9 @@ import type { RouterCommand } from '../../../src/engines/indexbus/commands.ts';
 import { Header, type Layout } from '../../../src/engines/indexbus/layout.ts';
 import { readSubscription } from '../../../src/engines/indexbus/subscriptions.ts';
 import { readTopics } from '../../../src/engines/indexbus/topics.ts';
-import { Killed, subscriptionOf, TestBus } from './support/bus.ts';
+import { subscriptionOf, TestBus } from './support/bus.ts';
 import { type Operation, runWithCrash } from './support/crashing.ts';
+import { killedAtStep, killedWhen } from './support/killing.ts';
 import { plans } from './support/plans.ts';
 import { Stage } from './support/stage.ts';
 
@@ -71,25 +72,6 @@ function build(change: Change): TestBus {
   return bus;
 }
 
-/** Runs what a router does until it is killed at its step `atStep`; false if it ended before. */
-function dies(bus: TestBus, atStep: number, run: () => void, look: () => void = () => {}): boolean {
-  let steps = 0;
-  bus.step = () => {
-    look();
-    if (steps === atStep) throw new Killed(`step ${atStep}`);
-    steps += 1;
-  };
-  try {
-    run();
-    return false;
-  } catch (error) {
-    if (!(error instanceof Killed)) throw error;
-    return true;
-  } finally {
-    bus.step = () => {};
-  }
-}
-
 /** What a successor finds, and what comes of asking for the change once more, is one of two and then the new one. */
 function whole(bus: TestBus, change: Change, old: unknown, next: unknown): 'old' | 'new' {
   const { router, segment } = bus;
@@ -128,7 +110,15 @@ describe('a router that is killed at a store of a change', () => {
         if (seen === JSON.stringify(next)) isNew = true;
         else expect({ isNew, seen }).toEqual({ isNew: false, seen: JSON.stringify(old) });
       };
-      if (!dies(bus, atStep, () => bus.router.apply(change.command), look)) break;
+      const isKilled = killedWhen(
+        bus,
+        (_, steps) => {
+          look();
+          return steps === atStep;
+        },
+        () => bus.router.apply(change.command),
+      );
+      if (!isKilled) break;
       bus.newRouter();
       found.push(whole(bus, change, old, next));
       expect(found.at(-1)).toBe(isNew ? 'new' : 'old');
@@ -146,12 +136,12 @@ describe('a router that is killed at a store of a change', () => {
     const next = readAll(twin.segment);
     let pairs = 0;
     for (let first = 0; ; first += 1) {
-      const until = (bus: TestBus): boolean => dies(bus, first, () => bus.router.apply(change.command));
+      const until = (bus: TestBus): boolean => killedAtStep(bus, first, () => bus.router.apply(change.command));
       if (!until(build(change))) break;
       for (let second = 0; ; second += 1) {
         const bus = build(change);
         until(bus);
-        if (!dies(bus, second, () => bus.newRouter())) break;
+        if (!killedAtStep(bus, second, () => bus.newRouter())) break;
         bus.newRouter();
         whole(bus, change, old, next);
         pairs += 1;
@@ -195,7 +185,7 @@ describe('a router that is killed at a store of a change', () => {
       const topic = bus.router.routing.topicNumber('t') ?? -1;
       const former = bus.consumer('work');
       const producer = bus.producer();
-      const killed = dies(bus, atStep, () => bus.router.apply(put('work', changed)));
+      const killed = killedAtStep(bus, atStep, () => bus.router.apply(put('work', changed)));
       bus.newRouter();
       // As a router does with the subscriptions of its configuration.
       bus.router.apply(put('work', changed));

@@ -10,7 +10,8 @@ import {
 import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { readCut } from '../../../../src/engines/indexbus/sample.ts';
 import { seatPlace } from '../../../../src/engines/indexbus/seatPlaces.ts';
-import { Killed, TestBus, type TestProducer } from './bus.ts';
+import { TestBus, type TestProducer } from './bus.ts';
+import { killedAt } from './killing.ts';
 
 /** Runs what shows the bug; the check that sees it and how, or undefined where all is well. */
 export type PlantedBugRun = (mutants: readonly string[]) => string | undefined;
@@ -21,22 +22,6 @@ const fullScanPolls = 70;
 function publish(producer: TestProducer, topic: number, from: number, count: number): void {
   for (let number = from; number < from + count; number += 1) producer.publish(topic, number);
   producer.flush();
-}
-
-/** Dies at the first visit of a point. Whether it was reached. */
-function killedAt(bus: TestBus, point: number, run: () => void): boolean {
-  bus.step = (at) => {
-    if (at === point) throw new Killed();
-  };
-  try {
-    run();
-    return false;
-  } catch (error) {
-    if (!(error instanceof Killed)) throw error;
-    return true;
-  } finally {
-    bus.step = () => {};
-  }
 }
 
 /** Bugs that need a bus of their own to show: by name, what shows them. */
