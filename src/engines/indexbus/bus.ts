@@ -142,12 +142,17 @@ export class Bus {
     const batch = whole('batch', options.batch ?? 256, 1);
     const lineOptions = {
       ...this.#lineOptions(options.name ?? options.subscription),
+      subscription: options.subscription,
       batch,
       checked: options.checked ?? false,
     };
     const open: OpenConsumerLine = async (attachment, prefer) => {
-      const record = await this.#recordOf(attachment, options);
-      return openConsumerLine(attachment, { ...lineOptions, record }, prefer);
+      for (;;) {
+        const record = await this.#recordOf(attachment, options);
+        const line = await openConsumerLine(attachment, { ...lineOptions, record }, prefer);
+        if (line !== undefined) return line;
+        this.#check();
+      }
     };
     const lines = await this.#inEach(open, closeConsumerLine);
     const consumer = new Consumer(

@@ -11,7 +11,9 @@ import { ViewReceiver } from './viewConsumer.ts';
 import { Waiting } from './waiting.ts';
 
 export interface ConsumerLineOptions extends LineOptions {
-  /** Record of the subscription in this segment. */
+  /** Name of the subscription. */
+  readonly subscription: string;
+  /** Its record in this segment, as it was found. */
   readonly record: number;
   /** Most messages of one receive. */
   readonly batch: number;
@@ -30,29 +32,37 @@ export interface ConsumerLine {
   hasNews(): boolean;
 }
 
-/** Takes a seat and receives on its lane. Rejects as `join` does. */
+/**
+ * Takes a seat and receives on its lane. Undefined where the record had become another subscription's before the seat was live: the seat is given back, and
+ * the subscription has to be found anew. From then on it cannot: one with consumers is not deleted. Rejects as `join` does.
+ */
 export async function openConsumerLine(
   attachment: Attachment,
   options: ConsumerLineOptions,
   prefer?: number,
-): Promise<ConsumerLine> {
+): Promise<ConsumerLine | undefined> {
   const { segment, host } = attachment;
   const { region, layout, words } = segment;
-  const stored = readSubscription(region, layout, options.record);
+  const found = readSubscription(region, layout, options.record);
   const seat = await join(attachment, {
     kind: 'consumer',
     name: options.name,
     subscription: options.record,
-    access: stored?.subscription.access ?? 'copy',
+    access: found?.subscription.access ?? 'copy',
     attachTimeoutMs: options.attachTimeoutMs,
     ...(prefer === undefined ? {} : { prefer }),
   });
+  const stored = readSubscription(region, layout, options.record);
+  if (stored?.subscription.name !== options.subscription) {
+    await leave(attachment, seat, options.attachTimeoutMs);
+    return undefined;
+  }
   const { place, epoch } = seat;
   const { mutants, batch } = options;
   const head = new LaneHead(region, place, epoch, () => acknowledgeFence(attachment, seat), mutants);
   // The router has written what the lane really is when it made the seat live.
   const isView = Atomics.load(words, place.at + Seat.access) === Access.view;
-  const viewMax = Math.min(batch, stored?.subscription.viewMax ?? batch);
+  const viewMax = Math.min(batch, stored.subscription.viewMax);
   const receiver = isView
     ? new ViewReceiver(region, layout, place.number, head, viewMax)
     : new Receiver(region, layout, place.number, head, batch, options.checked, mutants);
