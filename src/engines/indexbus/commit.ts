@@ -6,6 +6,7 @@ import {
   keyBuckets,
   LaneCursor,
   type Layout,
+  laneCounters,
   ProducerCursor,
   Redo,
   redoPairsMax,
@@ -27,17 +28,9 @@ const laneWords = [
   LaneCursor.head,
   LaneCursor.reclaimed,
   LaneCursor.tail,
-  LaneCursor.droppedNewest,
-  LaneCursor.droppedOldest,
-  LaneCursor.droppedPool,
-  LaneCursor.droppedNoCredit,
-  LaneCursor.droppedAllFull,
-  LaneCursor.droppedDetached,
-  LaneCursor.requeuedIn,
-  LaneCursor.requeuedOut,
-  LaneCursor.redelivered,
+  ...laneCounters.map((name) => LaneCursor[name]),
   LaneCursor.redelivery,
-] as const;
+];
 export const StagedLane = {
   head: 0,
   reclaimed: 1,

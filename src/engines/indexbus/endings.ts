@@ -1,8 +1,8 @@
 import { packBacklog, unpackBacklog } from './backlog.ts';
 import { type Commit, StagedLane, StagedSubscription } from './commit.ts';
 import { advanced, distance } from './cursor.ts';
-import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './descriptor.ts';
-import { GroupRefusal } from './group.ts';
+import { keyHashOf, redeliveredFlag, requeuedFlag } from './descriptor.ts';
+import { Given, GivingBack } from './givingBack.ts';
 import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
 import { cursorWords, DetachReason, Header, LaneCursor, Seat, seatWords, subscriptionsMax } from './layout.ts';
@@ -10,10 +10,6 @@ import { Point } from './points.ts';
 import type { RouterParts } from './routerParts.ts';
 import { SeatState, stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
-
-/** What came of giving back: all is given, the rest waits for a consumer, the rest goes on after the commit. */
-const Given = { all: 0, waits: 1, planEnds: 2 } as const;
-type Given = (typeof Given)[keyof typeof Given];
 
 /**
  * Lanes that end. Their head is stopped for good first, so that what is behind it has one owner, the router; then it goes to other lanes of a
@@ -31,16 +27,11 @@ export class Endings {
   #underWay: number[] = [];
   /** Whose holder has not let go: what it has open by view stays. */
   readonly #held: Uint8Array;
-  /** Whose consumer is proven dead. */
-  readonly #dead: Uint8Array;
   /** Whose messages nobody can have any more. */
   readonly #givenUp: Uint8Array;
-  /** Next entry to give back. */
-  readonly #next: Int32Array;
   /** Records of groups by keys of which a lane that ended later has more to give, in this turn. */
   readonly #behind = new Uint8Array(subscriptionsMax);
-  /** Where the consumer was stopped. */
-  readonly #stoppedAt: Int32Array;
+  readonly #giving: GivingBack;
   #order: number;
 
   constructor(parts: RouterParts) {
@@ -49,10 +40,8 @@ export class Endings {
     this.#lanes = parts.lanes;
     this.#commit = parts.commit;
     this.#held = new Uint8Array(parts.lanes.count);
-    this.#dead = new Uint8Array(parts.lanes.count);
     this.#givenUp = new Uint8Array(parts.lanes.count);
-    this.#next = new Int32Array(parts.lanes.count);
-    this.#stoppedAt = new Int32Array(parts.lanes.count);
+    this.#giving = new GivingBack(parts);
     this.#order = 0;
     for (let lane = 0; lane < parts.lanes.count; lane += 1) {
       this.#order = Math.max(this.#order, this.#words[this.#cursor(lane, LaneCursor.endingOrder)] ?? 0);
@@ -118,13 +107,13 @@ export class Endings {
 
   /** The holder of a seat will not touch it any more. */
   #letGo(lane: number): void {
-    if (this.#reason(lane) === DetachReason.dead && this.#dead[lane] === 0) {
-      this.#dead[lane] = 1;
-      this.#countKeys(lane, this.#redeliverFrom(lane), this.#redeliverTo(lane));
+    if (this.#reason(lane) === DetachReason.dead && this.#giving.dead[lane] === 0) {
+      this.#giving.dead[lane] = 1;
+      this.#countKeys(lane, this.#giving.redeliverFrom(lane), this.#giving.redeliverTo(lane));
       const { telemetry } = this.#parts;
       telemetry.sometimes(
         'consumer died between claim and done',
-        distance(this.#stoppedAt[lane] ?? 0, this.#lanes.done(lane)) > 0,
+        distance(this.#giving.stoppedAt[lane] ?? 0, this.#lanes.done(lane)) > 0,
       );
     }
     this.#held[lane] = 0;
@@ -163,8 +152,8 @@ export class Endings {
     telemetry.sometimes('fence lost to a receive', lanes.view[lane] === 0 && head !== seen);
     telemetry.sometimes('fence beat a receive', head !== tail);
     if (this.order(lane) === 0) this.#note(lane, head);
-    this.#stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
-    this.#next[lane] = head;
+    this.#giving.stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
+    this.#giving.next[lane] = head;
     this.#givenUp[lane] = 0;
     lanes.setLife(lane, LaneLife.ending);
     lanes.refusesSince[lane] = -1;
@@ -195,25 +184,6 @@ export class Endings {
     }
   }
 
-  /** What a consumer that is proven dead took and did not end, begins here. */
-  #redeliverFrom(lane: number): number {
-    if (!this.#redelivers(lane)) return this.#stoppedAt[lane] ?? 0;
-    const done = this.#lanes.done(lane);
-    const before = this.#commit.value(this.#commit.lane(lane, StagedLane.redelivery));
-    const from = distance(done, before) > 0 ? done : before;
-    const to = this.#stoppedAt[lane] ?? 0;
-    return distance(to, from) > 0 ? from : to;
-  }
-
-  #redeliverTo(lane: number): number {
-    return this.#stoppedAt[lane] ?? 0;
-  }
-
-  #redelivers(lane: number): boolean {
-    const stored = this.#parts.routing.subscription(this.#lanes.subscription[lane] ?? 0);
-    return stored?.subscription.delivery === 'at_least_once';
-  }
-
   /**
    * Gives back what there is to give, as far as the commit has room.
    *
@@ -235,29 +205,23 @@ export class Endings {
     const stored = this.#parts.routing.subscription(record);
     let given: Given = Given.all;
     const isLost = stored === undefined || stored.subscription.mode === 'broadcast' || this.#givenUp[lane] === 1;
-    if (isLost) this.#lose(lane);
-    else if (this.#behind[record] === 1) given = this.#hasMore(lane) ? Given.waits : Given.all;
+    if (isLost) this.#giving.lose(lane);
+    else if (this.#behind[record] === 1) given = this.#giving.hasMore(lane) ? Given.waits : Given.all;
     else {
-      if (this.#dead[lane] === 1) given = this.#redeliver(lane, record);
-      if (given === Given.all) given = this.#requeue(lane, record);
+      if (this.#giving.dead[lane] === 1) given = this.#giving.redeliver(lane, record);
+      if (given === Given.all) given = this.#giving.requeue(lane, record);
     }
     if (given === Given.waits) this.#offer(lane, record);
     if (this.#lanes.view[lane] !== 1) this.#lanes.takeBack(lane, this.#lanes.head[lane] ?? 0);
     // What is still to be given stays, with the slots before it.
-    else if (this.#held[lane] === 0 && given === Given.all) this.#lanes.release(lane, this.#next[lane] ?? 0);
+    else if (this.#held[lane] === 0 && given === Given.all) this.#lanes.release(lane, this.#giving.next[lane] ?? 0);
     return given;
-  }
-
-  /** Whether the lane has messages to give to others. */
-  #hasMore(lane: number): boolean {
-    if (this.#next[lane] !== this.#lanes.tail[lane]) return true;
-    return this.#dead[lane] === 1 && this.#redeliverFrom(lane) !== this.#redeliverTo(lane);
   }
 
   /** What waits for the next consumer of its group may be taken over with the seat: there may be no other. */
   #offer(lane: number, record: number): void {
     if (this.#held[lane] === 1 || this.#backlog(lane) !== undefined || !this.mayGoOn(lane)) return;
-    const [view, dead] = [this.#lanes.view[lane] === 1, this.#dead[lane] === 1];
+    const [view, dead] = [this.#lanes.view[lane] === 1, this.#giving.dead[lane] === 1];
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), packBacklog({ record, view, dead }));
     // Who came for one that ended before is sent here.
     Atomics.add(this.#words, Header.seatsBell, 1);
@@ -278,7 +242,7 @@ export class Endings {
 
   /** The lane of a group by keys that has what is older than all that the others have to give: the one that ended last. */
   #oldest(record: number): number | undefined {
-    return this.#underWay.find((it) => this.#lanes.subscription[it] === record && this.#hasMore(it));
+    return this.#underWay.find((it) => this.#lanes.subscription[it] === record && this.#giving.hasMore(it));
   }
 
   /** Whether another lane of its group has to be taken over before this one, and somebody who came for this one could have it. */
@@ -299,9 +263,9 @@ export class Endings {
     const commit = this.#commit;
     const record = lanes.subscription[lane] ?? 0;
     const tail = lanes.tail[lane] ?? 0;
-    const next = this.#next[lane] ?? 0;
-    const to = this.#redeliverTo(lane);
-    const from = this.#dead[lane] === 1 ? this.#redeliverFrom(lane) : to;
+    const next = this.#giving.next[lane] ?? 0;
+    const to = this.#giving.redeliverTo(lane);
+    const from = this.#giving.dead[lane] === 1 ? this.#giving.redeliverFrom(lane) : to;
     if (lanes.ringRoom(lane) < distance(to, from) + distance(tail, next)) {
       if (lanes.view[lane] !== 1) lanes.takeBack(lane, lanes.head[lane] ?? 0);
       return false;
@@ -323,7 +287,7 @@ export class Endings {
     }
     lanes.moveClaimed(lane, tail);
     lanes.release(lane, tail);
-    this.#next[lane] = tail;
+    this.#giving.next[lane] = tail;
     return true;
   }
 
@@ -338,90 +302,20 @@ export class Endings {
     const { routing, telemetry } = this.#parts;
     this.#underWay = this.#underWay.filter((it) => it !== lane);
     const keys = routing.keys(this.#lanes.subscription[lane] ?? 0);
-    for (let cursor = this.#next[lane] ?? 0; keys !== undefined && cursor !== tail; cursor = advanced(cursor, 1)) {
+    for (
+      let cursor = this.#giving.next[lane] ?? 0;
+      keys !== undefined && cursor !== tail;
+      cursor = advanced(cursor, 1)
+    ) {
       const hash = keyHashOf(this.#words[this.#lanes.entry(lane, cursor) + 2] ?? 0);
       keys.giveBack(hash, -1);
       keys.heir(hash, [lane]);
       keys.placed(hash, tail);
     }
-    this.#dead[lane] = 0;
+    this.#giving.dead[lane] = 0;
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), 0);
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), 0);
     telemetry.sometimes('draining seat taken over', true);
-  }
-
-  /** Nobody shall have it. */
-  #lose(lane: number): void {
-    const tail = this.#lanes.tail[lane] ?? 0;
-    const lost = distance(tail, this.#next[lane] ?? 0);
-    if (lost === 0) return;
-    this.#commit.add(this.#commit.lane(lane, StagedLane.droppedDetached), lost);
-    const { observer } = this.#parts;
-    if (observer !== undefined) {
-      for (let cursor = this.#next[lane] ?? 0; cursor !== tail; cursor = advanced(cursor, 1)) {
-        observer.takenBack(lane, cursor, -1, false);
-      }
-    }
-    this.#next[lane] = tail;
-    this.#lanes.moveClaimed(lane, tail);
-  }
-
-  #requeue(lane: number, record: number): Given {
-    const tail = this.#lanes.tail[lane] ?? 0;
-    const commit = this.#commit;
-    let cursor = this.#next[lane] ?? 0;
-    let given: Given = Given.all;
-    while (cursor !== tail) {
-      const to = this.#again(lane, cursor, record, requeuedFlag);
-      if (to === GroupRefusal.planEnds || to === GroupRefusal.park) {
-        given = to === GroupRefusal.park ? Given.waits : Given.planEnds;
-        break;
-      }
-      if (to >= 0) {
-        commit.add(commit.lane(to, StagedLane.requeuedIn), 1);
-        commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
-        commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
-      } else commit.add(commit.lane(lane, StagedLane.droppedDetached), 1);
-      this.#parts.observer?.takenBack(lane, cursor, to < 0 ? -1 : to, false);
-      cursor = advanced(cursor, 1);
-      this.#lanes.moveClaimed(lane, cursor);
-    }
-    this.#next[lane] = cursor;
-    this.#parts.telemetry.sometimes('requeue waited for a blocking lane', given === Given.waits);
-    return given;
-  }
-
-  #redeliver(lane: number, record: number): Given {
-    const to = this.#redeliverTo(lane);
-    const commit = this.#commit;
-    for (let cursor = this.#redeliverFrom(lane); cursor !== to; cursor = advanced(cursor, 1)) {
-      const target = this.#again(lane, cursor, record, redeliveredFlag);
-      if (target === GroupRefusal.planEnds) return Given.planEnds;
-      if (target < 0) return Given.waits;
-      commit.add(commit.lane(target, StagedLane.redelivered), 1);
-      commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
-      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
-      this.#parts.telemetry.sometimes('redelivered', true);
-      this.#parts.observer?.takenBack(lane, cursor, target, true);
-    }
-    return Given.all;
-  }
-
-  /** Gives one entry to another lane of its group: that lane, or why there is none. */
-  #again(lane: number, cursor: number, record: number, flag: number): number {
-    if (this.#commit.full) return GroupRefusal.planEnds;
-    const { routing, placing, layout } = this.#parts;
-    const at = this.#lanes.entry(lane, cursor);
-    const word0 = this.#words[at] ?? 0;
-    const word2 = this.#words[at + 2] ?? 0;
-    const group = routing.group(record);
-    let to: number;
-    if (ownerOf(word0) >= layout.sizes.producers || slotOf(word0) >= layout.sizes.slots) to = GroupRefusal.laneRefused;
-    else if (group !== undefined) {
-      to = placing.again(group, word0, this.#words[at + 1] ?? 0, word2, this.#words[at + 3] ?? 0, flag);
-    } else to = this.#lanes.blocking[lane] ? GroupRefusal.park : GroupRefusal.allFull;
-    if (to !== GroupRefusal.planEnds && to !== GroupRefusal.park) routing.keys(record)?.giveBack(keyHashOf(word2), -1);
-    return to;
   }
 
   /** Whether the holder of a lane that ends may still let go of what it has open. */
@@ -451,14 +345,14 @@ export class Endings {
     if ((state !== SeatState.draining && !isClaimed) || this.#held[lane] === 1) return;
     const tail = this.#lanes.committedTail(lane);
     const reclaimed = this.#words[this.#cursor(lane, LaneCursor.reclaimed)] ?? 0;
-    if (this.#next[lane] !== tail || reclaimed !== tail) return;
+    if (this.#giving.next[lane] !== tail || reclaimed !== tail) return;
     if (!isClaimed && !changeSeat(region, at, word, 'free', Point.freeSeat)) return;
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.backlog), 0);
     // Whoever came to take over what is gone now has an ordinary seat, or may take over what came after it.
     Atomics.add(this.#words, Header.seatsBell, 1);
     this.#lanes.setLife(lane, LaneLife.none);
     this.#lanes.stopped[lane] = 0;
-    this.#dead[lane] = 0;
+    this.#giving.dead[lane] = 0;
     this.#parts.routing.rebuild();
     this.#parts.events.laneFreed?.(lane);
     wake(region, this.#cursor(lane, LaneCursor.wake));

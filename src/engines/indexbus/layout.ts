@@ -198,6 +198,19 @@ export const CutTotals = {
   redelivered: cutWords - 5,
 } as const;
 
+/** What a lane counts of its messages: names of `LaneCursor` and of `CutLane`, in the order of both. */
+export const laneCounters = [
+  'droppedNewest',
+  'droppedOldest',
+  'droppedPool',
+  'droppedNoCredit',
+  'droppedAllFull',
+  'droppedDetached',
+  'requeuedIn',
+  'requeuedOut',
+  'redelivered',
+] as const satisfies readonly (keyof typeof LaneCursor & keyof typeof CutLane)[];
+
 /** Words of a subscription's record. */
 export const SubscriptionRecord = {
   /** 0: no such record; else its epoch, which grows with each change. */

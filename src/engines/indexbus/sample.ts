@@ -11,6 +11,7 @@ import {
   Header,
   LaneCursor,
   type Layout,
+  laneCounters,
   ProducerCursor,
   SubscriptionRecord,
   subscriptionsMax,
@@ -21,18 +22,7 @@ import type { Segment } from './segment.ts';
 import type { Sources } from './sources.ts';
 
 /** Words of a lane that a cut has, behind head and done, in the order of `CutLane`. */
-const laneWords = [
-  LaneCursor.tail,
-  LaneCursor.droppedNewest,
-  LaneCursor.droppedOldest,
-  LaneCursor.droppedPool,
-  LaneCursor.droppedNoCredit,
-  LaneCursor.droppedAllFull,
-  LaneCursor.droppedDetached,
-  LaneCursor.requeuedIn,
-  LaneCursor.requeuedOut,
-  LaneCursor.redelivered,
-] as const;
+const laneWords = [LaneCursor.tail, ...laneCounters.map((name) => LaneCursor[name])];
 
 const totals = [
   [CutTotals.droppedNoCredit, SubscriptionRecord.droppedNoCredit],

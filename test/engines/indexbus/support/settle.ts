@@ -3,9 +3,10 @@ import { indexBusChecks } from '../../../../src/checkers/indexbus/index.ts';
 import { FencedError } from '../../../../src/engines/indexbus/errors.ts';
 import { LaneCursor, ProducerCursor } from '../../../../src/engines/indexbus/layout.ts';
 import { SeatState } from '../../../../src/engines/indexbus/seat.ts';
+import type { Reader } from '../../../../src/scenario/stands/indexbus/witness/reader.ts';
 import { Fact } from './facts.ts';
-import { laneCounters, type Stage, type StagedConsumer } from './stage.ts';
-import { GroupWord, groupWord, type Reader } from './witness.ts';
+import { laneCounts, type Stage, type StagedConsumer } from './stage.ts';
+import { GroupWord, groupWord } from './witness.ts';
 
 /** Rounds after which a bus without new messages must be quiet. */
 const roundsMax = 200;
@@ -122,7 +123,7 @@ export function toldOf(stage: Stage, reader: Reader, bases: ReadonlyMap<number, 
   for (let seat = 0; seat < sizes.lanes; seat += 1) {
     // The words of a seat go on counting for whoever has it next.
     const holders = [...bases].filter(([lane]) => (lane & 63) === seat);
-    const now = laneCounters(reader, seat);
+    const now = laneCounts(reader, seat);
     holders.forEach(([lane, from], index) => {
       const to = holders[index + 1]?.[1] ?? now;
       const isLast = index === holders.length - 1;
@@ -156,7 +157,7 @@ function slotsOf(
   const places: SlotPlaces[] = [];
   for (let seat = 0; seat < stage.plan.producers; seat += 1) {
     const producer = reader.producer(seat);
-    const cursor = (field: number): number => reader.producerCursor(seat, field);
+    const cursor = (field: Parameters<Reader['producerCursor']>[1]): number => reader.producerCursor(seat, field);
     const source = [...reader.between(cursor(ProducerCursor.sourceHead), cursor(ProducerCursor.sourceTail))].map(
       (at) => reader.source(seat, at).slot,
     );

@@ -7,6 +7,7 @@ import {
   Header,
   LaneCursor,
   type Layout,
+  laneCounters,
   layoutOf,
   ProducerCursor,
   Seat,
@@ -24,8 +25,9 @@ import { createSegment, type Segment, segmentOver } from '../../../../src/engine
 import { ViewReceiver } from '../../../../src/engines/indexbus/viewConsumer.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import type { Region, SharedMemory } from '../../../../src/host/sharedMemory.ts';
+import { Reader } from '../../../../src/scenario/stands/indexbus/witness/reader.ts';
 import { Fact, FactLog, factBytes } from './facts.ts';
-import { ConsumerWitness, ProducerWitness, Reader, RouterWitness } from './witness.ts';
+import { ConsumerWitness, ProducerWitness, RouterWitness } from './witness.ts';
 
 /** A small bus with its seats taken, for runs that begin from there. */
 export interface StagePlan {
@@ -204,7 +206,7 @@ export class Stage {
       mode === 'keyed' ? 1 : 0,
       lane === 'blocking' ? 1 : 0,
     );
-    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, ...moves] = laneCounters(reader, seat);
+    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, ...moves] = laneCounts(reader, seat);
     this.log(memory).put(Fact.baseDrops, reader.lane(seat), a, b, c, d, e, f);
     const [into = 0, out = 0, again = 0] = moves;
     this.log(memory).put(Fact.baseMoves, reader.lane(seat), into, requeuedOut ?? out, again);
@@ -398,21 +400,9 @@ export class Stage {
   }
 }
 
-const counters = [
-  LaneCursor.droppedNewest,
-  LaneCursor.droppedOldest,
-  LaneCursor.droppedPool,
-  LaneCursor.droppedNoCredit,
-  LaneCursor.droppedAllFull,
-  LaneCursor.droppedDetached,
-  LaneCursor.requeuedIn,
-  LaneCursor.requeuedOut,
-  LaneCursor.redelivered,
-] as const;
-
 /** What the words of a lane's seat count: newest, oldest, pool, noCredit, allFull, detached, requeued in, out, redelivered. */
-export function laneCounters(reader: Reader, seat: number): number[] {
-  return counters.map((word) => reader.laneCursor(seat, word));
+export function laneCounts(reader: Reader, seat: number): number[] {
+  return laneCounters.map((name) => reader.laneCursor(seat, LaneCursor[name]));
 }
 
 function acknowledgeFence(region: Region, at: number): void {

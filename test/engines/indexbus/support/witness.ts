@@ -1,16 +1,8 @@
 import { frozen, isFrozen } from '../../../../src/engines/indexbus/cursor.ts';
 import {
-  ownerOf,
-  redeliveredFlag,
-  requeuedFlag,
-  slotOf,
-  topicOf,
-} from '../../../../src/engines/indexbus/descriptor.ts';
-import {
   cursorWords,
   LaneCursor,
   LaneMode,
-  type Layout,
   ProducerCursor,
   Redo,
   Seat,
@@ -18,14 +10,10 @@ import {
   seatWords,
 } from '../../../../src/engines/indexbus/layout.ts';
 import { Point } from '../../../../src/engines/indexbus/points.ts';
+import type { Entry, Reader } from '../../../../src/scenario/stands/indexbus/witness/reader.ts';
 import { Fact, type FactLog } from './facts.ts';
 
 const states = { free: 0, ready: 2, live: 3, leaving: 4, fenced: 6 } as const;
-
-/** Number of who holds a seat: its epoch and its place. */
-export function incarnation(word: number, seat: number): number {
-  return ((word >>> 4) << 6) | seat;
-}
 
 /** What the scenario says of its subscriptions: which topics, by number, and how. */
 export interface WitnessedSubscription {
@@ -33,79 +21,9 @@ export interface WitnessedSubscription {
   readonly mode: 'broadcast' | 'workqueue' | 'keyed';
 }
 
-/** Reads a segment as anybody may who knows the layout; shares no code with the router but the numbers of words. */
-export class Reader {
-  readonly words: Int32Array;
-  readonly layout: Layout;
-
-  constructor(words: Int32Array, layout: Layout) {
-    this.words = words;
-    this.layout = layout;
-  }
-
-  word(at: number): number {
-    return Atomics.load(this.words, at);
-  }
-
-  producer(seat: number): number {
-    return incarnation(this.word(this.layout.producerSeats + seat * seatWords), seat);
-  }
-
-  lane(seat: number): number {
-    return incarnation(this.word(this.layout.laneSeats + seat * seatWords), seat);
-  }
-
-  laneState(seat: number): number {
-    return this.word(this.layout.laneSeats + seat * seatWords) & 15;
-  }
-
-  producerState(seat: number): number {
-    return this.word(this.layout.producerSeats + seat * seatWords) & 15;
-  }
-
-  laneSeat(seat: number, field: number): number {
-    return this.word(this.layout.laneSeats + seat * seatWords + field);
-  }
-
-  laneCursor(seat: number, field: number): number {
-    return this.word(this.layout.laneCursors + seat * cursorWords + field);
-  }
-
-  producerCursor(seat: number, field: number): number {
-    return this.word(this.layout.producerCursors + seat * cursorWords + field);
-  }
-
-  /** The head without the freeze. */
-  head(seat: number): number {
-    const head = this.laneCursor(seat, LaneCursor.head);
-    return isFrozen(head, this.laneCursor(seat, LaneCursor.tail)) ? frozen(head) : head;
-  }
-
-  entry(
-    seat: number,
-    cursor: number,
-  ): { producer: number; slot: number; owner: number; sequence: number; flags: number } {
-    const { laneRing } = this.layout.sizes;
-    const at = this.layout.laneRings + seat * this.layout.laneRingStep + (cursor & (laneRing - 1)) * 4;
-    const owner = ownerOf(this.words[at] ?? 0);
-    return {
-      owner,
-      producer: this.producer(owner),
-      slot: slotOf(this.words[at] ?? 0),
-      sequence: this.words[at + 3] ?? 0,
-      flags: (this.words[at + 1] ?? 0) & (requeuedFlag | redeliveredFlag),
-    };
-  }
-
-  source(seat: number, cursor: number): { slot: number; topic: number; sequence: number } {
-    const at = this.layout.sources + seat * this.layout.sourceStep + (cursor & (this.layout.sizes.slots - 1)) * 4;
-    return { slot: this.words[at] ?? 0, topic: topicOf(this.words[at + 2] ?? 0), sequence: this.words[at + 3] ?? 0 };
-  }
-
-  /** Numbers of a ring from one cursor to the other. */
-  *between(from: number, to: number): Generator<number> {
-    for (let cursor = from; cursor !== to; cursor = (cursor + 1) | 0) yield cursor;
-  }
+/** Whether another lane had it before. */
+function isAgain({ requeued, redelivered }: Entry): boolean {
+  return requeued || redelivered;
 }
 
 interface Move {
@@ -241,7 +159,7 @@ export class RouterWitness {
     for (const [lane, { from, to }] of tails) {
       for (const cursor of this.#reader.between(from, to)) {
         const it = this.#reader.entry(lane, cursor);
-        if (it.flags !== 0) requeued.add(`${it.producer}:${it.sequence}`);
+        if (isAgain(it)) requeued.add(`${it.producer}:${it.sequence}`);
       }
     }
     for (const [lane, { from, to }] of heads) {
@@ -261,7 +179,7 @@ export class RouterWitness {
 
   /** What came into lanes, and the messages that were taken, in an order in which every lane has them as they stand there. */
   #arriving(values: ReadonlyMap<number, number>, tails: ReadonlyMap<number, Move>, left: ReadonlySet<string>): void {
-    const queues = new Map<number, { producer: number; sequence: number; flags: number }[]>();
+    const queues = new Map<number, Entry[]>();
     for (const [lane, { from, to }] of tails) {
       queues.set(
         lane,
@@ -273,11 +191,11 @@ export class RouterWitness {
       if (it === undefined) return;
       // Its flags tell all that ever happened to it, where it was before what happens now.
       const requeued = left.has(`${it.producer}:${it.sequence}`) ? 1 : 0;
-      const redelivered = it.flags !== 0 && requeued === 0 ? 1 : 0;
+      const redelivered = isAgain(it) && requeued === 0 ? 1 : 0;
       this.#log.put(Fact.placed, this.#reader.lane(lane), it.producer, it.sequence, requeued, redelivered);
     };
     const placeAgain = (): void => {
-      for (const [lane, queue] of queues) while ((queue[0]?.flags ?? 0) !== 0) place(lane);
+      for (const [lane, queue] of queues) while (queue[0] !== undefined && isAgain(queue[0])) place(lane);
     };
     const sources = this.#taken(values);
     placeAgain();
@@ -288,7 +206,7 @@ export class RouterWitness {
         if (it === undefined) return false;
         return [...queues.values()].every((queue) => {
           const at = queue.findIndex(
-            (entry) => entry.producer === it.producer && entry.sequence === it.sequence && entry.flags === 0,
+            (entry) => entry.producer === it.producer && entry.sequence === it.sequence && !isAgain(entry),
           );
           return at <= 0;
         });
@@ -298,7 +216,7 @@ export class RouterWitness {
       this.#log.put(Fact.taken, it.producer, it.sequence, it.lanes, it.groups);
       for (const [lane, queue] of queues) {
         const entry = queue[0];
-        if (entry?.producer === it.producer && entry.sequence === it.sequence && entry.flags === 0) place(lane);
+        if (entry?.producer === it.producer && entry.sequence === it.sequence && !isAgain(entry)) place(lane);
       }
       placeAgain();
     }

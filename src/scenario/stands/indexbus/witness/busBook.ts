@@ -11,6 +11,7 @@ import {
   Header,
   LaneCursor,
   LaneMode,
+  laneCounters,
   ProducerCursor,
   Seat,
   SubscriptionRecord,
@@ -48,31 +49,6 @@ interface Holder {
   /** It has messages of the lane that it takes over, and its seat is not live yet. */
   isTaking: boolean;
 }
-
-const laneCounters = [
-  LaneCursor.droppedNewest,
-  LaneCursor.droppedOldest,
-  LaneCursor.droppedPool,
-  LaneCursor.droppedNoCredit,
-  LaneCursor.droppedAllFull,
-  LaneCursor.droppedDetached,
-  LaneCursor.requeuedIn,
-  LaneCursor.requeuedOut,
-  LaneCursor.redelivered,
-] as const;
-
-/** The same in a cut. */
-const laneCutWords = [
-  CutLane.droppedNewest,
-  CutLane.droppedOldest,
-  CutLane.droppedPool,
-  CutLane.droppedNoCredit,
-  CutLane.droppedAllFull,
-  CutLane.droppedDetached,
-  CutLane.requeuedIn,
-  CutLane.requeuedOut,
-  CutLane.redelivered,
-] as const;
 
 const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
@@ -214,10 +190,10 @@ export class BusBook {
       ? producerCounters.map((field) =>
           field === ProducerCursor.sourceTail ? this.#sentBy(seat) : this.reader.producerCursor(seat, field),
         )
-      : laneCounters.map((field) =>
-          field === LaneCursor.requeuedOut && requeuedOut !== undefined
+      : laneCounters.map((name) =>
+          name === 'requeuedOut' && requeuedOut !== undefined
             ? requeuedOut
-            : this.reader.laneCursor(seat, field),
+            : this.reader.laneCursor(seat, LaneCursor[name]),
         );
   }
 
@@ -437,7 +413,7 @@ export class BusBook {
     const lanes = this.#holders.flatMap((holder) => {
       if (holder.kind !== 'lane') return [];
       const at = Cut.body + sizes.producers * cutProducerWords + seatOf(holder.number) * cutLaneWords;
-      const counts = this.#countsOf(holder, () => laneCutWords.map((field) => word(at + field)));
+      const counts = this.#countsOf(holder, () => laneCounters.map((name) => word(at + CutLane[name])));
       const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, , into = 0, out = 0, again = 0] = counts;
       const isLast = this.#next(holder) === undefined;
       const came = isLast ? (word(at + CutLane.tail) - holder.baseTail) | 0 : undefined;

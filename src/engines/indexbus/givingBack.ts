@@ -1,0 +1,135 @@
+import { type Commit, StagedLane, StagedSubscription } from './commit.ts';
+import { advanced, distance } from './cursor.ts';
+import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './descriptor.ts';
+import { GroupRefusal } from './group.ts';
+import type { Lanes } from './lanes.ts';
+import type { RouterParts } from './routerParts.ts';
+
+/** What came of giving back: all is given, the rest waits for a consumer, the rest goes on after the commit. */
+export const Given = { all: 0, waits: 1, planEnds: 2 } as const;
+export type Given = (typeof Given)[keyof typeof Given];
+
+/** What a lane that ends has: how far it was given to other lanes of its group, or counted as lost. All of it in ordinary commits. */
+export class GivingBack {
+  /** Next entry to give back. */
+  readonly next: Int32Array;
+  /** Where the consumer was stopped. */
+  readonly stoppedAt: Int32Array;
+  /** Whose consumer is proven dead: what it took and did not end is given as well. */
+  readonly dead: Uint8Array;
+  readonly #parts: RouterParts;
+  readonly #words: Int32Array;
+  readonly #lanes: Lanes;
+  readonly #commit: Commit;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#words = parts.region.words;
+    this.#lanes = parts.lanes;
+    this.#commit = parts.commit;
+    this.next = new Int32Array(parts.lanes.count);
+    this.stoppedAt = new Int32Array(parts.lanes.count);
+    this.dead = new Uint8Array(parts.lanes.count);
+  }
+
+  /** What a consumer that is proven dead took and did not end, begins here. */
+  redeliverFrom(lane: number): number {
+    if (!this.#redelivers(lane)) return this.stoppedAt[lane] ?? 0;
+    const done = this.#lanes.done(lane);
+    const before = this.#commit.value(this.#commit.lane(lane, StagedLane.redelivery));
+    const from = distance(done, before) > 0 ? done : before;
+    const to = this.stoppedAt[lane] ?? 0;
+    return distance(to, from) > 0 ? from : to;
+  }
+
+  redeliverTo(lane: number): number {
+    return this.stoppedAt[lane] ?? 0;
+  }
+
+  #redelivers(lane: number): boolean {
+    const stored = this.#parts.routing.subscription(this.#lanes.subscription[lane] ?? 0);
+    return stored?.subscription.delivery === 'at_least_once';
+  }
+
+  /** Whether the lane has messages to give to others. */
+  hasMore(lane: number): boolean {
+    if (this.next[lane] !== this.#lanes.tail[lane]) return true;
+    return this.dead[lane] === 1 && this.redeliverFrom(lane) !== this.redeliverTo(lane);
+  }
+
+  /** Nobody shall have it. */
+  lose(lane: number): void {
+    const tail = this.#lanes.tail[lane] ?? 0;
+    const lost = distance(tail, this.next[lane] ?? 0);
+    if (lost === 0) return;
+    this.#commit.add(this.#commit.lane(lane, StagedLane.droppedDetached), lost);
+    const { observer } = this.#parts;
+    if (observer !== undefined) {
+      for (let cursor = this.next[lane] ?? 0; cursor !== tail; cursor = advanced(cursor, 1)) {
+        observer.takenBack(lane, cursor, -1, false);
+      }
+    }
+    this.next[lane] = tail;
+    this.#lanes.moveClaimed(lane, tail);
+  }
+
+  /** Gives others what nobody has read. */
+  requeue(lane: number, record: number): Given {
+    const tail = this.#lanes.tail[lane] ?? 0;
+    const commit = this.#commit;
+    let cursor = this.next[lane] ?? 0;
+    let given: Given = Given.all;
+    while (cursor !== tail) {
+      const to = this.#again(lane, cursor, record, requeuedFlag);
+      if (to === GroupRefusal.planEnds || to === GroupRefusal.park) {
+        given = to === GroupRefusal.park ? Given.waits : Given.planEnds;
+        break;
+      }
+      if (to >= 0) {
+        commit.add(commit.lane(to, StagedLane.requeuedIn), 1);
+        commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
+        commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
+      } else commit.add(commit.lane(lane, StagedLane.droppedDetached), 1);
+      this.#parts.observer?.takenBack(lane, cursor, to < 0 ? -1 : to, false);
+      cursor = advanced(cursor, 1);
+      this.#lanes.moveClaimed(lane, cursor);
+    }
+    this.next[lane] = cursor;
+    this.#parts.telemetry.sometimes('requeue waited for a blocking lane', given === Given.waits);
+    return given;
+  }
+
+  /** Gives others what a consumer that is proven dead took and did not end. */
+  redeliver(lane: number, record: number): Given {
+    const to = this.redeliverTo(lane);
+    const commit = this.#commit;
+    for (let cursor = this.redeliverFrom(lane); cursor !== to; cursor = advanced(cursor, 1)) {
+      const target = this.#again(lane, cursor, record, redeliveredFlag);
+      if (target === GroupRefusal.planEnds) return Given.planEnds;
+      if (target < 0) return Given.waits;
+      commit.add(commit.lane(target, StagedLane.redelivered), 1);
+      commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
+      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
+      this.#parts.telemetry.sometimes('redelivered', true);
+      this.#parts.observer?.takenBack(lane, cursor, target, true);
+    }
+    return Given.all;
+  }
+
+  /** Gives one entry to another lane of its group: that lane, or why there is none. */
+  #again(lane: number, cursor: number, record: number, flag: number): number {
+    if (this.#commit.full) return GroupRefusal.planEnds;
+    const { routing, placing, layout } = this.#parts;
+    const at = this.#lanes.entry(lane, cursor);
+    const word0 = this.#words[at] ?? 0;
+    const word2 = this.#words[at + 2] ?? 0;
+    const group = routing.group(record);
+    let to: number;
+    if (ownerOf(word0) >= layout.sizes.producers || slotOf(word0) >= layout.sizes.slots) to = GroupRefusal.laneRefused;
+    else if (group !== undefined) {
+      to = placing.again(group, word0, this.#words[at + 1] ?? 0, word2, this.#words[at + 3] ?? 0, flag);
+    } else to = this.#lanes.blocking[lane] ? GroupRefusal.park : GroupRefusal.allFull;
+    if (to !== GroupRefusal.planEnds && to !== GroupRefusal.park) routing.keys(record)?.giveBack(keyHashOf(word2), -1);
+    return to;
+  }
+}
