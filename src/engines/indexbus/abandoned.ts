@@ -1,9 +1,9 @@
 import { unpackBacklog } from './backlog.ts';
 import { distance, frozen, isFrozen } from './cursor.ts';
 import { BusError } from './errors.ts';
-import { LaneCursor, Seat } from './layout.ts';
+import { DetachReason, LaneCursor, Seat } from './layout.ts';
 import { stateOf } from './seat.ts';
-import { seatPlaces } from './seatPlaces.ts';
+import { type SeatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
 
@@ -13,14 +13,18 @@ export interface AbandonedLane {
   /** Record of its subscription. */
   readonly record: number;
   readonly unread: number;
+  /** Of a consumer that is dead, at least once: received, not ended, and nobody else has been given them. */
+  readonly unended: number;
   /** Whether they wait for the next consumer of the subscription, since it has no other. */
   readonly waits: boolean;
 }
 
 /** The lanes of a segment that have ended and are not empty, in the order of their seats. What the router hands on is on its way out. */
-export function abandonedLanes({ words, layout }: Segment): readonly AbandonedLane[] {
+export function abandonedLanes(segment: Segment): readonly AbandonedLane[] {
+  const { words, layout } = segment;
   const found: AbandonedLane[] = [];
-  for (const { number, at, cursors } of seatPlaces(layout, 'consumer')) {
+  for (const place of seatPlaces(layout, 'consumer')) {
+    const { number, at, cursors } = place;
     const state = stateOf(Atomics.load(words, at));
     const backlog = unpackBacklog(Atomics.load(words, cursors + LaneCursor.backlog));
     const isJoined = state === 'claimed' || state === 'ready';
@@ -30,16 +34,35 @@ export function abandonedLanes({ words, layout }: Segment): readonly AbandonedLa
     const head = Atomics.load(words, cursors + LaneCursor.head);
     const unread = distance(tail, isFrozen(head, tail) ? frozen(head) : head);
     const record = backlog?.record ?? words[at + Seat.subscription] ?? 0;
-    if (unread > 0) found.push({ lane: number, record, unread, waits: backlog !== undefined });
+    const isDead =
+      backlog?.dead ?? (state === 'draining' && Atomics.load(words, at + Seat.reason) === DetachReason.dead);
+    const unended = isDead && comesAgain(segment, record) ? unendedIn(segment, place) : 0;
+    if (unread > 0 || unended > 0) found.push({ lane: number, record, unread, unended, waits: backlog !== undefined });
   }
   return found;
+}
+
+/** Whether what a consumer received and did not end comes once more when it dies. */
+export function comesAgain({ region, layout }: Segment, record: number): boolean {
+  return readSubscription(region, layout, record)?.subscription.delivery === 'at_least_once';
+}
+
+/** What the consumer of an ended lane has received and not ended, but for what was handed out again already. */
+function unendedIn({ words }: Segment, { cursors }: SeatPlace): number {
+  const word = (field: number): number => Atomics.load(words, cursors + field);
+  const [tail, head] = [word(LaneCursor.tail), word(LaneCursor.head)];
+  const frozenAt = isFrozen(head, tail) ? frozen(head) : head;
+  const stoppedAt = word(LaneCursor.endingOrder) === 0 ? frozenAt : word(LaneCursor.stoppedAt);
+  const [done, again] = [word(LaneCursor.done), word(LaneCursor.redelivery)];
+  return Math.max(0, distance(stoppedAt, distance(done, again) > 0 ? done : again));
 }
 
 /** A roll would lose what lanes keep for the next consumer of their group, who comes to the next generation. Throws IB_UNSAFE_CHANGE. */
 export function checkNothingWaits(segment: Segment): void {
   const waiting = abandonedLanes(segment).find((it) => it.waits);
   if (waiting === undefined) return;
-  const { lane, record, unread } = waiting;
+  const { lane, record } = waiting;
+  const unread = waiting.unread + waiting.unended;
   const name = readSubscription(segment.region, segment.layout, record)?.subscription.name ?? '';
   throw new BusError(
     'IB_UNSAFE_CHANGE',

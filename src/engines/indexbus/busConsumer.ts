@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.ts';
-import { abandonedLanes } from './abandoned.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
+import { isGroupThrough } from './groupEnds.ts';
 import type { Attachment } from './join.ts';
 import { Seat } from './layout.ts';
 import type { MessageBatch } from './messageBatch.ts';
@@ -198,17 +198,16 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 
   /**
-   * A consumer goes when nothing is routed in its segment any more, it has taken everything, and its application is through with that: to leave would end what it
-   * works on.
+   * A consumer goes when nothing is routed in its segment any more, it has taken everything, its application is through with that, since to leave would end what
+   * it works on, and nobody of its group can leave it anything any more.
    */
   mayFollow(segment: number): boolean {
     const line = this.#line(segment);
     const { head, attachment, seat } = line;
     if (this.#closed !== undefined || head.isFenced || !isRetired(attachment.segment)) return false;
     if (line.hasNews() || !head.isThrough) return false;
-    // What others of its group left is handed to those who stay.
-    const record = attachment.segment.words[seat.place.at + Seat.subscription] ?? 0;
-    return abandonedLanes(attachment.segment).every((it) => it.record !== record);
+    // What others of its group leave, also those that die from now on, is handed to those who stay.
+    return isGroupThrough(attachment.segment, attachment.segment.words[seat.place.at + Seat.subscription] ?? 0);
   }
 
   async follow(segment: number, to: Attachment): Promise<void> {

@@ -58,7 +58,7 @@ async function until(
   isSo: () => boolean,
 ): Promise<void> {
   const fenceAt = host.clock.now() + patienceMs;
-  const moves = new LaneMoves(segment);
+  const moves = new LaneMoves(segment, host.clock.now());
   const fenced = new Set<number>();
   const givenUp = new Set<number>();
   while (!signal.aborted && !isSo()) {
@@ -90,12 +90,12 @@ async function giveUp(host: Host, { segment, runner }: Routed, givenUp: Set<numb
     seatPlaces(layout, 'consumer').some(
       ({ at }) => stateOf(Atomics.load(words, at)) === 'live' && words[at + Seat.subscription] === record,
     );
-  for (const { lane, record, unread } of abandonedLanes(segment)) {
+  for (const { lane, record, unread, unended } of abandonedLanes(segment)) {
     if (givenUp.has(lane) || isServed(record)) continue;
     givenUp.add(lane);
     const subscription = readSubscription(segment.region, segment.layout, record)?.subscription.name ?? '';
     host.telemetry.sometimes('roll gave up what a lane had', true);
-    host.telemetry.logger.warn('roll gives up', { segment: segment.name, lane, subscription, unread });
+    host.telemetry.logger.warn('roll gives up', { segment: segment.name, lane, subscription, unread, unended });
     await runner.apply({ do: 'give-up-lane', lane });
   }
 }

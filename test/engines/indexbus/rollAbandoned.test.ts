@@ -90,7 +90,7 @@ describe('a roll of a segment in which a lane has lost its consumer with message
     await expect.poll(generation, { timeout: 12_000 }).toBe(2);
     expect(dropped()).toBe(10);
     expect(peers.logged.filter((it) => it.message === 'roll gives up').map((it) => it.fields)).toEqual([
-      { segment: 'bus', lane: 0, subscription: 'work', unread: 10 },
+      { segment: 'bus', lane: 0, subscription: 'work', unread: 10, unended: 0 },
     ]);
   }, 30_000);
 });

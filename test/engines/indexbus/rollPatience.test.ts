@@ -10,7 +10,7 @@ import type { Host } from '../../../src/host/host.ts';
 import { bytesOf, Peers, peerSizes, subscription, textOf } from './support/peers.ts';
 
 /** The patience of a roll is over so much sooner here. */
-const faster = 20;
+const faster = 10;
 
 /** The host of who rolls: its time runs faster than that of the others. */
 function hasty(host: Host): Host {

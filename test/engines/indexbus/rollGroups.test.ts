@@ -1,0 +1,161 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attach } from '../../../src/engines/indexbus/attachments.ts';
+import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
+import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import { join } from '../../../src/engines/indexbus/join.ts';
+import { Header, LaneCursor, SegmentState } from '../../../src/engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
+import { Peers } from './support/peers.ts';
+import { smallRouter } from './support/smallRouter.ts';
+
+const group = { name: 'work', topics: ['t'], capacity: 64, detach_after_ms: 'none' } as const;
+const sort = (numbers: readonly number[]): readonly number[] => numbers.toSorted((a, b) => a - b);
+const many = 32;
+const all = Array.from({ length: many }, (_, number) => number);
+
+let peers: Peers;
+let node: BusNode;
+beforeEach(() => {
+  peers = new Peers();
+});
+afterEach(async () => {
+  await peers.end();
+  await node.close();
+});
+
+async function start(subscription: Readonly<Record<string, unknown>>): Promise<void> {
+  const config = smallRouter({ lane_ring: 256, lanes_max: 2, subscriptions: [{ ...group, ...subscription }] });
+  node = new BusNode(peers.host(), config, {});
+  await node.start();
+}
+
+/** A consumer whose process a test ends: it has its seat, and takes what a test says. */
+async function mortalConsumer() {
+  const { host, bury } = peers.mortal();
+  const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
+  const seat = await join(attachment, { kind: 'consumer', name: 'm', subscription: 0, attachTimeoutMs: 1_000 });
+  const { words } = node.bus.segment;
+  const { cursors } = seat.place;
+  const word = (field: number): number => Atomics.load(words, cursors + field);
+  return {
+    unread: () => word(LaneCursor.tail) - word(LaneCursor.head),
+    takeAll: () => Atomics.store(words, cursors + LaneCursor.head, word(LaneCursor.tail)),
+    die: bury,
+  };
+}
+
+/** Messages that the router has placed in lanes. */
+function placed(): number {
+  const { words, layout } = node.bus.segment;
+  return seatPlaces(layout, 'consumer').reduce(
+    (sum, { cursors }) => sum + Atomics.load(words, cursors + LaneCursor.tail),
+    0,
+  );
+}
+
+async function publish(): Promise<void> {
+  const bus = await peers.bus();
+  const topic = await bus.topic('t');
+  const producer = await bus.producer();
+  for (const number of all)
+    while (!producer.publishWords(topic, Int32Array.of(number), 0, 1, number)) await producer.ready();
+  producer.flush();
+  await expect.poll(placed).toBe(many);
+}
+
+/** Reads whatever comes, until `close`. */
+function reads(consumer: Consumer) {
+  const seen: number[] = [];
+  const batch = new MessageBatch(8, 1024);
+  let over = false;
+  const reading = (async () => {
+    while (!over) {
+      const count = consumer.receive(batch);
+      for (let at = 0; at < count; at += 1) seen.push(batch.words[batch.wordOffset(at)] ?? -1);
+      if (count === 0) await consumer.ready(20);
+    }
+  })();
+  // Of a failed test it ends with its bus.
+  reading.catch(() => undefined);
+  return {
+    seen,
+    stop: () => {
+      over = true;
+      return reading;
+    },
+  };
+}
+
+const stateOf = (): number => Atomics.load(node.bus.segment.words, Header.state);
+const generation = () => node.serving?.segment.generation;
+
+/** Long enough for a mate that has nothing left to look for a roll, and to go. */
+const severalLooks = () => new Promise((resolve) => setTimeout(resolve, 600));
+
+describe('a roll and what a dead consumer leaves to its group', () => {
+  for (const mode of ['workqueue', 'keyed'] as const) {
+    it(`reaches its mate, which has read all of its own before (${mode})`, async () => {
+      await start({ mode, lane: 'blocking' });
+      const mortal = await mortalConsumer();
+      const mate = await (await peers.bus()).consumer({ subscription: 'work' });
+      await publish();
+      expect(mortal.unread()).toBeGreaterThan(0);
+      await node.roll({ lanes_max: 4 });
+      const { seen, stop } = reads(mate);
+      await expect.poll(stateOf).toBe(SegmentState.retired);
+      await severalLooks();
+      expect(seen.length).toBe(many - mortal.unread());
+      mortal.die();
+      await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+      expect(sort(seen)).toEqual(all);
+      expect(peers.logged.filter(({ message }) => message.startsWith('roll gives'))).toEqual([]);
+      await stop();
+    }, 30_000);
+  }
+
+  it('reaches its mate also where the lane drops', async () => {
+    await start({ mode: 'workqueue', lane: 'nonblocking' });
+    const mortal = await mortalConsumer();
+    const mate = await (await peers.bus()).consumer({ subscription: 'work' });
+    await publish();
+    await node.roll({ lanes_max: 4 });
+    const { seen, stop } = reads(mate);
+    await expect.poll(stateOf).toBe(SegmentState.retired);
+    await severalLooks();
+    mortal.die();
+    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    expect(sort(seen)).toEqual(all);
+    await stop();
+  }, 30_000);
+
+  it('comes once more to its mate, where it was received and not ended at least once', async () => {
+    await start({ mode: 'workqueue', lane: 'blocking', access: 'view', delivery: 'at_least_once', view_max: 16 });
+    const mortal = await mortalConsumer();
+    const mate = await (await peers.bus()).consumer({ subscription: 'work' });
+    await publish();
+    mortal.takeAll();
+    await node.roll({ lanes_max: 4 });
+    const { seen, stop } = reads(mate);
+    await expect.poll(stateOf).toBe(SegmentState.retired);
+    await severalLooks();
+    mortal.die();
+    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    expect(sort(seen)).toEqual(all);
+    await stop();
+  }, 30_000);
+
+  it('is given up where it was received and not ended, and its group has nobody else: the roll ends', async () => {
+    await start({ mode: 'workqueue', lane: 'blocking', access: 'view', delivery: 'at_least_once', view_max: 16 });
+    const mortal = await mortalConsumer();
+    await publish();
+    mortal.takeAll();
+    await node.roll({ lanes_max: 4 });
+    await expect.poll(stateOf).toBe(SegmentState.retired);
+    mortal.die();
+    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    expect(peers.logged.filter(({ message }) => message === 'roll gives up').map(({ fields }) => fields)).toEqual([
+      { segment: 'bus', lane: 0, subscription: 'work', unread: 0, unended: many },
+    ]);
+  }, 30_000);
+});
