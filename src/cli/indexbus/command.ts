@@ -18,11 +18,13 @@ import {
   type RouterClient,
   RouterError,
   roll,
+  rolling,
   segmentPath,
   setLane,
   setProducer,
   triage,
 } from '../../engines/indexbus/operatorCommands.ts';
+import type { RollView } from '../../engines/indexbus/roller.ts';
 import type { LaneView } from '../../engines/indexbus/views.ts';
 import { nearestWord } from '../../host/nearest.ts';
 import { positiveNumber } from '../arguments.ts';
@@ -35,6 +37,7 @@ import {
   agentsText,
   lanesText,
   producersText,
+  rollText,
   segmentText,
   type TopPart,
   type TopProducer,
@@ -69,6 +72,7 @@ export function indexbusCommand(): Command {
     .addCommand(agentsCommand())
     .addCommand(pingCommand())
     .addCommand(rollCommand())
+    .addCommand(rollingCommand())
     .addCommand(tailCommand())
     .addCommand(inspectCommand())
     .addCommand(explainCommand())
@@ -142,11 +146,12 @@ function topCommand(): Command {
       const { name, path } = await segmentPath(client, flags.segment);
       const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
       for (;;) {
-        const [counters, bottleneck, lanes, producers] = await Promise.all([
+        const [counters, bottleneck, lanes, producers, roll] = await Promise.all([
           client.ask<Record<string, number>>('GET', `${path}/counters`),
           client.ask<Bottleneck>('GET', `${path}/bottleneck`),
           client.ask<readonly LaneView[]>('GET', `${path}/lanes`),
           client.ask<readonly TopProducer[]>('GET', `${path}/producers`),
+          client.ask<RollView | null>('GET', `${path}/roll`),
         ]);
         const text =
           flags.json === true
@@ -156,8 +161,12 @@ function topCommand(): Command {
                 bottleneck,
                 ...(parts.includes('lane') ? { lanes } : {}),
                 ...(parts.includes('producer') || parts.includes('topic') ? { producers } : {}),
+                roll,
               })
-            : topText(name, counters, bottleneck, lanes, producers, parts);
+            : [
+                ...(roll === null ? [] : [rollText(roll), '']),
+                topText(name, counters, bottleneck, lanes, producers, parts),
+              ].join('\n');
         await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
         if (once === true || (!isLive && flags.json !== true)) return Exit.good;
         await sleep(every * 1_000);
@@ -294,12 +303,29 @@ function pingText({ region, status, routers, control_plane: plane }: RegionHealt
 }
 
 function rollCommand(): Command {
-  return asking(
+  const command = asking(
     'roll',
     'build the next generation of the segment, with new sizes; participants move there',
-    ['roll slots_per_producer=16384', 'roll lane_ring=65536 slot_bytes=512'],
-    printed(roll, ({ segment, generation }) => `${segment}: generation ${generation} is being built`),
+    ['roll slots_per_producer=16384', 'roll lane_ring=65536 slot_bytes=512', 'roll lanes_max=32 --patience 60'],
+    printed(
+      roll,
+      ({ segment, generation }) =>
+        `${segment}: generation ${generation} is being built; hotfire indexbus rolling says what it waits for`,
+    ),
     [['[sizes...]', 'key=value: producers_max, lanes_max, slots_per_producer, slot_bytes, lane_ring, topics_max']],
+  );
+  return command.option(
+    '--patience <seconds>',
+    'how long a consumer that works is waited for; what it has not read then its group has, or it is lost (default: as long as it works)',
+  );
+}
+
+function rollingCommand(): Command {
+  return asking(
+    'rolling',
+    'say what the roll that is under way waits for, since when, and what is left',
+    ['rolling', 'rolling --json'],
+    printed(rolling, (view) => (view === null ? 'no roll is under way' : rollText(view))),
   );
 }
 

@@ -1,6 +1,7 @@
 import type { AgentView } from '../../engines/indexbus/agents.ts';
 import type { SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
+import type { RollView } from '../../engines/indexbus/roller.ts';
 import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
 import { formatBytes, formatMillis, formatTable } from '../format.ts';
 
@@ -100,6 +101,30 @@ export function lanesText(lanes: readonly LaneView[]): string {
       bytes(it.rss_bytes),
     ]),
   ]);
+}
+
+/** What a roll waits for. */
+export function rollText(it: RollView): string {
+  const patience = it.patience_ms === 'none' ? 'no bound' : `patience ${formatMillis(it.patience_ms)}`;
+  const head = `${it.segment} is rolled to generation ${it.generation} since ${formatMillis(it.lasts_ms)}: waits for ${it.waits_for} since ${formatMillis(it.waits_ms)}, ${patience}, ${it.gave_up} messages given up`;
+  if (it.waits.length === 0) return head;
+  const table = formatTable([
+    ['kind', 'seat', 'name', 'subscription', 'pid', 'state', 'left', 'waited', 'still'],
+    ...it.waits.map((row) => [
+      row.kind,
+      String(row.seat),
+      dash(row.name),
+      dash(row.subscription),
+      String(row.pid),
+      row.state,
+      String(row.left),
+      formatMillis(row.waited_ms),
+      row.kind === 'consumer' ? formatMillis(row.still_ms) : '-',
+    ]),
+  ]);
+  const lane = it.waits.find(({ kind }) => kind === 'consumer');
+  const hint = lane === undefined ? [] : [`next: hotfire indexbus detach ${lane.seat} does not wait for it any more`];
+  return [head, table, ...hint].join('\n');
 }
 
 export function producersText(producers: readonly ProducerView[]): string {

@@ -1,6 +1,7 @@
 import { unpackBacklog } from './backlog.ts';
-import { distance, frozen, isFrozen } from './cursor.ts';
+import { distance } from './cursor.ts';
 import { BusError } from './errors.ts';
+import { headOf, unreadIn } from './laneUnread.ts';
 import { DetachReason, LaneCursor, Seat } from './layout.ts';
 import { stateOf } from './seat.ts';
 import { type SeatPlace, seatPlaces } from './seatPlaces.ts';
@@ -30,9 +31,7 @@ export function abandonedLanes(segment: Segment): readonly AbandonedLane[] {
     const isJoined = state === 'claimed' || state === 'ready';
     const hasEnded = state === 'draining' || state === 'fenced' || state === 'acked' || isJoined;
     if (!hasEnded || (isJoined && backlog === undefined)) continue;
-    const tail = Atomics.load(words, cursors + LaneCursor.tail);
-    const head = Atomics.load(words, cursors + LaneCursor.head);
-    const unread = distance(tail, isFrozen(head, tail) ? frozen(head) : head);
+    const unread = unreadIn(words, place);
     const record = backlog?.record ?? words[at + Seat.subscription] ?? 0;
     const isDead =
       backlog?.dead ?? (state === 'draining' && Atomics.load(words, at + Seat.reason) === DetachReason.dead);
@@ -48,11 +47,9 @@ export function comesAgain({ region, layout }: Segment, record: number): boolean
 }
 
 /** What the consumer of an ended lane has received and not ended, but for what was handed out again already. */
-function unendedIn({ words }: Segment, { cursors }: SeatPlace): number {
-  const word = (field: number): number => Atomics.load(words, cursors + field);
-  const [tail, head] = [word(LaneCursor.tail), word(LaneCursor.head)];
-  const frozenAt = isFrozen(head, tail) ? frozen(head) : head;
-  const stoppedAt = word(LaneCursor.endingOrder) === 0 ? frozenAt : word(LaneCursor.stoppedAt);
+function unendedIn({ words }: Segment, place: SeatPlace): number {
+  const word = (field: number): number => Atomics.load(words, place.cursors + field);
+  const stoppedAt = word(LaneCursor.endingOrder) === 0 ? headOf(words, place) : word(LaneCursor.stoppedAt);
   const [done, again] = [word(LaneCursor.done), word(LaneCursor.redelivery)];
   return Math.max(0, distance(stoppedAt, distance(done, again) > 0 ? done : again));
 }

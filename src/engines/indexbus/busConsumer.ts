@@ -1,7 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
-import { isGroupThrough } from './groupEnds.ts';
+import { endCounts, isGroupThrough } from './groupEnds.ts';
 import type { Attachment } from './join.ts';
 import { Seat } from './layout.ts';
 import type { MessageBatch } from './messageBatch.ts';
@@ -205,7 +205,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     const line = this.#line(segment);
     const { head, attachment, seat } = line;
     if (this.#closed !== undefined || head.isFenced || !isRetired(attachment.segment)) return false;
-    if (line.hasNews() || !head.isThrough) return false;
+    if (head.hasNews() || (!head.isThrough && endCounts(attachment.segment, seat.place))) return false;
     // What others of its group leave, also those that die from now on, is handed to those who stay.
     return isGroupThrough(attachment.segment, attachment.segment.words[seat.place.at + Seat.subscription] ?? 0);
   }

@@ -4,12 +4,12 @@ import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
 import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
-import { type IndexbusConfig, reloadInto, routerIdOf, type SizesBody, sizesOf } from './config.ts';
+import { type IndexbusConfig, type RollBody, reloadInto, routerIdOf, sizesOf } from './config.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
-import { Roller } from './roller.ts';
+import { Roller, type RollView } from './roller.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
 import { type BroughtUp, RouterStarter } from './routerStarter.ts';
@@ -219,7 +219,7 @@ export class BusNode {
       () => undefined,
       (error: unknown) => this.#fail(error),
     );
-    this.#serving = servingOf(this.host, broughtUp);
+    this.#serving = servingOf(this.host, broughtUp, this.#serving);
     return this.#serving;
   }
 
@@ -257,8 +257,13 @@ export class BusNode {
   }
 
   /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll` */
-  async roll(body: SizesBody): Promise<{ readonly segment: string; readonly generation: number }> {
+  async roll(body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
     return this.#roller.roll(this.bus, body);
+  }
+
+  /** The roll that is under way; undefined: none. */
+  rolling(): RollView | undefined {
+    return this.#roller.view();
   }
 
   /** Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. */

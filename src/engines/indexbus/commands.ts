@@ -63,6 +63,8 @@ export type RouterCommand =
       readonly pollIntervalUs?: number;
       readonly spinUs?: number;
     }
+  /** Writes a cut of the counters at once: nobody has to wait for the next. */
+  | { readonly do: 'sample' }
   | { readonly do: 'drain' }
   | { readonly do: 'roll'; readonly sizes: SegmentSizes };
 

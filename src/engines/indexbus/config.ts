@@ -126,6 +126,17 @@ export const sizesSchema = z.strictObject({
 });
 export type SizesBody = z.infer<typeof sizesSchema>;
 
+/** What a roll is asked for. */
+export const rollSchema = sizesSchema.extend({
+  patience_ms: z
+    .int()
+    .min(0)
+    .max(86_400_000)
+    .optional()
+    .describe('how long a consumer that works is waited for; default: as long as it works'),
+});
+export type RollBody = z.infer<typeof rollSchema>;
+
 /** The configuration of a router, as its file has it. `parse({})` gives every default; unknown keys are errors. */
 export const indexbusConfigSchema = z
   .strictObject({

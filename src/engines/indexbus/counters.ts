@@ -1,5 +1,13 @@
 import type { Clock, Millis } from '../../host/clock.ts';
+import {
+  type LaneCounts,
+  nothingDelivered,
+  nothingSent,
+  type ProducerCounts,
+  type SubscriptionCounts,
+} from './counts.ts';
 import { distance } from './cursor.ts';
+import { type FormerCounts, noFormerCounts, withFormer } from './formerCounts.ts';
 import {
   Cut,
   CutLane,
@@ -34,46 +42,6 @@ export const runbookCounters = [
 export type RunbookCounter = (typeof runbookCounters)[number];
 export type CounterTotals = Readonly<Record<RunbookCounter, number>>;
 
-/** What a producer's seat has counted, all its holders together. */
-export interface ProducerCounts {
-  readonly sent: number;
-  /** Taken by the router. */
-  readonly taken: number;
-  readonly noRoute: number;
-  readonly creditWaits: number;
-  readonly refused: number;
-  /** Messages in its source. */
-  readonly depth: number;
-}
-
-/** What a lane has counted, all its consumers together. */
-export interface LaneCounts {
-  readonly delivered: number;
-  readonly recv: number;
-  readonly droppedNewest: number;
-  readonly droppedOldest: number;
-  readonly droppedPool: number;
-  readonly droppedNoCredit: number;
-  readonly droppedAllFull: number;
-  readonly droppedDetached: number;
-  readonly requeuedIn: number;
-  readonly requeuedOut: number;
-  readonly redelivered: number;
-  /** Messages in it. */
-  readonly depth: number;
-  /** Share of samples at depth 0, the last ten seconds weighing most. */
-  readonly idleRatio: number;
-}
-
-/** What a subscription has counted that no lane of it could. */
-export interface SubscriptionCounts {
-  readonly droppedNoCredit: number;
-  readonly droppedAllFull: number;
-  readonly droppedDetached: number;
-  readonly requeued: number;
-  readonly redelivered: number;
-}
-
 const producerFields = [ProducerCursor.creditWaits, ProducerCursor.refused] as const;
 const subscriptionFields = [
   SubscriptionRecord.droppedNoCredit,
@@ -92,7 +60,7 @@ const readTries = 4;
 /**
  * What the segment's words have counted, extended from 32 bits to 2^53: each tick adds by how much a word has grown. Fewer than 2^31 messages may pass
  * a word between two ticks, which takes minutes; ticks are `counter_sample_ms` apart. The router's words come from one cut, which it wrote between
- * two commits.
+ * two commits. What former generations of the segment have counted goes on here, so that a roll is no restart of any count.
  */
 export class Counters {
   readonly #segment: Segment;
@@ -107,13 +75,19 @@ export class Counters {
   /** Where words of producers that no cut has, and those of subscriptions, stand among the totals. */
   readonly #producersAt: number;
   readonly #subscriptionsAt: number;
-  #detaches = 0;
+  readonly #former: FormerCounts;
+  /** What lanes had lost when a roll ceased to wait for them. */
+  readonly #lostBefore = new Map<number, number>();
+  #detaches: number;
   #tickedAt: Millis;
   #hasCut = false;
 
-  constructor(segment: Segment, clock: Clock) {
+  /** @param former what the generations before this one have counted in this process */
+  constructor(segment: Segment, clock: Clock, former: FormerCounts = noFormerCounts) {
     this.#segment = segment;
     this.#clock = clock;
+    this.#former = former;
+    this.#detaches = former.detaches;
     const { producers, lanes } = segment.layout.sizes;
     this.#producersAt = cutWords;
     this.#subscriptionsAt = this.#producersAt + producers * producerFields.length;
@@ -199,7 +173,37 @@ export class Counters {
     return Math.max(0, distance(this.#last[at + CutLane.tail] ?? 0, this.#last[at + CutLane.head] ?? 0));
   }
 
+  /** Producers' seats that have counted, in this generation or before. */
+  get producers(): number {
+    return Math.max(this.#segment.layout.sizes.producers, this.#former.producers.length);
+  }
+
+  /** The same of lanes. */
+  get lanes(): number {
+    return Math.max(this.#segment.layout.sizes.lanes, this.#former.lanes.length);
+  }
+
+  /** What the lane loses from now on a roll gives up. */
+  rollGivesUp(lane: number): void {
+    if (!this.#lostBefore.has(lane)) this.#lostBefore.set(lane, this.#laneWord(lane, CutLane.droppedDetached));
+  }
+
+  /** All that was counted so far, for the counters of the next generation. */
+  counted(): FormerCounts {
+    return {
+      producers: Array.from({ length: this.producers }, (_, producer) => this.producer(producer)),
+      lanes: Array.from({ length: this.lanes }, (_, lane) => this.lane(lane)),
+      subscriptions: Array.from({ length: subscriptionsMax }, (_, record) => this.subscription(record)),
+      detaches: this.#detaches,
+    };
+  }
+
   producer(producer: number): ProducerCounts {
+    return withFormer(this.#producerNow(producer), this.#former.producers[producer]);
+  }
+
+  #producerNow(producer: number): ProducerCounts {
+    if (producer >= this.#segment.layout.sizes.producers) return nothingSent;
     const at = Cut.body + producer * cutProducerWords;
     const own = this.#producersAt + producer * producerFields.length;
     return {
@@ -216,8 +220,16 @@ export class Counters {
   }
 
   lane(lane: number): LaneCounts {
-    const at = this.#laneAt(lane);
-    const word = (field: number): number => this.#totals[at + field] ?? 0;
+    return withFormer(this.#laneNow(lane), this.#former.lanes[lane]);
+  }
+
+  #laneWord(lane: number, field: number): number {
+    return this.#totals[this.#laneAt(lane) + field] ?? 0;
+  }
+
+  #laneNow(lane: number): LaneCounts {
+    if (lane >= this.#segment.layout.sizes.lanes) return nothingDelivered;
+    const word = (field: number): number => this.#laneWord(lane, field);
     const droppedOldest = word(CutLane.droppedOldest);
     const droppedDetached = word(CutLane.droppedDetached);
     const requeuedOut = word(CutLane.requeuedOut);
@@ -233,6 +245,7 @@ export class Counters {
       droppedNoCredit: word(CutLane.droppedNoCredit),
       droppedAllFull: word(CutLane.droppedAllFull),
       droppedDetached,
+      droppedByRoll: droppedDetached - (this.#lostBefore.get(lane) ?? droppedDetached),
       requeuedIn,
       requeuedOut,
       redelivered,
@@ -242,6 +255,10 @@ export class Counters {
   }
 
   subscription(record: number): SubscriptionCounts {
+    return withFormer(this.#subscriptionNow(record), this.#former.subscriptions[record]);
+  }
+
+  #subscriptionNow(record: number): SubscriptionCounts {
     const at = this.#subscriptionsAt + record * subscriptionFields.length;
     const word = (field: number): number => this.#totals[at + field] ?? 0;
     return {
@@ -269,7 +286,7 @@ export class Counters {
 
   /** The runbook's counters, of the whole segment. */
   totals(): CounterTotals {
-    const { producers, lanes } = this.#segment.layout.sizes;
+    const { producers, lanes } = this;
     const sum = {
       sent: 0,
       routed: 0,

@@ -1,5 +1,5 @@
 import { comesAgain } from './abandoned.ts';
-import { distance, frozen, isFrozen } from './cursor.ts';
+import { unreadIn } from './laneUnread.ts';
 import { Access, LaneCursor, LaneMode, Seat } from './layout.ts';
 import { stateOf } from './seat.ts';
 import { type SeatPlace, seatPlaces } from './seatPlaces.ts';
@@ -32,15 +32,8 @@ function owesNothing(words: Int32Array, place: SeatPlace, again: boolean): boole
   if (state === 'free' || isJoined) return Atomics.load(words, place.cursors + LaneCursor.backlog) === 0;
   // Its router gives away what it has, and frees the seat then.
   if (state === 'draining' || state === 'acked') return false;
-  if (!isEmptyLane(words, place)) return false;
+  if (unreadIn(words, place) > 0) return false;
   return !again || state === 'fenced' || isEnded(words, place);
-}
-
-/** Whether a lane has no message that its consumer has not received. */
-export function isEmptyLane(words: Int32Array, { cursors }: SeatPlace): boolean {
-  const tail = Atomics.load(words, cursors + LaneCursor.tail);
-  const head = Atomics.load(words, cursors + LaneCursor.head);
-  return distance(tail, isFrozen(head, tail) ? frozen(head) : head) === 0;
 }
 
 /** Whether the consumer of a lane has ended all that was ever in it. */

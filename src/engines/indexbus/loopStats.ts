@@ -72,3 +72,33 @@ export function countInto(buckets: Float64Array, bounds: readonly number[], valu
 export function addTo(values: Float64Array, stat: number, more: number): void {
   values[stat] = (values[stat] ?? 0) + more;
 }
+
+/** Numbers of LoopStat that only grow, each loop from 0. */
+const growing = [
+  LoopStat.polls,
+  LoopStat.busyPolls,
+  LoopStat.sleeps,
+  LoopStat.commands,
+  LoopStat.batchSum,
+  LoopStat.waitSum,
+  LoopStat.parksBlocking,
+  LoopStat.parksHold,
+  LoopStat.wakesConsumers,
+  LoopStat.wakesProducers,
+  LoopStat.parksCredit,
+] as const;
+
+/** What a loop and those before it have counted together; the other numbers are the loop's own. */
+export function countedByLoops(now: LoopStats, before: LoopStats | undefined): LoopStats {
+  const sum = loopStats();
+  sum.values.set(now.values);
+  if (before === undefined) return sum;
+  for (const stat of growing) addTo(sum.values, stat, before.values[stat] ?? 0);
+  for (const [to, from] of [
+    [sum.batches, before.batches],
+    [sum.waits, before.waits],
+  ] as const) {
+    for (const [bucket, count] of from.entries()) addTo(to, bucket, count);
+  }
+  return sum;
+}

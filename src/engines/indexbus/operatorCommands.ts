@@ -2,6 +2,7 @@ import type { Method } from '../route.ts';
 import type { AgentView } from './agents.ts';
 import type { Bottleneck } from './http/bottleneck.ts';
 import type { ControlPlaneState } from './report.ts';
+import type { RollView } from './roller.ts';
 import type { LaneView, ProducerView } from './views.ts';
 
 /** What operators ask a router and have it do, as commands: the command line prints the answers, the stand has operators type them. */
@@ -160,13 +161,26 @@ export const ping: OperatorCommand<RegionHealth> = async (client, { options }) =
   return { value, exit: value.status === 'ok' && reached ? Exit.good : Exit.bad };
 };
 
-/** `key=value …`: builds the next generation of the segment. */
+/** `key=value …`: builds the next generation of the segment; `--patience SECONDS`: how long a consumer that works is waited for. */
 export const roll: OperatorCommand<{ readonly segment: string; readonly generation: number }> = async (
   client,
-  { segment, words },
+  { segment, words, options },
 ) => {
+  const { patience } = options;
+  const seconds = Number(patience ?? 0);
+  if (!(seconds >= 0 && Number.isFinite(seconds))) {
+    throw new CommandUsage(`--patience: expected seconds, 0 or more, got ${patience}`);
+  }
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('POST', `${path}/roll`, bodyOfWords(words)));
+  const body = bodyOfWords(words);
+  if (patience !== undefined) body.patience_ms = Math.round(seconds * 1_000);
+  return good(await client.ask('POST', `${path}/roll`, body));
+};
+
+/** The roll that is under way; null for none. */
+export const rolling: OperatorCommand<RollView | null> = async (client, { segment }) => {
+  const { path } = await segmentPath(client, segment);
+  return good(await client.ask('GET', `${path}/roll`));
 };
 
 /** The commands by the words that call them. */
@@ -183,6 +197,7 @@ export const operatorCommands: ReadonlyMap<string, OperatorCommand<unknown>> = n
   ['agents', agents],
   ['ping', ping],
   ['roll', roll],
+  ['rolling', rolling],
 ]);
 
 /** What `--json` prints of an answer. */

@@ -1,8 +1,10 @@
+import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
-import type { IndexbusConfig, SizesBody } from './config.ts';
+import type { IndexbusConfig, RollBody } from './config.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
+import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor } from './formerGeneration.ts';
 import type { SegmentSizes } from './layout.ts';
@@ -12,6 +14,7 @@ import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
 import { buildSuccessor, successorSizes } from './successor.ts';
 import type { UnderWay } from './underWay.ts';
+import type { WaitedFor } from './waitedFor.ts';
 
 /** What a roller works with. */
 export interface RollerParts {
@@ -28,42 +31,93 @@ export interface RollerParts {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** A roll that is under way. */
+export interface RollView {
+  readonly segment: string;
+  /** The generation that is built. */
+  readonly generation: number;
+  /** What is waited for: the producers to move and their sources to be empty, or the consumers to have read what is theirs and to move. */
+  readonly waits_for: 'producers' | 'consumers';
+  /** Since when it is under way, and since when it waits for these. */
+  readonly lasts_ms: Millis;
+  readonly waits_ms: Millis;
+  readonly patience_ms: Millis | 'none';
+  /** Messages that lanes have lost since the roll does not wait for their consumers any more. */
+  readonly gave_up: number;
+  readonly waits: readonly WaitedFor[];
+}
+
+/** The roll that is under way, as the roller sees it. */
+interface Rolling {
+  readonly old: Serving;
+  readonly next: Waiting;
+  readonly began: Millis;
+  readonly patienceMs: Millis | undefined;
+  readonly lostBefore: number;
+  emptying: Emptying | undefined;
+}
+
 /** Rolls of the segment that a process routes, one at a time. */
 export class Roller {
   readonly #parts: RollerParts;
   #rolling = false;
+  #underWay: Rolling | undefined;
 
   constructor(parts: RollerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Builds the next generation of the segment with new sizes, and goes on from there by itself.
+   * Builds the next generation of the segment with new sizes, and goes on from there by itself. There is no way back from then on: what producers that
+   * have moved publish is in the next generation.
    *
    * Rejects with IB_UNSAFE_CHANGE, IB_BAD_CONFIG, or as `buildSuccessor`: nothing has changed then.
    */
-  async roll(old: Serving, body: SizesBody): Promise<{ readonly segment: string; readonly generation: number }> {
+  async roll(old: Serving, body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
     const { config, underWay } = this.#parts;
     const { segment: former } = old;
     if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
     const sizes = successorSizes(former, body, config.router_batch_size);
     checkNothingWaits(former);
     this.#rolling = true;
-    return underWay.begin(() => this.#begin(old, sizes));
+    return underWay.begin(() => this.#begin(old, sizes, body.patience_ms));
   }
 
   /** Goes on with a roll that a router before this one did not end. The configuration may have changed since it began. */
   goOn(old: Serving, next: Waiting): void {
     this.#rolling = true;
-    this.#finish(old, next, true);
+    this.#finish(old, next, true, undefined);
   }
 
-  async #begin(old: Serving, sizes: SegmentSizes): Promise<{ readonly segment: string; readonly generation: number }> {
+  /** The roll that is under way; undefined: none. */
+  view(): RollView | undefined {
+    const rolling = this.#underWay;
+    const { emptying } = rolling ?? {};
+    if (rolling === undefined || emptying === undefined) return undefined;
+    const now = this.#parts.host.clock.now();
+    const { segment } = rolling.next;
+    return {
+      segment: segment.name,
+      generation: segment.generation,
+      waits_for: emptying.kind === 'producer' ? 'producers' : 'consumers',
+      lasts_ms: now - rolling.began,
+      waits_ms: now - emptying.began,
+      patience_ms: rolling.patienceMs ?? 'none',
+      gave_up: lostByRolls(rolling.old) - rolling.lostBefore,
+      waits: emptying.waitsFor(),
+    };
+  }
+
+  async #begin(
+    old: Serving,
+    sizes: SegmentSizes,
+    patienceMs: Millis | undefined,
+  ): Promise<{ readonly segment: string; readonly generation: number }> {
     const { host, config, signal } = this.#parts;
     try {
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
       if (signal.aborted) segment.region.close();
-      else this.#finish(old, { segment, ...(await this.#start(segment)) }, false);
+      else this.#finish(old, { segment, ...(await this.#start(segment)) }, false, patienceMs);
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
       this.#rolling = false;
@@ -83,24 +137,50 @@ export class Roller {
     }
   }
 
-  #finish(old: Serving, next: Waiting, resumed: boolean): void {
-    const { underWay, onFailure } = this.#parts;
+  #finish(old: Serving, next: Waiting, resumed: boolean, patienceMs: Millis | undefined): void {
+    const { host, underWay, onFailure } = this.#parts;
+    const began = host.clock.now();
+    const rolling = { old, next, began, patienceMs, lostBefore: lostByRolls(old), emptying: undefined };
+    this.#underWay = rolling;
     const over = (): void => {
       this.#rolling = false;
+      this.#underWay = undefined;
     };
-    underWay.begin(() => this.#seeThrough(old, next, resumed).finally(over)).catch(onFailure);
+    underWay.begin(() => this.#seeThrough(rolling, resumed).finally(over)).catch(onFailure);
   }
 
-  async #seeThrough(old: Serving, next: Waiting, resumed: boolean): Promise<void> {
+  async #seeThrough(rolling: Rolling, resumed: boolean): Promise<void> {
     const { host, config, starter, signal, adopt } = this.#parts;
+    const { old, next, patienceMs } = rolling;
     if (signal.aborted) return;
-    await seeThrough(host, old, next, signal);
+    await seeThrough(host, old, next, signal, {
+      patienceMs,
+      losing: (lane) => old.counters.rollGivesUp(lane),
+      began: (emptying) => {
+        rolling.emptying = emptying;
+      },
+      emptied: () => countToTheEnd(old),
+    });
     if (signal.aborted) return;
+    const lost = lostByRolls(old) - rolling.lostBefore;
     const serving = adopt(next);
-    host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation });
+    host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));
     if (resumed) await declareSubscriptions(serving, config);
     if (!signal.aborted) sayDeclared(next.segment);
   }
+}
+
+/** Reads the counters of a generation of which nothing is left, as they will stay. */
+async function countToTheEnd({ runner, counters }: Serving): Promise<void> {
+  await runner.apply({ do: 'sample' });
+  counters.tick();
+}
+
+/** Messages that lanes have lost to rolls so far. */
+function lostByRolls({ counters }: Serving): number {
+  let lost = 0;
+  for (let lane = 0; lane < counters.lanes; lane += 1) lost += counters.lane(lane).droppedByRoll;
+  return lost;
 }

@@ -370,7 +370,8 @@ export class Router {
   apply(command: RouterCommand): void {
     this.#commitPending();
     this.#held = false;
-    this.#commands.apply(command);
+    if (command.do === 'sample') this.#sampler.cut();
+    else this.#commands.apply(command);
     this.sources.lookAgain();
   }
 

@@ -38,7 +38,7 @@ export class RouterCommands {
   }
 
   /** Throws `BusError` where the segment does not allow it. */
-  apply(command: RouterCommand): void {
+  apply(command: Exclude<RouterCommand, { readonly do: 'sample' }>): void {
     const { routing, sources, lanes } = this.#parts;
     switch (command.do) {
       case 'change-lane':

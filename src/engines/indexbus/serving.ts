@@ -3,6 +3,7 @@ import { Counters } from './counters.ts';
 import { LaneAges } from './laneAges.ts';
 import type { DetachReason } from './layout.ts';
 import { type SeatFinding, SeatProber } from './liveness.ts';
+import { countedByLoops, type LoopStats } from './loopStats.ts';
 import { Recent } from './recent.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import type { TuningNote } from './routerThread.ts';
@@ -16,6 +17,8 @@ export interface Serving {
   readonly segment: Segment;
   readonly runner: RouterRunner;
   readonly counters: Counters;
+  /** What the loop has counted, and those of former generations before it. */
+  readonly loops: () => LoopStats;
   readonly recent: Recent;
   readonly ages: LaneAges;
   readonly prober: SeatProber;
@@ -27,12 +30,18 @@ export interface Serving {
   readonly origin: 'made' | 'found' | 'replaced';
 }
 
-/** A segment as it is served from now on. */
+/**
+ * A segment as it is served from now on.
+ *
+ * @param former the generation that was served before: what it has counted goes on
+ */
 export function servingOf(
   host: Host,
   { segment, runner, origin, tuning }: Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'>,
+  former?: Serving,
 ): Serving {
-  const counters = new Counters(segment, host.clock);
+  const counters = new Counters(segment, host.clock, former?.counters.counted());
+  const loopsBefore = former?.loops();
   const recent = new Recent(counters, segment.layout.sizes);
   recent.tick(host.clock.now());
   return {
@@ -40,6 +49,7 @@ export function servingOf(
     runner,
     origin,
     counters,
+    loops: () => countedByLoops(runner.stats, loopsBefore),
     recent,
     ages: new LaneAges(segment),
     prober: new SeatProber(segment, host.clock, host.telemetry),

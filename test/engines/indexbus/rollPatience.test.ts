@@ -6,24 +6,11 @@ import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seeThrough } from '../../../src/engines/indexbus/rolling.ts';
 import { buildSuccessor } from '../../../src/engines/indexbus/successor.ts';
-import type { Host } from '../../../src/host/host.ts';
+import { hasty } from './support/hasty.ts';
 import { bytesOf, Peers, peerSizes, subscription, textOf } from './support/peers.ts';
 
 /** The patience of a roll is over so much sooner here. */
 const faster = 10;
-
-/** The host of who rolls: its time runs faster than that of the others. */
-function hasty(host: Host): Host {
-  const { clock } = host;
-  return {
-    ...host,
-    clock: {
-      ...clock,
-      now: () => clock.now() * faster,
-      sleep: (ms, signal) => clock.sleep(ms / faster, signal),
-    },
-  };
-}
 
 let peers: Peers;
 beforeEach(() => {
@@ -53,7 +40,7 @@ async function roll({ segment, runner }: Awaited<ReturnType<typeof bus>>): Promi
   const host = peers.host();
   const next = await buildSuccessor({ shm: host.shm, name: 'bus' }, segment, peerSizes);
   const routed = { segment: next, runner: peers.serve(next, host) };
-  await seeThrough(hasty(host), { segment, runner }, routed, new AbortController().signal);
+  await seeThrough(hasty(host, faster), { segment, runner }, routed, new AbortController().signal);
   expect(Atomics.load(next.words, Header.state)).toBe(SegmentState.open);
 }
 

@@ -5,8 +5,8 @@ import type { RouterCommand } from '../commands.ts';
 import {
   bodyOfSubscription,
   laneKeys,
+  rollSchema,
   routerKeys,
-  sizesSchema,
   subscriptionBody,
   subscriptionNames,
   subscriptionOf,
@@ -126,7 +126,7 @@ function segmentRoutes(node: BusNode): readonly Route[] {
   ];
 }
 
-function countersView({ counters, runner, busyRatio }: Serving) {
+function countersView({ counters, loops, busyRatio }: Serving) {
   const rates = counters.rates();
   const totals = counters.totals();
   const each = (suffix: string, of: (name: RunbookCounter) => number) =>
@@ -135,7 +135,7 @@ function countersView({ counters, runner, busyRatio }: Serving) {
     ...each('/sec', (name) => Math.round(rates[name] * 10) / 10),
     qdepth: counters.queueDepth,
     ...each('_total', (name) => totals[name]),
-    polls_total: runner.stats.values[LoopStat.polls] ?? 0,
+    polls_total: loops().values[LoopStat.polls] ?? 0,
     router_busy_ratio: busyRatio,
     age_ms: counters.ageMs,
   };
@@ -358,10 +358,20 @@ function operatorRoutes(node: BusNode): readonly Route[] {
       summary:
         'Builds the next generation of the segment with new sizes; participants move there. Done when it says so.',
       role: 'admin',
-      schema: { body: sizesSchema },
+      schema: { body: rollSchema },
       handler: async (request) => {
         segmentOf(node, request.parameters.segment);
-        return ok(await node.roll(bodyOf(request, sizesSchema)), 202);
+        return ok(await node.roll(bodyOf(request, rollSchema)), 202);
+      },
+    },
+    {
+      method: 'GET',
+      path: `${S}/roll`,
+      summary: 'The roll that is under way: whom it waits for, since when, and what they have left; null for none.',
+      role: 'read',
+      handler: async ({ parameters }) => {
+        segmentOf(node, parameters.segment);
+        return ok(node.rolling() ?? null);
       },
     },
     {

@@ -1,6 +1,5 @@
 import type { Gauge } from 'prom-client';
-import { batchBounds, LoopStat, waitBounds } from '../loopStats.ts';
-import type { Serving } from '../serving.ts';
+import { batchBounds, LoopStat, type LoopStats, waitBounds } from '../loopStats.ts';
 import type { Labels, Register } from './register.ts';
 
 /** Histograms that the loop has counted: prom-client has no way to set one, so they are given as they are scraped. */
@@ -9,7 +8,7 @@ export function histograms({ node, registry, own }: Register): void {
     name: string,
     help: string,
     bounds: readonly number[],
-    read: (serving: Serving) => { readonly counts: Float64Array; readonly sum: number },
+    read: (stats: LoopStats) => { readonly counts: Float64Array; readonly sum: number },
   ): void => {
     const metric = {
       name: `indexbus_${name}`,
@@ -20,7 +19,7 @@ export function histograms({ node, registry, own }: Register): void {
         const values: { labels: Labels; value: number; metricName: string }[] = [];
         const { serving } = node;
         if (serving !== undefined) {
-          const { counts, sum } = read(serving);
+          const { counts, sum } = read(serving.loops());
           let upTo = 0;
           for (const [at, bound] of [...bounds, '+Inf'].entries()) {
             upTo += counts[at] ?? 0;
@@ -36,7 +35,7 @@ export function histograms({ node, registry, own }: Register): void {
     // What prom-client asks of a metric is `get` and its name; its types know its own classes only.
     registry.registerMetric(metric as unknown as Gauge);
   };
-  define('batch_messages', 'Messages that a commit took from sources.', batchBounds, ({ runner: { stats } }) => ({
+  define('batch_messages', 'Messages that a commit took from sources.', batchBounds, (stats) => ({
     counts: stats.batches,
     sum: stats.values[LoopStat.batchSum] ?? 0,
   }));
@@ -44,6 +43,6 @@ export function histograms({ node, registry, own }: Register): void {
     'source_wait_seconds',
     'From publish to routing, of the oldest message of each batch.',
     waitBounds,
-    ({ runner: { stats } }) => ({ counts: stats.waits, sum: stats.values[LoopStat.waitSum] ?? 0 }),
+    (stats) => ({ counts: stats.waits, sum: stats.values[LoopStat.waitSum] ?? 0 }),
   );
 }

@@ -2,10 +2,11 @@ import { loopAgeMs } from '../http/health.ts';
 import { Header } from '../layout.ts';
 import { LoopStat } from '../loopStats.ts';
 import type { Serving } from '../serving.ts';
-import type { Register } from './register.ts';
+import type { Reading, Register } from './register.ts';
 
 /** The router's loop, the segment that it serves, and those that it took over or gave up. */
 export function routingMetrics({ node, counter, gauge, serving, one }: Register): void {
+  const looped = (read: (values: Float64Array) => readonly Reading[]) => serving((it) => read(it.loops().values));
   gauge(
     'router_busy_ratio',
     'Share of polls with work.',
@@ -28,19 +29,19 @@ export function routingMetrics({ node, counter, gauge, serving, one }: Register)
     'router_parks_total',
     'How often a source was made to wait.',
     ['reason'],
-    serving((it) => [
-      [{ reason: 'blocking' }, it.runner.stats.values[LoopStat.parksBlocking] ?? 0],
-      [{ reason: 'credit' }, it.runner.stats.values[LoopStat.parksCredit] ?? 0],
-      [{ reason: 'hold' }, it.runner.stats.values[LoopStat.parksHold] ?? 0],
+    looped((values) => [
+      [{ reason: 'blocking' }, values[LoopStat.parksBlocking] ?? 0],
+      [{ reason: 'credit' }, values[LoopStat.parksCredit] ?? 0],
+      [{ reason: 'hold' }, values[LoopStat.parksHold] ?? 0],
     ]),
   );
   counter(
     'wakes_total',
     'Sleepers that the router woke.',
     ['peer'],
-    serving((it) => [
-      [{ peer: 'consumer' }, it.runner.stats.values[LoopStat.wakesConsumers] ?? 0],
-      [{ peer: 'producer' }, it.runner.stats.values[LoopStat.wakesProducers] ?? 0],
+    looped((values) => [
+      [{ peer: 'consumer' }, values[LoopStat.wakesConsumers] ?? 0],
+      [{ peer: 'producer' }, values[LoopStat.wakesProducers] ?? 0],
     ]),
   );
   const header = (word: number) => (it: Serving) => Atomics.load(it.segment.words, word) >>> 0;

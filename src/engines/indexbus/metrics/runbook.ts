@@ -5,7 +5,7 @@ import type { Reading, Register } from './register.ts';
 import { everyLane, everyProducer } from './seatReadings.ts';
 
 /** Losses of a group of which no lane of it can be named. */
-type GroupDrops = 'droppedNoCredit' | 'droppedAllFull' | 'droppedDetached';
+type GroupDrops = 'droppedNoCredit' | 'droppedAllFull';
 
 /** The counters of the runbook, each as a counter and as a gauge a second. */
 export function runbookMetrics({ node, counter, gauge, serving, one }: Register): void {
@@ -50,7 +50,7 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
     'Deliveries lost since the lane was full.',
     ['lane', 'policy'],
     serving((it) =>
-      Array.from({ length: it.segment.layout.sizes.lanes }, (_, at) => {
+      Array.from({ length: it.counters.lanes }, (_, at) => {
         const counts = it.counters.lane(at);
         return Object.entries(full).map(([policy, field]): Reading => [{ lane: String(at), policy }, counts[field]]);
       }).flat(),
@@ -73,10 +73,21 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
     'droppedAllFull',
     'Deliveries lost since all lanes that matched were full; lane "group": all lanes of a group.',
   );
-  withGroups(
+  counter(
     'drops_detached_total',
-    'droppedDetached',
-    'Deliveries lost unread in a lane that ended; lane "group": no lane was left.',
+    'Deliveries lost unread in a lane that ended; reason "roll": a roll did not wait for it any more; lane "group": no lane was left.',
+    ['lane', 'reason'],
+    serving((it) => [
+      ...Array.from({ length: it.counters.lanes }, (_, at): readonly Reading[] => {
+        const { droppedDetached, droppedByRoll } = it.counters.lane(at);
+        const lane = String(at);
+        return [
+          [{ lane, reason: 'ended' }, droppedDetached - droppedByRoll],
+          [{ lane, reason: 'roll' }, droppedByRoll],
+        ];
+      }).flat(),
+      [{ lane: 'group', reason: 'ended' }, sumOf(it, 'droppedDetached')],
+    ]),
   );
   counter(
     'drops_no_route_total',
@@ -109,7 +120,7 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
   }
 }
 
-function sumOf({ counters }: Serving, field: GroupDrops): number {
+function sumOf({ counters }: Serving, field: GroupDrops | 'droppedDetached'): number {
   let sum = 0;
   for (let record = 0; record < subscriptionsMax; record += 1) sum += counters.subscription(record)[field];
   return sum;

@@ -10,12 +10,12 @@ export function heldSeats({ segment }: Serving, kind: SeatKindName): readonly nu
     .map(({ number }) => number);
 }
 
-/** A value of each lane, of those too that nobody has: a counter does not go away with its consumer. */
-export function everyLane({ segment }: Serving, read: (lane: number) => number): readonly Reading[] {
-  return Array.from({ length: segment.layout.sizes.lanes }, (_, lane) => [{ lane: String(lane) }, read(lane)]);
+/** A value of each lane, of those too that nobody has, or a former generation had: a counter does not go away with its consumer. */
+export function everyLane({ counters }: Serving, read: (lane: number) => number): readonly Reading[] {
+  return Array.from({ length: counters.lanes }, (_, lane) => [{ lane: String(lane) }, read(lane)]);
 }
 
 /** A value of each producer's seat, of those too that nobody has. */
-export function everyProducer({ segment }: Serving, read: (seat: number) => number): readonly Reading[] {
-  return Array.from({ length: segment.layout.sizes.producers }, (_, seat) => [{ producer: String(seat) }, read(seat)]);
+export function everyProducer({ counters }: Serving, read: (seat: number) => number): readonly Reading[] {
+  return Array.from({ length: counters.producers }, (_, seat) => [{ producer: String(seat) }, read(seat)]);
 }
