@@ -123,7 +123,7 @@ export class Bus {
       checked: options.checked ?? false,
       atEndOfTurn: this.#options.atEndOfTurn ?? queueMicrotask,
     };
-    const open: OpenProducerLine = (attachment, prefer) => openProducerLine(attachment, lineOptions, prefer);
+    const open: OpenProducerLine = (attachment, follows) => openProducerLine(attachment, lineOptions, follows);
     const lines = await this.#inEach(open, closeProducerLine);
     const producer = new Producer(this.#host.clock, lines, open, (it) => this.#lines.delete(it));
     this.#lines.add(producer);
@@ -146,10 +146,10 @@ export class Bus {
       batch,
       checked: options.checked ?? false,
     };
-    const open: OpenConsumerLine = async (attachment, prefer) => {
+    const open: OpenConsumerLine = async (attachment, follows) => {
       for (;;) {
         const record = await this.#recordOf(attachment, options);
-        const line = await openConsumerLine(attachment, { ...lineOptions, record }, prefer);
+        const line = await openConsumerLine(attachment, { ...lineOptions, record }, follows);
         if (line !== undefined) return line;
         this.#check();
       }

@@ -2,7 +2,7 @@ import type { Host } from '../../host/host.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
 import { endCounts, isGroupThrough } from './groupEnds.ts';
-import type { Attachment } from './join.ts';
+import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { Seat } from './layout.ts';
 import type { MessageBatch } from './messageBatch.ts';
 import { isRetired } from './retirement.ts';
@@ -15,7 +15,7 @@ const severalBoundMs = 1;
 /** Longest sleep over one of several lines. */
 const sleeperMs = 50;
 
-export type OpenConsumerLine = (attachment: Attachment, prefer?: number) => Promise<ConsumerLine>;
+export type OpenConsumerLine = (attachment: Attachment, follows?: FormerSeat) => Promise<ConsumerLine>;
 
 /** A consumer of one subscription on a bus: a lane in each of its segments. */
 export class Consumer implements AsyncIterable<MessageBatch>, Follower {
@@ -212,7 +212,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
-    const next = await this.#open(to, former.seat.place.number);
+    const next = await this.#open(to, formerSeat(former.attachment, former.seat));
     // Meanwhile it may have been closed or fenced, or got what another of its group has left: then it is not to go, or not yet.
     if (this.#lines[segment] !== former || !this.mayFollow(segment)) {
       await closeConsumerLine(next, drainTimeoutMs);

@@ -4,12 +4,14 @@ import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
 import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
+import type { ChangeRouter } from './commands.ts';
 import { type IndexbusConfig, type RollBody, reloadInto, routerIdOf, sizesOf } from './config.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
 import { Roller, type RollView } from './roller.ts';
+import type { Routed } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
 import { type BroughtUp, RouterStarter } from './routerStarter.ts';
@@ -242,8 +244,20 @@ export class BusNode {
   /** Tells the router of a configuration that has changed. */
   async #apply(serving: Serving): Promise<void> {
     const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
-    await serving.runner.apply({ do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-    await declareSubscriptions(serving, this.config);
+    await this.changeRouter(serving, { do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
+    await declareSubscriptions(await this.#roller.taker(() => serving), this.config);
+  }
+
+  /** The generation that those come to who come now: topics and subscriptions are read and changed there. Throws as `bus` */
+  taker(): Promise<Routed> {
+    return this.#roller.taker(() => this.bus);
+  }
+
+  /** Changes the router of what is served, and of the generation that a roll builds. Rejects with `BusError` where one does not allow it. */
+  async changeRouter(serving: Serving, command: ChangeRouter): Promise<void> {
+    await serving.runner.apply(command);
+    const taker = await this.#roller.taker(() => serving);
+    if (taker.runner !== serving.runner) await taker.runner.apply(command);
   }
 
   /** Refuses joiners, lets the router take what producers have flushed, and ends. Nothing in lanes is lost: the next router has it. */

@@ -1,12 +1,12 @@
 import type { Clock } from '../../host/clock.ts';
 import { BusError } from './errors.ts';
-import type { Attachment } from './join.ts';
+import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { topicsPerSegment } from './messageBatch.ts';
 import type { Publisher, TopicId } from './producer.ts';
 import { closeProducerLine, type ProducerLine } from './producerLine.ts';
 import type { Follower } from './roll.ts';
 
-export type OpenProducerLine = (attachment: Attachment, prefer?: number) => Promise<ProducerLine>;
+export type OpenProducerLine = (attachment: Attachment, follows?: FormerSeat) => Promise<ProducerLine>;
 
 /** How long the end of a line waits for its router, where nothing else is said, in milliseconds. */
 const defaultDrainMs = 5000;
@@ -180,7 +180,7 @@ export class Producer implements Follower {
 
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
-    const next = await this.#open(to, former.seat.place.number);
+    const next = await this.#open(to, formerSeat(former.attachment, former.seat));
     while (former.publisher.isReserved && !former.publisher.isEnded && this.#closed === undefined) {
       await this.#clock.sleep(reservedLookMs);
     }

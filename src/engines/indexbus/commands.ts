@@ -36,6 +36,14 @@ export interface LaneChange {
   readonly detachAfterMs?: number;
 }
 
+/** Changes how a router polls. */
+export interface ChangeRouter {
+  readonly do: 'change-router';
+  readonly batchSize?: number;
+  readonly pollIntervalUs?: number;
+  readonly spinUs?: number;
+}
+
 /** What the daemon tells its router: each is carried out between two polls. Throws `BusError` where the segment does not allow it. */
 export type RouterCommand =
   | { readonly do: 'change-lane'; readonly lane: number; readonly change: LaneChange }
@@ -57,12 +65,7 @@ export type RouterCommand =
   | { readonly do: 'put-subscription'; readonly subscription: Subscription }
   | { readonly do: 'delete-subscription'; readonly name: string }
   | { readonly do: 'create-topic'; readonly name: string }
-  | {
-      readonly do: 'change-router';
-      readonly batchSize?: number;
-      readonly pollIntervalUs?: number;
-      readonly spinUs?: number;
-    }
+  | ChangeRouter
   /** Writes a cut of the counters at once: nobody has to wait for the next. */
   | { readonly do: 'sample' }
   | { readonly do: 'drain' }

@@ -1,5 +1,5 @@
 import { Receiver } from './consumer.ts';
-import { type Attachment, type HeldSeat, join } from './join.ts';
+import { type Attachment, type FormerSeat, type HeldSeat, join } from './join.ts';
 import { LaneHead } from './laneHead.ts';
 import { Access, LaneCursor, Seat } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
@@ -39,7 +39,7 @@ export interface ConsumerLine {
 export async function openConsumerLine(
   attachment: Attachment,
   options: ConsumerLineOptions,
-  prefer?: number,
+  follows?: FormerSeat,
 ): Promise<ConsumerLine | undefined> {
   const { segment, host } = attachment;
   const { region, layout, words } = segment;
@@ -50,7 +50,7 @@ export async function openConsumerLine(
     subscription: options.record,
     access: found?.subscription.access ?? 'copy',
     attachTimeoutMs: options.attachTimeoutMs,
-    ...(prefer === undefined ? {} : { prefer }),
+    ...(follows === undefined ? {} : { follows }),
   });
   const stored = readSubscription(region, layout, options.record);
   if (stored?.subscription.name !== options.subscription) {

@@ -29,6 +29,8 @@ export interface EmptyingOptions {
    * Default: as long as it works. One that was given what a mate left has as long once more.
    */
   readonly patienceMs?: Millis | undefined;
+  /** Runs with each look. */
+  readonly looked?: () => Promise<void>;
   /** Told of a lane that may lose something from now on, since the roll does not wait for it any more. */
   readonly losing?: (lane: number) => void;
 }
@@ -64,6 +66,7 @@ export class Emptying {
       await clock.sleep(lookMs, signal).catch(() => undefined);
       const now = clock.now();
       this.#moves.look(now);
+      await this.#options.looked?.();
       if (this.kind === 'producer') await this.#fenceProducers(now);
       else await this.#giveUp(now);
       await this.#fenceConsumers(now);

@@ -15,6 +15,12 @@ export async function giveUpSuccessor(place: SegmentPlace, next: Segment): Promi
   await restoreFormer(place);
 }
 
+/** A generation that was to be replaced, and has no successor, takes everybody again. One that is further already stays where it is. */
+export function reopen({ region, words }: Segment): void {
+  region.step(Point.openSegment);
+  Atomics.compareExchange(words, Header.state, SegmentState.draining, SegmentState.open);
+}
+
 /** The former generation takes everybody again, and has the name. Done again where whoever did it died. */
 export async function takeBack(place: SegmentPlace, former: Segment): Promise<void> {
   former.region.step(Point.openSegment);

@@ -33,6 +33,19 @@ export interface HeldSeat {
   readonly release: () => void;
 }
 
+/** A seat that its holder leaves for one in the next generation. */
+export interface FormerSeat {
+  /** Is tried first there. */
+  readonly number: number;
+  /** By which the two are known as one. */
+  readonly nonce: number;
+}
+
+/** What who moves to the next generation says there of the seat that it has here. */
+export function formerSeat({ segment }: Attachment, { place }: HeldSeat): FormerSeat {
+  return { number: place.number, nonce: segment.words[place.at + Seat.nonce] ?? 0 };
+}
+
 export interface JoinRequest {
   readonly kind: SeatKindName;
   /** Shown to operators; its first 64 bytes. */
@@ -40,8 +53,8 @@ export interface JoinRequest {
   /** Of a consumer: record of its subscription, and how it reads. */
   readonly subscription?: number;
   readonly access?: 'copy' | 'view';
-  /** Seat to try first. */
-  readonly prefer?: number;
+  /** The seat of the former generation that its holder leaves for this one. */
+  readonly follows?: FormerSeat;
   /** How long to wait for the router, and for a seat whose holder is going. */
   readonly attachTimeoutMs: number;
 }
@@ -85,7 +98,7 @@ function busCloses(): BusError {
 function claim({ segment, locks }: Attachment, request: JoinRequest): HeldSeat | undefined {
   const { words, region } = segment;
   const places = seatPlaces(segment.layout, request.kind);
-  const preferred = places.filter((place) => place.number === request.prefer);
+  const preferred = places.filter((place) => place.number === request.follows?.number);
   const waiting =
     request.kind === 'consumer'
       ? places.filter((place) => waitsFor(segment, place, request)).sort((a, b) => laterFirst(segment, a, b))
@@ -128,7 +141,8 @@ function introduce({ segment, host }: Attachment, { place }: HeldSeat, request: 
   region.step(Point.writeSeat);
   words[at + Seat.kind] = SeatKind[request.kind];
   writeHolder(words, at, host.shm.identity());
-  words[at + Seat.nonce] = host.random.stream('indexbus seats').uint32() | 0;
+  const drawn = host.random.stream('indexbus seats').uint32() | 0;
+  words[at + Seat.nonce] = request.follows?.nonce ?? drawn;
   // What the last holder had of the operator is not the next one's.
   words.fill(0, at + Seat.reason, at + Seat.name);
   words.fill(0, at + Seat.operation, at + Seat.detachAfterMs + 1);

@@ -82,7 +82,7 @@ export const Seat = {
   /** Start of the process, low and high word. */
   startTicks: 3,
   pidSpace: 5,
-  /** Drawn by the joiner, so that it knows its own seat again. */
+  /** Drawn by the joiner, so that it knows its own seat again; who moves to the next generation takes it along. */
   nonce: 6,
   reason: 7,
   /** Of a producer that was fenced: what it flushed before it counts. */

@@ -1,4 +1,4 @@
-import { type Attachment, type HeldSeat, join } from './join.ts';
+import { type Attachment, type FormerSeat, type HeldSeat, join } from './join.ts';
 import { ProducerCursor } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
@@ -27,13 +27,13 @@ export interface ProducerLine {
 export async function openProducerLine(
   attachment: Attachment,
   options: LineOptions & PublisherOptions,
-  prefer?: number,
+  follows?: FormerSeat,
 ): Promise<ProducerLine> {
   const seat = await join(attachment, {
     kind: 'producer',
     name: options.name,
     attachTimeoutMs: options.attachTimeoutMs,
-    ...(prefer === undefined ? {} : { prefer }),
+    ...(follows === undefined ? {} : { follows }),
   });
   const { segment, host } = attachment;
   const { region, layout } = segment;

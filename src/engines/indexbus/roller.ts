@@ -2,13 +2,14 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
+import { checkLanesFit } from './carrySettings.ts';
 import type { IndexbusConfig, RollBody } from './config.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
 import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
-import { giveUpSuccessor } from './formerGeneration.ts';
-import type { SegmentSizes } from './layout.ts';
-import { seeThrough } from './rolling.ts';
+import { giveUpSuccessor, reopen } from './formerGeneration.ts';
+import { Header, type SegmentSizes, SegmentState } from './layout.ts';
+import { type Routed, seeThrough } from './rolling.ts';
 import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
@@ -62,6 +63,8 @@ export class Roller {
   readonly #parts: RollerParts;
   #rolling = false;
   #underWay: Rolling | undefined;
+  /** Settles, and never rejects, when the next generation is built, or is not. */
+  #building: Promise<void> = Promise.resolve();
 
   constructor(parts: RollerParts) {
     this.#parts = parts;
@@ -79,14 +82,29 @@ export class Roller {
     if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
     const sizes = successorSizes(former, body, config.router_batch_size);
     checkNothingWaits(former);
+    checkLanesFit(former, sizes);
     this.#rolling = true;
-    return underWay.begin(() => this.#begin(old, sizes, body.patience_ms));
+    const begun = underWay.begin(() => this.#begin(old, sizes, body.patience_ms));
+    this.#building = begun.then(
+      () => undefined,
+      () => undefined,
+    );
+    return begun;
   }
 
   /** Goes on with a roll that a router before this one did not end. The configuration may have changed since it began. */
   goOn(old: Serving, next: Waiting): void {
     this.#rolling = true;
     this.#finish(old, next, true, undefined);
+  }
+
+  /**
+   * The generation that those come to who come now, of a segment that is served: what is new, a topic or a subscription, is for it alone. Waits while it is being
+   * built, since what is new would come too late for it then.
+   */
+  async taker(serving: () => Serving): Promise<Routed> {
+    await this.#building;
+    return this.#underWay?.next ?? serving();
   }
 
   /** The roll that is under way; undefined: none. */
@@ -114,13 +132,17 @@ export class Roller {
     patienceMs: Millis | undefined,
   ): Promise<{ readonly segment: string; readonly generation: number }> {
     const { host, config, signal } = this.#parts;
+    const wasOpen = Atomics.load(old.segment.words, Header.state) === SegmentState.open;
     try {
+      // What is asked for from now on is for the next generation, which has what there is.
+      await old.runner.apply({ do: 'roll', sizes });
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
       if (signal.aborted) segment.region.close();
       else this.#finish(old, { segment, ...(await this.#start(segment)) }, false, patienceMs);
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
       this.#rolling = false;
+      if (wasOpen) reopen(old.segment);
       throw error;
     }
   }

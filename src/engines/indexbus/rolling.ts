@@ -1,6 +1,7 @@
 import type { Host } from '../../host/host.ts';
 import { abandonedLanes } from './abandoned.ts';
 import { wakeRouter } from './bells.ts';
+import { SettingsCarrier } from './carrySettings.ts';
 import { distance } from './cursor.ts';
 import { Emptying, type EmptyingOptions } from './emptying.ts';
 import { DetachReason, ProducerCursor, Seat } from './layout.ts';
@@ -26,7 +27,7 @@ export interface RollOptions extends EmptyingOptions {
 /**
  * Sees a roll through: producers leave the old generation while it drains; when its sources are empty it is retired, and its consumers leave once
  * they have taken everything; then the next generation begins to route. So nothing is lost but what consumers that were fenced, or died meanwhile without another
- * of their group, have not read (counted, and logged), and no message overtakes an older one. A router that finds
+ * of their group, have not read (counted, and logged), and no message overtakes an older one. Who moves is set there as it was. A router that finds
  * a roll half done goes on with it from the beginning: what is done already takes no time.
  */
 export async function seeThrough(
@@ -36,8 +37,10 @@ export async function seeThrough(
   signal: AbortSignal,
   options: RollOptions = {},
 ): Promise<void> {
+  const carrier = new SettingsCarrier(host, old.segment, next);
+  const looked = (): Promise<void> => carrier.look();
   const empty = async (kind: SeatKindName, isSo: () => boolean): Promise<void> => {
-    const emptying = new Emptying(host, old, kind, options);
+    const emptying = new Emptying(host, old, kind, { ...options, looked });
     options.began?.(emptying);
     await emptying.until(isSo, signal);
   };
@@ -47,6 +50,7 @@ export async function seeThrough(
   retireFor(old.segment, next.segment);
   await empty('consumer', () => !hasSeats(old.segment, 'consumer') && abandonedLanes(old.segment).length === 0);
   if (signal.aborted) return;
+  await carrier.look();
   await options.emptied?.();
   openForAll(next.segment);
   wakeRouter(next.segment.region);

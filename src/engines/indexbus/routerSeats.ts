@@ -18,7 +18,7 @@ import {
   seatTextBytes,
   seatWords,
 } from './layout.ts';
-import { Declarations, refusedResult, sentBackResult } from './mailbox.ts';
+import { Declarations, refusalOf, refusedResult, sentBackResult } from './mailbox.ts';
 import { Point } from './points.ts';
 import { isRetired } from './retirement.ts';
 import type { RouterParts } from './routerParts.ts';
@@ -296,10 +296,17 @@ export class RouterSeats {
     const { routing } = this.#parts;
     const there = routing.topicNumber(name);
     if (there !== undefined) return there;
+    this.#checkGrows();
     if (!this.#host.autoCreate) {
       throw new BusError('IB_UNKNOWN_TOPIC', `there is no topic ${name}, and topics.auto_create is off`);
     }
     return routing.createTopic(name);
+  }
+
+  /** Of a segment that drains its successor has been given the topics and subscriptions: what is new is for that one. Throws IB_RETIRED. */
+  #checkGrows(): void {
+    const state = Atomics.load(this.#words, Header.state);
+    if (state === SegmentState.draining || state === SegmentState.retired) throw refusalOf(goneText);
   }
 
   /** The record of a subscription that a consumer names, or declares in parts; 0 for a part that is not the last. */
@@ -314,7 +321,10 @@ export class RouterSeats {
     if (whole === undefined) return 0;
     const declared = declaredSubscription(whole);
     const there = routing.recordOf(declared.name);
-    if (there < 0) return routing.put(declared);
+    if (there < 0) {
+      this.#checkGrows();
+      return routing.put(declared);
+    }
     if (JSON.stringify(routing.subscription(there)?.subscription) === JSON.stringify(declared)) return there;
     throw new BusError('IB_UNSAFE_CHANGE', `subscription ${declared.name} is there and is another`);
   }

@@ -16,6 +16,7 @@ const faster = 10;
 const config = smallRouter({
   lane_ring: 128,
   lanes_max: 3,
+  counter_sample_ms: 2_000,
   subscriptions: [
     { name: 'work', topics: ['t'], mode: 'workqueue', lane: 'blocking', capacity: 32, detach_after_ms: 'none' },
     { name: 'all', topics: ['>'], capacity: 64 },

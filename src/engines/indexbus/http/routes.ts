@@ -1,30 +1,20 @@
 import { z } from 'zod';
 import type { Route } from '../../route.ts';
 import type { BusNode } from '../busNode.ts';
-import type { RouterCommand } from '../commands.ts';
-import {
-  bodyOfSubscription,
-  laneKeys,
-  rollSchema,
-  routerKeys,
-  subscriptionBody,
-  subscriptionNames,
-  subscriptionOf,
-} from '../config.ts';
+import type { ChangeRouter } from '../commands.ts';
+import { laneKeys, rollSchema, routerKeys } from '../config.ts';
 import { type RunbookCounter, runbookCounters } from '../counters.ts';
-import { BusError } from '../errors.ts';
-import { subscriptionsMax } from '../layout.ts';
 import { LoopStat } from '../loopStats.ts';
-import { isTopicName } from '../patterns.ts';
 import { seatPlace } from '../seatPlaces.ts';
 import type { Serving } from '../serving.ts';
-import { findSubscription, readSubscription } from '../subscriptions.ts';
 import { readTopics } from '../topics.ts';
 import { laneView, producerView, recentTopics, seatState, segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';
-import { answering, bodyOf, ok, Refusal, unknown } from './answer.ts';
+import { answering, bodyOf, ok, unknown } from './answer.ts';
 import { bottleneckOf } from './bottleneck.ts';
 import { healthRoutes } from './health.ts';
+import { segmentOf, takerOf } from './named.ts';
+import { subscriptionRoutes } from './subscriptions.ts';
 
 const laneBody = z.strictObject({
   lane: laneKeys.lane.optional(),
@@ -45,7 +35,6 @@ const routerBody = z.strictObject({
   router_poll_interval_us: routerKeys.router_poll_interval_us.optional(),
   router_spin_us: routerKeys.router_spin_us.optional(),
 });
-const topicBody = z.strictObject({ name: z.string() });
 const nothing = z.strictObject({});
 
 const S = '/v1/segments/{segment}';
@@ -71,12 +60,6 @@ export function routerRoutes(node: BusNode): readonly Route[] {
     ...subscriptionRoutes(node),
     ...operatorRoutes(node),
   ].map(answering);
-}
-
-/** The segment that a path names. @throws Refusal 404, BusError IB_NO_ROUTER while this router stands by */
-function segmentOf(node: BusNode, name = ''): Serving {
-  if (name !== node.config.segment.name) throw unknown('segment', name, [node.config.segment.name]);
-  return node.bus;
 }
 
 /** A seat of a path: its number, or the name of whoever has it. @throws Refusal 404 */
@@ -120,9 +103,16 @@ function segmentRoutes(node: BusNode): readonly Route[] {
       bottleneckOf(node, serving),
     ),
     get(`${S}/tuning`, 'What was asked of the machine, what it gave, and why they differ.', ({ tuning }) => tuning),
-    get(`${S}/topics`, 'The topics, by number.', ({ segment }) =>
-      [...readTopics(segment.region, segment.layout)].map(([name, number]) => ({ name, number })),
-    ),
+    {
+      method: 'GET',
+      path: `${S}/topics`,
+      summary: 'The topics, by number.',
+      role: 'read',
+      handler: async ({ parameters }) => {
+        const { segment } = await takerOf(node, parameters.segment);
+        return ok([...readTopics(segment.region, segment.layout)].map(([name, number]) => ({ name, number })));
+      },
+    },
   ];
 }
 
@@ -247,87 +237,6 @@ function seatRoutes(node: BusNode): readonly Route[] {
   ];
 }
 
-function subscriptionRoutes(node: BusNode): readonly Route[] {
-  const names = ({ segment }: Serving) =>
-    Array.from({ length: subscriptionsMax }, (_, record) => readSubscription(segment.region, segment.layout, record))
-      .flatMap((stored) => (stored === undefined ? [] : [stored.subscription.name]))
-      .sort();
-  const existing = (serving: Serving, name: string) => {
-    const known = findSubscription(serving.segment, name);
-    if (known === undefined) throw unknown('subscription', name, names(serving));
-    return bodyOfSubscription(known);
-  };
-  return [
-    {
-      method: 'GET',
-      path: `${S}/subscriptions`,
-      summary: 'The subscriptions.',
-      role: 'read',
-      handler: async ({ parameters }) => {
-        const serving = segmentOf(node, parameters.segment);
-        return ok(names(serving).map((name) => existing(serving, name)));
-      },
-    },
-    {
-      method: 'GET',
-      path: `${S}/subscriptions/{name}`,
-      summary: 'One subscription.',
-      role: 'read',
-      handler: async ({ parameters }) => ok(existing(segmentOf(node, parameters.segment), parameters.name ?? '')),
-    },
-    {
-      method: 'PUT',
-      path: `${S}/subscriptions/{name}`,
-      summary: 'Makes a subscription (201) or changes it (200): lanes that join later feel it.',
-      role: 'admin',
-      schema: { body: subscriptionBody },
-      handler: async (request) => {
-        const serving = segmentOf(node, request.parameters.segment);
-        const { name = '' } = request.parameters;
-        const parsed = subscriptionNames.safeParse(name);
-        if (!parsed.success) throw new Refusal(422, 'IB_BAD_CONFIG', `name: ${parsed.error.issues[0]?.message}`);
-        const isNew = findSubscription(serving.segment, name) === undefined;
-        const { laneRing } = serving.segment.layout.sizes;
-        const subscription = subscriptionOf(name, bodyOf(request, subscriptionBody), laneRing);
-        await serving.runner.apply({ do: 'put-subscription', subscription });
-        return ok(existing(serving, name), isNew ? 201 : 200);
-      },
-    },
-    {
-      method: 'DELETE',
-      path: `${S}/subscriptions/{name}`,
-      summary: 'Deletes a subscription without consumers.',
-      role: 'admin',
-      handler: async ({ parameters }) => {
-        const serving = segmentOf(node, parameters.segment);
-        existing(serving, parameters.name ?? '');
-        await serving.runner.apply({ do: 'delete-subscription', name: parameters.name ?? '' });
-        return { status: 204 };
-      },
-    },
-    {
-      method: 'POST',
-      path: `${S}/topics`,
-      summary: 'Makes a topic; 201 also if it is there.',
-      role: 'admin',
-      schema: { body: topicBody },
-      handler: async (request) => {
-        const serving = segmentOf(node, request.parameters.segment);
-        const { name } = bodyOf(request, topicBody);
-        if (!isTopicName(name)) {
-          throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
-            expected: '1 to 64 characters: letters, digits, _ and -, in parts that dots join',
-            got: JSON.stringify(name),
-          });
-        }
-        await serving.runner.apply({ do: 'create-topic', name });
-        const { region, layout } = serving.segment;
-        return ok({ name, number: readTopics(region, layout).get(name) }, 201);
-      },
-    },
-  ];
-}
-
 function operatorRoutes(node: BusNode): readonly Route[] {
   return [
     {
@@ -340,13 +249,13 @@ function operatorRoutes(node: BusNode): readonly Route[] {
         const serving = segmentOf(node, request.parameters.segment);
         const body = bodyOf(request, routerBody);
         if (body.router_spin_us !== undefined) node.config.router_spin_us = body.router_spin_us;
-        const command: RouterCommand = {
+        const command: ChangeRouter = {
           do: 'change-router',
           ...(body.router_batch_size === undefined ? {} : { batchSize: body.router_batch_size }),
           ...(body.router_poll_interval_us === undefined ? {} : { pollIntervalUs: body.router_poll_interval_us }),
           ...(body.router_spin_us === undefined ? {} : { spinUs: node.spinUs }),
         };
-        await serving.runner.apply(command);
+        await node.changeRouter(serving, command);
         Object.assign(node.config, body);
         const { router_batch_size, router_poll_interval_us, router_spin_us } = node.config;
         return ok({ router_batch_size, router_poll_interval_us, router_spin_us });

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
+import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import { routerRoutes } from '../../../src/engines/indexbus/http/routes.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { Point } from '../../../src/engines/indexbus/points.ts';
+import { readTopics } from '../../../src/engines/indexbus/topics.ts';
+import { createRouter } from '../../../src/engines/router.ts';
+import { bytesOf, codeOf, Peers } from './support/peers.ts';
+import { smallRouter } from './support/smallRouter.ts';
+
+const settings = {
+  lane_ring: 128,
+  lanes_max: 4,
+  slots_per_producer: 128,
+  subscriptions: [
+    { name: 'work', topics: ['t'], mode: 'workqueue', lane: 'blocking', capacity: 32, detach_after_ms: 'none' },
+    { name: 'all', topics: ['>'], capacity: 16 },
+  ],
+};
+
+let peers: Peers;
+let node: BusNode;
+/** What happens at a step of the router. */
+let at: (point: number) => void;
+beforeEach(async () => {
+  peers = new Peers();
+  at = () => {};
+  node = new BusNode(peers.host({ step: (point) => at(point) }), smallRouter(settings), {});
+  await node.start();
+});
+afterEach(async () => {
+  await peers.end();
+  await node.close();
+});
+
+async function ask(method: string, path: string, body?: unknown) {
+  const response = await createRouter(routerRoutes(node)).dispatch({
+    method,
+    path: `/v1/segments/bus/${path}`,
+    query: {},
+    headers: {},
+    body: new TextEncoder().encode(body === undefined ? '' : JSON.stringify(body)),
+    signal: new AbortController().signal,
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes, each looked at below
+  return { status: response.status, body: response.body as any };
+}
+
+const generation = (): number | undefined => node.serving?.segment.generation;
+const isOver = async (): Promise<boolean> => generation() === 2 && node.rolling() === undefined;
+
+/** A consumer that has received something and holds the roll up until it is told that it may go on. */
+async function holdingUp() {
+  const bus = await peers.bus();
+  const consumer: Consumer = await bus.consumer({ subscription: 'work', name: 'slow' });
+  const producer = await bus.producer({ name: 'feed' });
+  producer.publish(await bus.topic('t'), bytesOf('m'));
+  producer.flush();
+  const batch = new MessageBatch(1, 1024);
+  while (consumer.receive(batch) === 0) await consumer.ready(20);
+  return { goOn: () => consumer.ack() };
+}
+
+describe('a roll and what operators have changed while the router ran', () => {
+  it('sets lanes and producers as they were set before', async () => {
+    const bus = await peers.bus();
+    await bus.producer({ name: 'feed' });
+    await bus.producer({ name: 'other' });
+    await bus.consumer({ subscription: 'work', name: 'w' });
+    await bus.consumer({ subscription: 'all', name: 'a' });
+    await bus.consumer({ subscription: 'all', name: 'b' });
+    const lane = { lane: 'nonblocking', drop: 'oldest', capacity: 8, credit_limit: 4, detach_after_ms: 700 };
+    expect((await ask('PATCH', 'lanes/w', lane)).status).toBe(200);
+    expect((await ask('PATCH', 'lanes/a', { capacity: 5 })).status).toBe(200);
+    expect((await ask('PATCH', 'producers/feed', { rate_limit: 1_000, credit_limit: 9 })).status).toBe(200);
+    await node.roll({ slot_bytes: 128 });
+    await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
+    const lanes = (await ask('GET', 'lanes')).body as readonly { name: string }[];
+    const named = (name: string) => lanes.find((it) => it.name === name);
+    expect(named('w')).toMatchObject(lane);
+    expect(named('a')).toMatchObject({ lane: 'nonblocking', drop: 'newest', capacity: 5, credit_limit: 'none' });
+    expect(named('b')).toMatchObject({ lane: 'nonblocking', drop: 'newest', capacity: 16, credit_limit: 'none' });
+    expect((await ask('GET', 'producers')).body).toMatchObject([
+      { name: 'feed', rate_limit: 1_000, credit_limit: 9 },
+      { name: 'other', rate_limit: 'none', credit_limit: 'none' },
+    ]);
+  }, 15_000);
+
+  it('is refused where a lane would not fit as it is set', async () => {
+    const bus = await peers.bus();
+    await bus.consumer({ subscription: 'all', name: 'a' });
+    expect((await ask('PATCH', 'lanes/a', { capacity: 64 })).status).toBe(200);
+    expect(await codeOf(() => node.roll({ lane_ring: 64 }))).toBe('IB_NEEDS_ROLL');
+    expect(generation()).toBe(1);
+    await node.roll({ lane_ring: 256 });
+    await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
+  }, 15_000);
+
+  it('has what is new while it lasts: subscriptions, topics, and what a reload brings', async () => {
+    const { goOn } = await holdingUp();
+    await node.roll({ slot_bytes: 128 });
+    await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
+    expect((await ask('PUT', 'subscriptions/late', { topics: ['late.>'] })).status).toBe(201);
+    expect((await ask('POST', 'topics', { name: 'by-operator' })).status).toBe(201);
+    expect((await ask('GET', 'topics')).body.map((it: { name: string }) => it.name)).toContain('by-operator');
+    expect((await ask('DELETE', 'subscriptions/all')).status).toBe(409);
+    node.reload(
+      smallRouter({ ...settings, subscriptions: [...settings.subscriptions, { name: 'loaded', topics: ['x'] }] }),
+    );
+    goOn();
+    await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
+    const names = (await ask('GET', 'subscriptions')).body.map((it: { name: string }) => it.name);
+    expect(names).toEqual(['all', 'late', 'loaded', 'work']);
+    expect((await ask('GET', 'topics')).body.map((it: { name: string }) => it.name)).toContain('by-operator');
+    expect((await ask('DELETE', 'subscriptions/all')).status).toBe(204);
+  }, 15_000);
+
+  it('has a topic that a participant asks for while the next generation is built, under one number', async () => {
+    const bus = await peers.bus();
+    await bus.topic('early');
+    let late: Promise<number> | undefined;
+    let subscribed: Promise<unknown> | undefined;
+    // The next generation has been given what there is, and does not have the name yet.
+    const { shm } = node.host;
+    const rename = shm.rename.bind(shm);
+    shm.rename = async (...args) => {
+      late ??= bus.topic('late');
+      subscribed ??= ask('PUT', 'subscriptions/late', { topics: ['late'] });
+      await Promise.race([late, new Promise((resolve) => setTimeout(resolve, 300))]);
+      return rename(...args);
+    };
+    await node.roll({ slot_bytes: 128 });
+    await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
+    const number = await late;
+    const { region, layout } = node.bus.segment;
+    expect(readTopics(region, layout).get('late')).toBe(number);
+    expect(await subscribed).toMatchObject({ status: 201 });
+    expect((await ask('GET', 'subscriptions/late')).status).toBe(200);
+  }, 15_000);
+
+  it('takes everybody again where the next generation cannot be built', async () => {
+    at = (point) => {
+      if (point === Point.buildSegment) throw new Error('no memory');
+    };
+    await expect(node.roll({ slot_bytes: 128 })).rejects.toThrow('no memory');
+    at = () => {};
+    const bus = await peers.bus();
+    const producer = await bus.producer();
+    expect(producer.publish(await bus.topic('new'), bytesOf('m'))).toBe(true);
+  });
+});
