@@ -59,8 +59,8 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
   },
   IB_FENCED: {
     means:
-      'The seat was taken from its holder: it stalled, its lock is in doubt, it wrote what cannot be, a roll did not wait for it, or an operator asked for it.',
-    do: 'A consumer takes a new seat with reattach; a producer is closed, and another opened. With maybeRouted, messages of the batch under way may have been routed all the same.',
+      'The seat was taken from its holder: it stalled, its lock is in doubt, it wrote what cannot be, an operator asked for it, or the segment was rolled and it did not move in time.',
+    do: 'A consumer takes a new seat with reattach, after a roll in the next generation; a producer is closed, and another opened. With maybeRouted, messages of the batch under way may have been routed all the same.',
   },
   IB_CLOSED: { means: 'The producer, consumer or bus was closed before.', do: 'Open a new one.' },
   IB_TOO_LARGE: {

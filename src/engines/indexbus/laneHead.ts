@@ -2,7 +2,7 @@ import type { Region } from '../../host/sharedMemory.ts';
 import { wakeRouter } from './bells.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
 import { BusError, FencedError } from './errors.ts';
-import { Access, LaneCursor, Seat } from './layout.ts';
+import { Access, Header, LaneCursor, Seat, SegmentState } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
 import { Point } from './points.ts';
 import { SeatState, seatWord } from './seat.ts';
@@ -172,9 +172,16 @@ export class LaneHead {
     });
   }
 
+  #whyFenced(): string {
+    const isRolled = Atomics.load(this.#words, Header.state) === SegmentState.retired;
+    return isRolled
+      ? 'the segment was replaced, and this consumer was not through with its lane in time: reattach, which goes on in the next generation'
+      : 'the lane was taken from this consumer: reattach, or open another';
+  }
+
   #endError(): BusError {
     return this.#end === 'fenced'
-      ? new FencedError('the lane was taken from this consumer: reattach, or open another', false)
+      ? new FencedError(this.#whyFenced(), false)
       : new BusError('IB_CLOSED', 'the consumer is closed');
   }
 }
