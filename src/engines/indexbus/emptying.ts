@@ -117,7 +117,6 @@ export class Emptying {
       this.#fenced.add(offset + number);
       this.#options.losing?.(number);
       telemetry.sometimes('roll with a stopped consumer', isStopped);
-      telemetry.sometimes('roll lost its patience with a consumer that works', !isStopped);
       this.#warn('roll fences', { kind: 'consumer', seat: number });
       // It may have left in between.
       await this.#routed.runner.apply({ do: 'detach-lane', lane: number, reason: 'stalled' }).catch(() => undefined);

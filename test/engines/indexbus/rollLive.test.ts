@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { routerRoutes } from '../../../src/engines/indexbus/http/routes.ts';
+import { join } from '../../../src/engines/indexbus/join.ts';
+import { leave } from '../../../src/engines/indexbus/leave.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
+import { requestTopic } from '../../../src/engines/indexbus/requests.ts';
 import { readTopics } from '../../../src/engines/indexbus/topics.ts';
 import { createRouter } from '../../../src/engines/router.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
@@ -137,6 +141,27 @@ describe('a roll and what operators have changed while the router ran', () => {
     expect(readTopics(region, layout).get('late')).toBe(number);
     expect(await subscribed).toMatchObject({ status: 201 });
     expect((await ask('GET', 'subscriptions/late')).status).toBe(200);
+  }, 15_000);
+
+  it('tells who asks from a seat that it has had before to ask in the next generation', async () => {
+    const host = peers.host();
+    const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
+    const seat = await join(attachment, { kind: 'producer', name: 'asks', attachTimeoutMs: 1_000 });
+    expect(await requestTopic(attachment, seat, 'early', 1_000)).toBe(0);
+    const { shm } = node.host;
+    const rename = shm.rename.bind(shm);
+    const codes: string[] = [];
+    shm.rename = async (...args) => {
+      for (const name of ['early', 'late']) codes.push(await codeOf(() => requestTopic(attachment, seat, name, 1_000)));
+      return rename(...args);
+    };
+    await node.roll({ slot_bytes: 128 });
+    await leave(attachment, seat, 1_000);
+    await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
+    // The segment is renamed twice: the former generation, and then the next one.
+    expect(codes).toEqual(['none', 'IB_RETIRED', 'none', 'IB_RETIRED']);
+    const { region, layout } = node.bus.segment;
+    expect([...readTopics(region, layout).keys()]).toEqual(['early']);
   }, 15_000);
 
   it('takes everybody again where the next generation cannot be built', async () => {
