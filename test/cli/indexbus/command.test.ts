@@ -8,6 +8,7 @@ import { inspectTarget } from '../../../src/cli/indexbus/inspectTarget.ts';
 import {
   lanesText,
   perSecond,
+  rollText,
   type TopPart,
   type TopProducer,
   topText,
@@ -65,7 +66,9 @@ describe('hotfire indexbus', () => {
     const all = indexbusCommand().commands.flatMap((it) => (it.commands.length > 0 ? it.commands : [it]));
     const names = indexbusCommand().commands.map((it) => it.name());
     expect(names).toEqual(
-      expect.arrayContaining('top triage lanes producers lane detach agents ping roll tail inspect explain'.split(' ')),
+      expect.arrayContaining(
+        'top triage lanes producers lane detach agents ping roll rolling tail inspect explain'.split(' '),
+      ),
     );
     for (const command of all) {
       let help = '';
@@ -93,6 +96,42 @@ describe('hotfire indexbus', () => {
       'upstream: producers wait\n  a\nnext: b',
     );
     expect([perSecond(0), perSecond(1_500), perSecond(2_360_000)]).toEqual(['0.0 /s', '1.5 k/s', '2.36 M/s']);
+  });
+
+  it('should print whom a roll waits for, what is left, and how the wait is ended', () => {
+    const consumer = {
+      kind: 'consumer',
+      seat: 3,
+      name: 'c1',
+      pid: 77,
+      state: 'live',
+      subscription: 'billing',
+      left: 3_120,
+      waited_ms: 31_000,
+      still_ms: 900,
+    } as const;
+    const view = {
+      segment: 'bus',
+      generation: 2,
+      waits_for: 'consumers',
+      lasts_ms: 32_000,
+      waits_ms: 31_000,
+      patience_ms: 'none',
+      gave_up: 4,
+      waits: [consumer],
+    } as const;
+    const text = rollText(view);
+    for (const part of [
+      'generation 2',
+      'no bound',
+      '4 messages given up',
+      'billing',
+      '3120',
+      'hotfire indexbus detach 3',
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(rollText({ ...view, patience_ms: 60_000, waits: [] })).not.toMatch(/no bound|detach/);
   });
 
   it('should show the parts that are wanted, what is fullest first, and no others', () => {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { agents, operatorCommands, ping, RouterError, triage } from '../../../src/engines/indexbus/operatorCommands.ts';
+import {
+  agents,
+  operatorCommands,
+  ping,
+  RouterError,
+  roll,
+  triage,
+} from '../../../src/engines/indexbus/operatorCommands.ts';
 
 /** A router with these answers, and what it was asked. */
 function router(answers: Readonly<Record<string, unknown>>) {
@@ -69,6 +76,21 @@ describe('commands of operators', () => {
       await expect(run(name, client, [])).rejects.toThrow('expected a');
     }
     await expect(run('lane set', client, ['c1', 'capacity'])).rejects.toThrow('key=value');
+  });
+
+  it('should give a roll its patience, and say what it waits for', async () => {
+    const view = { generation: 2, waits: [] };
+    const path = '/v1/segments/bus/roll';
+    const client = router({ '/v1/segments': [{ segment: 'bus' }], [path]: view });
+    await roll(client, input(['lanes_max=32'], { patience: '1.5' }));
+    expect(client.asked.at(-1)).toEqual([`POST ${path}`, { lanes_max: 32, patience_ms: 1_500 }]);
+    for (const patience of ['soon', '-1']) {
+      await expect(roll(client, input([], { patience }))).rejects.toThrow(
+        `--patience: expected seconds, 0 or more, got ${patience}`,
+      );
+    }
+    expect(await run('rolling', client, [])).toEqual({ value: view, exit: 0 });
+    expect(client.asked.at(-1)).toBe(`GET ${path}`);
   });
 
   it('should be bad where a router is not online, or the control plane is not reached', async () => {
