@@ -255,9 +255,7 @@ export class Router {
     if (!this.#telemetry.buggify('skip-doorbell-scan')) sources.listen();
     const budget = this.#telemetry.buggify('commit-one-message') ? 1 : this.#options.batchSize;
     const { noSubscriber } = this.#options;
-    // A successor routes nothing before its predecessor is empty.
-    const mayRoute = mayTake && Atomics.load(this.#words, Header.state) !== SegmentState.waiting;
-    const taken = mayRoute ? sources.take(budget, this.routing.routes, noSubscriber === 'hold') : 0;
+    const taken = mayTake && !this.#isWaiting ? sources.take(budget, this.routing.routes, noSubscriber === 'hold') : 0;
     sources.clearLate();
     if (this.mutants.requeueLast && this.#endings.any) this.#endings.giveBack();
     this.#taken = taken;
@@ -358,7 +356,13 @@ export class Router {
       const lane = this.lanes.active[index] ?? 0;
       if (this.lanes.life[lane] === LaneLife.live && this.lanes.hasMoved(lane)) return true;
     }
-    return this.sources.hasWork();
+    // What a successor has is looked at after each sleep: until its predecessor is empty, a poll takes none of it.
+    return !this.#isWaiting && this.sources.hasWork();
+  }
+
+  /** A successor routes nothing before its predecessor is empty. */
+  get #isWaiting(): boolean {
+    return Atomics.load(this.#words, Header.state) === SegmentState.waiting;
   }
 
   /** To be called after a sleep: all sources are looked at, since a producer may have died before it rang. */

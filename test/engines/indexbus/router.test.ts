@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LaneCursor, ProducerCursor, Seat } from '../../../src/engines/indexbus/layout.ts';
+import { Header, LaneCursor, ProducerCursor, Seat, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { LoopStat, loopStats } from '../../../src/engines/indexbus/loopStats.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { RouterLoop } from '../../../src/engines/indexbus/routerLoop.ts';
@@ -45,6 +45,24 @@ describe('a router', () => {
     producer.flush();
     expect(bus.router.poll()).toBe(2);
     expect([...bus.router.sources.parks]).toEqual(parks);
+  });
+
+  it('has nothing to do with what is in a successor before its predecessor is empty', () => {
+    const bus = new TestBus();
+    const topic = bus.topic('a');
+    bus.subscribe('all');
+    bus.consumer('all');
+    const producer = bus.producer();
+    bus.settle();
+    Atomics.store(bus.segment.words, Header.state, SegmentState.waiting);
+    producer.publish(topic, 1);
+    producer.flush();
+    expect(bus.router.hasWork()).toBe(true);
+    expect(bus.router.poll()).toBe(0);
+    expect(bus.router.hasWork()).toBe(false);
+    Atomics.store(bus.segment.words, Header.state, SegmentState.open);
+    expect(bus.router.hasWork()).toBe(true);
+    expect(bus.router.poll()).toBe(1);
   });
 
   it('counts each commit with its messages, also one that only takes slots home', () => {
