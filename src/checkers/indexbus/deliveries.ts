@@ -96,6 +96,7 @@ interface LaneBook {
   evicted: number;
   requeuedOut: number;
   detached: number;
+  claimed: number;
   /** In the lane, in order. */
   inside: string[];
 }
@@ -112,7 +113,16 @@ export class LaneBooks {
   of(lane: number): LaneBook {
     let book = this.books.get(lane);
     if (book === undefined) {
-      book = { placed: 0, requeuedIn: 0, redeliveredIn: 0, evicted: 0, requeuedOut: 0, detached: 0, inside: [] };
+      book = {
+        placed: 0,
+        requeuedIn: 0,
+        redeliveredIn: 0,
+        evicted: 0,
+        requeuedOut: 0,
+        detached: 0,
+        claimed: 0,
+        inside: [],
+      };
       this.books.set(lane, book);
     }
     return book;
@@ -125,8 +135,10 @@ export class LaneBooks {
       else if (event.requeued) book.requeuedIn += 1;
       else book.placed += 1;
       book.inside.push(nameOf(event));
-    } else if (event.event === 'claimed') this.#out(event, 'was claimed from');
-    else if (event.event === 'evicted') {
+    } else if (event.event === 'claimed') {
+      this.#out(event, 'was claimed from');
+      this.of(event.lane).claimed += 1;
+    } else if (event.event === 'evicted') {
       this.#out(event, 'was evicted from');
       this.of(event.lane).evicted += 1;
     } else if (event.event === 'requeued-out') {
@@ -160,6 +172,9 @@ export const lanesBalance: IndexBusCheck = {
       for (const it of event.lanes) {
         const book = shadow.of(it.lane);
         same(findings, it.lane, 'in it', book.inside.length, it.depth);
+        if (it.delivered !== undefined) same(findings, it.lane, 'delivered', book.placed, it.delivered);
+        if (it.recv !== undefined) same(findings, it.lane, 'received from it', book.claimed, it.recv);
+        same(findings, it.lane, 'lost with it', book.detached, it.detached);
         same(findings, it.lane, 'evicted', book.evicted, it.oldest);
         same(findings, it.lane, 'requeued into it', book.requeuedIn, it.requeuedIn);
         same(findings, it.lane, 'requeued out of it', book.requeuedOut, it.requeuedOut);

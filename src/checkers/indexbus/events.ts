@@ -22,13 +22,17 @@ export interface ExportedDrops {
 export interface ExportedLane extends ExportedDrops {
   readonly lane: number;
   readonly depth: number;
+  /** Placed in it, other than from another lane; undefined of one whose seat another has by now. */
+  readonly delivered: number | undefined;
+  /** Taken out of it by its consumer; undefined also of one that began with what another had left. */
+  readonly recv: number | undefined;
   readonly requeuedIn: number;
   readonly requeuedOut: number;
   readonly redelivered: number;
 }
 
 /** A lane as a cut has it. */
-export interface CutLane extends Omit<ExportedLane, 'depth' | 'detached'> {
+export interface CutLane extends Omit<ExportedLane, 'depth' | 'detached' | 'delivered' | 'recv'> {
   /** Messages placed in it, in any way; undefined of one whose seat another has by now. */
   readonly came: number | undefined;
 }
@@ -177,8 +181,14 @@ export type BusEvent =
   | { readonly event: 'damage-found'; readonly what: string }
   /** Where the slots are, at this point. `quiet`: everybody has fetched what came home and nothing is under way. */
   | { readonly event: 'slots'; readonly quiet: boolean; readonly places: readonly SlotPlaces[] }
-  /** Two routers finished from the same memory; digests of what they left: counts and tails. */
-  | { readonly event: 'recovered'; readonly digest: string; readonly again: string; readonly twin: string | undefined }
+  /**
+   * A router has taken over. `differing`: counts and tails that are not what they were to be when the first one began to, with the last commit that was
+   * sealed and nothing else; also where one that died in it has begun before.
+   */
+  | {
+      readonly event: 'recovered';
+      readonly differing: readonly { readonly word: number; readonly is: number; readonly twin: number }[];
+    }
   /** Somebody waited until there was work for it (a lane, a source, a return), and how long it took. */
   | {
       readonly event: 'waited';

@@ -64,10 +64,8 @@ export const oneRouter: IndexBusCheck = {
         );
       } else if (event.event === 'recovered') {
         recoveries += 1;
-        if (event.digest !== event.again)
-          findings.add(`a second recovery left ${event.again}, the first ${event.digest}`);
-        if (event.twin !== undefined && event.twin !== event.digest) {
-          findings.add(`the recovery left ${event.digest}, a router that did not crash ${event.twin}`);
+        for (const { word, is, twin } of event.differing) {
+          findings.add(`a recovery left ${is} in word ${word}, a router that did not crash would have left ${twin}`);
         }
       }
     }

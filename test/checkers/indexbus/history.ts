@@ -52,6 +52,8 @@ interface Counts {
   newest: number;
   oldest: number;
   detached: number;
+  delivered: number;
+  recv: number;
 }
 
 /** What the bus tells of producer 0 and lane 1. */
@@ -61,14 +63,16 @@ export function told(counts: Partial<Counts>): BusEvent {
   return {
     event: 'told',
     producers: [{ producer: 0, sent, taken: count, noRoute }],
-    lanes: [{ lane: 1, depth, newest, oldest, detached, ...none }],
+    lanes: [{ lane: 1, depth, delivered: counts.delivered, recv: counts.recv, newest, oldest, detached, ...none }],
     groups: [],
   };
 }
 
 /** A cut of producer 0 and lane 1. */
 export function cut(
-  counts: Partial<Omit<Counts, 'sent' | 'depth' | 'detached'> & { came: number; allFull: number }>,
+  counts: Partial<
+    Omit<Counts, 'sent' | 'depth' | 'detached' | 'delivered' | 'recv'> & { came: number; allFull: number }
+  >,
 ): BusEvent {
   const { taken: count = 0, noRoute = 0, came = 0, newest = 0, oldest = 0, allFull = 0 } = counts;
   const none = { pool: 0, noCredit: 0, requeuedIn: 0, requeuedOut: 0, redelivered: 0 };
@@ -97,7 +101,7 @@ export function goodHistory(): BusEvent[] {
     { event: 'router-wrote', router: 0 },
     committed(2),
     cut({ taken: 3, came: 2, newest: 1 }),
-    told({ sent: 5, taken: 3, depth: 2, newest: 1 }),
+    told({ sent: 5, taken: 3, depth: 2, newest: 1, delivered: 2, recv: 0 }),
     ...received(0, 1),
     ...received(1, 1),
     { event: 'looked-again', ...message(1), lane: 1, checksum: 101 },
@@ -106,7 +110,7 @@ export function goodHistory(): BusEvent[] {
     taken(4, []),
     committed(1),
     { event: 'evicted', ...message(3), lane: 1 },
-    told({ sent: 5, taken: 5, noRoute: 1, newest: 1, oldest: 1 }),
+    told({ sent: 5, taken: 5, noRoute: 1, newest: 1, oldest: 1, delivered: 3, recv: 2 }),
     cut({ taken: 5, noRoute: 1, came: 3, newest: 1, oldest: 1 }),
     { event: 'through', lane: 1 },
     { event: 'lane-over', lane: 1, proven: false },
@@ -116,7 +120,7 @@ export function goodHistory(): BusEvent[] {
       quiet: true,
       places: [{ producer: 0, slots: 2, home: [0], reserved: [], source: [], lanes: [], returning: [1] }],
     },
-    { event: 'recovered', digest: 'a', again: 'a', twin: 'a' },
+    { event: 'recovered', differing: [] },
     { event: 'waited', what: 'receive', who: 1, took: 1, bound: 2 },
     { event: 'router-over', router: 0 },
   ];

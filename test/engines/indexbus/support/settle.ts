@@ -106,7 +106,9 @@ function exported(lane: number, depth: number, counts: readonly number[]): Expor
   const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, detached = 0, into = 0, out = 0, again = 0] =
     counts;
   const drops = { newest, oldest, pool, noCredit, allFull, detached };
-  return { lane, depth, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again };
+  // Where a lane's cursors stood when its holder came is not noted here.
+  const unknown = { delivered: undefined, recv: undefined };
+  return { lane, depth, ...unknown, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again };
 }
 
 /** What the bus says of itself. */

@@ -41,6 +41,8 @@ interface Holder {
   readonly base: readonly number[];
   /** Tail of a lane then. */
   readonly baseTail: number;
+  /** Head of a lane then; undefined where it has messages of the lane that it takes over. */
+  readonly baseHead: number | undefined;
   /** It can write no more. */
   over: boolean;
   /** Its process is dead; a thread of it may still be on its way out while it has its lock. */
@@ -151,6 +153,7 @@ export class BusBook {
       name: readText(bytes, at + Seat.name, seatNameBytes),
       base: this.#counters(kind, seat, requeuedOut),
       baseTail: kind === 'lane' ? this.reader.laneCursor(seat, LaneCursor.tail) : 0,
+      baseHead: kind === 'lane' && requeuedOut === undefined ? this.reader.head(seat) : undefined,
       over: false,
       dead: false,
       fenced: false,
@@ -368,9 +371,16 @@ export class BusBook {
         count(holder);
       const seat = seatOf(holder.number);
       const isLast = this.ownerOf(seat) === holder.number;
-      const depth = isLast ? (this.reader.laneCursor(seat, LaneCursor.tail) - this.reader.head(seat)) | 0 : 0;
+      const tail = this.reader.laneCursor(seat, LaneCursor.tail);
+      const head = this.reader.head(seat);
+      const depth = isLast ? (tail - head) | 0 : 0;
+      // As the bus works both out: what was placed and came from no other lane, what is out and was not taken out.
+      const delivered = isLast ? (tail - holder.baseTail - into - again) | 0 : undefined;
+      const isKnown = isLast && holder.baseHead !== undefined;
+      const recv = isKnown ? (head - (holder.baseHead ?? 0) - oldest - detached - out) | 0 : undefined;
       const drops = { newest, oldest, pool, noCredit, allFull, detached };
-      return [{ lane: holder.number, depth, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];
+      const moved = { requeuedIn: into, requeuedOut: out, redelivered: again };
+      return [{ lane: holder.number, depth, delivered, recv, ...drops, ...moved }];
     });
     this.put({ event: 'told', producers, lanes, groups: this.#groups() });
   }

@@ -12,6 +12,7 @@ import { Point } from '../../../../engines/indexbus/points.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
 import type { BusBook } from './busBook.ts';
 import type { Entry, Reader } from './reader.ts';
+import type { RecoveryTwin } from './recoveryTwin.ts';
 import { Visits } from './visits.ts';
 
 interface Move {
@@ -53,14 +54,25 @@ export class RouterWitness {
   readonly #batch: () => number;
   readonly #visits: Visits;
   readonly #onSpin: () => void;
+  readonly #twin: RecoveryTwin;
   #last = 0;
   #commits = 0;
   #polls = 0;
   #moves = -1;
 
-  /** @param batch messages of a poll, at most */
-  constructor(book: BusBook, router: number, batch: () => number, { onSpin, leftOut }: RouterWatch) {
+  /**
+   * @param batch messages of a poll, at most
+   * @param twin of all routers of the book
+   */
+  constructor(
+    book: BusBook,
+    router: number,
+    batch: () => number,
+    { onSpin, leftOut }: RouterWatch,
+    twin: RecoveryTwin,
+  ) {
     this.#book = book;
+    this.#twin = twin;
     this.#reader = book.reader;
     this.#router = router;
     this.#batch = batch;
@@ -78,7 +90,11 @@ export class RouterWitness {
     else if (last === Point.seatLive) this.#book.lookForHolders();
     else if (last === Point.writeCut) this.#book.tellCut();
     else if (last === Point.retireSegment) this.#retired();
-    else if (point === Point.raiseEpoch) this.#book.routerBegan(this.#router);
+    else if (point === Point.raiseEpoch) {
+      this.#book.routerBegan(this.#router);
+      this.#twin.begins();
+    }
+    if (point === Point.recount) this.#twin.ends();
     if (point === Point.sleep) this.#sleeps();
     else if (point === Point.readDoorbell) this.#polled();
   }

@@ -6,15 +6,24 @@ import type { Region } from '../../../../host/sharedMemory.ts';
 import type { SimProcess } from '../../../../sim/process.ts';
 import { BusBook } from './busBook.ts';
 import { ParticipantWitness } from './participantWitness.ts';
+import { RecoveryTwin } from './recoveryTwin.ts';
 import { type RouterWatch, RouterWitness } from './routerWitness.ts';
 
 /** The books of a stand, one for each memory that holds a bus. */
 export class Books {
   readonly #books = new Map<ArrayBufferLike, BusBook>();
+  readonly #twins = new Map<BusBook, RecoveryTwin>();
   /** Routers so far. */
   routers = 0;
   /** Told of each book that is begun. */
   onBook: ((book: BusBook) => void) | undefined;
+
+  /** What a recovery of this bus is compared with. */
+  twinOf(book: BusBook): RecoveryTwin {
+    const twin = this.#twins.get(book) ?? new RecoveryTwin(book);
+    this.#twins.set(book, twin);
+    return twin;
+  }
 
   get all(): readonly BusBook[] {
     return [...this.#books.values()];
@@ -73,7 +82,7 @@ export function watchMemory({ books, process, host, routing, atStep }: WatchOpti
       witness =
         router === undefined || routing === undefined
           ? new ParticipantWitness(book, process.pid)
-          : new RouterWitness(book, router, routing.batch, routing);
+          : new RouterWitness(book, router, routing.batch, routing, books.twinOf(book));
       witnesses.set(book, witness);
     }
     return witness;
