@@ -12,7 +12,7 @@ export interface OperatorControl {
   /** `systemctl start`: resolves when the process serves or has ended again. */
   start(machine: string): Promise<void>;
   /** Sends a request to the admin routes of the process; nothing happens when none serves. The answer is not waited for. */
-  request(machine: string, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body: string): void;
+  request(machine: string, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: string): void;
 }
 
 const controls = new WeakMap<World, OperatorControl>();
@@ -138,7 +138,7 @@ export const request = operatorFault({
   name: 'operator.request',
   summary: 'Somebody calls an admin route, whatever comes of it.',
   schema: z.strictObject({
-    method: z.enum(['GET', 'POST', 'PATCH', 'DELETE']).default('POST'),
+    method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST'),
     path: z.string().startsWith('/').describe('of the route'),
     body: z.string().default('').describe('as it is sent'),
   }),

@@ -49,6 +49,14 @@ export type IndexBusDraw = {
     readonly nobody: boolean;
     /** All producers but the first send little. */
     readonly uneven: boolean;
+    /** How payloads are published; `mixed`: each producer in its own way. */
+    readonly publish: 'words' | 'bytes' | 'in place' | 'mixed';
+    /** A word over each payload is written and compared. */
+    readonly checked: boolean;
+    /** Consumers say that they are through as soon as they are. */
+    readonly acks: boolean;
+    /** Percent of the beginnings in which a participant closes its bus while it waits for its seat. */
+    readonly hasty: number;
   };
 };
 
@@ -109,9 +117,13 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
       burst: fc.constantFrom(20, 200),
       keys: fc.constantFrom(16, 1, 200),
       hotKey: fc.constantFrom(0, 50),
-      bytes: fc.constantFrom(24, 8, 48),
+      bytes: fc.constantFrom(24, 8, 48, 13),
       nobody: fc.boolean(),
       uneven: fc.boolean(),
+      publish: fc.constantFrom<IndexBusDraw['load']['publish'][]>('words', 'words', 'bytes', 'in place', 'mixed'),
+      checked: fc.constantFrom(false, false, false, true),
+      acks: fc.constantFrom(false, false, true),
+      hasty: fc.constantFrom(0, 0, 0, 40),
     }),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -22,6 +22,9 @@ const laneShareLeast = 16;
 /** Messages a second of a producer that sends little. */
 const littleRate = 2;
 
+/** Ways to publish, of producers that have each its own. */
+const ways = ['in place', 'bytes', 'words'] as const;
+
 const nodes = ['indexbus-1', 'indexbus-2'];
 
 /** The scenario of a draw, completed. */
@@ -46,6 +49,8 @@ function timelineOf(draw: IndexBusDraw): readonly Step[] {
     producers: Object.keys(load.producers),
     consumers: Object.keys(load.consumers),
     groups: groupsOf(draw),
+    subscriptions: draw.subscriptions.map((_, index) => subscriptionName(index)),
+    holds: noSubscriberOf(draw) === 'hold',
   };
   return draw.faults
     .flatMap((fault) => stepsOf(fault, cast))
@@ -80,7 +85,7 @@ function configOf(draw: IndexBusDraw): Record<string, unknown> {
     // Whichever comes first routes, the other waits.
     standby: true,
     slots_per_producer: slotsOf(draw),
-    lane_ring: sizes.tight
+    lane_ring: isTight(draw)
       ? 2 * Math.max(...subscriptions.map(({ capacity }) => Math.min(tightCapacity, capacity)))
       : 2 ** sizes.ringLog2,
     router_batch_size: sizes.batch,
@@ -90,9 +95,14 @@ function configOf(draw: IndexBusDraw): Record<string, unknown> {
     ...lanesOf(draw),
     no_subscriber: noSubscriberOf(draw),
     subscriptions: subscriptions.map((drawn, index) =>
-      subscriptionOf(drawn, index, sizes.tight ? tightCapacity : drawn.capacity),
+      subscriptionOf(drawn, index, isTight(draw) ? tightCapacity : drawn.capacity),
     ),
   };
+}
+
+/** Also where a fault is about rings that a batch goes round in. */
+function isTight({ sizes, faults }: IndexBusDraw): boolean {
+  return sizes.tight || faults.some(({ entry }) => entryNamed(entry).needsTightRings === true);
 }
 
 /** One seat too few only where a subscription without a consumer holds up nobody. */
@@ -153,18 +163,30 @@ function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: num
 
 function loadOf(draw: IndexBusDraw) {
   const { load, subscriptions } = draw;
-  const consumers: Record<string, { subscription: string; service: number }> = {};
+  const { publish, checked, acks, hasty } = load;
+  const given = { ...(checked ? { checked } : {}), ...(hasty === 0 ? {} : { hasty }) };
+  const consumers: Record<string, { subscription: string; service: number; acks?: boolean }> = {};
   subscriptions.forEach(({ consumers: count, serviceUs }, index) => {
     for (let number = 0; number < count; number += 1) {
       consumers[`c${Object.keys(consumers).length + 1}`] = {
         subscription: subscriptionName(index),
         service: serviceUs / 1_000,
+        ...(acks ? { acks } : {}),
+        ...given,
       };
     }
   });
   const producers = Object.fromEntries(
     Array.from({ length: load.producers }, (_, index) => {
-      return [`p${index + 1}`, load.uneven && index > 0 ? { rate: littleRate } : {}] as const;
+      const how = publish === 'mixed' ? ways[index % ways.length] : publish;
+      return [
+        `p${index + 1}`,
+        {
+          ...(load.uneven && index > 0 ? { rate: littleRate } : {}),
+          ...(how === 'words' ? {} : { publish: how }),
+          ...given,
+        },
+      ] as const;
     }),
   );
   return {

@@ -34,3 +34,20 @@ test('should draw deaths in keyed groups that block, with several consumers and 
   );
   expect(there.length).toBeGreaterThan(8);
 });
+
+test('should give rings as many places as lanes need where a fault is about rings that batches go round in', () => {
+  const drawn = draws as unknown as readonly IndexBusDraw[]; // as its definition draws them
+  const there = drawn.filter(({ faults }) => faults.some(({ entry }) => entry === 'rings gone round'));
+  expect(there.length).toBeGreaterThan(8);
+  for (const draw of there) {
+    const { cluster } = indexbus.scenarioOf(draw) as unknown as Sized; // as scenarioOf makes it
+    const most = Math.max(...cluster.config.subscriptions.map(({ capacity }) => capacity));
+    expect(cluster.config.lane_ring).toBe(2 * most);
+  }
+});
+
+interface Sized {
+  readonly cluster: {
+    readonly config: { readonly lane_ring: number; readonly subscriptions: readonly { readonly capacity: number }[] };
+  };
+}

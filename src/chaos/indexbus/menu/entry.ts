@@ -22,12 +22,17 @@ export interface Cast {
   readonly consumers: readonly string[];
   /** Consumers of each subscription, of which messages wait for a next one where it loses its last; of all, where there is none such. */
   readonly groups: readonly (readonly string[])[];
+  readonly subscriptions: readonly string[];
+  /** Whether messages that nobody wants are held: then each topic has to have somebody again. */
+  readonly holds: boolean;
 }
 
 /** One entry of the menu. */
 export interface FaultEntry extends MenuEntry<Family> {
   /** What happens. */
   readonly steps: (draw: FaultDraw, cast: Cast) => readonly LaterStep[];
+  /** Rings of the run have as many places as its lanes need, and no more. */
+  readonly needsTightRings?: boolean;
 }
 
 /** How long a lasting fault lasts, in milliseconds. */

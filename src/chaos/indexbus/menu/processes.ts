@@ -168,24 +168,27 @@ export const processEntries: readonly FaultEntry[] = [
       ),
   },
   {
-    // One that sends little dies between its flush and its bell while the router has more to do than it can: it does not sleep, and hears of nothing.
+    // One that had nothing to send dies between its flush and its bell while the router has more to do than it can: it does not sleep, and hears of nothing.
+    // Lanes that block would let it sleep.
     name: 'crash before the bell',
     family: 'crash',
-    weight: 4,
-    steps: (draw, { producers }) => [
-      { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 1 }) },
-      { afterMs: 0, step: fault('process.slow', 'primary', { duration: 1_000 }, { factor: scale(draw.b, 200, 450) }) },
-      { afterMs: 1, step: { fault: 'load.spike', duration: 900, with: { factor: 100 } } },
-      {
-        afterMs: scale(draw.a, 50, 600),
-        step: fault(
-          'shm.crash-at-step',
-          choose(draw.where, producers.length > 1 ? producers.slice(1) : producers),
-          {},
-          { point: Point.ringDoorbell, restart: 1_000 },
-        ),
-      },
-    ],
+    weight: 6,
+    steps: (draw, { producers }) => {
+      const victim = choose(draw.where, producers.length > 1 ? producers.slice(1) : producers);
+      const silentMs = scale(draw.a, 100, 400);
+      return [
+        ...allLanes({ lane: 'nonblocking', drop: 'newest' }),
+        { afterMs: 0, step: request('PATCH', '/router', { router_batch_size: 1 }) },
+        { afterMs: 10, step: fault('shm.stall-producer', victim, { duration: silentMs }) },
+        {
+          afterMs: 20,
+          step: fault('process.slow', 'primary', { duration: 700 }, { factor: scale(draw.b, 60, 160) }),
+        },
+        // As much as both together.
+        ...[100, 3].map((factor) => ({ afterMs: 21, step: { fault: 'load.spike', duration: 660, with: { factor } } })),
+        { afterMs: 30, step: fault('shm.crash-at-step', victim, {}, { point: Point.ringDoorbell, restart: 1_000 }) },
+      ];
+    },
   },
   {
     name: 'crash of a consumer',

@@ -1,9 +1,11 @@
 import { openBus } from '../../../engines/indexbus/bus.ts';
 import type { Consumer } from '../../../engines/indexbus/busConsumer.ts';
 import { distance } from '../../../engines/indexbus/cursor.ts';
+import { BusError } from '../../../engines/indexbus/errors.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
+import { changeMind } from './changeMind.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtUs } from './payload.ts';
 import { Rounds, spins } from './rounds.ts';
@@ -19,6 +21,11 @@ export interface ConsumerOrders {
   readonly serviceMs: number;
   /** Time that it needs each time it takes messages. */
   readonly perBatchMs: number;
+  /** Whether it says that it is through as soon as it is. */
+  readonly acks: boolean;
+  readonly checked: boolean;
+  /** Probability with which it begins with a bus that it closes before it has a seat. */
+  readonly hasty: number;
 }
 
 const readyMs = 1_000;
@@ -32,10 +39,12 @@ export async function consume(
   waits: (book: BusBook, lane: number) => { received(): void },
   took: (ms: number) => void,
 ): Promise<void> {
-  const { segments, subscription, batch } = orders();
+  const { segments, subscription, batch, checked, hasty } = orders();
+  const options = { subscription, name: participant.name, batch, checked };
+  await changeMind(host, segments, hasty, (bus) => bus.consumer(options));
   const bus = await openBus({ host, segments });
   try {
-    const consumer = await bus.consumer({ subscription, name: participant.name, batch });
+    const consumer = await bus.consumer(options);
     const linesNow = (): Line[] =>
       linesOf(consumer, segments.length, watched.witnesses, participant.name, participant.process?.pid ?? 0);
     let lines = linesNow();
@@ -52,7 +61,7 @@ export async function consume(
         ({ book }, at) => consumer.attachmentOf(at).segment.words.buffer !== book.segment.words.buffer,
       );
       if (hasMoved) lines = linesNow();
-      const count = consumer.receive(into);
+      const count = receiveInto(consumer, into, lines);
       watched.settle();
       if (count === 0) {
         const waiting = lines.map(({ book, lane }) => waits(book, lane));
@@ -67,10 +76,13 @@ export async function consume(
         if (sentAt !== undefined) took(distance(Math.floor(host.clock.now() * 1_000) | 0, sentAt) / 1_000);
       }
       // Its work: as much slower as its processor is.
-      const { serviceMs, perBatchMs } = orders();
+      const { serviceMs, perBatchMs, acks } = orders();
       await host.clock.sleep((count * serviceMs + perBatchMs) * participant.machine.slowFactor);
       if (participant.process === undefined) return;
       lookAgain(lines, into);
+      if (!acks) continue;
+      consumer.ack();
+      watched.settle();
     }
     await consumer.close();
     watched.settle();
@@ -83,6 +95,18 @@ export async function consume(
 interface Line {
   readonly book: BusBook;
   readonly lane: number;
+}
+
+/** What a consumer finds damaged is damaged: no message that its producer wrote is something else. */
+function receiveInto(consumer: Consumer, into: MessageBatch, lines: readonly Line[]): number {
+  try {
+    return consumer.receive(into);
+  } catch (error) {
+    if (error instanceof BusError && error.code === 'IB_CORRUPT') {
+      for (const { book, lane } of lines) book.damageFound(`the consumer of lane ${lane} was told: ${error.message}`);
+    }
+    throw error;
+  }
 }
 
 /** Which line a message came by, and what number its producer has there. */

@@ -28,6 +28,14 @@ const burst = z
   .optional()
   .describe('beside the rate, so many messages at once, again and again');
 
+const checked = z
+  .boolean()
+  .default(false)
+  .describe('producers write a word over each payload, consumers compare it: both have to say so');
+const hasty = percent
+  .default(0)
+  .describe('share of its beginnings in which it closes its bus again while it still waits for a seat');
+
 const producer = z
   .strictObject({
     node,
@@ -37,6 +45,14 @@ const producer = z
     burst,
     topics: z.array(z.string()).min(1).optional().describe("topics in turn; default the load's"),
     bytes: z.int().min(8).max(65_520).optional().describe("bytes of a payload; default the load's"),
+    publish: z
+      .enum(['words', 'bytes', 'in place'])
+      .default('words')
+      .describe(
+        'words: publishWords; bytes: publish, of any length; in place: reserve and commit, now and then with a rest between',
+      ),
+    checked,
+    hasty,
   })
   .prefault({});
 
@@ -48,6 +64,12 @@ const consumer = z
     subscription: z.string().describe('subscription of the configuration'),
     service: durationMs.optional().describe("time that it needs for a message; default the load's"),
     batch: z.int().min(1).max(4_096).default(256).describe('most messages that it takes at once'),
+    acks: z
+      .boolean()
+      .default(false)
+      .describe('it says that it is through as soon as it is, and not only when it takes the next messages'),
+    checked,
+    hasty,
   })
   .describe('a consumer');
 

@@ -49,6 +49,8 @@ export class Participant {
   boundTo: number | undefined;
   /** Sends one message at once, in the middle of what another does; undefined: it does not send. */
   send: (() => void) | undefined;
+  /** Slots that it has reserved and not committed. */
+  reserved = 0;
 
   #isTold = false;
   #stalls = 0;

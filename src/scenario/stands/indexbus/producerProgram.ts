@@ -4,11 +4,12 @@ import { BusError } from '../../../engines/indexbus/errors.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { topicsPerSegment } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
+import { changeMind } from './changeMind.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtWord } from './payload.ts';
 import { Rounds, spins } from './rounds.ts';
 import type { BusBook } from './witness/busBook.ts';
-import { ParticipantWitness } from './witness/participantWitness.ts';
+import { ParticipantWitness, type Publishing } from './witness/participantWitness.ts';
 
 /** What a producer does now: read anew at each turn. */
 export interface ProducerOrders {
@@ -22,11 +23,18 @@ export interface ProducerOrders {
   readonly keys: number;
   /** Share of the messages with key 0, 0 to 1. */
   readonly hotKey: number;
+  readonly publish: 'words' | 'bytes' | 'in place';
+  readonly checked: boolean;
+  /** Probability with which it begins with a bus that it closes before it has a seat. */
+  readonly hasty: number;
 }
 
 /** Messages that a producer that was held up sends at most at once, in seconds of its rate. */
 const arrearsSeconds = 1;
 const readyMs = 1_000;
+/** Share of the payloads written in place between whose reserve and commit it rests, and for how long at most. */
+const restShare = 0.02;
+const restMsMax = 30;
 
 /** Publishes as it is told until it shall leave; every message says who sent it and which it is. */
 export async function produce(
@@ -35,12 +43,14 @@ export async function produce(
   attached: (producer: Producer | undefined) => void,
   refused: (book: BusBook, producer: number) => void,
 ): Promise<void> {
-  const { segments } = orders();
+  const { segments, checked, hasty } = orders();
+  const options = { name: participant.name, checked };
+  await changeMind(host, segments, hasty, (it) => it.producer(options));
   const bus = await openBus({ host, segments });
   let producer: Producer | undefined;
   let lines: readonly ParticipantWitness[] = [];
   try {
-    producer = await bus.producer({ name: participant.name });
+    producer = await bus.producer(options);
     const topics = new Map<string, number>();
     lines = linesNow(producer);
     attached(producer);
@@ -49,6 +59,7 @@ export async function produce(
     await bus.close();
   } finally {
     participant.send = undefined;
+    participant.reserved = 0;
     attached(undefined);
     // One that was refused lets go of the memory without waiting for anybody.
     if (participant.process?.alive === true) void bus.close();
@@ -81,7 +92,8 @@ export async function produce(
       const topic = topics.get(told.topics[number % told.topics.length] ?? 't');
       if (topic === undefined || told.rate === 0) return;
       try {
-        if (!publish(through, topic, random.integer(0, told.keys - 1), told.bytes, words)) return;
+        if (!publish(through, written(through, topic, told.bytes, 'words', words), random.integer(0, told.keys - 1)))
+          return;
         number += 1;
         // It has sent one of its next messages; what was sent so beyond that is on top of its rate.
         owed = Math.max(owed - 1, -1);
@@ -112,7 +124,11 @@ export async function produce(
         topics.set(name, topic);
         const key = random.chance(told.hotKey) ? 0 : random.integer(0, told.keys - 1);
         const rounds = new Rounds(host.clock);
-        while (!publish(through, topic, key, told.bytes, words)) {
+        const publishNow = () => {
+          const payload = written(through, topic, told.bytes, told.publish, words);
+          return told.publish === 'in place' ? publishInPlace(through, payload, key) : publish(through, payload, key);
+        };
+        while (!(await publishNow())) {
           await through.ready(readyMs);
           if (isOver()) break;
           if (rounds.isSpinning()) await spins(lines[0]?.book, participant.name, host.clock);
@@ -124,7 +140,14 @@ export async function produce(
     }
   }
 
-  function publish(through: Producer, topic: number, key: number, bytes: number, words: Int32Array): boolean {
+  /** A payload that says who sends it, and which it is. */
+  function written(
+    through: Producer,
+    topic: number,
+    bytes: number,
+    how: ProducerOrders['publish'],
+    words: Int32Array,
+  ): Payload {
     if (hasMoved(through)) lines = linesNow(through);
     const line = lines[topic >>> 16];
     if (line?.producer === undefined) throw new Error(`${participant.name} publishes without a seat that is watched`);
@@ -134,17 +157,63 @@ export async function produce(
     words[1] = line.published;
     for (let word = 2; word < count; word += 1) words[word] = Math.imul(seed + word, 0x85eb_ca6b);
     if (count > sentAtWord) words[sentAtWord] = Math.floor(host.clock.now() * 1_000) | 0;
-    line.message = {
-      topic: topic & (topicsPerSegment - 1),
-      key,
-      byteLength: count * 4,
-      checksum: payloadCheck(words, 0, count * 4),
-    };
-    const accepted = through.publishWords(topic, words, 0, count, key);
+    const byteLength = how === 'words' ? count * 4 : bytes;
+    return { line, producer: line.producer, topic, words, byteLength, isBytes: how === 'bytes' };
+  }
+
+  function publish(through: Producer, payload: Payload, key: number): boolean {
+    const { line, producer: number, topic, words, byteLength, isBytes } = payload;
+    line.message = messageOf(payload, key);
+    const accepted = isBytes
+      ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
+      : through.publishWords(topic, words, 0, byteLength / 4, key);
     watched.settle();
-    if (!accepted) refused(line.book, line.producer);
+    if (!accepted) refused(line.book, number);
     return accepted;
   }
+
+  /** Writes where the message will stand; now and then it rests before it publishes that. */
+  async function publishInPlace(through: Producer, payload: Payload, key: number): Promise<boolean> {
+    const { line, producer: number, topic, words, byteLength } = payload;
+    const from = through.reserve(byteLength, topic);
+    if (from < 0) {
+      watched.settle();
+      refused(line.book, number);
+      return false;
+    }
+    through.words.set(words.subarray(0, Math.ceil(byteLength / 4)), from);
+    const message = messageOf(payload, key);
+    const random = host.random.stream('rests');
+    if (random.chance(restShare)) {
+      participant.reserved = 1;
+      await host.clock.sleep(random.float() * restMsMax);
+      participant.reserved = 0;
+    }
+    // What it sent meanwhile is another message.
+    line.message = message;
+    through.commit(topic, byteLength, key);
+    watched.settle();
+    return true;
+  }
+}
+
+/** What is to be published, and by whom. */
+interface Payload {
+  readonly line: ParticipantWitness;
+  readonly producer: number;
+  readonly topic: number;
+  readonly words: Int32Array;
+  readonly byteLength: number;
+  readonly isBytes: boolean;
+}
+
+function messageOf({ topic, words, byteLength }: Payload, key: number): Publishing {
+  return {
+    topic: topic & (topicsPerSegment - 1),
+    key,
+    byteLength,
+    checksum: payloadCheck(words, 0, byteLength),
+  };
 }
 
 /** What is watched of a producer in each of its segments. */

@@ -25,7 +25,7 @@ import type { IndexBusLoad } from './loadSchema.ts';
 import { machineServices } from './machineServices.ts';
 import { Preemption } from './preemption.ts';
 import { RouterThread } from './routerThread.ts';
-import { slotPlaces } from './slotPlaces.ts';
+import { type OwnSlots, slotPlaces } from './slotPlaces.ts';
 import { Takeovers } from './takeovers.ts';
 import { createVerbs } from './verbs.ts';
 import { Waits } from './waits.ts';
@@ -284,7 +284,7 @@ export function openSession(context: StandContext): StandSession {
       for (const book of books.all) {
         book.tell();
         if (book.reader.isHalfApplied || !inService().includes(book)) continue;
-        const places = slotPlaces(book, (producer) => creditOf(book, producer));
+        const places = slotPlaces(book, (producer) => ownSlotsOf(book, producer));
         book.put({ event: 'slots', quiet: isQuiet, places });
       }
       evidence = books.all.map(({ events }) => events);
@@ -293,14 +293,14 @@ export function openSession(context: StandContext): StandSession {
   };
 
   /** Slots that the holder of a seat says it has. */
-  function creditOf(book: BusBook, producer: number): number | undefined {
-    for (const [name, { process, isStopped }] of load?.participants ?? []) {
+  function ownSlotsOf(book: BusBook, producer: number): OwnSlots | undefined {
+    for (const [name, { process, isStopped, reserved }] of load?.participants ?? []) {
       const attached = load?.attached.get(name);
       if (attached === undefined || process === undefined || isStopped) continue;
       if (book.holderNamed('producer', process.pid, name) !== producer) continue;
       for (let segment = 0; segment < attached.segments; segment += 1) {
         const { words } = attached.attachmentOf(segment).segment;
-        if (words.buffer === book.segment.words.buffer) return attached.creditIn(segment);
+        if (words.buffer === book.segment.words.buffer) return { home: attached.creditIn(segment), reserved };
       }
     }
     return undefined;

@@ -3,12 +3,18 @@ import { LaneCursor, ProducerCursor, Seat } from '../../../engines/indexbus/layo
 import { SeatState } from '../../../engines/indexbus/seat.ts';
 import type { BusBook } from './witness/busBook.ts';
 
+/** How many slots a producer has itself. */
+export interface OwnSlots {
+  readonly home: number;
+  readonly reserved: number;
+}
+
 /**
  * Where the slots of each producer's pool are. A living producer says how many it has; those must be all that are nowhere else.
  *
- * @param creditOf slots that the holder of a seat has at home, by its own book; undefined where nobody knows
+ * @param countsOf slots that the holder of a seat has at home, and has reserved, by its own book; undefined where nobody knows
  */
-export function slotPlaces({ reader }: BusBook, creditOf: (producer: number) => number | undefined): SlotPlaces[] {
+export function slotPlaces({ reader }: BusBook, countsOf: (producer: number) => OwnSlots | undefined): SlotPlaces[] {
   const { producers, lanes, slots } = reader.layout.sizes;
   return Array.from({ length: producers }, (_, seat): SlotPlaces => {
     const cursor = (field: 'sourceHead' | 'sourceTail' | 'returnHead' | 'returnTail'): number =>
@@ -27,15 +33,25 @@ export function slotPlaces({ reader }: BusBook, creditOf: (producer: number) => 
     const producer = reader.producer(seat);
     // Below a limit of the operator's a producer's credit does not tell how many slots it has.
     const tells = reader.producerState(seat) === SeatState.live && reader.producerSeat(seat, Seat.creditLimit) === 0;
-    const credit = tells ? creditOf(producer) : undefined;
+    const own = tells ? countsOf(producer) : undefined;
     const returning =
-      credit === undefined
+      own === undefined
         ? []
         : [...reader.between(cursor('returnHead'), cursor('returnTail'))].map((at) => reader.returning(seat, at));
     const elsewhere = new Set([...source, ...inLanes, ...returning]);
     const rest = Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !elsewhere.has(slot));
+    if (own === undefined) return { producer, slots, home: rest, reserved: [], source, lanes: [...inLanes], returning };
+    const { home, reserved } = own;
     // One that it has and that is also elsewhere shows as a slot that does not exist.
-    const home = credit === undefined ? rest : credit > rest.length ? [...rest, -1] : rest.slice(0, credit);
-    return { producer, slots, home, reserved: [], source, lanes: [...inLanes], returning };
+    const missing = home + reserved > rest.length ? [-1] : [];
+    return {
+      producer,
+      slots,
+      home: [...rest.slice(0, home), ...missing],
+      reserved: rest.slice(home, home + reserved),
+      source,
+      lanes: [...inLanes],
+      returning,
+    };
   });
 }

@@ -147,6 +147,9 @@ export class IndexBusWorkload implements Workload, LoadControl {
       bytes: own?.bytes ?? load.bytes,
       keys: load.keys,
       hotKey: load['hot key'] / 100,
+      publish: own?.publish ?? ('words' as const),
+      checked: own?.checked ?? false,
+      hasty: (own?.hasty ?? 0) / 100,
     };
   }
 
@@ -159,6 +162,9 @@ export class IndexBusWorkload implements Workload, LoadControl {
       batch: own?.batch ?? 256,
       serviceMs: own?.service ?? load.service,
       perBatchMs: load['per batch'],
+      acks: own?.acks ?? false,
+      checked: own?.checked ?? false,
+      hasty: (own?.hasty ?? 0) / 100,
     };
   }
 }
