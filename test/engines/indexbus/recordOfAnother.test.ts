@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
+import { sayDeclared } from '../../../src/engines/indexbus/declare.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
 import { subscriptionsMax } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
@@ -20,6 +21,7 @@ async function taken() {
   const names = ['first', 'mine', ...Array.from({ length: subscriptionsMax - 2 }, (_, index) => `other-${index}`)];
   const subscriptions = names.map((name) => named(name, name));
   ({ segment, runner } = await peers.router('bus', { sizes: { lanes: 1 }, subscriptions }));
+  sayDeclared(segment);
   const { host, bury } = peers.mortal();
   const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
   const request = { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 } as const;
