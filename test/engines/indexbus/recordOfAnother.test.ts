@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import { sayDeclared } from '../../../src/engines/indexbus/declare.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
-import { subscriptionsMax } from '../../../src/engines/indexbus/layout.ts';
+import { Lock, subscriptionsMax } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import type { RouterRunner } from '../../../src/engines/indexbus/routerRunner.ts';
 import type { Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -21,6 +21,7 @@ async function taken() {
   const names = ['first', 'mine', ...Array.from({ length: subscriptionsMax - 2 }, (_, index) => `other-${index}`)];
   const subscriptions = names.map((name) => named(name, name));
   ({ segment, runner } = await peers.router('bus', { sizes: { lanes: 1 }, subscriptions }));
+  segment.region.lock(Lock.router);
   sayDeclared(segment);
   const { host, bury } = peers.mortal();
   const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
