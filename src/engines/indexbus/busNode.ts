@@ -14,9 +14,9 @@ import { Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
-import { type BroughtUp, RouterStarter } from './routerStarter.ts';
+import { RouterStarter } from './routerStarter.ts';
 import { SelfReport } from './selfReport.ts';
-import { type NodeTallies, type Serving, servingOf } from './serving.ts';
+import { type BegunServing, type NodeTallies, type Serving, servingOf } from './serving.ts';
 import { waitForLock } from './standby.ts';
 import { UnderWay } from './underWay.ts';
 import { keepUp } from './upkeep.ts';
@@ -60,7 +60,13 @@ export class BusNode {
     this.#stopped.promise.catch(() => undefined);
     this.#reports = new SelfReport(host, config, this, () => this.#serving);
     this.#starter = new RouterStarter(host, config, services, this.tallies, (segment, news) =>
-      hearNews(segment, news, this.#serving, this.tallies, host.telemetry),
+      hearNews(
+        segment,
+        news,
+        { serving: this.#serving, building: this.#roller.building },
+        this.tallies,
+        host.telemetry,
+      ),
     );
     this.#roller = new Roller({
       host,
@@ -68,9 +74,9 @@ export class BusNode {
       starter: this.#starter,
       underWay: this.#underWay,
       signal: this.#closing.signal,
-      adopt: (next) => {
+      adopt: (next, findings) => {
         this.tallies.retired.rolled += 1;
-        return this.#adopt({ ...next, origin: 'made' });
+        return this.#adopt({ ...next, origin: 'made', findings });
       },
       onFailure: (error) => this.#fail(error),
     });
@@ -204,7 +210,15 @@ export class BusNode {
       thread: runner.isDedicated ? 'dedicated' : 'shared',
     });
     const { signal } = this.#closing;
-    const upkeep = this.#underWay.begin(() => keepUp(host, config, () => this.#serving, signal));
+    const upkeep = this.#underWay.begin(() =>
+      keepUp(
+        host,
+        config,
+        () => this.#serving,
+        () => this.#roller.building,
+        signal,
+      ),
+    );
     upkeep.catch((error: unknown) => this.#fail(error));
     if (segment.region.backing === 'memfd') {
       const loses = 'messages that wait when this router and all participants have ended';
@@ -216,7 +230,7 @@ export class BusNode {
   }
 
   /** From here on this is the segment that is served. */
-  #adopt(broughtUp: BroughtUp): Serving {
+  #adopt(broughtUp: BegunServing): Serving {
     void broughtUp.runner.ended.then(
       () => undefined,
       (error: unknown) => this.#fail(error),

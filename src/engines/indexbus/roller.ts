@@ -9,6 +9,8 @@ import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor, reopen } from './formerGeneration.ts';
 import { Header, type SegmentSizes, SegmentState } from './layout.ts';
+import { type SeatFinding, SeatProber } from './liveness.ts';
+import type { Probed } from './probing.ts';
 import { type Routed, seeThrough } from './rolling.ts';
 import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
@@ -26,8 +28,8 @@ export interface RollerParts {
   readonly underWay: UnderWay;
   /** Ends a roll where it stands. The router after this one finds both generations and goes on. */
   readonly signal: AbortSignal;
-  /** From now on the next generation is served. */
-  readonly adopt: (next: Waiting) => Serving;
+  /** From now on the next generation is served, of whose seats this was found last. */
+  readonly adopt: (next: Waiting, findings: ReadonlyMap<number, SeatFinding>) => Serving;
   /** A roll cannot go on. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -52,6 +54,9 @@ export interface RollView {
 interface Rolling {
   readonly old: Serving;
   readonly next: Waiting;
+  readonly probed: Probed;
+  /** Whether the next generation is not served yet. */
+  isBuilding: boolean;
   readonly began: Millis;
   readonly patienceMs: Millis | undefined;
   readonly lostBefore: number;
@@ -105,6 +110,11 @@ export class Roller {
   async taker(serving: () => Serving): Promise<Routed> {
     await this.#building;
     return this.#underWay?.next ?? serving();
+  }
+
+  /** The generation that a roll builds, until it is served; undefined: none. */
+  get building(): Probed | undefined {
+    return this.#underWay?.isBuilding === true ? this.#underWay.probed : undefined;
   }
 
   /** The roll that is under way; undefined: none. */
@@ -162,7 +172,19 @@ export class Roller {
   #finish(old: Serving, next: Waiting, resumed: boolean, patienceMs: Millis | undefined): void {
     const { host, underWay, onFailure } = this.#parts;
     const began = host.clock.now();
-    const rolling = { old, next, began, patienceMs, lostBefore: lostByRolls(old), emptying: undefined };
+    const { segment, runner } = next;
+    const prober = new SeatProber(segment, host.clock, host.telemetry);
+    const probed: Probed = { segment, runner, prober, findings: new Map() };
+    const rolling: Rolling = {
+      old,
+      next,
+      probed,
+      isBuilding: true,
+      began,
+      patienceMs,
+      lostBefore: lostByRolls(old),
+      emptying: undefined,
+    };
     this.#underWay = rolling;
     const over = (): void => {
       this.#rolling = false;
@@ -185,7 +207,8 @@ export class Roller {
     });
     if (signal.aborted) return;
     const lost = lostByRolls(old) - rolling.lostBefore;
-    const serving = adopt(next);
+    rolling.isBuilding = false;
+    const serving = adopt(next, rolling.probed.findings);
     host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));

@@ -1,20 +1,25 @@
 import type { Telemetry } from '../../host/telemetry.ts';
 import { DetachReason, Seat, seatNameBytes } from './layout.ts';
+import type { Probed } from './probing.ts';
 import type { RouterNews } from './routerRunner.ts';
 import { holderOf, type SeatPlace, seatPlace } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 import type { DetachCounts, NodeTallies, Serving } from './serving.ts';
 import { readText } from './texts.ts';
 
-/**
- * Logs and counts what a router tells.
- *
- * @param serving what the process serves by now; undefined: it only begins, or ends
- */
+/** What the process has by now. */
+export interface Heard {
+  /** Undefined: it only begins, or ends. */
+  readonly serving: Serving | undefined;
+  /** The generation beside it that a roll builds. */
+  readonly building: Probed | undefined;
+}
+
+/** Logs and counts what a router tells. */
 export function hearNews(
   segment: Segment,
   news: RouterNews,
-  serving: Serving | undefined,
+  { serving, building }: Heard,
   tallies: NodeTallies,
   telemetry: Telemetry,
 ): void {
@@ -26,7 +31,8 @@ export function hearNews(
     serving?.counters.detached();
     const place = seatPlace(segment.layout, 'consumer', news.lane);
     const { position, unread } = news;
-    const proof = serving?.findings.get(place.index)?.judgement.proof;
+    const probed = [serving, building].find((it) => it?.segment === segment);
+    const proof = probed?.findings.get(place.index)?.judgement.proof;
     const fields = { lane: news.lane, ...who(segment, place), reason, proof, position, unread };
     if (reason === 'graceful') logger.info('lane.detached', fields);
     else logger.warn('lane.detached', fields);

@@ -2,33 +2,31 @@ import type { Host } from '../../host/host.ts';
 import { Counters } from './counters.ts';
 import { LaneAges } from './laneAges.ts';
 import type { DetachReason } from './layout.ts';
-import { type SeatFinding, SeatProber } from './liveness.ts';
+import { SeatProber } from './liveness.ts';
 import { countedByLoops, type LoopStats } from './loopStats.ts';
+import type { Probed } from './probing.ts';
 import { Recent } from './recent.ts';
-import type { RouterRunner } from './routerRunner.ts';
 import type { TuningNote } from './routerThread.ts';
-import type { Segment } from './segment.ts';
 
 /** Why consumers left, with how many. */
 export type DetachCounts = Record<Exclude<keyof typeof DetachReason, 'none'>, number>;
 
 /** A segment that this process routes. */
-export interface Serving {
-  readonly segment: Segment;
-  readonly runner: RouterRunner;
+export interface Serving extends Probed {
   readonly counters: Counters;
   /** What the loop has counted, and those of former generations before it. */
   readonly loops: () => LoopStats;
   readonly recent: Recent;
   readonly ages: LaneAges;
-  readonly prober: SeatProber;
-  /** What was last found of each seat that somebody holds, by its number among all. */
-  findings: ReadonlyMap<number, SeatFinding>;
   readonly tuning: readonly TuningNote[];
   /** Share of the last second's polls that had work. */
   busyRatio: number;
   readonly origin: 'made' | 'found' | 'replaced';
 }
+
+/** A segment with its router, and what was found of its seats if they were looked at already. */
+export type BegunServing = Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'> &
+  Partial<Pick<Serving, 'findings'>>;
 
 /**
  * A segment as it is served from now on.
@@ -37,7 +35,7 @@ export interface Serving {
  */
 export function servingOf(
   host: Host,
-  { segment, runner, origin, tuning }: Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuning'>,
+  { segment, runner, origin, tuning, findings }: BegunServing,
   former?: Serving,
 ): Serving {
   const counters = new Counters(segment, host.clock, former?.counters.counted());
@@ -53,7 +51,7 @@ export function servingOf(
     recent,
     ages: new LaneAges(segment),
     prober: new SeatProber(segment, host.clock, host.telemetry),
-    findings: new Map(),
+    findings: findings ?? new Map(),
     tuning: [...segment.region.tuning(), ...tuning],
     busyRatio: 0,
   };

@@ -1,7 +1,7 @@
 import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { LoopStat } from './loopStats.ts';
-import { probeSeats } from './probing.ts';
+import { type Probed, probeSeats } from './probing.ts';
 import type { Serving } from './serving.ts';
 
 /** Share of polls with work is taken over this span. */
@@ -11,11 +11,13 @@ const busyWindowMs: Millis = 1_000;
  * Reads the counters of what is served, and looks at the holders of its seats, again and again until `signal`.
  *
  * @param serving what is served by then; undefined: nothing
+ * @param building the generation beside it that a roll builds: who dies there has its seat until it is seen, however long the roll lasts
  */
 export async function keepUp(
   host: Host,
   intervals: { readonly counter_sample_ms: Millis; readonly liveness_check_ms: Millis },
   serving: () => Serving | undefined,
+  building: () => Probed | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const busy = new BusyShare();
@@ -33,10 +35,12 @@ export async function keepUp(
     now.ages.tick(at);
     busy.look(now, at);
   };
-  await Promise.all([
-    every(intervals.counter_sample_ms, sample),
-    every(intervals.liveness_check_ms, (now) => probeSeats(now, host.telemetry)),
-  ]);
+  const probe = (now: Serving): void => {
+    probeSeats(now, host.telemetry);
+    const next = building();
+    if (next !== undefined) probeSeats(next, host.telemetry);
+  };
+  await Promise.all([every(intervals.counter_sample_ms, sample), every(intervals.liveness_check_ms, probe)]);
 }
 
 /** Share of the polls that had work, over the last second. */
