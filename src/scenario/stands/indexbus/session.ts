@@ -79,7 +79,7 @@ export function openSession(context: StandContext): StandSession {
           const process = machines.get(node)?.process;
           return process !== undefined && isUndisturbed(node) && stateOf(node) === 'standby' ? [process] : [];
         }),
-      isRouted: () => context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
+      isRouted: () => isNamed(book) && context.nodes.some((node) => isUndisturbed(node) && stateOf(node) === 'routing'),
       locksOutlive: () => [...machines.values()].some(({ sharedMemory }) => sharedMemory.locksOutlive),
       deathBoundMs: () => livenessMs() + pollMs() + afterKillMs,
       looksLeftOut: () => world.probes.buggifyFired.get('probe-late') ?? 0,
@@ -186,14 +186,17 @@ export function openSession(context: StandContext): StandSession {
     return machine.within ?? machine;
   }
 
-  /** Books of buses that are there and served: memory goes with the power, and a segment that was replaced is nobody's. */
+  /** Whether the memory of a bus still has a name: it goes with the power, and a generation that was rolled loses its name when its router has ended. */
+  function isNamed({ segment: { words } }: BusBook): boolean {
+    return [...machines.values()].some(({ sharedMemory }) =>
+      [...sharedMemory.names].some((name) => sharedMemory.memoryOf(name) === words.buffer),
+    );
+  }
+
+  /** Books of buses that are there and served: a segment that was replaced is nobody's. */
   function inService(): readonly BusBook[] {
-    const there = new Set<unknown>();
-    for (const { sharedMemory } of machines.values()) {
-      for (const name of sharedMemory.names) there.add(sharedMemory.memoryOf(name));
-    }
     return books.all.filter(
-      ({ segment: { words } }) => there.has(words.buffer) && Atomics.load(words, Header.state) !== SegmentState.retired,
+      (book) => isNamed(book) && Atomics.load(book.segment.words, Header.state) !== SegmentState.retired,
     );
   }
 

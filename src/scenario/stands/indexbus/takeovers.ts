@@ -18,7 +18,7 @@ const heldStates: readonly number[] = [SeatState.live, SeatState.fenced];
 export interface TakeoverOptions {
   /** Processes of routers that wait to take over, undisturbed. */
   readonly standbys: () => readonly SimProcess[];
-  /** Whether a router is at work, undisturbed. */
+  /** Whether a router is at work on this bus, undisturbed: nobody looks at the seats of a generation of which the roll is through. */
   readonly isRouted: () => boolean;
   /** Whether locks outlive processes. */
   readonly locksOutlive: () => boolean;
