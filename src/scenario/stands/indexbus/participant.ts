@@ -104,6 +104,8 @@ export class Participant {
     if (this.machine.process !== undefined) return;
     this.isStopped = false;
     this.#isTold = false;
+    // What a process that died had reserved is nobody's.
+    this.reserved = 0;
     this.machine.supervisor = () => this.start();
     const process = this.machine.start(this.name, (host) => this.#main(process, host));
   }
