@@ -196,7 +196,7 @@ export class BusNode {
       );
       throw new EngineError('IB_NOT_PERMITTED', 77, `the machine refuses what is asked of it: ${names.join('; ')}`);
     }
-    await declareSubscriptions(serving, config);
+    await declareSubscriptions(serving, config, logger);
     this.#checkGoesOn();
     sayDeclared(segment);
     logger.info('routing', {
@@ -259,7 +259,8 @@ export class BusNode {
   async #apply(serving: Serving): Promise<void> {
     const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
     await this.changeRouter(serving, { do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-    await declareSubscriptions(await this.#roller.taker(() => serving), this.config);
+    const taker = await this.#roller.taker(() => serving);
+    await declareSubscriptions(taker, this.config, this.host.telemetry.logger);
   }
 
   /** The generation that those come to who come now: topics and subscriptions are read and changed there. Throws as `bus` */

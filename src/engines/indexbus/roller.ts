@@ -212,7 +212,7 @@ export class Roller {
     host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));
-    if (resumed) await declareSubscriptions(serving, config);
+    if (resumed) await declareSubscriptions(serving, config, host.telemetry.logger);
     if (!signal.aborted) sayDeclared(next.segment);
   }
 }
