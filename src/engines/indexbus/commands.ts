@@ -59,6 +59,8 @@ export type RouterCommand =
   /** What an ended lane has for a next consumer is lost and counted: none can come any more. Nothing happens to a lane that has not ended. */
   | { readonly do: 'give-up-lane'; readonly lane: number }
   | { readonly do: 'fence-producer'; readonly seat: number }
+  /** Messages that nobody wants are dropped from now on, also with `no_subscriber: hold`: none can come any more who does. */
+  | { readonly do: 'drop-unwanted' }
   /** What the probe of liveness found: `seat` counts producers first, then lanes; nothing happens if its epoch is another by now. */
   | { readonly do: 'peer-dead'; readonly seat: number; readonly epoch: number }
   | { readonly do: 'peer-doubtful'; readonly seat: number; readonly epoch: number }

@@ -11,6 +11,7 @@ import { stateOf } from './seat.ts';
 import { type SeatKindName, type SeatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
+import { unwantedSources } from './unwanted.ts';
 import { type WaitedFor, waitedFor } from './waitedFor.ts';
 
 /** How often it is looked whether participants have moved. */
@@ -29,6 +30,8 @@ export interface EmptyingOptions {
    * Default: as long as it works. One that was given what a mate left has as long once more.
    */
   readonly patienceMs?: Millis | undefined;
+  /** Whether sources hold what nobody wants. Default false. */
+  readonly holdsUnwanted?: boolean;
   /** Runs with each look. */
   readonly looked?: () => Promise<void>;
   /** Told of a lane that may lose something from now on, since the roll does not wait for it any more. */
@@ -45,6 +48,7 @@ export class Emptying {
   readonly #moves: LaneMoves;
   readonly #fenced = new Set<number>();
   readonly #givenUp = new Set<number>();
+  #dropsUnwanted = false;
 
   constructor(host: Host, routed: Routed, kind: SeatKindName, options: EmptyingOptions) {
     this.#host = host;
@@ -67,8 +71,10 @@ export class Emptying {
       const now = clock.now();
       this.#moves.look(now);
       await this.#options.looked?.();
-      if (this.kind === 'producer') await this.#fenceProducers(now);
-      else await this.#giveUp(now);
+      if (this.kind === 'producer') {
+        await this.#fenceProducers(now);
+        await this.#dropUnwanted(now);
+      } else await this.#giveUp(now);
       await this.#fenceConsumers(now);
       if (now < saidAt + sayMs) continue;
       saidAt = now;
@@ -103,6 +109,17 @@ export class Emptying {
       // It may have left in between.
       await this.#routed.runner.apply({ do: 'fence-producer', seat: number }).catch(() => undefined);
     }
+  }
+
+  /** What sources hold since all who wanted it are gone is lost and counted as without a route: whoever comes now comes to the next generation. */
+  async #dropUnwanted(now: Millis): Promise<void> {
+    if (this.#options.holdsUnwanted !== true || this.#dropsUnwanted || now < this.began + this.#patience) return;
+    const held = unwantedSources(this.#routed.segment);
+    if (held.length === 0) return;
+    this.#dropsUnwanted = true;
+    this.#host.telemetry.sometimes('roll gave up what nobody wants', true);
+    for (const { producer, topic, left } of held) this.#warn('roll drops what nobody wants', { producer, topic, left });
+    await this.#routed.runner.apply({ do: 'drop-unwanted' });
   }
 
   async #fenceConsumers(now: Millis): Promise<void> {

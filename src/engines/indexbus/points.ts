@@ -115,6 +115,7 @@ export const indexbusPoints: DeclaredPoints = {
     'draining seat taken over',
     'roll with a stopped consumer',
     'roll gave up what a lane had',
+    'roll gave up what nobody wants',
     'two standbys raced',
   ],
   faultPoints: [

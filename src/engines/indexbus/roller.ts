@@ -17,6 +17,7 @@ import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
 import { buildSuccessor, successorSizes } from './successor.ts';
 import type { UnderWay } from './underWay.ts';
+import { checkNothingHeld } from './unwanted.ts';
 import type { WaitedFor } from './waitedFor.ts';
 
 /** What a roller works with. */
@@ -87,6 +88,7 @@ export class Roller {
     if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
     const sizes = successorSizes(former, body, config.router_batch_size);
     checkNothingWaits(former);
+    if (config.no_subscriber === 'hold') checkNothingHeld(former);
     checkLanesFit(former, sizes);
     this.#rolling = true;
     const begun = underWay.begin(() => this.#begin(old, sizes, body.patience_ms));
@@ -199,6 +201,7 @@ export class Roller {
     if (signal.aborted) return;
     await seeThrough(host, old, next, signal, {
       patienceMs,
+      holdsUnwanted: config.no_subscriber === 'hold',
       losing: (lane) => old.counters.rollGivesUp(lane),
       began: (emptying) => {
         rolling.emptying = emptying;

@@ -147,8 +147,8 @@ export class Router {
       shareOut: () => this.#shares.shareOut(),
       commit: () => this.#commitPending(),
     });
-    this.#commands = new RouterCommands(this.#parts, this.#endings, this.#sourceEndings, this.#shares, (batchSize) => {
-      this.#options = { ...this.#options, batchSize };
+    this.#commands = new RouterCommands(this.#parts, this.#endings, this.#sourceEndings, this.#shares, (change) => {
+      this.#options = { ...this.#options, ...change };
     });
     this.#peers = new PeerWakes(this.#parts);
     this.#sampler = new Sampler(segment, this.lanes, this.sources);

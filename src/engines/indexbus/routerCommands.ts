@@ -7,7 +7,7 @@ import { LaneLife } from './laneTable.ts';
 import { DetachReason, Header, Seat, SegmentState, seatWords } from './layout.ts';
 import { Point } from './points.ts';
 import type { PoolShares } from './poolShares.ts';
-import type { RouterParts } from './routerParts.ts';
+import type { RouterOptions, RouterParts } from './routerParts.ts';
 import { epochOf, stateOf } from './seat.ts';
 import { shareOf } from './shares.ts';
 import type { SourceEndings } from './sourceEndings.ts';
@@ -20,21 +20,21 @@ export class RouterCommands {
   readonly #endings: Endings;
   readonly #sourceEndings: SourceEndings;
   readonly #shares: PoolShares;
-  readonly #setBatch: (batchSize: number) => void;
+  readonly #set: (change: Partial<RouterOptions>) => void;
 
   constructor(
     parts: RouterParts,
     endings: Endings,
     sourceEndings: SourceEndings,
     shares: PoolShares,
-    setBatch: (batchSize: number) => void,
+    set: (change: Partial<RouterOptions>) => void,
   ) {
     this.#parts = parts;
     this.#words = parts.region.words;
     this.#endings = endings;
     this.#sourceEndings = sourceEndings;
     this.#shares = shares;
-    this.#setBatch = setBatch;
+    this.#set = set;
   }
 
   /** Throws `BusError` where the segment does not allow it. */
@@ -56,6 +56,10 @@ export class RouterCommands {
         break;
       case 'fence-producer':
         if (!this.#sourceEndings.fence(command.seat, DetachReason.operator)) this.#notLive('producer', command.seat);
+        break;
+      case 'drop-unwanted':
+        this.#set({ noSubscriber: 'drop' });
+        sources.suspectAll();
         break;
       case 'peer-dead':
         this.#peer(command.seat, command.epoch, true);
@@ -132,7 +136,7 @@ export class RouterCommands {
         got: String(share),
       });
     }
-    this.#setBatch(batchSize);
+    this.#set({ batchSize });
     this.#shares.shareOutAndFit();
   }
 }

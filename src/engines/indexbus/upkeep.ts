@@ -8,7 +8,8 @@ import type { Serving } from './serving.ts';
 const busyWindowMs: Millis = 1_000;
 
 /**
- * Reads the counters of what is served, and looks at the holders of its seats, again and again until `signal`.
+ * Reads the counters of what is served, and looks at the holders of its seats and of those of the generation that a roll has built, again and again
+ * until `signal`.
  *
  * @param serving what is served by then; undefined: nothing
  * @param building the generation beside it that a roll builds: who dies there has its seat until it is seen, however long the roll lasts
