@@ -146,6 +146,8 @@ export function createNodes(options: NodesOptions): NodeControl {
   async function start(name: string): Promise<NodeExit | undefined> {
     const node = nodeOf(name);
     const machine = machineOf(name);
+    // As systemd does: a unit that stops is started once it has stopped.
+    if (node.state === 'stopping') await waitFor(node, () => node.state !== 'stopping');
     if (machine.process === undefined) {
       const refusal = options.session().mayStart?.(name);
       if (refusal !== undefined) {

@@ -74,6 +74,18 @@ expect:
     expect(record.faults[0]).toMatchObject({ name: 'process.kill', nodes: ['counter-1'], startMs: 60_000 });
   });
 
+  it('should start what is still stopping when all is healed, once it has stopped', async () => {
+    const record = await play(`duration: 30s
+timeline: [ { at: 29900ms, operator: systemctl stop counter, on: counter-1 } ]
+expect: { checks: [] }
+finally: { within: 30s }
+`);
+    const last = record.expectations.filter(({ text }) => text.startsWith('finally'));
+    expect(last.map(({ outcome }) => outcome)).toEqual(['held']);
+    const ofNode = record.timeline.filter(({ node, kind }) => node === 'counter-1' && /^(start|exit)$/.test(kind));
+    expect(ofNode.map(({ kind }) => kind)).toEqual(['start', 'exit', 'start']);
+  });
+
   it('should tell of an alert that stops pending without having fired', async () => {
     const record = await play(`${quiet}timeline:
   - { at: 60s, fault: process.kill, nodes: counter-1 }
