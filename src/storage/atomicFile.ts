@@ -27,33 +27,13 @@ export async function replaceFile(disk: Disk, path: string, content: readonly Ui
   await disk.syncDirectory(parentOf(path));
 }
 
-/**
- * Makes a directory and its missing parents, each name durable before anything is made below it. So is that of the one that is found
- * there: whoever made it may be on its way to sync it, or was killed on it, and then nobody would ever do so.
- */
+/** Makes a directory and its missing parents, and makes their names durable. */
 export async function makeDirectoryDurably(disk: Disk, path: string): Promise<void> {
   const missing: string[] = [];
-  let found = path;
-  for (; found !== '/' && !(await exists(disk, found)); found = parentOf(found)) missing.push(found);
-  if (found !== '/') await syncNameOf(disk, found);
-  for (const next of missing.reverse()) {
-    await disk.makeDirectory(next);
-    await disk.syncDirectory(parentOf(next));
-  }
-}
-
-/**
- * Where this user may not open the directory above, or its file system is not one that changes, he has made nothing in it. Above the place
- * where a disk is mounted there may be nothing to ask at all.
- */
-const nothingToSync: ReadonlySet<string> = new Set(['EACCES', 'EINVAL', 'EROFS', 'ENOENT', 'ENODEV']);
-
-async function syncNameOf(disk: Disk, path: string): Promise<void> {
-  try {
-    await disk.syncDirectory(parentOf(path));
-  } catch (error) {
-    if (!(error instanceof DiskError) || !nothingToSync.has(error.code)) throw error;
-  }
+  for (let at = path; at !== '/' && !(await exists(disk, at)); at = parentOf(at)) missing.push(at);
+  if (missing.length === 0) return;
+  await disk.makeDirectory(path);
+  for (const made of missing) await disk.syncDirectory(parentOf(made));
 }
 
 async function exists(disk: Disk, path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { type Disk, DiskError } from '../../../host/disk.ts';
 import type { Host } from '../../../host/host.ts';
-import { makeDirectoryDurably, replaceFile } from '../../../storage/atomicFile.ts';
+import { makeDirectoryDurably, parentOf, replaceFile } from '../../../storage/atomicFile.ts';
 import type { MachineCheckpoint } from '../broker/group.ts';
 import type { PartitionInfo } from '../meta/metadata.ts';
 import { loadAborted } from './abortedFiles.ts';
@@ -67,6 +67,8 @@ export async function recover(
 ): Promise<Recovered> {
   if (checkpoint !== undefined) return recoverTo(host, info, directory, checkpoint);
   await makeDirectoryDurably(host.disk, directory);
+  // Another partition that is opened at the same time may have made the topic's directory, and not have synced its name yet.
+  await host.disk.syncDirectory(parentOf(parentOf(directory)));
   const identity = await readIdentity(host.disk, directory);
   refuseLater(identity, info, directory);
   const isOurs = identity !== undefined && identity.group === info.group && identity.generation === info.generation;
