@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Region, RegionOptions } from '../../../src/host/sharedMemory.ts';
 import { hugePages, hugetlbfsMount } from '../../../src/real/shm/directory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
@@ -22,7 +23,10 @@ async function mounted(type: string, options: string, at: string, body: () => Pr
   return true;
 }
 
-/** Runs `body` with some huge pages free and puts the setting back; false where this user may not set it or memory is in pieces. */
+/**
+ * Runs `body` with some huge pages free and puts the setting back; false where this user may not set it or memory is in pieces. What `body` has
+ * opened has to be closed by then: pages that are in use stay reserved.
+ */
 async function withHugePages(count: number, body: () => Promise<void>): Promise<boolean> {
   if (!existsSync(reservedPages)) return false;
   const before = readFileSync(reservedPages, 'utf8').trim();
@@ -36,6 +40,7 @@ async function withHugePages(count: number, body: () => Promise<void>): Promise<
   } finally {
     if (process.getuid?.() === 0) writeFileSync(reservedPages, before);
   }
+  expect(readFileSync(reservedPages, 'utf8').trim()).toBe(before);
   return true;
 }
 
@@ -133,14 +138,20 @@ describeMapped('where the memory comes from', (addon) => {
   test('huge pages: hugetlbfs where it is mounted, memfd only for who asks for one, with the reason where there are too few', (context) =>
     inMemoryDirectory(async (directory) => {
       const shm = createMappedSharedMemory(addon, { directory });
+      const regions: Region[] = [];
+      const open = async (name: string, bytes: number, options: RegionOptions): Promise<Region> => {
+        const region = await shm.open(name, bytes, options);
+        regions.push(region);
+        return region;
+      };
       const free = hugePages().free;
       const more = (free + 8) * 2 * mebibyte;
-      const ran = await withHugePages(4, async () => {
-        const region = await shm.open('huge', 3 * mebibyte, { mode: 'create', backing: 'memfd' });
+      const useThem = async (): Promise<void> => {
+        const region = await open('huge', 3 * mebibyte, { mode: 'create', backing: 'memfd' });
         expect(appliedOf(region.tuning(), 'hugePages')).toBe('yes');
         expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(/memfd:hotfire\.huge[\s\S]*?KernelPageSize: +2048 kB/);
         expect(await shm.stat('huge')).toMatchObject({ bytes: 3 * mebibyte, backing: 'memfd' });
-        const kept = await shm.open('kept', 2 * mebibyte, { mode: 'create' });
+        const kept = await open('kept', 2 * mebibyte, { mode: 'create' });
         if (hugetlbfsMount() === undefined) {
           expect([kept.backing, appliedOf(kept.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
           expect(kept.tuning().find((row) => row.name === 'hugePages')?.reason).toContain('mount -t hugetlbfs');
@@ -149,22 +160,27 @@ describeMapped('where the memory comes from', (addon) => {
         await expect(shm.open('more', more, { mode: 'create', backing: 'hugetlbfs' })).rejects.toMatchObject({
           code: expect.stringMatching(/ENOSPC|ENOTSUP/),
         });
-        const fallback = await shm.open('fallback', (free + 5) * 2 * mebibyte, { mode: 'create', hugePages: true });
+        const fallback = await open('fallback', (free + 5) * 2 * mebibyte, { mode: 'create', hugePages: true });
         expect([fallback.backing, appliedOf(fallback.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
         expect(fallback.tuning().find((row) => row.name === 'hugePages')?.reason).toMatch(
           /sysctl vm\.nr_hugepages=\d+/,
         );
         await mounted('hugetlbfs', 'pagesize=2M', join(directory, 'mount'), async () => {
-          const file = await shm.open('file', 2 * mebibyte, { mode: 'create' });
+          const file = await open('file', 2 * mebibyte, { mode: 'create' });
           expect([file.backing, appliedOf(file.tuning(), 'hugePages')]).toEqual(['hugetlbfs', 'yes']);
           file.bytes[2 * mebibyte - 1] = 3;
           await shm.rename('file', 'named');
-          const again = await shm.open('named', 2 * mebibyte, { mode: 'open' });
+          const again = await open('named', 2 * mebibyte, { mode: 'open' });
           expect(again.bytes[2 * mebibyte - 1]).toBe(3);
           await shm.remove('named');
           expect(readdirSync(join(directory, 'mount'))).toEqual([]);
         });
-      });
+      };
+      const ran = await withHugePages(4, () =>
+        useThem().finally(() => {
+          for (const region of regions) region.close();
+        }),
+      );
       if (!ran) context.skip('this user may not reserve huge pages, or there are none to be had');
     }));
 
