@@ -110,6 +110,7 @@ bool ReadBoolean(const Napi::CallbackInfo& info, size_t index, const char* name,
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMapping(env, exports);
+  InitGather(env, exports);
   InitFutex(env, exports);
   InitLocks(env, exports);
   InitTuning(env, exports);

@@ -11,6 +11,7 @@ namespace hotfire {
 // Each part puts its functions on `exports`. A process may load the addon in many environments (worker threads): a part keeps
 // what belongs to one environment in an object of that environment and cleans it up with it (`napi_add_env_cleanup_hook`).
 void InitMapping(Napi::Env env, Napi::Object exports);
+void InitGather(Napi::Env env, Napi::Object exports);
 void InitFutex(Napi::Env env, Napi::Object exports);
 void InitLocks(Napi::Env env, Napi::Object exports);
 void InitTuning(Napi::Env env, Napi::Object exports);

@@ -121,6 +121,12 @@ export interface Region {
    * the simulator the process can die, or another can run, exactly here.
    */
   step(point: number): void;
+  /**
+   * Copies `count` runs of words out of the region into `to`: run i has `runs[3i + 2]` words, from word `runs[3i]` of the region on, to word `runs[3i + 1]`. For
+   * many short runs, of which each would cost more than it has words. Words are read in no order, as plain loads would: what is told about their order has to be
+   * read before the call, or after it. Not there where the machine has nothing better than a loop. Throws for a run that is not within both, before any is copied.
+   */
+  gather?(runs: Int32Array, count: number, to: Int32Array): void;
   /** Blocks the thread until `words[word]` is woken or differs from `expected`. Dedicated threads only. */
   wait(word: number, expected: number, timeoutMs: number): 'woken' | 'changed' | 'timeout';
   /**

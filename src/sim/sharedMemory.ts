@@ -1,4 +1,5 @@
 import type { Millis } from '../host/clock.ts';
+import { gatherRuns } from '../host/gather.ts';
 import { LockTable } from '../host/lockTable.ts';
 import type { RandomStream } from '../host/random.ts';
 import {
@@ -318,6 +319,7 @@ function createRegion(parts: RegionParts): Region {
     bytes: new Uint8Array(segment.memory, 0, size),
     words,
     step: (point) => process.step(point),
+    gather: (runs, count, to) => gatherRuns(name, words, runs, count, to),
     wait(word, expected) {
       checkWord(word);
       if (Atomics.load(words, word) !== expected) return 'changed';

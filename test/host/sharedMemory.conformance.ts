@@ -40,6 +40,46 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
       expect([mine.words.length, mine.name]).toEqual([16, 'ring']);
     }));
 
+  test('where it gathers, runs come as they are, wherever they begin and end, and a wrong one changes nothing', () =>
+    withPair(async ({ one }) => {
+      const region = await one.open('ring', 4096, { mode: 'create' });
+      if (region.gather === undefined) return;
+      region.words.forEach((_, index) => {
+        region.words[index] = index + 1;
+      });
+      const to = new Int32Array(600);
+      const wanted = new Int32Array(600);
+      const runs: number[] = [];
+      let at = 0;
+      for (let index = 0; index < 25; index += 1) {
+        const from = (index * 131) % 1000;
+        runs.push(from, at, index);
+        for (let word = 0; word < index; word += 1) wanted[at + word] = from + word + 1;
+        // One place stays free now and then, so that runs begin at odd words too.
+        at += index + (index & 1);
+      }
+      runs.push(1023, 599, 1, 1024, 600, 0);
+      wanted[599] = 1024;
+      region.gather(Int32Array.from(runs), runs.length / 3, to);
+      expect(to).toEqual(wanted);
+      region.gather(Int32Array.of(), 0, to);
+      const wrong = [
+        [1023, 0, 2],
+        [1025, 0, 0],
+        [-1, 0, 1],
+        [0, 599, 2],
+        [0, -1, 1],
+        [0, 0, -1],
+        [0x7fff_ffff, 0, 0x7fff_ffff],
+      ];
+      for (const run of wrong) {
+        expect(() => region.gather?.(Int32Array.of(5, 5, 5, ...run), 2, to)).toThrow(/run 1 has/);
+      }
+      for (const count of [2, -1, 0.5])
+        expect(() => region.gather?.(Int32Array.of(1, 2, 3), count, to)).toThrow(/count|runs/);
+      expect(to).toEqual(wanted);
+    }));
+
   test('modes are kept: create-new meets EEXIST, open meets ENOENT, sizes are checked', () =>
     withPair(async ({ one, other }) => {
       expect(await codeOf(one.open('ring', 64, { mode: 'open' }))).toBe('ENOENT');

@@ -6,6 +6,9 @@ import type { Publisher, TopicId } from './producer.ts';
 import { closeProducerLine, type ProducerLine } from './producerLine.ts';
 import type { Follower } from './roll.ts';
 
+/** A constant of this module: the compiler folds it, where it looks an imported one up with each use. */
+const segmentTopics = topicsPerSegment;
+
 export type OpenProducerLine = (attachment: Attachment, follows?: FormerSeat) => Promise<ProducerLine>;
 
 /** How long the end of a line waits for its router, where nothing else is said, in milliseconds. */
@@ -19,6 +22,8 @@ export class Producer implements Follower {
   readonly #lines: ProducerLine[];
   /** Of the lines, for the hot path. */
   readonly #publishers: Publisher[];
+  /** The one of a bus with one segment: nothing has to be looked up there. */
+  #only: Publisher | undefined;
   readonly #open: OpenProducerLine;
   readonly #onClose: (producer: Producer) => void;
   #closed: Promise<void> | undefined;
@@ -40,6 +45,7 @@ export class Producer implements Follower {
     this.#open = open;
     this.#lines = [...lines];
     this.#publishers = lines.map((line) => line.publisher);
+    this.#only = onlyOne(this.#publishers);
     this.#onClose = onClose;
   }
 
@@ -50,7 +56,9 @@ export class Producer implements Follower {
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
    */
   publish(topic: TopicId, payload: ArrayBufferView, key = 0): boolean {
-    return this.#of(topic).publish(topic & (topicsPerSegment - 1), payload, key);
+    const only = this.#only;
+    if (only !== undefined && topic < segmentTopics) return only.publish(topic, payload, key);
+    return this.#of(topic).publish(topic & (segmentTopics - 1), payload, key);
   }
 
   /**
@@ -58,7 +66,9 @@ export class Producer implements Follower {
    * IB_BAD_CONFIG for words that are not there.
    */
   publishWords(topic: TopicId, words: Int32Array, from: number, count: number, key = 0): boolean {
-    return this.#of(topic).publishWords(topic & (topicsPerSegment - 1), words, from, count, key);
+    const only = this.#only;
+    if (only !== undefined && topic < segmentTopics) return only.publishWords(topic, words, from, count, key);
+    return this.#of(topic).publishWords(topic & (segmentTopics - 1), words, from, count, key);
   }
 
   #of(topic: TopicId): Publisher {
@@ -75,9 +85,16 @@ export class Producer implements Follower {
    * @param topic needed where the bus has several segments: says in which of them
    */
   reserve(byteLength: number, topic?: TopicId): number {
-    if (topic === undefined && this.#lines.length > 1) throw needsTopic();
-    const into = this.#of(topic ?? 0);
-    const segment = (topic ?? 0) >>> 16;
+    if (topic === undefined) {
+      if (this.#only === undefined) throw needsTopic();
+      return this.#only.reserve(byteLength);
+    }
+    return this.#reserveFor(topic, byteLength);
+  }
+
+  #reserveFor(topic: TopicId, byteLength: number): number {
+    const into = this.#of(topic);
+    const segment = topic >>> 16;
     if (segment !== this.#reservedIn) this.#reserveIn(segment, byteLength);
     return into.reserve(byteLength);
   }
@@ -94,11 +111,17 @@ export class Producer implements Follower {
    * IB_UNKNOWN_TOPIC: it stays reserved then; IB_CLOSED, IB_FENCED: nothing is reserved any more.
    */
   commit(topic: TopicId, byteLength: number, key = 0): void {
+    const only = this.#only;
+    if (only !== undefined && topic < segmentTopics) only.commit(topic, byteLength, key);
+    else this.#commitIn(topic, byteLength, key);
+  }
+
+  #commitIn(topic: TopicId, byteLength: number, key: number): void {
     const into = this.#of(topic);
     if (topic >>> 16 !== this.#reservedIn && this.#publishers[this.#reservedIn]?.isReserved === true) {
       throw reservedElsewhere(topic, this.#reservedIn);
     }
-    into.commit(topic & (topicsPerSegment - 1), byteLength, key);
+    into.commit(topic & (segmentTopics - 1), byteLength, key);
   }
 
   /** The words into which a reserved slot is written. Look them up after each reserve: a roll puts others in their place. */
@@ -192,6 +215,7 @@ export class Producer implements Follower {
     }
     this.#lines[segment] = next;
     this.#publishers[segment] = next.publisher;
+    this.#only = onlyOne(this.#publishers);
     await closeProducerLine(former, defaultDrainMs);
   }
 
@@ -208,6 +232,10 @@ export class Producer implements Follower {
   async #end(drainTimeoutMs: number): Promise<void> {
     await Promise.all(this.#lines.map((line) => closeProducerLine(line, drainTimeoutMs)));
   }
+}
+
+function onlyOne(publishers: readonly Publisher[]): Publisher | undefined {
+  return publishers.length === 1 ? publishers[0] : undefined;
 }
 
 // Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.

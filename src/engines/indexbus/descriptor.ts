@@ -4,14 +4,19 @@
  * in the upper bits of word 0, since a lane has messages of every producer.
  */
 
+// What is computed with below is not exported itself: the compiler folds a module's own constants, and looks an exported one up with each use, even
+// in the module that exports it. A shift by such a number has a result of unknown range then, and what is computed with that becomes a float.
+const lengthMask = (1 << 24) - 1;
+const ownerShift = 20;
+const slotMask = (1 << ownerShift) - 1;
+
 /** Words of a descriptor. */
 export const descriptorWords = 4;
 /** Longest payload that a descriptor can tell, in bytes. */
-export const descriptorMaxBytes = (1 << 24) - 1;
+export const descriptorMaxBytes = lengthMask;
 
 /** Bits of word 0 that number the slot; the owner's seat is above them (6 bits). */
-export const slotBits = 20;
-const slotMask = (1 << slotBits) - 1;
+export const slotBits = ownerShift;
 
 /** Flags, as they stand in the upper byte of word 1. */
 export const requeuedFlag = 1 << 24;
@@ -19,11 +24,11 @@ export const redeliveredFlag = 1 << 25;
 
 /** Word 0 in a lane. */
 export function ownedSlot(producer: number, slot: number): number {
-  return (producer << slotBits) | slot;
+  return (producer << ownerShift) | slot;
 }
 
 export function ownerOf(word0: number): number {
-  return word0 >>> slotBits;
+  return word0 >>> ownerShift;
 }
 
 export function slotOf(word0: number): number {
@@ -32,7 +37,7 @@ export function slotOf(word0: number): number {
 
 /** Payload bytes of word 1. */
 export function bytesOf(word1: number): number {
-  return word1 & descriptorMaxBytes;
+  return word1 & lengthMask;
 }
 
 /** Word 2: topic below, hash of the key above. */

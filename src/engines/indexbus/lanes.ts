@@ -1,13 +1,17 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import { Admission, type AdmissionVerdict, admit, lacksCredit } from './admission.ts';
-import { type Commit, StagedLane, StagedProducer } from './commit.ts';
+import { type Commit, StagedLane } from './commit.ts';
 import { advanced, distance, frozen, isFrozen } from './cursor.ts';
 import { descriptorWords, ownerOf, slotOf } from './descriptor.ts';
 import { LaneTable, type LaneTableParts } from './laneTable.ts';
-import { cursorWords, LaneCursor, ProducerCursor } from './layout.ts';
+import { LaneCursor } from './layout.ts';
 import type { RouterObserver } from './observer.ts';
 import { Point } from './points.ts';
-import { Release, type SlotCounts } from './slotCounts.ts';
+import type { SlotCounts } from './slotCounts.ts';
+import { WayHome } from './wayHome.ts';
+
+/** Constants of this module: the compiler folds them, where it looks imported ones up with each use. */
+const entryWords = descriptorWords;
 
 /** Room: none left in the ring, or nothing published to evict: the plan has to end here, and go on after its commit. */
 export const planEnds = 6;
@@ -50,6 +54,8 @@ export class Lanes extends LaneTable {
   evictionsLost = 0;
   /** Heads that a commit has thawed: a consumer that met one frozen may sleep although it has messages. Who wakes it clears this. */
   readonly thawed: Uint8Array;
+  /** Where slots go that no lane has any more. */
+  readonly home: WayHome;
   /** Heads that this plan has frozen. */
   readonly #frozenNow: Uint8Array;
   #anyFrozen = false;
@@ -57,7 +63,6 @@ export class Lanes extends LaneTable {
   readonly #commit: Commit;
   readonly #counts: SlotCounts;
   readonly #observer: RouterObserver | undefined;
-  readonly #slotMask: number;
   /** Lanes whose tail the plan has moved. */
   readonly #touched: Uint8Array;
 
@@ -67,7 +72,7 @@ export class Lanes extends LaneTable {
     this.#commit = parts.commit;
     this.#counts = parts.counts;
     this.#observer = parts.observer;
-    this.#slotMask = parts.layout.sizes.slots - 1;
+    this.home = new WayHome(parts);
     this.stopped = new Uint8Array(this.count);
     this.#touched = new Uint8Array(this.count);
     this.thawed = new Uint8Array(this.count);
@@ -126,8 +131,8 @@ export class Lanes extends LaneTable {
     const ring = this.entry(lane, 0);
     let owner = -1;
     let entries = 0;
-    for (let cursor = this.head[lane] ?? 0; cursor !== to; cursor = advanced(cursor, 1)) {
-      const next = ownerOf(words[ring + (cursor & ringMask) * descriptorWords] ?? 0);
+    for (let cursor = this.head[lane] ?? 0; cursor !== to; cursor = (cursor + 1) | 0) {
+      const next = ownerOf(words[ring + (cursor & ringMask) * entryWords] ?? 0);
       if (next !== owner) {
         if (entries > 0) counts.letGo(lane, owner, entries);
         owner = next;
@@ -149,64 +154,15 @@ export class Lanes extends LaneTable {
       this.#damaged(lane, `it is to give back up to ${to >>> 0}, and has done so up to ${from >>> 0}`);
       return;
     }
-    const { words, ringMask } = this;
-    const counts = this.#counts;
-    const region = this.#region;
-    const slotMask = this.#slotMask;
-    const ring = this.entry(lane, 0);
-    const single = this.mutants.returnBeforeSeal;
-    let cursor = from;
-    // Slots of one owner go home together: its return ring and tail are looked up once a run.
-    let owner = -1;
-    let home = 0;
-    let tail = 0;
-    for (; cursor !== to; cursor = advanced(cursor, 1)) {
-      const word0 = words[ring + (cursor & ringMask) * descriptorWords] ?? 0;
-      const producer = ownerOf(word0);
-      const slot = slotOf(word0);
-      if (producer !== owner) {
-        if (owner >= 0) this.#homeIs(owner, tail);
-        owner = -1;
-        if (this.#commit.full) break;
-      }
-      const released = counts.release(producer, slot);
-      if (released === Release.freed) {
-        if (single) {
-          this.sendHome(producer, slot);
-          continue;
-        }
-        if (owner < 0) {
-          owner = producer;
-          home = this.layout.returns + producer * this.layout.returnStep;
-          tail = this.#commit.value(this.#commit.producer(producer, StagedProducer.returnTail));
-        }
-        region.step(Point.writeReturnEntry);
-        words[home + (tail & slotMask)] = slot;
-        tail = advanced(tail, 1);
-      } else if (released === Release.stray) {
-        this.#damaged(lane, `its entry ${cursor >>> 0} names slot ${slot} of producer ${producer}`);
-      }
-    }
-    if (owner >= 0) this.#homeIs(owner, tail);
-    if (cursor !== from) this.#commit.stage(number, cursor);
+    const reached = this.home.takeBack(this.entry(lane, 0), from, to);
+    if (reached !== from) this.#commit.stage(number, reached);
+    if (this.home.strayAt >= 0) this.#tellStray(lane);
   }
 
-  #homeIs(producer: number, tail: number): void {
-    this.#commit.stage(this.#commit.producer(producer, StagedProducer.returnTail), tail);
-  }
-
-  /** Stages the slot's way home. Its ring has a place for every slot, so there is always one. */
-  sendHome(producer: number, slot: number): void {
-    const number = this.#commit.producer(producer, StagedProducer.returnTail);
-    const tail = this.#commit.value(number);
-    const at = this.layout.returns + producer * this.layout.returnStep + (tail & this.#slotMask);
-    this.#region.step(Point.writeReturnEntry);
-    this.words[at] = slot;
-    this.#commit.stage(number, advanced(tail, 1));
-    if (this.mutants.returnBeforeSeal) {
-      const word = this.layout.producerCursors + producer * cursorWords + ProducerCursor.returnTail;
-      Atomics.store(this.words, word, advanced(tail, 1));
-    }
+  #tellStray(lane: number): void {
+    const { strayAt, strayWord0 } = this.home;
+    this.home.strayAt = -1;
+    this.#damaged(lane, `its entry ${strayAt} names slot ${slotOf(strayWord0)} of producer ${ownerOf(strayWord0)}`);
   }
 
   /** What becomes of one more message of this producer, room in the ring included. */

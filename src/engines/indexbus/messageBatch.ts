@@ -22,7 +22,9 @@ export class MessageBatch {
   readonly #ownWords: Int32Array;
   readonly #ownBytes: Uint8Array;
   readonly #descriptors: Int32Array;
-  /** For receivers that copy: descriptors, two pairs a message. */
+  /** For receivers that copy: descriptors, four words a message. */
+  readonly descriptors: Int32Array;
+  /** The same, two pairs a message. */
   readonly descriptorPairs: BigInt64Array;
   /** For receivers: where in `words` each payload begins. */
   readonly offsets: Int32Array;
@@ -41,6 +43,7 @@ export class MessageBatch {
     this.ownPairs = pairsOf(this.#ownWords);
     this.capacity = messages;
     this.#descriptors = new Int32Array(messages * 4);
+    this.descriptors = this.#descriptors;
     this.descriptorPairs = pairsOf(this.#descriptors);
     this.offsets = new Int32Array(messages);
   }

@@ -31,10 +31,11 @@ export function checkAttached({ buffer }: Uint8Array): void {
   }
 }
 
-/** What is told of a key that is none. */
-export function noKey(key: unknown): TypeError {
+/** Throws TypeError for a key that is no whole number of 32 bits, with a sign or without. */
+export function checkKey(key: unknown): void {
+  if (typeof key === 'number' && ((key | 0) === key || key >>> 0 === key)) return;
   const got = typeof key === 'number' ? String(key) : kindOf(key);
-  return new TypeError(
+  throw new TypeError(
     `key: expected a whole number from ${-(2 ** 31)} to ${2 ** 32 - 1}, got ${got}; hash what is longer or no number`,
   );
 }

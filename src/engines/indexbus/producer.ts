@@ -14,7 +14,7 @@ import {
   topicNameBytes,
 } from './layout.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
-import { bytesOfPayload, checkAttached, noKey, wordsOfPayload } from './payloadArguments.ts';
+import { bytesOfPayload, checkAttached, checkKey, wordsOfPayload } from './payloadArguments.ts';
 import { payloadCheck } from './payloadCheck.ts';
 import { Point } from './points.ts';
 import {
@@ -186,13 +186,15 @@ export class Publisher {
   #takeSlot(): number {
     this.#region.step(takeSlotPoint);
     // The limit is looked up once a flush, and before a message is refused.
-    return this.#slots.count > this.#kept ? this.#slots.take() : this.#takeLast();
+    const slot = this.#slots.takeAbove(this.#kept);
+    return slot < 0 ? this.#takeLast() : slot;
   }
 
   #takeLast(): number {
     this.#lookAtLimit();
-    if (this.#slots.count <= this.#kept && (!this.#slots.fetch() || this.#slots.count <= this.#kept)) return -1;
-    return this.#slots.take();
+    const slot = this.#slots.takeAbove(this.#kept);
+    if (slot >= 0 || !this.#slots.fetch()) return slot;
+    return this.#slots.takeAbove(this.#kept);
   }
 
   /** Slots that stay at home: what the limit leaves of all. */
@@ -256,17 +258,24 @@ export class Publisher {
    * that is acknowledged is given to the next holder, with all its slots.
    */
   reserve(byteLength: number): number {
-    if (this.#end !== notEnded) throw this.#endError();
-    this.#checkLength(byteLength);
-    if (this.#reserved >= 0) throw reservedAlready(this.#reservedBytes);
+    const open = this.#end === notEnded && this.#reserved < 0;
+    if (!open || byteLength >>> 0 !== byteLength || byteLength > this.#payloadMax) throw this.#reserveError(byteLength);
     const slot = this.#takeSlot();
-    if (slot < 0) {
-      this.#refuse();
-      return -1;
-    }
+    if (slot < 0) return this.#refuseReserve();
     this.#reserved = slot;
     this.#reservedBytes = byteLength;
     return this.#pool + slot * this.#slotWords + headerWords;
+  }
+
+  #refuseReserve(): number {
+    this.#refuse();
+    return -1;
+  }
+
+  #reserveError(byteLength: number): BusError {
+    if (this.#end !== notEnded) return this.#endError();
+    if (!this.#isLength(byteLength)) return tooLarge(byteLength, this.#payloadMax);
+    return reservedAlready(this.#reservedBytes);
   }
 
   /**
@@ -275,12 +284,19 @@ export class Publisher {
    */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const slot = this.#reserved;
-    if (this.#end !== notEnded) throw this.#endCommit();
-    if (slot < 0) throw notReserved();
-    this.#checkMessage(topic, byteLength, key);
-    if (byteLength > this.#reservedBytes) throw longerThanReserved(byteLength, this.#reservedBytes);
+    const open = this.#end === notEnded && slot >= 0;
+    if (!open || byteLength >>> 0 !== byteLength || byteLength > this.#reservedBytes)
+      throw this.#commitError(byteLength);
+    this.#checkTopicAndKey(topic, key);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
+  }
+
+  #commitError(byteLength: number): BusError {
+    if (this.#end !== notEnded) return this.#endCommit();
+    if (this.#reserved < 0) return notReserved();
+    if (!this.#isLength(byteLength)) return tooLarge(byteLength, this.#payloadMax);
+    return longerThanReserved(byteLength, this.#reservedBytes);
   }
 
   /** Whether a slot is reserved and not committed. */
@@ -303,7 +319,7 @@ export class Publisher {
     words[header + sequenceWord] = sequence;
     words[header + byteLengthWord] = byteLength;
     words[header + publishedAtWord] = this.#stamp;
-    words[header + checkWord] = this.#checked ? payloadCheck(words, header + headerWords, byteLength) : 0;
+    words[header + checkWord] = this.#checked ? this.#checkOf(header, byteLength) : 0;
     const at = this.#ring + (tail & this.#mask) * entryWords;
     this.#region.step(writeDescriptorPoint);
     words[at] = slot;
@@ -314,6 +330,10 @@ export class Publisher {
     this.#tail = (tail + 1) | 0;
     if (((tail + 1 - this.#flushed) | 0) >= this.#flushEvery) this.flush();
     else if (!this.#turnEnds) this.#endsTurn();
+  }
+
+  #checkOf(header: number, byteLength: number): number {
+    return payloadCheck(this.words, header + headerWords, byteLength);
   }
 
   #endsTurn(): void {
@@ -374,18 +394,17 @@ export class Publisher {
 
   #check(topic: TopicId, byteLength: number, key: number): void {
     if (this.#end !== notEnded) throw this.#endError();
-    this.#checkMessage(topic, byteLength, key);
+    if (!this.#isLength(byteLength)) throw tooLarge(byteLength, this.#payloadMax);
+    this.#checkTopicAndKey(topic, key);
   }
 
-  #checkMessage(topic: TopicId, byteLength: number, key: number): void {
-    this.#checkLength(byteLength);
-    if (typeof key !== 'number' || ((key | 0) !== key && key >>> 0 !== key)) throw noKey(key);
+  #isLength(byteLength: number): boolean {
+    return byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax;
+  }
+
+  #checkTopicAndKey(topic: TopicId, key: number): void {
+    if (typeof key !== 'number' || (key | 0) !== key) checkKey(key);
     if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
-  }
-
-  #checkLength(byteLength: number): void {
-    if (byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax) return;
-    throw tooLarge(byteLength, this.#payloadMax);
   }
 
   /** Topics are numbered in the order in which they came and never go: the first without a name ends the list. */

@@ -10,6 +10,9 @@ import type { SlotCounts } from './slotCounts.ts';
 /** Constants of this module: the compiler folds them, where it looks imported ones up with each use. */
 const { writeLaneEntry } = Point;
 const entryWords = descriptorWords;
+const lengthOf = bytesOf;
+const topicIn = topicOf;
+const asOwned = ownedSlot;
 
 /**
  * Messages behind each other that go the same way, into lanes that take them all: asked once for the run instead of once a message. It decides nothing
@@ -85,10 +88,10 @@ export class Runs {
       const word1 = words[at + 1] ?? 0;
       const word2 = words[at + 2] ?? 0;
       // What no producer writes is told where single messages are taken.
-      if (slot >>> 0 > slotMask || bytesOf(word1) > payloadMax || topicOf(word2) !== topic) break;
+      if (slot >>> 0 > slotMask || lengthOf(word1) > payloadMax || topicIn(word2) !== topic) break;
       if (!counts.takeFresh(producer, slot, length)) break;
-      const word0 = ownedSlot(producer, slot);
-      const length1 = bytesOf(word1);
+      const word0 = asOwned(producer, slot);
+      const length1 = lengthOf(word1);
       const word3 = words[at + 3] ?? 0;
       region.step(writeLaneEntry);
       const to = firstRing + ((firstTail + count) & ringMask) * entryWords;

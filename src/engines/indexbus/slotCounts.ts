@@ -1,6 +1,7 @@
-/** What comes of a lane that lets go of a slot. */
-export const Release = { held: 0, freed: 1, stray: 2 } as const;
-export type Release = (typeof Release)[keyof typeof Release];
+/** Of an entry that names a slot which no lane has: it is damaged. */
+export const stray = -1;
+// An exported number is looked up with each use, this one is folded.
+const strayed = -1;
 
 /**
  * How many lanes have each slot, and how many slots of each producer each lane has: the router's own book, kept in its memory alone. A successor
@@ -51,19 +52,20 @@ export class SlotCounts {
   }
 
   /**
-   * One lane less has it.
+   * One lane less has it. `cameHome` ends a run of slots that none has any more.
    *
-   * @returns `freed` if none has it any more, and it may go home; `stray` if none had it: the entry that named it is damaged
+   * @returns how many lanes still have it, `stray` if none had it
    */
-  release(producer: number, slot: number): Release {
-    if (producer >= this.#producers || slot >= this.#slots) return Release.stray;
+  release(producer: number, slot: number): number {
+    if (producer >= this.#producers || slot >= this.#slots) return strayed;
     const at = producer * this.#slots + slot;
-    const lanes = this.#lanesOf[at] ?? 0;
-    if (lanes === 0) return Release.stray;
-    this.#lanesOf[at] = lanes - 1;
-    if (lanes > 1) return Release.held;
-    this.#away[producer] = (this.#away[producer] ?? 0) - 1;
-    return Release.freed;
+    const lanes = (this.#lanesOf[at] ?? 0) - 1;
+    if (lanes >= 0) this.#lanesOf[at] = lanes;
+    return lanes;
+  }
+
+  cameHome(producer: number, slots: number): void {
+    this.#away[producer] = (this.#away[producer] ?? 0) - slots;
   }
 
   lanesOf(producer: number, slot: number): number {

@@ -43,11 +43,12 @@ export class SlotStack {
     return this.#count;
   }
 
-  /** Takes a slot, -1 for none. Looks for returned ones where none is left. */
-  take(): number {
-    if (this.#count === 0 && !this.fetch()) return -1;
-    this.#count -= 1;
-    return this.#stack[this.#count] ?? -1;
+  /** Takes a slot while more than `kept` are at home; -1 if that is not so, as far as is known. */
+  takeAbove(kept: number): number {
+    const count = this.#count;
+    if (count <= kept) return -1;
+    this.#count = count - 1;
+    return this.#stack[count - 1] ?? -1;
   }
 
   /** Fetches what the router has sent back; false if that is nothing. Throws IB_CORRUPT for what cannot have come. */

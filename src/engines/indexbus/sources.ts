@@ -287,7 +287,7 @@ export class Sources {
         return false;
       }
       this.#commit.add(this.#commit.producer(producer, StagedProducer.noRoute), 1);
-      this.#lanes.sendHome(producer, slot);
+      this.#lanes.home.send(producer, slot);
       if (this.#observer !== undefined) this.#observer.taken(producer, word3, topic, 0, 0);
       return true;
     }
@@ -300,7 +300,7 @@ export class Sources {
       this.#wait(producer, this.#lanes.lacksCredit ? ParkedFor.credit : ParkedFor.blocking);
       return false;
     }
-    if (this.#placing.delivered === 0) this.#lanes.sendHome(producer, slot);
+    if (this.#placing.delivered === 0) this.#lanes.home.send(producer, slot);
     if (this.#observer !== undefined) this.#observer.taken(producer, word3, topic, wanted, this.#placing.delivered);
     return true;
   }

@@ -32,6 +32,11 @@ export interface ShmAddon {
    * zeros from then on.
    */
   endMapping(words: Int32Array, index: number): boolean;
+  /**
+   * Copies `count` runs of `words` into `to`: run i has `runs[3i + 2]` words, from word `runs[3i]` on, to word `runs[3i + 1]`. Not by FFI, and not in addons that
+   * were built before there was such a call.
+   */
+  gather?(words: Int32Array, runs: Int32Array, count: number, to: Int32Array): void;
   /** Mappings of the process (by FFI: of the thread) that have not ended, and their bytes. */
   mappings(): { readonly count: number; readonly bytes: number };
   /** NUMA node of the page that holds a word of a mapping. */

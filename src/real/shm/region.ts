@@ -66,6 +66,7 @@ export function createMappedRegion({
     bytes: new Uint8Array(buffer, 0, bytes),
     words,
     step: () => {},
+    ...(addon.gather === undefined ? {} : { gather: gathering(addon.gather, words) }),
     wait(word, expected, timeoutMs) {
       checkWord('wait', word);
       let left = timeoutMs;
@@ -104,6 +105,10 @@ export function createMappedRegion({
       onClose();
     },
   };
+}
+
+function gathering(gather: NonNullable<ShmAddon['gather']>, words: Int32Array): NonNullable<Region['gather']> {
+  return (runs, count, to) => gather(words, runs, count, to);
 }
 
 /** Undefined where the kernel does not tell: a container may forbid the question. */

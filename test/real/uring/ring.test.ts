@@ -188,7 +188,8 @@ describe.runIf(support.ok)('the ring of a thread (io_uring)', () => {
     const call = (name: keyof NativeAddon, words: readonly unknown[]): void => {
       try {
         // Whatever is said about the arguments: these are none of them.
-        Reflect.apply(addon[name], undefined, words);
+        const exported = Reflect.get(addon, name) as (...given: unknown[]) => unknown;
+        exported(...words);
       } catch (error) {
         codes.add(error instanceof Error && 'code' in error ? error.code : error);
       }

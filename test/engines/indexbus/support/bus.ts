@@ -16,6 +16,7 @@ import { type Segment, segmentOver, writeHeader } from '../../../../src/engines/
 import { writeText } from '../../../../src/engines/indexbus/texts.ts';
 import { ViewReceiver } from '../../../../src/engines/indexbus/viewConsumer.ts';
 import type { Clock } from '../../../../src/host/clock.ts';
+import { gatherRuns } from '../../../../src/host/gather.ts';
 import type { Host } from '../../../../src/host/host.ts';
 import type { Region } from '../../../../src/host/sharedMemory.ts';
 
@@ -42,6 +43,8 @@ export interface TestBusOptions {
   readonly step?: (point: number) => void;
   /** All cursors begin here: near 2^32 they wrap. Default 0. */
   readonly startAt?: number;
+  /** Whether the region gathers, as those of the addon do. Default false. */
+  readonly gathers?: boolean;
 }
 
 /** A subscription with the defaults of the contract, small. */
@@ -125,7 +128,7 @@ export class TestBus {
     this.#options = options;
     this.step = options.step ?? (() => {});
     const layout = layoutOf({ ...smallSizes, ...options.sizes });
-    this.region = regionOf(layout.bytes, this);
+    this.region = regionOf(layout.bytes, this, options.gathers === true);
     writeHeader(this.region.words, this.region.bytes, layout, 1, [1, 2, 3, 4]);
     this.segment = segmentOver('test', this.region);
     this.startCursor = options.startAt ?? 0;
@@ -380,8 +383,9 @@ function received(batch: MessageBatch): readonly Received[] {
 }
 
 /** A region over memory of this process whose steps a test sees. Nobody waits there; wakes are kept. */
-function regionOf(size: number, bus: TestBus): Region {
+function regionOf(size: number, bus: TestBus, gathers: boolean): Region {
   const memory = new SharedArrayBuffer(size);
+  const words = new Int32Array(memory);
   const refuse = (): never => {
     throw new Error('nothing waits in these tests');
   };
@@ -389,8 +393,9 @@ function regionOf(size: number, bus: TestBus): Region {
     name: 'test',
     backing: 'sab',
     bytes: new Uint8Array(memory),
-    words: new Int32Array(memory),
+    words,
     step: (point) => bus.step(point),
+    ...(gathers ? { gather: (runs, count, to) => gatherRuns('test', words, runs, count, to) } : {}),
     wait: refuse,
     waitAsync: refuse,
     wake: (word) => {
