@@ -315,7 +315,7 @@ export class Publisher {
     const sequence = this.#sequence;
     const header = this.#pool + slot * this.#slotWords;
     // One reading of the clock a batch: it costs more than a message. Wraps after 71 minutes; only differences of much less are taken.
-    if (tail === this.#flushed) this.#stamp = (this.#host.clock.now() * 1000) | 0;
+    if (tail === this.#flushed) this.#readClock();
     words[header + sequenceWord] = sequence;
     words[header + byteLengthWord] = byteLength;
     words[header + publishedAtWord] = this.#stamp;
@@ -330,6 +330,11 @@ export class Publisher {
     this.#tail = (tail + 1) | 0;
     if (((tail + 1 - this.#flushed) | 0) >= this.#flushEvery) this.flush();
     else if (!this.#turnEnds) this.#endsTurn();
+  }
+
+  /** By itself, and not where it is called: the compiler draws in what is called for each message alone, and a time that it does not draw in is an object. */
+  #readClock(): void {
+    this.#stamp = (this.#host.clock.now() * 1000) | 0;
   }
 
   #checkOf(header: number, byteLength: number): number {

@@ -176,7 +176,8 @@ export class Sources {
   }
 
   /** Gives producers with a rate what they may send by now: at most a tenth of a second's messages at once, and at least one. */
-  refill(now: number): void {
+  refill(): void {
+    const { now } = this.#lanes;
     const seconds = Math.max(0, now - this.#refilledAt) / 1000;
     this.#refilledAt = now;
     if (!this.#limited) return;
