@@ -98,7 +98,7 @@ interface LaneBook {
   detached: number;
   claimed: number;
   /** In the lane, in order. */
-  inside: string[];
+  inside: MessageName[];
 }
 
 /** Books of lanes by identity. */
@@ -134,7 +134,7 @@ export class LaneBooks {
       if (event.redelivered) book.redeliveredIn += 1;
       else if (event.requeued) book.requeuedIn += 1;
       else book.placed += 1;
-      book.inside.push(nameOf(event));
+      book.inside.push(event);
     } else if (event.event === 'claimed') {
       this.#out(event, 'was claimed from');
       this.of(event.lane).claimed += 1;
@@ -153,9 +153,12 @@ export class LaneBooks {
   /** Messages leave a lane at its head, whoever takes them out. */
   #out(event: MessageName & { readonly lane: number }, what: string): void {
     const { inside } = this.of(event.lane);
-    const name = nameOf(event);
-    if (inside[0] === name) inside.shift();
-    else this.#findings.add(`message ${name} ${what} lane ${event.lane}, whose next was ${inside[0] ?? 'none'}`);
+    const [next] = inside;
+    if (next?.producer === event.producer && next.sequence === event.sequence) inside.shift();
+    else {
+      const was = next === undefined ? 'none' : nameOf(next);
+      this.#findings.add(`message ${nameOf(event)} ${what} lane ${event.lane}, whose next was ${was}`);
+    }
   }
 }
 

@@ -205,3 +205,8 @@ export type BusEvent =
 export function nameOf(message: MessageName): string {
   return `${message.producer}:${message.sequence}`;
 }
+
+/** Two numbers of incarnations as one. */
+export function pairOf(one: number, other: number): number {
+  return one * 2 ** 26 + other;
+}

@@ -1,4 +1,5 @@
 import { Findings } from '../findings.ts';
+import { ByMessage, bookOf } from './byMessage.ts';
 import type { IndexBusCheck } from './check.ts';
 import { nameOf } from './events.ts';
 
@@ -9,30 +10,33 @@ export const atMostOnce: IndexBusCheck = {
   run(events) {
     const findings = new Findings('O2');
     const groupOf = new Map<number, number | undefined>();
-    const had = new Map<string, number>();
-    const claimed = new Map<string, number>();
+    /** By group, or by lane where it has none: in which lane a message was received. */
+    const ofGroups = new Map<number, ByMessage<number>>();
+    const ofLanes = new Map<number, ByMessage<number>>();
+    const claimed = new Map<number, ByMessage<number>>();
     const proven = new Set<number>();
     let received = 0;
     for (const event of events) {
       if (event.event === 'lane-opened') groupOf.set(event.lane, event.group);
       else if (event.event === 'lane-over' && event.proven) proven.add(event.lane);
-      else if (event.event === 'claimed')
-        claimed.set(`${event.lane}/${nameOf(event)}`, (claimed.get(`${event.lane}/${nameOf(event)}`) ?? 0) + 1);
-      else if (event.event === 'received') {
+      else if (event.event === 'claimed') {
+        const claims = bookOf(claimed, event.lane);
+        claims.set(event, (claims.get(event) ?? 0) + 1);
+      } else if (event.event === 'received') {
         received += 1;
         const group = groupOf.get(event.lane);
-        const name = nameOf(event);
-        const of = group === undefined ? `lane ${event.lane}: ${name}` : `group ${group}: ${name}`;
-        const former = had.get(of);
+        const had = group === undefined ? bookOf(ofLanes, event.lane) : bookOf(ofGroups, group);
+        const former = had.get(event);
         if (former !== undefined && !(event.redelivered && proven.has(former))) {
-          findings.add(`${of} was received in lane ${former} and again in lane ${event.lane}`);
+          const of = group === undefined ? `lane ${event.lane}` : `group ${group}`;
+          findings.add(`${of}: ${nameOf(event)} was received in lane ${former} and again in lane ${event.lane}`);
         }
-        had.set(of, event.lane);
-        const mine = `${event.lane}/${name}`;
-        const claims = claimed.get(mine) ?? 0;
+        had.set(event, event.lane);
+        const mine = bookOf(claimed, event.lane);
+        const claims = mine.get(event) ?? 0;
         if (claims === 0)
-          findings.add(`message ${name} was received in lane ${event.lane} without a claim that succeeded`);
-        claimed.set(mine, claims - 1);
+          findings.add(`message ${nameOf(event)} was received in lane ${event.lane} without a claim that succeeded`);
+        mine.set(event, claims - 1);
       }
     }
     return findings.result(`${received} messages received`);
@@ -45,23 +49,22 @@ export const payloadIsWhole: IndexBusCheck = {
   claim: 'payload received = payload published; an open view never changes',
   run(events) {
     const findings = new Findings('O3');
-    const published = new Map<string, { readonly byteLength: number; readonly checksum: number }>();
+    const published = new ByMessage<{ readonly byteLength: number; readonly checksum: number }>();
     let looks = 0;
     for (const event of events) {
-      if (event.event === 'published') published.set(nameOf(event), event);
+      if (event.event === 'published') published.set(event, event);
       else if (event.event === 'received' || event.event === 'looked-again') {
         looks += 1;
-        const name = nameOf(event);
-        const sent = published.get(name);
+        const sent = published.get(event);
         if (sent === undefined)
-          findings.add(`message ${name} was received in lane ${event.lane}, and nobody published it`);
+          findings.add(`message ${nameOf(event)} was received in lane ${event.lane}, and nobody published it`);
         else if (
           sent.checksum !== event.checksum ||
           (event.event === 'received' && sent.byteLength !== event.byteLength)
         ) {
           const how = event.event === 'received' ? 'was received with' : 'changed while it was open to';
           findings.add(
-            `message ${name} ${how} checksum ${event.checksum >>> 0}, published with ${sent.checksum >>> 0}`,
+            `message ${nameOf(event)} ${how} checksum ${event.checksum >>> 0}, published with ${sent.checksum >>> 0}`,
           );
         }
       }

@@ -1,4 +1,5 @@
 import { Findings } from '../findings.ts';
+import { ByMessage } from './byMessage.ts';
 import type { IndexBusCheck } from './check.ts';
 import { type BusEvent, nameOf } from './events.ts';
 import { Tally } from './tally.ts';
@@ -9,24 +10,25 @@ export const sentIsTaken: IndexBusCheck = {
   claim: 'per producer: sent = taken by the router + source depth; a refused publish appears nowhere else',
   run(events) {
     const findings = new Findings('A1');
-    const published = new Set<string>();
-    const taken = new Set<string>();
+    const published = new ByMessage<true>();
+    const taken = new ByMessage<true>();
     const flushed = new Tally();
     const count = new Tally();
     for (const event of events) {
-      if (event.event === 'published') published.add(nameOf(event));
+      if (event.event === 'published') published.set(event, true);
       else if (event.event === 'flushed') flushed.add(event.producer, event.through - flushed.of(event.producer));
       else if (event.event === 'taken') {
-        const name = nameOf(event);
-        if (!published.has(name)) findings.add(`message ${name} was taken, and no publish of it was accepted`);
-        if (taken.has(name)) findings.add(`message ${name} was taken twice`);
-        if (event.sequence >= flushed.of(event.producer)) findings.add(`message ${name} was taken before its flush`);
+        if (published.get(event) === undefined)
+          findings.add(`message ${nameOf(event)} was taken, and no publish of it was accepted`);
+        if (taken.get(event) !== undefined) findings.add(`message ${nameOf(event)} was taken twice`);
+        if (event.sequence >= flushed.of(event.producer))
+          findings.add(`message ${nameOf(event)} was taken before its flush`);
         if (event.sequence !== count.of(event.producer)) {
           findings.add(
             `producer ${event.producer}: message ${count.of(event.producer)} was to be taken, ${event.sequence} was`,
           );
         }
-        taken.add(name);
+        taken.set(event, true);
         count.add(event.producer);
       } else if (event.event === 'told') sourcesTold(findings, event, flushed, count);
     }
