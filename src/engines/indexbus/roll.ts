@@ -88,12 +88,24 @@ export class RollWatch {
         if (isLate) throw error;
       }
       await this.look();
-      if (this.attachment(segment) === attachment) {
-        await clock
-          .sleep(Math.min(hurriedLookMs, Math.max(1, deadline - clock.now())), this.#closing)
-          .catch(() => undefined);
-      }
+      if (this.attachment(segment) === attachment) await this.#rest(deadline);
     }
+  }
+
+  /** Looks until it is so, up to `timeoutMs` and as long as the bus is open. A part of one of the calls that the watch knows. */
+  async until(isSo: () => boolean, timeoutMs: number): Promise<void> {
+    const { clock } = this.#host;
+    const deadline = clock.now() + timeoutMs;
+    while (!isSo() && clock.now() < deadline && !this.#closing.aborted) {
+      await this.look();
+      if (!isSo()) await this.#rest(deadline);
+    }
+  }
+
+  async #rest(deadline: number): Promise<void> {
+    const { clock } = this.#host;
+    const left = Math.max(1, deadline - clock.now());
+    await clock.sleep(Math.min(hurriedLookMs, left), this.#closing).catch(() => undefined);
   }
 
   #arm(): void {
