@@ -5,6 +5,7 @@ import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
 import type { Host } from '../../../src/host/host.ts';
 import { bytesOf, codeOf, Peers, textOf } from './support/peers.ts';
+import { generation } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const config = smallRouter({ slot_bytes: 128, lane_ring: 128, subscriptions: [{ name: 'all', topics: ['>'] }] });
@@ -46,7 +47,6 @@ function reserved(text: string): number {
   return text.length;
 }
 
-const generation = () => node.serving?.segment.generation;
 const fences = () => peers.logged.filter(({ message }) => message === 'roll fences');
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -59,7 +59,7 @@ describe('a producer with a slot reserved while its segment is rolled', () => {
     const fresh = await bus.topic('fresh');
     producer.commit(fresh, length);
     producer.publish(known, bytesOf('after'));
-    await expect.poll(generation, { timeout: 8_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 8_000 }).toBe(2);
     await expect.poll(() => seen).toEqual(['before', 'meanwhile', 'written in place', 'after']);
     expect(fences()).toEqual([]);
   }, 15_000);
@@ -76,7 +76,7 @@ describe('a producer with a slot reserved while its segment is rolled', () => {
     producer.commit(known, length);
     expect(producer.attachmentOf(0)).not.toBe(held);
     expect(fences()).toEqual([]);
-    await expect.poll(generation, { timeout: 8_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 8_000 }).toBe(2);
   }, 15_000);
 
   it('keeps it where no generation has the topic, or the next one no slot that is large enough', async () => {
@@ -90,7 +90,7 @@ describe('a producer with a slot reserved while its segment is rolled', () => {
     expect(await codeOf(() => producer.reserve(1))).toBe('IB_RESERVED');
     producer.commit(known, length);
     expect(await codeOf(() => producer.commit(known, 1))).toBe('IB_RESERVED');
-    await expect.poll(generation, { timeout: 8_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 8_000 }).toBe(2);
     await expect.poll(() => seen).toEqual([text]);
   }, 15_000);
 });
