@@ -219,7 +219,8 @@ export class Bus {
   }
 
   /**
-   * The topic of this name, as messages carry it; made where the router makes topics by itself. Rejects with IB_UNKNOWN_TOPIC, IB_TOPICS_FULL,
+   * The topic of this name, as messages carry it; made where the router makes topics by itself. One that came with a roll is told when the bus's producers have
+   * moved to the generation that has it, or after `attachTimeoutMs`. Rejects with IB_UNKNOWN_TOPIC, IB_TOPICS_FULL,
    * IB_BAD_CONFIG for a name that is none, IB_NO_ROUTER, IB_CLOSED.
    */
   topic(name: string): Promise<TopicId> {
@@ -234,7 +235,11 @@ export class Bus {
       });
     }
     const segment = segmentOf(name, this.#watch.count);
-    return segment * topicsPerSegment + (this.#knownTopic(segment, name) ?? (await this.#newTopic(segment, name)));
+    const number = this.#knownTopic(segment, name) ?? (await this.#newTopic(segment, name));
+    // One that came with a roll is unknown to who is still in the former generation.
+    const isTaken = () => [...this.#lines].every((line) => !(line instanceof Producer) || line.takes(segment, number));
+    await this.#watch.until(isTaken, this.#attachTimeoutMs);
+    return segment * topicsPerSegment + number;
   }
 
   #knownTopic(segment: number, name: string): number | undefined {

@@ -27,7 +27,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   readonly #openAnew: (segment: number) => Promise<ConsumerLine>;
   readonly #onClose: (consumer: Consumer) => void;
   #closed: Promise<void> | undefined;
-  #reattaching: Promise<unknown> = Promise.resolve();
+  #reattaching: Promise<{ readonly missed: number }> | undefined;
   /** Segment to ask first. */
   #next = 0;
   /** Of several lines, those over which somebody sleeps. */
@@ -151,11 +151,13 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   /**
    * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
    * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
+   * While one call is under way others have its answer: each would take a seat, and the consumer knows of one.
    */
   reattach(): Promise<{ readonly missed: number }> {
-    const reattached = this.#reattach();
-    this.#reattaching = Promise.allSettled([this.#reattaching, reattached]);
-    return reattached;
+    this.#reattaching ??= this.#reattach().finally(() => {
+      this.#reattaching = undefined;
+    });
+    return this.#reattaching;
   }
 
   async #reattach(): Promise<{ readonly missed: number }> {
@@ -229,6 +231,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 
   async #end(): Promise<void> {
-    await Promise.all([...this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)), this.#reattaching]);
+    const reattached = Promise.allSettled([this.#reattaching]);
+    await Promise.all([...this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)), reattached]);
   }
 }

@@ -5,6 +5,7 @@ import { topicsPerSegment } from './messageBatch.ts';
 import type { Publisher, TopicId } from './producer.ts';
 import { closeProducerLine, type ProducerLine } from './producerLine.ts';
 import type { Follower } from './roll.ts';
+import { hasTopic } from './topics.ts';
 
 /** A constant of this module: the compiler folds it, where it looks an imported one up with each use. */
 const segmentTopics = topicsPerSegment;
@@ -22,13 +23,15 @@ export class Producer implements Follower {
   readonly #lines: ProducerLine[];
   /** Of the lines, for the hot path. */
   readonly #publishers: Publisher[];
-  /** The one of a bus with one segment: nothing has to be looked up there. */
+  /** The one of a bus with one segment: nothing has to be looked up there. Undefined also while a commit has to see where it belongs. */
   #only: Publisher | undefined;
   readonly #open: OpenProducerLine;
   readonly #onClose: (producer: Producer) => void;
   #closed: Promise<void> | undefined;
   /** Segment of the slot that is reserved. */
   #reservedIn = 0;
+  /** Its line in the next generation of that segment, while the slot keeps it in the former one. */
+  #ahead: ProducerLine | undefined;
 
   /**
    * Made by `Bus.producer`.
@@ -85,11 +88,10 @@ export class Producer implements Follower {
    * @param topic needed where the bus has several segments: says in which of them
    */
   reserve(byteLength: number, topic?: TopicId): number {
-    if (topic === undefined) {
-      if (this.#only === undefined) throw needsTopic();
-      return this.#only.reserve(byteLength);
-    }
-    return this.#reserveFor(topic, byteLength);
+    if (topic !== undefined) return this.#reserveFor(topic, byteLength);
+    const only = this.#only ?? onlyOne(this.#publishers);
+    if (only === undefined) throw needsTopic();
+    return only.reserve(byteLength);
   }
 
   #reserveFor(topic: TopicId, byteLength: number): number {
@@ -107,8 +109,8 @@ export class Producer implements Follower {
   }
 
   /**
-   * Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved,
-   * IB_UNKNOWN_TOPIC: it stays reserved then; IB_CLOSED, IB_FENCED: nothing is reserved any more.
+   * Publishes what was written into the reserved slot. Throws IB_RESERVED without one, IB_TOO_LARGE beyond what was reserved, or, to a topic that came with
+   * a roll, beyond what a slot has there, IB_UNKNOWN_TOPIC: it stays reserved then; IB_CLOSED, IB_FENCED: nothing is reserved any more.
    */
   commit(topic: TopicId, byteLength: number, key = 0): void {
     const only = this.#only;
@@ -121,7 +123,28 @@ export class Producer implements Follower {
     if (topic >>> 16 !== this.#reservedIn && this.#publishers[this.#reservedIn]?.isReserved === true) {
       throw reservedElsewhere(topic, this.#reservedIn);
     }
-    into.commit(topic & (segmentTopics - 1), byteLength, key);
+    const number = topic & (segmentTopics - 1);
+    if (this.#ahead === undefined) into.commit(number, byteLength, key);
+    else this.#commitAndGo(into, this.#ahead, number, byteLength, key);
+  }
+
+  /**
+   * Commits the slot that has kept it in the former generation, and goes on in the next one in the same turn: who reserves again at once would be kept there
+   * until it is fenced. A topic that came with the roll is of the next generation alone: what was written goes there.
+   */
+  #commitAndGo(former: Publisher, ahead: ProducerLine, topic: TopicId, byteLength: number, key: number): void {
+    try {
+      former.commit(topic, byteLength, key);
+    } catch (error) {
+      const room = former.reservedRoom;
+      const isUnknown = error instanceof BusError && error.code === 'IB_UNKNOWN_TOPIC';
+      if (room === undefined || !isUnknown || !knows(ahead, topic)) throw error;
+      // What was published before must not be lost behind it.
+      former.flushQuietly();
+      if (former.isEnded || !ahead.publisher.publish(topic, room.subarray(0, byteLength), key)) throw error;
+    }
+    former.flushQuietly();
+    if (!former.isEnded) this.#goOn(this.#reservedIn, ahead);
   }
 
   /** The words into which a reserved slot is written. Look them up after each reserve: a roll puts others in their place. */
@@ -204,19 +227,42 @@ export class Producer implements Follower {
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
     const next = await this.#open(to, formerSeat(former.attachment, former.seat));
-    while (former.publisher.isReserved && !former.publisher.isEnded && this.#closed === undefined) {
+    if (former.publisher.isReserved) await this.#reservationEnds(former, next);
+    if (this.#lines[segment] === former) {
+      // What is flushed while the seat is live is routed. Of a fence the next call tells, so the former line stays for that.
+      former.publisher.flushQuietly();
+      if (this.#closed !== undefined || former.publisher.isEnded) {
+        await closeProducerLine(next, defaultDrainMs);
+        return;
+      }
+      this.#goOn(segment, next);
+    }
+    await closeProducerLine(former, defaultDrainMs);
+  }
+
+  /** Waits until the slot reserved in the former line is committed, by which the producer goes on in the next, or until there is nothing to wait for. */
+  async #reservationEnds({ publisher }: ProducerLine, next: ProducerLine): Promise<void> {
+    this.#ahead = next;
+    this.#only = undefined;
+    while (publisher.isReserved && !publisher.isEnded && this.#ahead === next && this.#closed === undefined) {
       await this.#clock.sleep(reservedLookMs);
     }
-    // What is flushed while the seat is live is routed. Of a fence the next call tells, so the former line stays for that.
-    former.publisher.flushQuietly();
-    if (this.#closed !== undefined || former.publisher.isEnded) {
-      await closeProducerLine(next, defaultDrainMs);
-      return;
-    }
+    this.#ahead = undefined;
+    this.#only = onlyOne(this.#publishers);
+  }
+
+  #goOn(segment: number, next: ProducerLine): void {
     this.#lines[segment] = next;
     this.#publishers[segment] = next.publisher;
+    this.#ahead = undefined;
     this.#only = onlyOne(this.#publishers);
-    await closeProducerLine(former, defaultDrainMs);
+  }
+
+  /** Whether it can publish a topic, or commit to it what it has reserved; so, too, where it will never be able to. */
+  takes(segment: number, topic: TopicId): boolean {
+    if (!this.mayFollow(segment)) return true;
+    const ahead = segment === this.#reservedIn ? this.#ahead : undefined;
+    return knows(ahead ?? this.#line(segment), topic);
   }
 
   /**
@@ -236,6 +282,10 @@ export class Producer implements Follower {
 
 function onlyOne(publishers: readonly Publisher[]): Publisher | undefined {
   return publishers.length === 1 ? publishers[0] : undefined;
+}
+
+function knows({ attachment }: ProducerLine, topic: TopicId): boolean {
+  return hasTopic(attachment.segment.region, attachment.segment.layout, topic);
 }
 
 // Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.

@@ -304,6 +304,13 @@ export class Publisher {
     return this.#reserved >= 0;
   }
 
+  /** The reserved slot's room, as long as was asked for; undefined without one. */
+  get reservedRoom(): Uint8Array | undefined {
+    if (this.#reserved < 0) return undefined;
+    const from = (this.#pool + this.#reserved * this.#slotWords + headerWords) * 4;
+    return this.#bytes.subarray(from, from + this.#reservedBytes);
+  }
+
   /** Whether it is closed or its seat was taken. */
   get isEnded(): boolean {
     return this.#end !== notEnded || !this.#isLive();

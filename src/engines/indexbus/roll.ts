@@ -4,7 +4,7 @@ import { attach } from './attachments.ts';
 import { BusError } from './errors.ts';
 import type { Attachment } from './join.ts';
 import { Header, SegmentState } from './layout.ts';
-import type { SegmentPlace } from './segment.ts';
+import { memoryOf, type SegmentPlace } from './segment.ts';
 
 /** Time between two looks at whether a segment is being replaced. */
 const lookEveryMs = 100;
@@ -33,8 +33,8 @@ export class RollWatch {
   readonly #former = new Set<Attachment>();
   readonly #followers: ReadonlySet<Follower>;
   readonly #moving = new Map<Follower, Promise<void>>();
-  /** Why those that could not go on had to wait, as it was told last. */
-  readonly #told = new WeakMap<Follower, string>();
+  /** Why those that could not go on, and those who looked for a next generation, had to wait, as it was told last. */
+  readonly #told = new WeakMap<Follower | SegmentPlace, string>();
   readonly #calls: ReadonlySet<unknown>;
   readonly #closing: AbortSignal;
   #timer: Timer | undefined;
@@ -88,18 +88,30 @@ export class RollWatch {
         if (isLate) throw error;
       }
       await this.look();
-      if (this.attachment(segment) === attachment) {
-        await clock
-          .sleep(Math.min(hurriedLookMs, Math.max(1, deadline - clock.now())), this.#closing)
-          .catch(() => undefined);
-      }
+      if (this.attachment(segment) === attachment) await this.#rest(deadline);
     }
+  }
+
+  /** Looks until it is so, up to `timeoutMs` and as long as the bus is open. A part of one of the calls that the watch knows. */
+  async until(isSo: () => boolean, timeoutMs: number): Promise<void> {
+    const { clock } = this.#host;
+    const deadline = clock.now() + timeoutMs;
+    while (!isSo() && clock.now() < deadline && !this.#closing.aborted) {
+      await this.look();
+      if (!isSo()) await this.#rest(deadline);
+    }
+  }
+
+  async #rest(deadline: number): Promise<void> {
+    const { clock } = this.#host;
+    const left = Math.max(1, deadline - clock.now());
+    await clock.sleep(Math.min(hurriedLookMs, left), this.#closing).catch(() => undefined);
   }
 
   #arm(): void {
     if (this.#closing.aborted) return;
     this.#timer = this.#host.clock.timer(lookEveryMs, () => {
-      void this.look().then(() => this.#arm());
+      void this.look().finally(() => this.#arm());
     });
   }
 
@@ -125,26 +137,26 @@ export class RollWatch {
 
   /**
    * Attaches to the next generation if there is one; else the next look tries again. A segment that was drained for good has none, perhaps for hours: as
-   * long as the same memory has the name nothing is mapped.
+   * long as the same memory has the name nothing is mapped. Whatever the machine refuses (too many open files, no room for a mapping) is of this look
+   * alone: mostly nobody waits for it who could be told, and a participant must not end by it.
    */
   async #advance(segment: number, place: SegmentPlace, generation: number): Promise<void> {
+    const current = this.attachment(segment);
     try {
-      if (await this.#isUnchanged(segment, place)) return;
+      const { memory } = current.segment.region;
+      if (memory !== undefined && (await memoryOf(place)) === memory) return;
       const next = await attach(this.#host, place, 0, generation);
       if (this.#closing.aborted) {
         next.segment.region.close();
         return;
       }
-      this.#former.add(this.attachment(segment));
+      this.#former.add(current);
       this.#current[segment] = { ...next, closing: this.#closing };
     } catch (error) {
-      if (!(error instanceof BusError)) throw error;
+      // Of a roll, and while names change, that is what is found: there is none yet.
+      const isNotYet = error instanceof BusError && (error.code === 'IB_RETIRED' || error.code === 'IB_NO_SEGMENT');
+      if (!isNotYet && !this.#closing.aborted) this.#tell(place, current, String(error));
     }
-  }
-
-  async #isUnchanged(segment: number, place: SegmentPlace): Promise<boolean> {
-    const { memory } = this.attachment(segment).segment.region;
-    return memory !== undefined && (await this.#host.shm.stat(place.name, place))?.memory === memory;
   }
 
   #moveFollowers(segment: number): void {
@@ -164,12 +176,12 @@ export class RollWatch {
     }
   }
 
-  /** Says why a follower waits, once as long as it is the same. */
-  #tell(follower: Follower, to: Attachment, error: string): void {
-    const { name, generation } = to.segment;
+  /** Says why somebody waits, once as long as it is the same. */
+  #tell(who: Follower | SegmentPlace, at: Attachment, error: string): void {
+    const { name, generation } = at.segment;
     const why = `${generation} ${error}`;
-    if (this.#told.get(follower) === why) return;
-    this.#told.set(follower, why);
+    if (this.#told.get(who) === why) return;
+    this.#told.set(who, why);
     this.#host.telemetry.logger.warn('bus.roll_waits', { segment: name, error });
   }
 

@@ -249,6 +249,11 @@ async function attempt<T>(place: SegmentPlace, run: () => Promise<T>): Promise<T
   }
 }
 
+/** Tells the memory that has the name now from any other, without mapping it; undefined where there is none, or nothing tells. Rejects with `BusError`. */
+export async function memoryOf(place: SegmentPlace): Promise<string | undefined> {
+  return (await attempt(place, () => place.shm.stat(place.name, place)))?.memory;
+}
+
 /**
  * The region over which the locks of a segment's name are taken: it is there before the segment, and stays when the segment is replaced.
  * A page that nobody writes.

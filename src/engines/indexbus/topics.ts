@@ -18,6 +18,11 @@ export function readTopics(region: Region, layout: Layout): Map<string, number> 
   return topics;
 }
 
+/** Whether there is a topic of this number. */
+export function hasTopic({ words }: Region, layout: Layout, number: number): boolean {
+  return number < layout.sizes.topics && Atomics.load(words, layout.topicNames + number * nameWords) !== 0;
+}
+
 /**
  * Writes the next topic's name, its first word last: while that is 0 there is no such topic, and what else a router that died has written there is written
  * over. Throws IB_TOPICS_FULL, or IB_BAD_CONFIG for a name that is none.

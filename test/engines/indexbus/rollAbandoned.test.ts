@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
-import { join } from '../../../src/engines/indexbus/join.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { codeOf, Peers } from './support/peers.ts';
+import { depth, generation, mortalConsumer, published, received } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const config = smallRouter({
@@ -29,25 +28,6 @@ afterEach(async () => {
   await node.close();
 });
 
-/** A consumer whose process a test ends: it only has its seat. */
-async function mortalConsumer() {
-  const { host, bury } = peers.mortal();
-  const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
-  await join(attachment, { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 });
-  return { die: bury };
-}
-
-async function published(count: number) {
-  const bus = await peers.bus();
-  const topic = await bus.topic('t');
-  const producer = await bus.producer();
-  for (let number = 0; number < count; number += 1) producer.publishWords(topic, Int32Array.of(number), 0, 1);
-  producer.flush();
-  return bus;
-}
-
-const depth = () => node.serving?.counters.queueDepth;
-const generation = () => node.serving?.segment.generation;
 const isWaiting = (): boolean => {
   const { words, layout } = node.bus.segment;
   return Atomics.load(words, seatPlace(layout, 'consumer', 0).cursors + LaneCursor.backlog) !== 0;
@@ -55,39 +35,34 @@ const isWaiting = (): boolean => {
 
 describe('a roll of a segment in which a lane has lost its consumer with messages that nobody has read', () => {
   it('is refused, and nothing is lost; once the next consumer has them it is done', async () => {
-    const consumer = await mortalConsumer();
-    const bus = await published(10);
-    await expect.poll(depth).toBe(10);
+    const consumer = await mortalConsumer(peers);
+    const bus = await published(peers, 10);
+    await expect.poll(() => depth(node)).toBe(10);
     consumer.die();
     await expect.poll(isWaiting, { timeout: 5_000 }).toBe(true);
     expect(await codeOf(() => node.roll({ lanes_max: 4 }))).toBe('IB_UNSAFE_CHANGE');
     const next = await bus.consumer({ subscription: 'work' });
     await expect.poll(() => codeOf(() => node.roll({ lanes_max: 4 }))).toBe('none');
     const batch = new MessageBatch(16, 1024);
-    const seen: number[] = [];
-    while (seen.length < 10) {
-      if (next.receive(batch) === 0) await next.ready(1_000);
-      for (let index = 0; index < batch.length; index += 1) seen.push(batch.words[batch.wordOffset(index)] ?? -1);
-    }
-    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(await received(next, 10, batch)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     // It moves with the call that says that its application is through.
     const after = (): number | undefined => {
       next.receive(batch);
-      return generation();
+      return generation(node);
     };
     await expect.poll(after, { timeout: 8_000 }).toBe(2);
   }, 30_000);
 
   it('ends where the lane loses its consumer meanwhile: after five seconds they are lost, counted and logged', async () => {
-    const consumer = await mortalConsumer();
-    await published(10);
-    await expect.poll(depth).toBe(10);
+    const consumer = await mortalConsumer(peers);
+    await published(peers, 10);
+    await expect.poll(() => depth(node)).toBe(10);
     const former = node.bus.segment;
     const dropped = (): number =>
       Atomics.load(former.words, seatPlace(former.layout, 'consumer', 0).cursors + LaneCursor.droppedDetached);
     await node.roll({ lanes_max: 4 });
     consumer.die();
-    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 12_000 }).toBe(2);
     expect(dropped()).toBe(10);
     expect(peers.logged.filter((it) => it.message === 'roll gives up').map((it) => it.fields)).toEqual([
       { segment: 'bus', lane: 0, subscription: 'work', unread: 10, unended: 0 },

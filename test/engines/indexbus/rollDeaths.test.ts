@@ -7,17 +7,8 @@ import { stateOf } from '../../../src/engines/indexbus/seat.ts';
 import { type SeatKindName, seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { openSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
 import { bytesOf, type Mortal, Peers } from './support/peers.ts';
+import { holdingUp, workAndAll } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
-
-const settings = {
-  lane_ring: 128,
-  lanes_max: 4,
-  slots_per_producer: 128,
-  subscriptions: [
-    { name: 'work', topics: ['t'], mode: 'workqueue', lane: 'blocking', capacity: 32, detach_after_ms: 'none' },
-    { name: 'all', topics: ['>'], capacity: 16 },
-  ],
-};
 
 let peers: Peers;
 let node: BusNode;
@@ -27,17 +18,11 @@ let goOn: () => void;
 let next: Segment;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), smallRouter(settings), {});
+  node = new BusNode(peers.host(), smallRouter(workAndAll), {});
   await node.start();
-  const bus = await peers.bus();
-  const consumer = await bus.consumer({ subscription: 'work', name: 'slow' });
-  const producer = await bus.producer({ name: 'feed' });
-  producer.publish(await bus.topic('t'), bytesOf('m'));
-  producer.flush();
-  const batch = new MessageBatch(1, 1024);
-  while (consumer.receive(batch) === 0) await consumer.ready(20);
-  goOn = () => consumer.ack();
-  await producer.close();
+  const slow = await holdingUp(peers);
+  goOn = slow.goOn;
+  await slow.producer.close();
   await node.roll({ slot_bytes: 128 });
   await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
   next = await openSegment({ shm: peers.host().shm, name: 'bus' });

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
-import { join } from '../../../src/engines/indexbus/join.ts';
 import { Header, LaneCursor, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { Peers } from './support/peers.ts';
+import { generation, type MortalConsumer, mortalConsumer } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const group = { name: 'work', topics: ['t'], capacity: 64, detach_after_ms: 'none' } as const;
@@ -28,21 +27,6 @@ async function start(subscription: Readonly<Record<string, unknown>>): Promise<v
   const config = smallRouter({ lane_ring: 256, lanes_max: 2, subscriptions: [{ ...group, ...subscription }] });
   node = new BusNode(peers.host(), config, {});
   await node.start();
-}
-
-/** A consumer whose process a test ends: it has its seat, and takes what a test says. */
-async function mortalConsumer() {
-  const { host, bury } = peers.mortal();
-  const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
-  const seat = await join(attachment, { kind: 'consumer', name: 'm', subscription: 0, attachTimeoutMs: 1_000 });
-  const { words } = node.bus.segment;
-  const { cursors } = seat.place;
-  const word = (field: number): number => Atomics.load(words, cursors + field);
-  return {
-    unread: () => word(LaneCursor.tail) - word(LaneCursor.head),
-    takeAll: () => Atomics.store(words, cursors + LaneCursor.head, word(LaneCursor.tail)),
-    die: bury,
-  };
 }
 
 /** Messages that the router has placed in lanes. */
@@ -88,26 +72,43 @@ function reads(consumer: Consumer) {
 }
 
 const stateOf = (): number => Atomics.load(node.bus.segment.words, Header.state);
-const generation = () => node.serving?.segment.generation;
 
 /** Long enough for a mate that has nothing left to look for a roll, and to go. */
 const severalLooks = () => new Promise((resolve) => setTimeout(resolve, 600));
+
+/**
+ * A roll amid which a consumer of the group dies, once its mate has read all that it can have before.
+ *
+ * @param events what a test does or looks at: when all messages are in the lanes, and before the death
+ */
+async function rolledOverADeath(
+  events: {
+    readonly placed?: (mortal: MortalConsumer) => void;
+    readonly dies?: (mortal: MortalConsumer, seen: readonly number[]) => void;
+  } = {},
+) {
+  const mortal = await mortalConsumer(peers);
+  const mate = await (await peers.bus()).consumer({ subscription: 'work' });
+  await publish();
+  events.placed?.(mortal);
+  await node.roll({ lanes_max: 4 });
+  const { seen, stop } = reads(mate);
+  await expect.poll(stateOf).toBe(SegmentState.retired);
+  await severalLooks();
+  events.dies?.(mortal, seen);
+  mortal.die();
+  await expect.poll(() => generation(node), { timeout: 12_000 }).toBe(2);
+  return { seen, stop };
+}
 
 describe('a roll and what a dead consumer leaves to its group', () => {
   for (const mode of ['workqueue', 'keyed'] as const) {
     it(`reaches its mate, which has read all of its own before (${mode})`, async () => {
       await start({ mode, lane: 'blocking' });
-      const mortal = await mortalConsumer();
-      const mate = await (await peers.bus()).consumer({ subscription: 'work' });
-      await publish();
-      expect(mortal.unread()).toBeGreaterThan(0);
-      await node.roll({ lanes_max: 4 });
-      const { seen, stop } = reads(mate);
-      await expect.poll(stateOf).toBe(SegmentState.retired);
-      await severalLooks();
-      expect(seen.length).toBe(many - mortal.unread());
-      mortal.die();
-      await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+      const { seen, stop } = await rolledOverADeath({
+        placed: (mortal) => expect(mortal.unread()).toBeGreaterThan(0),
+        dies: (mortal, before) => expect(before.length).toBe(many - mortal.unread()),
+      });
       expect(sort(seen)).toEqual(all);
       expect(peers.logged.filter(({ message }) => message.startsWith('roll gives'))).toEqual([]);
       await stop();
@@ -116,44 +117,27 @@ describe('a roll and what a dead consumer leaves to its group', () => {
 
   it('reaches its mate also where the lane drops', async () => {
     await start({ mode: 'workqueue', lane: 'nonblocking' });
-    const mortal = await mortalConsumer();
-    const mate = await (await peers.bus()).consumer({ subscription: 'work' });
-    await publish();
-    await node.roll({ lanes_max: 4 });
-    const { seen, stop } = reads(mate);
-    await expect.poll(stateOf).toBe(SegmentState.retired);
-    await severalLooks();
-    mortal.die();
-    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    const { seen, stop } = await rolledOverADeath();
     expect(sort(seen)).toEqual(all);
     await stop();
   }, 30_000);
 
   it('comes once more to its mate, where it was received and not ended at least once', async () => {
     await start({ mode: 'workqueue', lane: 'blocking', access: 'view', delivery: 'at_least_once', view_max: 16 });
-    const mortal = await mortalConsumer();
-    const mate = await (await peers.bus()).consumer({ subscription: 'work' });
-    await publish();
-    mortal.takeAll();
-    await node.roll({ lanes_max: 4 });
-    const { seen, stop } = reads(mate);
-    await expect.poll(stateOf).toBe(SegmentState.retired);
-    await severalLooks();
-    mortal.die();
-    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    const { seen, stop } = await rolledOverADeath({ placed: (mortal) => mortal.takeAll() });
     expect(sort(seen)).toEqual(all);
     await stop();
   }, 30_000);
 
   it('is given up where it was received and not ended, and its group has nobody else: the roll ends', async () => {
     await start({ mode: 'workqueue', lane: 'blocking', access: 'view', delivery: 'at_least_once', view_max: 16 });
-    const mortal = await mortalConsumer();
+    const mortal = await mortalConsumer(peers);
     await publish();
     mortal.takeAll();
     await node.roll({ lanes_max: 4 });
     await expect.poll(stateOf).toBe(SegmentState.retired);
     mortal.die();
-    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 12_000 }).toBe(2);
     expect(peers.logged.filter(({ message }) => message === 'roll gives up').map(({ fields }) => fields)).toEqual([
       { segment: 'bus', lane: 0, subscription: 'work', unread: 0, unended: many },
     ]);

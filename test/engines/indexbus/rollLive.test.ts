@@ -1,27 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
-import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { routerRoutes } from '../../../src/engines/indexbus/http/routes.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
 import { leave } from '../../../src/engines/indexbus/leave.ts';
-import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { requestTopic } from '../../../src/engines/indexbus/requests.ts';
 import { readTopics } from '../../../src/engines/indexbus/topics.ts';
 import { createRouter } from '../../../src/engines/router.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
+import { generation, holdingUp, workAndAll } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
-
-const settings = {
-  lane_ring: 128,
-  lanes_max: 4,
-  slots_per_producer: 128,
-  subscriptions: [
-    { name: 'work', topics: ['t'], mode: 'workqueue', lane: 'blocking', capacity: 32, detach_after_ms: 'none' },
-    { name: 'all', topics: ['>'], capacity: 16 },
-  ],
-};
 
 let peers: Peers;
 let node: BusNode;
@@ -30,7 +19,7 @@ let at: (point: number) => void;
 beforeEach(async () => {
   peers = new Peers();
   at = () => {};
-  node = new BusNode(peers.host({ step: (point) => at(point) }), smallRouter(settings), {});
+  node = new BusNode(peers.host({ step: (point) => at(point) }), smallRouter(workAndAll), {});
   await node.start();
 });
 afterEach(async () => {
@@ -51,20 +40,7 @@ async function ask(method: string, path: string, body?: unknown) {
   return { status: response.status, body: response.body as any };
 }
 
-const generation = (): number | undefined => node.serving?.segment.generation;
-const isOver = async (): Promise<boolean> => generation() === 2 && node.rolling() === undefined;
-
-/** A consumer that has received something and holds the roll up until it is told that it may go on. */
-async function holdingUp() {
-  const bus = await peers.bus();
-  const consumer: Consumer = await bus.consumer({ subscription: 'work', name: 'slow' });
-  const producer = await bus.producer({ name: 'feed' });
-  producer.publish(await bus.topic('t'), bytesOf('m'));
-  producer.flush();
-  const batch = new MessageBatch(1, 1024);
-  while (consumer.receive(batch) === 0) await consumer.ready(20);
-  return { goOn: () => consumer.ack() };
-}
+const isOver = async (): Promise<boolean> => generation(node) === 2 && node.rolling() === undefined;
 
 describe('a roll and what operators have changed while the router ran', () => {
   it('sets lanes and producers as they were set before', async () => {
@@ -96,13 +72,13 @@ describe('a roll and what operators have changed while the router ran', () => {
     await bus.consumer({ subscription: 'all', name: 'a' });
     expect((await ask('PATCH', 'lanes/a', { capacity: 64 })).status).toBe(200);
     expect(await codeOf(() => node.roll({ lane_ring: 64 }))).toBe('IB_NEEDS_ROLL');
-    expect(generation()).toBe(1);
+    expect(generation(node)).toBe(1);
     await node.roll({ lane_ring: 256 });
     await expect.poll(isOver, { timeout: 8_000 }).toBe(true);
   }, 15_000);
 
   it('has what is new while it lasts: subscriptions, topics, and what a reload brings', async () => {
-    const { goOn } = await holdingUp();
+    const { goOn } = await holdingUp(peers);
     await node.roll({ slot_bytes: 128 });
     await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
     expect((await ask('PUT', 'subscriptions/late', { topics: ['late.>'] })).status).toBe(201);
@@ -110,7 +86,7 @@ describe('a roll and what operators have changed while the router ran', () => {
     expect((await ask('GET', 'topics')).body.map((it: { name: string }) => it.name)).toContain('by-operator');
     expect((await ask('DELETE', 'subscriptions/all')).status).toBe(409);
     node.reload(
-      smallRouter({ ...settings, subscriptions: [...settings.subscriptions, { name: 'loaded', topics: ['x'] }] }),
+      smallRouter({ ...workAndAll, subscriptions: [...workAndAll.subscriptions, { name: 'loaded', topics: ['x'] }] }),
     );
     goOn();
     await expect.poll(isOver, { timeout: 8_000 }).toBe(true);

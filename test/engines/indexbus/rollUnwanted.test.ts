@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { distance } from '../../../src/engines/indexbus/cursor.ts';
-import { join } from '../../../src/engines/indexbus/join.ts';
 import { cursorWords, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { codeOf, Peers } from './support/peers.ts';
+import { depth, generation, mortalConsumer, published, received } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const config = smallRouter({
@@ -30,26 +29,6 @@ afterEach(async () => {
   await node.close();
 });
 
-/** A consumer whose process a test ends: it only has its seat. */
-async function mortalConsumer() {
-  const { host, bury } = peers.mortal();
-  const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
-  await join(attachment, { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 });
-  return { die: bury };
-}
-
-async function published(count: number) {
-  const bus = await peers.bus();
-  const topic = await bus.topic('t');
-  const producer = await bus.producer();
-  for (let number = 0; number < count; number += 1) producer.publishWords(topic, Int32Array.of(number), 0, 1);
-  producer.flush();
-  return bus;
-}
-
-const depth = () => node.serving?.counters.queueDepth;
-const generation = () => node.serving?.segment.generation;
-
 /** Words of the producers' cursors, of the generation that is served when this is called. */
 function sources() {
   const { words, layout } = node.bus.segment;
@@ -66,31 +45,25 @@ function sources() {
 
 describe('a roll of a segment whose sources hold what nobody wants', () => {
   it('is refused, and nothing is lost; it is done once a consumer has come and has it', async () => {
-    const bus = await published(3);
-    await expect.poll(depth).toBe(3);
+    const bus = await published(peers, 3);
+    await expect.poll(() => depth(node)).toBe(3);
     await bus.consumer({ subscription: 'other' });
     await expect(node.roll({ lanes_max: 4 })).rejects.toThrow(
       'has 3 messages that wait, the first of topic t, which nobody reads: start a consumer of it first',
     );
     const consumer = await bus.consumer({ subscription: 'work' });
     await expect.poll(() => codeOf(() => node.roll({ lanes_max: 4 }))).toBe('none');
-    const batch = new MessageBatch(16, 1024);
-    const seen: number[] = [];
-    while (seen.length < 3) {
-      if (consumer.receive(batch) === 0) await consumer.ready(1_000);
-      for (let index = 0; index < batch.length; index += 1) seen.push(batch.words[batch.wordOffset(index)] ?? -1);
-    }
-    expect(seen).toEqual([0, 1, 2]);
+    expect(await received(consumer, 3, new MessageBatch(16, 1024))).toEqual([0, 1, 2]);
   }, 30_000);
 
   it('ends where those who want it are gone meanwhile: after its patience it is dropped, counted and logged', async () => {
-    const consumer = await mortalConsumer();
-    await published(10);
+    const consumer = await mortalConsumer(peers);
+    await published(peers, 10);
     const { waiting, noRoute } = sources();
     await expect.poll(waiting).toBe(6);
     await node.roll({ lanes_max: 4, patience_ms: 1_000 });
     consumer.die();
-    await expect.poll(generation, { timeout: 12_000 }).toBe(2);
+    await expect.poll(() => generation(node), { timeout: 12_000 }).toBe(2);
     expect(waiting()).toBe(0);
     expect(noRoute()).toBe(6);
     const told = peers.logged.filter(({ message }) => message === 'roll drops what nobody wants');
@@ -98,7 +71,7 @@ describe('a roll of a segment whose sources hold what nobody wants', () => {
   }, 30_000);
 
   it('drops nothing for which somebody is there, however long it takes', async () => {
-    const bus = await published(10);
+    const bus = await published(peers, 10);
     const consumer = await bus.consumer({ subscription: 'work' });
     const { waiting, noRoute } = sources();
     await expect.poll(waiting).toBe(6);

@@ -1,15 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
+import { BusError } from '../../../src/engines/indexbus/errors.ts';
 import type { Attachment } from '../../../src/engines/indexbus/join.ts';
 import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { type Follower, RollWatch } from '../../../src/engines/indexbus/roll.ts';
 import { createSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
 import type { Host } from '../../../src/host/host.ts';
+import { SharedMemoryError } from '../../../src/host/sharedMemory.ts';
 import { Peers, peerSizes } from './support/peers.ts';
 
 let peers: Peers;
 let host: Host;
 let opened: number;
+/** What the next looks at the name fail with. */
+let failures: Error[];
+/** The looks that the watch has put off. */
+let timers: (() => void)[];
 let segment: Segment;
 const closing = new AbortController();
 beforeEach(async () => {
@@ -17,13 +23,23 @@ beforeEach(async () => {
   const plain = peers.host();
   const { shm } = plain;
   opened = 0;
+  failures = [];
+  timers = [];
   const open: typeof shm.open = (...args) => {
     opened += 1;
     return shm.open(...args);
   };
-  // No timer of its own: a test says when it looks.
-  const clock = { ...plain.clock, timer: () => ({ cancel: () => {} }) };
-  host = { ...plain, clock, shm: { ...shm, open } } satisfies Host;
+  const stat: typeof shm.stat = async (...args) => {
+    const failure = failures.shift();
+    if (failure !== undefined) throw failure;
+    return shm.stat(...args);
+  };
+  // No time of its own: a test says when it looks.
+  const timer: typeof plain.clock.timer = (_, fn) => {
+    timers.push(fn);
+    return { cancel: () => {} };
+  };
+  host = { ...plain, clock: { ...plain.clock, timer }, shm: { ...shm, open, stat } } satisfies Host;
   segment = await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 1);
 });
 afterEach(() => peers.end());
@@ -58,6 +74,59 @@ describe('a segment that is drained for good', () => {
     await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
     await watch.look();
     expect(watch.attachment(0).segment.generation).toBe(2);
+  });
+});
+
+describe('a look that fails', () => {
+  /** What stat(2) and open(2) of a process say that has as many files as it may have. */
+  const tooMany = () => new SharedMemoryError('EACCES', 'open', 'bus', 'bus.json: EMFILE');
+
+  /** Lets the watch look by itself, and waits until it has put off the next look. */
+  async function nextLook(): Promise<void> {
+    const look = timers.shift();
+    expect(look).toBeDefined();
+    look?.();
+    await expect.poll(() => timers.length).toBe(1);
+  }
+
+  it('is told once and made anew: what has come meanwhile is found then', async () => {
+    const { watch } = await watchWith();
+    Atomics.store(segment.words, Header.state, SegmentState.draining);
+    failures = [tooMany(), tooMany()];
+    await nextLook();
+    await nextLook();
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    await nextLook();
+    expect(watch.attachment(0).segment.generation).toBe(2);
+    expect(peers.logged).toEqual([
+      { message: 'bus.roll_waits', fields: { segment: 'bus', error: 'BusError: bus: bus.json: EMFILE' } },
+    ]);
+  });
+
+  it('for a reason that nobody knows is told and made anew too', async () => {
+    const { watch } = await watchWith();
+    Atomics.store(segment.words, Header.state, SegmentState.draining);
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    failures = [new RangeError('no room for the buffer')];
+    await nextLook();
+    expect(watch.attachment(0).segment.generation).toBe(1);
+    await nextLook();
+    expect(watch.attachment(0).segment.generation).toBe(2);
+    expect(peers.logged).toEqual([
+      { message: 'bus.roll_waits', fields: { segment: 'bus', error: 'RangeError: no room for the buffer' } },
+    ]);
+  });
+
+  it('keeps nobody from a seat: a call that waits for the next generation gets it there', async () => {
+    const { watch } = await watchWith();
+    Atomics.store(segment.words, Header.state, SegmentState.draining);
+    await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 2);
+    failures = [tooMany()];
+    const generation = await watch.within(0, 5_000, async (attachment) => {
+      if (attachment.segment.generation === 1) throw new BusError('IB_RETIRED', 'takes nobody any more');
+      return attachment.segment.generation;
+    });
+    expect(generation).toBe(2);
   });
 });
 

@@ -230,6 +230,19 @@ class TwoLanes {
     return { place, has, dies };
   }
 
+  /** The lane of a consumer that died with eight messages unread, and the next consumer's, which was given the older half of them. */
+  async oneAfterTheOther() {
+    const first = await this.seated();
+    await this.publish(8);
+    await first.has(8);
+    await first.dies();
+    await expect.poll(() => this.isOffered(first.place)).toBe(true);
+    await this.capacity(4);
+    const second = await this.seated();
+    await second.has(4);
+    return { first, second };
+  }
+
   /** All that the next consumer gets, until it has so many. */
   async next(count: number): Promise<readonly number[]> {
     const consumer = await this.#bus?.consumer({ subscription: 'keys' });
@@ -247,15 +260,7 @@ describe('a joiner that finds several lanes of a keyed group that wait', () => {
   it('takes the one that ended last, which has what is older; the rest comes to it in order', async () => {
     const lanes = await TwoLanes.begin();
     try {
-      const first = await lanes.seated();
-      await lanes.publish(8);
-      await first.has(8);
-      await first.dies();
-      await expect.poll(() => lanes.isOffered(first.place)).toBe(true);
-      await lanes.capacity(4);
-      // It is given the older half of what waits.
-      const second = await lanes.seated();
-      await second.has(4);
+      const { second } = await lanes.oneAfterTheOther();
       await second.dies();
       await expect.poll(() => lanes.isOffered(second.place)).toBe(true);
       expect(await lanes.next(8)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
@@ -267,14 +272,7 @@ describe('a joiner that finds several lanes of a keyed group that wait', () => {
   it('is sent to it where that is there to be had only after it took another', async () => {
     const lanes = await TwoLanes.begin();
     try {
-      const first = await lanes.seated();
-      await lanes.publish(8);
-      await first.has(8);
-      await first.dies();
-      await expect.poll(() => lanes.isOffered(first.place)).toBe(true);
-      await lanes.capacity(4);
-      const second = await lanes.seated();
-      await second.has(4);
+      const { first, second } = await lanes.oneAfterTheOther();
       // Its lane is taken from it, and it may still be at work: nobody else can have the seat.
       await lanes.command({ do: 'detach-lane', lane: second.place.number, reason: 'operator' });
       const seen = lanes.next(8);
