@@ -187,6 +187,8 @@ export class BusNode {
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
     const serving = this.#adopt(broughtUp);
+    // At once: HTTP answers already, and another roll would be built over the former generation.
+    const goOn = next === undefined ? undefined : this.#roller.takeOver(serving, next);
     for (const given of otherSizes(segment, sizesOf(config))) logger.warn('segment differs, roll it', { given });
     const refused = serving.tuning.filter(({ reason }) => reason !== '');
     for (const row of refused) logger.warn('machine', { ...row });
@@ -224,9 +226,9 @@ export class BusNode {
       const loses = 'messages that wait when this router and all participants have ended';
       logger.warn('memory ends with its last holder', { segment: segment.name, backing: 'memfd', loses });
     }
-    if (next === undefined) return;
+    if (next === undefined || goOn === undefined) return;
     logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
-    this.#roller.goOn(serving, next);
+    goOn();
   }
 
   /** From here on this is the segment that is served. */

@@ -99,10 +99,13 @@ export class Roller {
     return begun;
   }
 
-  /** Goes on with a roll that a router before this one did not end. The configuration may have changed since it began. */
-  goOn(old: Serving, next: Waiting): void {
-    this.#rolling = true;
-    this.#finish(old, next, true, undefined);
+  /**
+   * Takes over a roll that a router before this one did not end: from now on it is under way, so there is no other one, and who comes comes to `next`.
+   * Nothing moves before the caller calls what is returned. The configuration may have changed since the roll began.
+   */
+  takeOver(old: Serving, next: Waiting): () => void {
+    const rolling = this.#take(old, next, undefined);
+    return () => this.#finish(rolling, true);
   }
 
   /**
@@ -150,7 +153,7 @@ export class Roller {
       await old.runner.apply({ do: 'roll', sizes });
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
       if (signal.aborted) segment.region.close();
-      else this.#finish(old, { segment, ...(await this.#start(segment)) }, false, patienceMs);
+      else this.#finish(this.#take(old, { segment, ...(await this.#start(segment)) }, patienceMs), false);
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
       this.#rolling = false;
@@ -171,8 +174,9 @@ export class Roller {
     }
   }
 
-  #finish(old: Serving, next: Waiting, resumed: boolean, patienceMs: Millis | undefined): void {
-    const { host, underWay, onFailure } = this.#parts;
+  /** From now on this is the roll that is under way. */
+  #take(old: Serving, next: Waiting, patienceMs: Millis | undefined): Rolling {
+    const { host } = this.#parts;
     const began = host.clock.now();
     const { segment, runner } = next;
     const prober = new SeatProber(segment, host.clock, host.telemetry);
@@ -187,7 +191,13 @@ export class Roller {
       lostBefore: lostByRolls(old),
       emptying: undefined,
     };
+    this.#rolling = true;
     this.#underWay = rolling;
+    return rolling;
+  }
+
+  #finish(rolling: Rolling, resumed: boolean): void {
+    const { underWay, onFailure } = this.#parts;
     const over = (): void => {
       this.#rolling = false;
       this.#underWay = undefined;
