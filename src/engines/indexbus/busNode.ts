@@ -198,7 +198,7 @@ export class BusNode {
       );
       throw new EngineError('IB_NOT_PERMITTED', 77, `the machine refuses what is asked of it: ${names.join('; ')}`);
     }
-    await declareSubscriptions(serving, config, logger);
+    await this.#declare(() => serving);
     this.#checkGoesOn();
     sayDeclared(segment);
     logger.info('routing', {
@@ -261,8 +261,13 @@ export class BusNode {
   async #apply(serving: Serving): Promise<void> {
     const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
     await this.changeRouter(serving, { do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-    const taker = await this.#roller.taker(() => serving);
-    await declareSubscriptions(taker, this.config, this.host.telemetry.logger);
+    await this.#declare(() => this.bus);
+  }
+
+  /** Declares the subscriptions of the configuration in the generation of `taker`. */
+  #declare(serving: () => Serving): Promise<void> {
+    const { config, host } = this;
+    return this.#roller.change(serving, (taker) => declareSubscriptions(taker, config, host.telemetry.logger));
   }
 
   /** The generation that those come to who come now: topics and subscriptions are read and changed there. Throws as `bus` */

@@ -16,7 +16,7 @@ import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
 import { buildSuccessor, successorSizes } from './successor.ts';
-import type { UnderWay } from './underWay.ts';
+import { UnderWay } from './underWay.ts';
 import { checkNothingHeld } from './unwanted.ts';
 import type { WaitedFor } from './waitedFor.ts';
 
@@ -71,6 +71,8 @@ export class Roller {
   #underWay: Rolling | undefined;
   /** Settles, and never rejects, when the next generation is built, or is not. */
   #building: Promise<void> = Promise.resolve();
+  /** Changes of subscriptions that a roll waits for. */
+  readonly #changes = new UnderWay();
 
   constructor(parts: RollerParts) {
     this.#parts = parts;
@@ -117,6 +119,20 @@ export class Roller {
     return this.#underWay?.next ?? serving();
   }
 
+  /**
+   * Changes the subscriptions of the taker, one after the other. A roll that is asked for meanwhile begins when the last one is through: its generation is given
+   * a copy of what there is, and those after that would be in the former one alone.
+   */
+  async change<T>(serving: () => Serving, run: (taker: Routed) => Promise<T>): Promise<T> {
+    let awaited: Promise<void> | undefined;
+    // A roll that could not be built may be followed by another at once. No await after the last look: a roll could begin in it.
+    while (awaited !== this.#building) {
+      awaited = this.#building;
+      await awaited;
+    }
+    return this.#changes.begin(async () => run(this.#underWay?.next ?? serving()));
+  }
+
   /** The generation that a roll builds, until it is served; undefined: none. */
   get building(): Probed | undefined {
     return this.#underWay?.isBuilding === true ? this.#underWay.probed : undefined;
@@ -149,6 +165,7 @@ export class Roller {
     const { host, config, signal } = this.#parts;
     const wasOpen = Atomics.load(old.segment.words, Header.state) === SegmentState.open;
     try {
+      await this.#changes.settled();
       // What is asked for from now on is for the next generation, which has what there is.
       await old.runner.apply({ do: 'roll', sizes });
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
