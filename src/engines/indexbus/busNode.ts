@@ -12,6 +12,7 @@ import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
 import { Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
+import { fitsBatch } from './routerCommands.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
 import { RouterStarter } from './routerStarter.ts';
@@ -189,7 +190,9 @@ export class BusNode {
     const serving = this.#adopt(broughtUp);
     // At once: HTTP answers already, and another roll would be built over the former generation.
     const goOn = next === undefined ? undefined : this.#roller.takeOver(serving, next);
-    for (const given of otherSizes(segment, sizesOf(config))) logger.warn('segment differs, roll it', { given });
+    // The configuration is for those who come.
+    const taker = next?.segment ?? segment;
+    for (const given of otherSizes(taker, sizesOf(config))) logger.warn('segment differs, roll it', { given });
     const refused = serving.tuning.filter(({ reason }) => reason !== '');
     for (const row of refused) logger.warn('machine', { ...row });
     if (config.strict && refused.length > 0) {
@@ -200,7 +203,7 @@ export class BusNode {
     }
     await this.#declare(() => serving);
     this.#checkGoesOn();
-    sayDeclared(segment);
+    sayDeclared(taker);
     logger.info('routing', {
       segment: segment.name,
       generation: segment.generation,
@@ -277,9 +280,13 @@ export class BusNode {
 
   /** Changes the router of what is served, and of the generation that a roll builds. Rejects with `BusError` where one does not allow it. */
   async changeRouter(serving: Serving, command: ChangeRouter): Promise<void> {
-    await serving.runner.apply(command);
     const taker = await this.#roller.taker(() => serving);
-    if (taker.runner !== serving.runner) await taker.runner.apply(command);
+    const isEmptied = taker.runner !== serving.runner;
+    const { batchSize = 1, ...others } = command;
+    const fits = fitsBatch(batchSize, serving.segment.layout.sizes.slots);
+    // What is emptied goes on with its own batch where the new one is for the slots of the next generation.
+    await serving.runner.apply(isEmptied && !fits ? others : command);
+    if (isEmptied) await taker.runner.apply(command);
   }
 
   /** Refuses joiners, lets the router take what producers have flushed, and ends. Nothing in lanes is lost: the next router has it. */

@@ -4,7 +4,7 @@ import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
 import { checkLanesFit } from './carrySettings.ts';
 import type { IndexbusConfig, RollBody } from './config.ts';
-import { declareSubscriptions, sayDeclared } from './declare.ts';
+import { sayDeclared } from './declare.ts';
 import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor, reopen } from './formerGeneration.ts';
@@ -103,11 +103,11 @@ export class Roller {
 
   /**
    * Takes over a roll that a router before this one did not end: from now on it is under way, so there is no other one, and who comes comes to `next`.
-   * Nothing moves before the caller calls what is returned. The configuration may have changed since the roll began.
+   * Nothing moves before the caller calls what is returned.
    */
   takeOver(old: Serving, next: Waiting): () => void {
     const rolling = this.#take(old, next, undefined);
-    return () => this.#finish(rolling, true);
+    return () => this.#finish(rolling);
   }
 
   /**
@@ -170,7 +170,7 @@ export class Roller {
       await old.runner.apply({ do: 'roll', sizes });
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
       if (signal.aborted) segment.region.close();
-      else this.#finish(this.#take(old, { segment, ...(await this.#start(segment)) }, patienceMs), false);
+      else this.#finish(this.#take(old, { segment, ...(await this.#start(segment)) }, patienceMs));
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
       this.#rolling = false;
@@ -213,16 +213,16 @@ export class Roller {
     return rolling;
   }
 
-  #finish(rolling: Rolling, resumed: boolean): void {
+  #finish(rolling: Rolling): void {
     const { underWay, onFailure } = this.#parts;
     const over = (): void => {
       this.#rolling = false;
       this.#underWay = undefined;
     };
-    underWay.begin(() => this.#seeThrough(rolling, resumed).finally(over)).catch(onFailure);
+    underWay.begin(() => this.#seeThrough(rolling).finally(over)).catch(onFailure);
   }
 
-  async #seeThrough(rolling: Rolling, resumed: boolean): Promise<void> {
+  async #seeThrough(rolling: Rolling): Promise<void> {
     const { host, config, starter, signal, adopt } = this.#parts;
     const { old, next, patienceMs } = rolling;
     if (signal.aborted) return;
@@ -238,11 +238,10 @@ export class Roller {
     if (signal.aborted) return;
     const lost = lostByRolls(old) - rolling.lostBefore;
     rolling.isBuilding = false;
-    const serving = adopt(next, rolling.probed.findings);
+    adopt(next, rolling.probed.findings);
     host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));
-    if (resumed) await declareSubscriptions(serving, config, host.telemetry.logger);
     if (!signal.aborted) sayDeclared(next.segment);
   }
 }

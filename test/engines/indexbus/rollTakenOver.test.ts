@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { findSubscription } from '../../../src/engines/indexbus/subscriptions.ts';
 import type { Host } from '../../../src/host/host.ts';
-import { bytesOf, codeOf, Peers, textOf } from './support/peers.ts';
+import { bytesOf, codeOf, Peers, subscription, textOf } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const work = {
@@ -105,5 +106,53 @@ describe('a router that takes over a roll', () => {
     late.flush();
     publish(['old']);
     expect([...(await read(consumer, 2))].sort()).toEqual(['new', 'old']);
+  }, 20_000);
+
+  it('declares its configuration in the next generation, which has the sizes that it is for', async () => {
+    const { consumer } = await halfRolled();
+    const fresh = { name: 'fresh', topics: ['>'], capacity: 200 };
+    const wide = { ...work, capacity: 200 };
+    const node = router({ lane_ring: 512, subscriptions: [wide, fresh] });
+    await node.start();
+    const next = (await node.taker()).segment;
+    expect([next.generation, node.bus.segment.generation]).toEqual([2, 1]);
+    expect(findSubscription(next, 'work')?.capacity).toBe(200);
+    expect(findSubscription(node.bus.segment, 'work')?.capacity).toBe(32);
+    // Who comes while the roll lasts finds it, and what is not there is refused at once.
+    const bus = await peers.bus({ attachTimeoutMs: 3_600_000 });
+    const comes = await bus.consumer({ subscription: 'fresh' });
+    expect(await codeOf(() => bus.consumer({ subscription: 'none' }))).toBe('IB_UNKNOWN_TOPIC');
+    consumer.ack();
+    await isOver(node);
+    expect(await read(comes, later.length)).toEqual(later);
+    expect(await read(consumer, later.length)).toEqual(later);
+  }, 20_000);
+
+  it('changes nothing at its end: what an operator has changed meanwhile stays', async () => {
+    const { consumer } = await halfRolled();
+    const node = router();
+    await node.start();
+    const { runner } = await node.taker();
+    const changed = { ...subscription('work', { mode: 'workqueue', lane: 'blocking' }), topics: ['t'], capacity: 7 };
+    await runner.apply({ do: 'put-subscription', subscription: changed });
+    expect(await read(consumer, later.length)).toEqual(later);
+    await isOver(node);
+    expect(findSubscription(node.bus.segment, 'work')?.capacity).toBe(7);
+  }, 20_000);
+
+  it('polls the former generation with a batch that it has room for, and takes a new one for the next', async () => {
+    const { consumer } = await halfRolled();
+    const sizes = { lane_ring: 512, slots_per_producer: 256 };
+    const node = router({ ...sizes, router_batch_size: 64 });
+    await node.start();
+    const fresh = { name: 'fresh', topics: ['>'] };
+    const more = smallRouter({ ...settings, ...sizes, router_batch_size: 100, subscriptions: [work, fresh] });
+    node.reload(more);
+    const next = (await node.taker()).segment;
+    await expect.poll(() => findSubscription(next, 'fresh')?.name).toBe('fresh');
+    expect(peers.logged.filter(({ message }) => message.includes('refused'))).toEqual([]);
+    consumer.ack();
+    expect(await read(consumer, later.length)).toEqual(later);
+    await isOver(node);
   }, 20_000);
 });
