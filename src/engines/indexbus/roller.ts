@@ -210,6 +210,8 @@ export class Roller {
     };
     this.#rolling = true;
     this.#underWay = rolling;
+    // Everybody comes to it, however long it is not served yet.
+    runner.ended.catch(this.#parts.onFailure);
     return rolling;
   }
 
