@@ -12,6 +12,7 @@ import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
 import { Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
+import { fitsBatch } from './routerCommands.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
 import { RouterStarter } from './routerStarter.ts';
@@ -187,7 +188,11 @@ export class BusNode {
     const finished = runner.stats.values[redoFinished] === 1;
     this.tallies.recoveries[finished ? 'finished' : 'none'] += 1;
     const serving = this.#adopt(broughtUp);
-    for (const given of otherSizes(segment, sizesOf(config))) logger.warn('segment differs, roll it', { given });
+    // At once: HTTP answers already, and another roll would be built over the former generation.
+    const goOn = next === undefined ? undefined : this.#roller.takeOver(serving, next);
+    // The configuration is for those who come.
+    const taker = next?.segment ?? segment;
+    for (const given of otherSizes(taker, sizesOf(config))) logger.warn('segment differs, roll it', { given });
     const refused = serving.tuning.filter(({ reason }) => reason !== '');
     for (const row of refused) logger.warn('machine', { ...row });
     if (config.strict && refused.length > 0) {
@@ -196,9 +201,9 @@ export class BusNode {
       );
       throw new EngineError('IB_NOT_PERMITTED', 77, `the machine refuses what is asked of it: ${names.join('; ')}`);
     }
-    await declareSubscriptions(serving, config, logger);
+    await this.#declare(() => serving);
     this.#checkGoesOn();
-    sayDeclared(segment);
+    sayDeclared(taker);
     logger.info('routing', {
       segment: segment.name,
       generation: segment.generation,
@@ -224,9 +229,9 @@ export class BusNode {
       const loses = 'messages that wait when this router and all participants have ended';
       logger.warn('memory ends with its last holder', { segment: segment.name, backing: 'memfd', loses });
     }
-    if (next === undefined) return;
+    if (next === undefined || goOn === undefined) return;
     logger.info('roll goes on', { segment: segment.name, generation: next.segment.generation });
-    this.#roller.goOn(serving, next);
+    goOn();
   }
 
   /** From here on this is the segment that is served. */
@@ -259,8 +264,13 @@ export class BusNode {
   async #apply(serving: Serving): Promise<void> {
     const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
     await this.changeRouter(serving, { do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-    const taker = await this.#roller.taker(() => serving);
-    await declareSubscriptions(taker, this.config, this.host.telemetry.logger);
+    await this.#declare(() => this.bus);
+  }
+
+  /** Declares the subscriptions of the configuration in the generation of `taker`. */
+  #declare(serving: () => Serving): Promise<void> {
+    const { config, host } = this;
+    return this.#roller.change(serving, (taker) => declareSubscriptions(taker, config, host.telemetry.logger));
   }
 
   /** The generation that those come to who come now: topics and subscriptions are read and changed there. Throws as `bus` */
@@ -270,9 +280,13 @@ export class BusNode {
 
   /** Changes the router of what is served, and of the generation that a roll builds. Rejects with `BusError` where one does not allow it. */
   async changeRouter(serving: Serving, command: ChangeRouter): Promise<void> {
-    await serving.runner.apply(command);
     const taker = await this.#roller.taker(() => serving);
-    if (taker.runner !== serving.runner) await taker.runner.apply(command);
+    const isEmptied = taker.runner !== serving.runner;
+    const { batchSize = 1, ...others } = command;
+    const fits = fitsBatch(batchSize, serving.segment.layout.sizes.slots);
+    // What is emptied goes on with its own batch where the new one is for the slots of the next generation.
+    await serving.runner.apply(isEmptied && !fits ? others : command);
+    if (isEmptied) await taker.runner.apply(command);
   }
 
   /** Refuses joiners, lets the router take what producers have flushed, and ends. Nothing in lanes is lost: the next router has it. */

@@ -4,7 +4,7 @@ import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
 import { checkLanesFit } from './carrySettings.ts';
 import type { IndexbusConfig, RollBody } from './config.ts';
-import { declareSubscriptions, sayDeclared } from './declare.ts';
+import { sayDeclared } from './declare.ts';
 import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor, reopen } from './formerGeneration.ts';
@@ -16,7 +16,7 @@ import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
 import { buildSuccessor, successorSizes } from './successor.ts';
-import type { UnderWay } from './underWay.ts';
+import { UnderWay } from './underWay.ts';
 import { checkNothingHeld } from './unwanted.ts';
 import type { WaitedFor } from './waitedFor.ts';
 
@@ -71,6 +71,8 @@ export class Roller {
   #underWay: Rolling | undefined;
   /** Settles, and never rejects, when the next generation is built, or is not. */
   #building: Promise<void> = Promise.resolve();
+  /** Changes of subscriptions that a roll waits for. */
+  readonly #changes = new UnderWay();
 
   constructor(parts: RollerParts) {
     this.#parts = parts;
@@ -99,10 +101,13 @@ export class Roller {
     return begun;
   }
 
-  /** Goes on with a roll that a router before this one did not end. The configuration may have changed since it began. */
-  goOn(old: Serving, next: Waiting): void {
-    this.#rolling = true;
-    this.#finish(old, next, true, undefined);
+  /**
+   * Takes over a roll that a router before this one did not end: from now on it is under way, so there is no other one, and who comes comes to `next`.
+   * Nothing moves before the caller calls what is returned.
+   */
+  takeOver(old: Serving, next: Waiting): () => void {
+    const rolling = this.#take(old, next, undefined);
+    return () => this.#finish(rolling);
   }
 
   /**
@@ -112,6 +117,20 @@ export class Roller {
   async taker(serving: () => Serving): Promise<Routed> {
     await this.#building;
     return this.#underWay?.next ?? serving();
+  }
+
+  /**
+   * Changes the subscriptions of the taker, one after the other. A roll that is asked for meanwhile begins when the last one is through: its generation is given
+   * a copy of what there is, and those after that would be in the former one alone.
+   */
+  async change<T>(serving: () => Serving, run: (taker: Routed) => Promise<T>): Promise<T> {
+    let awaited: Promise<void> | undefined;
+    // A roll that could not be built may be followed by another at once. No await after the last look: a roll could begin in it.
+    while (awaited !== this.#building) {
+      awaited = this.#building;
+      await awaited;
+    }
+    return this.#changes.begin(async () => run(this.#underWay?.next ?? serving()));
   }
 
   /** The generation that a roll builds, until it is served; undefined: none. */
@@ -146,11 +165,12 @@ export class Roller {
     const { host, config, signal } = this.#parts;
     const wasOpen = Atomics.load(old.segment.words, Header.state) === SegmentState.open;
     try {
+      await this.#changes.settled();
       // What is asked for from now on is for the next generation, which has what there is.
       await old.runner.apply({ do: 'roll', sizes });
       const segment = await buildSuccessor(placeOf(host, config), old.segment, sizes);
       if (signal.aborted) segment.region.close();
-      else this.#finish(old, { segment, ...(await this.#start(segment)) }, false, patienceMs);
+      else this.#finish(this.#take(old, { segment, ...(await this.#start(segment)) }, patienceMs));
       return { segment: segment.name, generation: segment.generation };
     } catch (error) {
       this.#rolling = false;
@@ -171,8 +191,9 @@ export class Roller {
     }
   }
 
-  #finish(old: Serving, next: Waiting, resumed: boolean, patienceMs: Millis | undefined): void {
-    const { host, underWay, onFailure } = this.#parts;
+  /** From now on this is the roll that is under way. */
+  #take(old: Serving, next: Waiting, patienceMs: Millis | undefined): Rolling {
+    const { host } = this.#parts;
     const began = host.clock.now();
     const { segment, runner } = next;
     const prober = new SeatProber(segment, host.clock, host.telemetry);
@@ -187,15 +208,23 @@ export class Roller {
       lostBefore: lostByRolls(old),
       emptying: undefined,
     };
+    this.#rolling = true;
     this.#underWay = rolling;
+    // Everybody comes to it, however long it is not served yet.
+    runner.ended.catch(this.#parts.onFailure);
+    return rolling;
+  }
+
+  #finish(rolling: Rolling): void {
+    const { underWay, onFailure } = this.#parts;
     const over = (): void => {
       this.#rolling = false;
       this.#underWay = undefined;
     };
-    underWay.begin(() => this.#seeThrough(rolling, resumed).finally(over)).catch(onFailure);
+    underWay.begin(() => this.#seeThrough(rolling).finally(over)).catch(onFailure);
   }
 
-  async #seeThrough(rolling: Rolling, resumed: boolean): Promise<void> {
+  async #seeThrough(rolling: Rolling): Promise<void> {
     const { host, config, starter, signal, adopt } = this.#parts;
     const { old, next, patienceMs } = rolling;
     if (signal.aborted) return;
@@ -211,11 +240,10 @@ export class Roller {
     if (signal.aborted) return;
     const lost = lostByRolls(old) - rolling.lostBefore;
     rolling.isBuilding = false;
-    const serving = adopt(next, rolling.probed.findings);
+    adopt(next, rolling.probed.findings);
     host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));
-    if (resumed) await declareSubscriptions(serving, config, host.telemetry.logger);
     if (!signal.aborted) sayDeclared(next.segment);
   }
 }

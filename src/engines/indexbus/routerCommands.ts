@@ -152,9 +152,14 @@ export function seatStateOf(parts: RouterParts, seat: number): string {
   return stateOf(Atomics.load(parts.region.words, seatAt(parts, seat))) ?? 'damaged';
 }
 
+/** Whether a segment with so many slots per producer can have this batch size. */
+export function fitsBatch(batchSize: number, slots: number): boolean {
+  return Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= 4096 && slots > 2 * batchSize;
+}
+
 /** Throws `BusError` for a batch size that a segment with so many slots per producer cannot have. */
 export function checkBatch(batchSize: number, slots: number): void {
-  if (Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= 4096 && slots > 2 * batchSize) return;
+  if (fitsBatch(batchSize, slots)) return;
   throw new BusError('IB_BAD_CONFIG', `router_batch_size ${batchSize} does not fit`, {
     expected: `1 to 4096, and below half of slots_per_producer, ${slots / 2}`,
     got: String(batchSize),

@@ -7,6 +7,7 @@ import { takeBack } from './formerGeneration.ts';
 import { Header, SegmentState } from './layout.ts';
 import { loopStats } from './loopStats.ts';
 import type { Routed } from './rolling.ts';
+import { fitsBatch } from './routerCommands.ts';
 import type { RouterNews, RouterRunner, RouterSetup } from './routerRunner.ts';
 import { serveRouterHere } from './routerServe.ts';
 import { startRouterThread, type TuningNote } from './routerThread.ts';
@@ -89,7 +90,9 @@ export class RouterStarter {
   /** Both generations of a roll that a router before did not end; undefined where one is too damaged, and the other one now stands alone. */
   async #bringUpBoth(former: Segment, segment: Segment): Promise<BroughtUp | undefined> {
     const place = placeOf(this.#host, this.#config);
-    const old = await this.#startUnlessCorrupt(former, formerPlace(place));
+    // The configuration may be one for the slots of the next generation. One message at a time takes nothing from the lanes that have to be read yet.
+    const batchSize = fitsBatch(this.#config.router_batch_size, former.layout.sizes.slots) ? undefined : 1;
+    const old = await this.#startUnlessCorrupt(former, formerPlace(place), batchSize);
     const next = old === undefined ? undefined : await this.#startUnlessCorrupt(segment, place);
     if (old !== undefined && next !== undefined)
       return { segment: former, ...old, origin: 'found', next: { segment, ...next } };
@@ -104,9 +107,9 @@ export class RouterStarter {
     return undefined;
   }
 
-  async #startUnlessCorrupt(segment: Segment, at: SegmentPlace): Promise<Started | undefined> {
+  async #startUnlessCorrupt(segment: Segment, at: SegmentPlace, batchSize?: number): Promise<Started | undefined> {
     try {
-      return await this.startRouter(segment, at);
+      return await this.startRouter(segment, at, batchSize);
     } catch (error) {
       if (!(error instanceof BusError)) throw error;
       // The router before this one has found it damaged, and died before it could say so.
@@ -118,9 +121,13 @@ export class RouterStarter {
     }
   }
 
-  /** Starts a router on a segment, in a thread of its own where there can be one. @throws BusError IB_CORRUPT */
-  async startRouter(segment: Segment, at: SegmentPlace = placeOf(this.#host, this.#config)): Promise<Started> {
-    const started = await this.#start(segment, at);
+  /** Starts a router on a segment, in a thread of its own where there can be one. @throws BusError IB_CORRUPT, IB_BAD_CONFIG for a batch that does not fit */
+  async startRouter(
+    segment: Segment,
+    at: SegmentPlace = placeOf(this.#host, this.#config),
+    batchSize: number = this.#config.router_batch_size,
+  ): Promise<Started> {
+    const started = await this.#start(segment, at, batchSize);
     this.#running.set(started.runner, segment);
     return started;
   }
@@ -141,8 +148,8 @@ export class RouterStarter {
     await Promise.allSettled([...this.#running.keys()].map((runner) => this.stop(runner)));
   }
 
-  async #start(segment: Segment, at: SegmentPlace): Promise<Started> {
-    const setup = this.#setup();
+  async #start(segment: Segment, at: SegmentPlace, batchSize: number): Promise<Started> {
+    const setup = this.#setup(batchSize);
     const onNews = (news: RouterNews): void => this.#onNews(segment, news);
     const { startThread } = this.#services;
     const isShared = segment.region.backing !== 'sab' && segment.region.backing !== 'sim';
@@ -158,11 +165,11 @@ export class RouterStarter {
     return { runner, tuning: runner.tuning };
   }
 
-  #setup(): RouterSetup {
+  #setup(batchSize: number): RouterSetup {
     const config = this.#config;
     return {
       options: {
-        batchSize: config.router_batch_size,
+        batchSize,
         noSubscriber: config.no_subscriber,
         counterSampleMs: config.counter_sample_ms,
         autoCreate: config.topics.auto_create,

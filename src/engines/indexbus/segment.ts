@@ -62,7 +62,7 @@ export async function openSegment(place: SegmentPlace): Promise<Segment> {
 /**
  * Makes the segment under a name of its own and gives it the asked one when it is whole: nobody ever sees half of it. What stood under the name
  * stays with those attached. Nothing here looks at lock `Lock.router`: it is the caller who has it before this begins and keeps it until
- * this has settled, since names change at its end.
+ * this has settled, since names change at its end. Where it rejects nothing is left of it, and what stood under the name stands there again.
  *
  * @param fill writes what the segment shall have from the beginning
  * @param keepFormer what stood under the name can be opened at `formerPlace` from then on
@@ -83,16 +83,26 @@ export async function createSegment(
   const region = await attempt(place, () =>
     place.shm.open(building, layout.bytes, { ...regionOptions(place), mode: 'create-new' }),
   );
-  region.step(Point.buildSegment);
-  writeHeader(region.words, region.bytes, layout, generation, place.shm.bootId());
-  fill(segmentOver(place.name, region));
-  if (keepFormer) {
-    region.step(Point.keepFormer);
-    await attempt(place, () => place.shm.rename(place.name, formerPlace(place).name, place));
+  let isKept = false;
+  try {
+    region.step(Point.buildSegment);
+    writeHeader(region.words, region.bytes, layout, generation, place.shm.bootId());
+    fill(segmentOver(place.name, region));
+    if (keepFormer) {
+      region.step(Point.keepFormer);
+      await attempt(place, () => place.shm.rename(place.name, formerPlace(place).name, place));
+      isKept = true;
+    }
+    region.step(Point.publishSegment);
+    await attempt(place, () => place.shm.rename(building, place.name, place));
+    return segmentOver(place.name, region);
+  } catch (error) {
+    region.close();
+    // Where one of these fails too, the next router or the next builder does it.
+    if (isKept) await restoreFormer(place).catch(() => undefined);
+    await place.shm.remove(building, place).catch(() => undefined);
+    throw error;
   }
-  region.step(Point.publishSegment);
-  await attempt(place, () => place.shm.rename(building, place.name, place));
-  return segmentOver(place.name, region);
 }
 
 /** Puts the former generation back under the name: whoever was building its successor died before that had the name. */

@@ -1,12 +1,15 @@
 import type { SizesBody } from './config.ts';
 import { BusError } from './errors.ts';
-import { Header, type SegmentSizes, SegmentState, subscriptionsMax, topicNameBytes } from './layout.ts';
+import { Header, layoutOf, type SegmentSizes, SegmentState, subscriptionsMax, topicNameBytes } from './layout.ts';
 import { Point } from './points.ts';
 import { createSegment, type Segment, type SegmentPlace } from './segment.ts';
-import { checkSubscription, placeSubscription, readSubscription } from './subscriptions.ts';
+import { checkSubscription, placeSubscription, readSubscription, type StoredSubscription } from './subscriptions.ts';
 import { readTopics } from './topics.ts';
 
-/** Sizes of the next generation: those of this one with what is asked for. @throws BusError IB_BAD_CONFIG for what cannot be routed */
+/**
+ * Sizes of the next generation: those of this one with what is asked for. Throws IB_BAD_CONFIG for what cannot be routed, IB_NEEDS_ROLL where a subscription
+ * does not fit.
+ */
 export function successorSizes(former: Segment, body: SizesBody, batchSize: number): SegmentSizes {
   const given = former.layout.sizes;
   const sizes: SegmentSizes = {
@@ -23,6 +26,8 @@ export function successorSizes(former: Segment, body: SizesBody, batchSize: numb
   const topics = readTopics(former.region, former.layout).size;
   if (sizes.topics < topics)
     throw new BusError('IB_BAD_CONFIG', `topics_max: there are ${topics}, got ${sizes.topics}`);
+  const layout = layoutOf(sizes);
+  for (const { subscription } of subscriptionsOf(former)) checkSubscription(layout, subscription);
   return sizes;
 }
 
@@ -69,10 +74,14 @@ function copyTopics(old: Segment, next: Segment): void {
   next.words.set(old.words.subarray(from, from + (topics * topicNameBytes) / 4), next.layout.topicNames);
 }
 
+function subscriptionsOf({ region, layout }: Segment): readonly StoredSubscription[] {
+  const records = Array.from({ length: subscriptionsMax }, (_, record) => readSubscription(region, layout, record));
+  return records.filter((stored) => stored !== undefined);
+}
+
 function copySubscriptions(old: Segment, next: Segment): void {
-  for (let record = 0; record < subscriptionsMax; record += 1) {
-    const stored = readSubscription(old.region, old.layout, record);
-    if (stored === undefined) continue;
+  for (const stored of subscriptionsOf(old)) {
+    // What was asked for since the sizes were found right.
     checkSubscription(next.layout, stored.subscription);
     // Without what it has counted and whose buckets are whose: they belong to lanes of the old generation.
     placeSubscription(next.region, next.layout, stored);

@@ -141,3 +141,60 @@ describe('a roll whose next generation can have no router', () => {
     }
   });
 });
+
+describe('a router of the next generation that ends while a roll lasts', () => {
+  it('ends the node at once: the next one finds both generations, and nobody has lost anything', async () => {
+    const peers = new Peers();
+    const host = peers.host();
+    let ends = false;
+    let made = 0;
+    const open: typeof host.shm.open = async (name, bytes, options) => {
+      const region = await host.shm.open(name, bytes, options);
+      if (options.mode === 'create-new') made += 1;
+      const step = (): void => {
+        if (ends) throw new Error('a defect of the next router');
+      };
+      return name === 'bus.building' && made === 2 ? { ...region, step } : region;
+    };
+    const node = new BusNode({ ...host, shm: { ...host.shm, open } }, config, {});
+    const stopped = node.stopped.then(
+      () => 'closed',
+      (error: unknown) => String(error),
+    );
+    await node.start();
+    const bus = await peers.bus({ attachTimeoutMs: 5_000 });
+    const consumer = await bus.consumer({ subscription: 'work' });
+    const producer = await bus.producer();
+    const topic = await bus.topic('t');
+    const publish = (number: number): void => {
+      producer.publishWords(topic, Int32Array.of(number), 0, 1);
+      producer.flush();
+    };
+    publish(0);
+    const batch = new MessageBatch(1, 1024);
+    const read = async (): Promise<number> => {
+      while (consumer.receive(batch) === 0) await consumer.ready(1_000);
+      return batch.words[batch.wordOffset(0)] ?? -1;
+    };
+    expect(await read()).toBe(0);
+    await node.roll({ slots_per_producer: 128 });
+    // For as long as somebody works on what it has received.
+    await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
+    publish(1);
+    ends = true;
+    // Somebody comes: the router looks.
+    const coming = peers.bus({ attachTimeoutMs: 5_000 }).then((other) => other.producer());
+    expect(await stopped).toContain('a defect of the next router');
+    await node.close();
+    const next = new BusNode(peers.host(), config, {});
+    await next.start();
+    try {
+      await coming;
+      consumer.ack();
+      expect(await read()).toBe(1);
+    } finally {
+      await peers.end();
+      await next.close();
+    }
+  });
+});

@@ -6,6 +6,7 @@ import { join } from '../../../src/engines/indexbus/join.ts';
 import { leave } from '../../../src/engines/indexbus/leave.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { requestTopic } from '../../../src/engines/indexbus/requests.ts';
+import { findSubscription } from '../../../src/engines/indexbus/subscriptions.ts';
 import { readTopics } from '../../../src/engines/indexbus/topics.ts';
 import { createRouter } from '../../../src/engines/router.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
@@ -95,6 +96,25 @@ describe('a roll and what operators have changed while the router ran', () => {
     expect((await ask('GET', 'topics')).body.map((it: { name: string }) => it.name)).toContain('by-operator');
     expect((await ask('DELETE', 'subscriptions/all')).status).toBe(204);
   }, 15_000);
+
+  it('has what a reload brings, however far that has come when the roll is asked for', async () => {
+    const names = Array.from({ length: 20 }, (_, number) => `loaded${number}`);
+    const loaded = names.map((name) => ({ name, topics: ['x'] }));
+    const known = () => names.filter((name) => findSubscription(node.bus.segment, name) !== undefined);
+    const come = new Set<number>();
+    for (const turns of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 30, 40]) {
+      node.reload(smallRouter({ ...settings, subscriptions: [...settings.subscriptions, ...loaded] }));
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      come.add(known().length);
+      await node.roll({ slot_bytes: 128 });
+      await expect.poll(() => node.rolling(), { timeout: 5_000 }).toBe(undefined);
+      expect(known(), `${turns} turns after the reload`).toEqual(names);
+      for (const name of names) await node.bus.runner.apply({ do: 'delete-subscription', name });
+      node.reload(smallRouter(settings));
+    }
+    // Some rolls came amid it.
+    expect(come.size).toBeGreaterThan(3);
+  }, 20_000);
 
   it('has a topic that a participant asks for while the next generation is built, under one number', async () => {
     const bus = await peers.bus();
