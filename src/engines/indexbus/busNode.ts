@@ -6,6 +6,7 @@ import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
 import type { ChangeRouter } from './commands.ts';
 import { type IndexbusConfig, type RollBody, reloadInto, routerIdOf, sizesOf } from './config.ts';
+import type { Counters } from './counters.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
@@ -279,8 +280,8 @@ export class BusNode {
   async drain(): Promise<{ readonly unfinished: readonly string[] }> {
     this.#draining = true;
     const until = this.host.clock.now() + emptySourcesMs;
-    while (this.#sourcesWaiting() && this.host.clock.now() < until) await this.host.clock.sleep(5);
-    const unfinished = this.#sourcesWaiting() ? ['sources'] : [];
+    while ((await this.#sourcesWait()) && this.host.clock.now() < until) await this.host.clock.sleep(5);
+    const unfinished = (await this.#sourcesWait()) ? ['sources'] : [];
     await this.close();
     return { unfinished };
   }
@@ -308,20 +309,27 @@ export class BusNode {
   /** Resolves when no message is left, or the node ends. */
   async #emptied(): Promise<void> {
     const { signal } = this.#closing;
-    while (!signal.aborted && (this.#serving?.counters.queueDepth ?? 0) > 0) {
+    while (!signal.aborted && ((await this.#countersNow())?.queueDepth ?? 0) > 0) {
       await this.host.clock.sleep(20, signal).catch(() => undefined);
     }
   }
 
-  #sourcesWaiting(): boolean {
-    const serving = this.#serving;
-    if (serving === undefined) return false;
-    serving.counters.tick();
-    const { producers } = serving.segment.layout.sizes;
-    for (let producer = 0; producer < producers; producer += 1) {
-      if (serving.counters.producer(producer).depth > 0) return true;
+  async #sourcesWait(): Promise<boolean> {
+    const counters = await this.#countersNow();
+    if (counters === undefined) return false;
+    for (let producer = 0; producer < counters.producers; producer += 1) {
+      if (counters.producer(producer).depth > 0) return true;
     }
     return false;
+  }
+
+  /** The counters of what is served, of a cut that is made now: what was flushed since the last one is in it. */
+  async #countersNow(): Promise<Counters | undefined> {
+    const serving = this.#serving;
+    // The router's end is told elsewhere.
+    await serving?.runner.apply({ do: 'sample' }).catch(() => undefined);
+    serving?.counters.tick();
+    return serving?.counters;
   }
 
   /** Ends between two polls and lets go of the lock. Resolves, however often it is called, when nothing of the node runs any more. */
