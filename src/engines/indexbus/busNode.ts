@@ -11,7 +11,7 @@ import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
-import { Roller, type RollView } from './roller.ts';
+import { beingRolled, Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
@@ -286,8 +286,13 @@ export class BusNode {
     return { unfinished };
   }
 
-  /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll` */
+  /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll`, and IB_UNSAFE_CHANGE while it drains */
   async roll(body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
+    const { segment } = this.bus;
+    if (this.#draining) {
+      const message = `${segment.name} is being drained: nobody would route its next generation; roll it when a router has it again`;
+      throw new BusError('IB_UNSAFE_CHANGE', message, { expected: 'no drain', got: 'a drain under way' });
+    }
     return this.#roller.roll(this.bus, body);
   }
 
@@ -296,10 +301,24 @@ export class BusNode {
     return this.#roller.view();
   }
 
-  /** Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. */
+  /** Whether a roll is under way, from the first moment on. */
+  get isRolling(): boolean {
+    return this.#roller.isRolling;
+  }
+
+  /**
+   * Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. Rejects with IB_UNSAFE_CHANGE while it is rolled:
+   * what producers publish meanwhile is in the next generation.
+   */
   async drainForGood(): Promise<void> {
-    await this.bus.runner.apply({ do: 'drain' });
+    const { segment, runner } = this.bus;
+    if (this.isRolling) throw beingRolled(segment.name, 'drain it when the roll is over');
+    // No roll begins from here on.
     this.#draining = true;
+    await runner.apply({ do: 'drain' }).catch((error: unknown) => {
+      this.#draining = false;
+      throw error;
+    });
     this.#underWay
       .begin(() => this.#emptied())
       .then(() => this.close())

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { hasty } from './support/hasty.ts';
-import { bytesOf, Peers } from './support/peers.ts';
+import { bytesOf, codeOf, Peers } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const config = smallRouter({
@@ -74,6 +75,43 @@ describe('a segment that is drained for good', () => {
     }
     await node.stopped;
   });
+
+  it('is not rolled any more: nobody would route the next generation', async () => {
+    await begin();
+    const { consumer, publish } = await working('work');
+    publish(1);
+    await node.drainForGood();
+    expect(await codeOf(() => node.roll({ slot_bytes: 128 }))).toBe('IB_UNSAFE_CHANGE');
+    expect(await codeOf(() => node.drainForGood())).toBe('none');
+    await receive(consumer, 1);
+    await node.stopped;
+    expect(await peers.host().shm.stat('bus.former')).toBeUndefined();
+  });
+});
+
+describe('a segment that is being rolled', () => {
+  it('is not drained before the roll is over: the generation that was left stays retired, and what waits in the next one is routed', async () => {
+    await begin();
+    const { consumer, publish } = await working('work');
+    publish(1);
+    await receive(consumer, 1);
+    const { segment, runner } = node.bus;
+    const rolled = node.roll({ slot_bytes: 128 });
+    // From its first moment on.
+    expect(await codeOf(() => node.drainForGood())).toBe('IB_UNSAFE_CHANGE');
+    await rolled;
+    await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
+    publish(3);
+    expect(await codeOf(() => node.drainForGood())).toBe('IB_UNSAFE_CHANGE');
+    expect(await codeOf(() => runner.apply({ do: 'drain' }))).toBe('IB_UNSAFE_CHANGE');
+    expect(Atomics.load(segment.words, Header.state)).toBe(SegmentState.retired);
+    expect([node.isDraining, hasEnded]).toEqual([false, false]);
+    consumer.ack();
+    await expect.poll(() => node.rolling(), { timeout: 8_000 }).toBeUndefined();
+    await receive(consumer, 3);
+    await node.drainForGood();
+    await node.stopped;
+  }, 15_000);
 });
 
 describe('a router that is told to end', () => {
