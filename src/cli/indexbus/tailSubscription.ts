@@ -31,7 +31,7 @@ export async function forget(bus: Bus, subscription: string): Promise<void> {
   try {
     await bus.unsubscribe(subscription);
   } catch (error) {
-    // Its lane is not free yet, somebody else was faster, or the router has just gone.
+    // Its lane is not free yet, a roll is under way, somebody else was faster, or the router has just gone.
     if (!(error instanceof BusError)) throw error;
   }
 }

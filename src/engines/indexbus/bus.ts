@@ -273,7 +273,7 @@ export class Bus {
 
   /**
    * Deletes a subscription that its consumers have left: who declares one for itself alone leaves nothing behind. Rejects with IB_UNSAFE_CHANGE where it has
-   * consumers or messages wait for one, IB_UNKNOWN_TOPIC where there is none, IB_NO_ROUTER, IB_CLOSED.
+   * consumers or messages wait for one, or may have since the segment is being rolled; IB_UNKNOWN_TOPIC where there is none, IB_NO_ROUTER, IB_CLOSED.
    */
   unsubscribe(subscription: string): Promise<void> {
     return this.#during(async () => {

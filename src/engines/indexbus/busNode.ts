@@ -6,11 +6,12 @@ import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
 import type { ChangeRouter } from './commands.ts';
 import { type IndexbusConfig, type RollBody, reloadInto, routerIdOf, sizesOf } from './config.ts';
+import type { Counters } from './counters.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
 import { BusError } from './errors.ts';
 import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
-import { Roller, type RollView } from './roller.ts';
+import { beingRolled, Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
 import { fitsBatch } from './routerCommands.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
@@ -293,14 +294,19 @@ export class BusNode {
   async drain(): Promise<{ readonly unfinished: readonly string[] }> {
     this.#draining = true;
     const until = this.host.clock.now() + emptySourcesMs;
-    while (this.#sourcesWaiting() && this.host.clock.now() < until) await this.host.clock.sleep(5);
-    const unfinished = this.#sourcesWaiting() ? ['sources'] : [];
+    while ((await this.#sourcesWait()) && this.host.clock.now() < until) await this.host.clock.sleep(5);
+    const unfinished = (await this.#sourcesWait()) ? ['sources'] : [];
     await this.close();
     return { unfinished };
   }
 
-  /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll` */
+  /** Builds the next generation of the segment with new sizes. @throws BusError as `Roller.roll`, and IB_UNSAFE_CHANGE while it drains */
   async roll(body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
+    const { segment } = this.bus;
+    if (this.#draining) {
+      const message = `${segment.name} is being drained: nobody would route its next generation; roll it when a router has it again`;
+      throw new BusError('IB_UNSAFE_CHANGE', message, { expected: 'no drain', got: 'a drain under way' });
+    }
     return this.#roller.roll(this.bus, body);
   }
 
@@ -309,10 +315,24 @@ export class BusNode {
     return this.#roller.view();
   }
 
-  /** Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. */
+  /** Whether a roll is under way, from the first moment on. */
+  get isRolling(): boolean {
+    return this.#roller.isRolling;
+  }
+
+  /**
+   * Marks the segment as draining for the operator, and ends the process once sources and lanes are empty. Rejects with IB_UNSAFE_CHANGE while it is rolled:
+   * what producers publish meanwhile is in the next generation.
+   */
   async drainForGood(): Promise<void> {
-    await this.bus.runner.apply({ do: 'drain' });
+    const { segment, runner } = this.bus;
+    if (this.isRolling) throw beingRolled(segment.name, 'drain it when the roll is over');
+    // No roll begins from here on.
     this.#draining = true;
+    await runner.apply({ do: 'drain' }).catch((error: unknown) => {
+      this.#draining = false;
+      throw error;
+    });
     this.#underWay
       .begin(() => this.#emptied())
       .then(() => this.close())
@@ -322,20 +342,27 @@ export class BusNode {
   /** Resolves when no message is left, or the node ends. */
   async #emptied(): Promise<void> {
     const { signal } = this.#closing;
-    while (!signal.aborted && (this.#serving?.counters.queueDepth ?? 0) > 0) {
+    while (!signal.aborted && ((await this.#countersNow())?.queueDepth ?? 0) > 0) {
       await this.host.clock.sleep(20, signal).catch(() => undefined);
     }
   }
 
-  #sourcesWaiting(): boolean {
-    const serving = this.#serving;
-    if (serving === undefined) return false;
-    serving.counters.tick();
-    const { producers } = serving.segment.layout.sizes;
-    for (let producer = 0; producer < producers; producer += 1) {
-      if (serving.counters.producer(producer).depth > 0) return true;
+  async #sourcesWait(): Promise<boolean> {
+    const counters = await this.#countersNow();
+    if (counters === undefined) return false;
+    for (let producer = 0; producer < counters.producers; producer += 1) {
+      if (counters.producer(producer).depth > 0) return true;
     }
     return false;
+  }
+
+  /** The counters of what is served, of a cut that is made now: what was flushed since the last one is in it. */
+  async #countersNow(): Promise<Counters | undefined> {
+    const serving = this.#serving;
+    // The router's end is told elsewhere.
+    await serving?.runner.apply({ do: 'sample' }).catch(() => undefined);
+    serving?.counters.tick();
+    return serving?.counters;
   }
 
   /** Ends between two polls and lets go of the lock. Resolves, however often it is called, when nothing of the node runs any more. */

@@ -87,7 +87,7 @@ export class Roller {
   async roll(old: Serving, body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
     const { config, underWay } = this.#parts;
     const { segment: former } = old;
-    if (this.#rolling) throw new BusError('IB_UNSAFE_CHANGE', `${former.name} is being rolled: wait until it is over`);
+    if (this.#rolling) throw beingRolled(former.name, 'wait until it is over');
     const sizes = successorSizes(former, body, config.router_batch_size);
     checkNothingWaits(former);
     if (config.no_subscriber === 'hold') checkNothingHeld(former);
@@ -131,6 +131,11 @@ export class Roller {
       await awaited;
     }
     return this.#changes.begin(async () => run(this.#underWay?.next ?? serving()));
+  }
+
+  /** Whether a roll is under way, from the first moment on. */
+  get isRolling(): boolean {
+    return this.#rolling;
   }
 
   /** The generation that a roll builds, until it is served; undefined: none. */
@@ -246,6 +251,12 @@ export class Roller {
     await removeFormer(placeOf(host, config));
     if (!signal.aborted) sayDeclared(next.segment);
   }
+}
+
+/** The refusal of what has to wait for the end of a roll. */
+export function beingRolled(name: string, advice: string): BusError {
+  const details = { expected: 'no roll', got: 'a roll under way' };
+  return new BusError('IB_UNSAFE_CHANGE', `${name} is being rolled: ${advice}`, details);
 }
 
 /** Reads the counters of a generation of which nothing is left, as they will stay. */

@@ -81,13 +81,24 @@ export class RouterCommands {
         if (command.batchSize !== undefined) this.#changeBatch(command.batchSize);
         break;
       case 'drain':
-        Atomics.store(this.#words, Header.state, SegmentState.draining);
+        this.#drain();
         break;
       case 'roll':
         // The daemon builds the next generation; this one takes no more joiners. One that is further already stays where it is.
         Atomics.compareExchange(this.#words, Header.state, SegmentState.open, SegmentState.draining);
         break;
     }
+  }
+
+  /** What a roll has made of a generation stays so: consumers leave one that is retired, and would stay in one that drains again. */
+  #drain(): void {
+    const { open, draining } = SegmentState;
+    const state = Atomics.compareExchange(this.#words, Header.state, open, draining);
+    if (state === open || state === draining) return;
+    throw new BusError('IB_UNSAFE_CHANGE', 'the segment is being rolled: drain it when the roll is over', {
+      expected: 'a generation that is open',
+      got: state === SegmentState.retired ? 'one that is retired' : 'one that waits for the one before',
+    });
   }
 
   #notLive(kind: string, seat: number): never {

@@ -272,6 +272,7 @@ export class RouterSeats {
         if (state !== 'live') this.#words[at + Seat.subscription] = record;
         this.#say(at, record, '');
       } else if (operation === SeatOperation.unsubscribe) {
+        this.#checkIsLatest();
         this.#parts.routing.deleteUnused(name);
         this.#say(at, 0, '');
       } else throw new BusError('IB_BAD_CONFIG', `a seat asks for operation ${operation}, expected 1 to 3`);
@@ -296,15 +297,15 @@ export class RouterSeats {
     const { routing } = this.#parts;
     const there = routing.topicNumber(name);
     if (there !== undefined) return there;
-    this.#checkGrows();
+    this.#checkIsLatest();
     if (!this.#host.autoCreate) {
       throw new BusError('IB_UNKNOWN_TOPIC', `there is no topic ${name}, and topics.auto_create is off`);
     }
     return routing.createTopic(name);
   }
 
-  /** Of a segment that drains its successor has been given the topics and subscriptions: what is new is for that one. Throws IB_RETIRED. */
-  #checkGrows(): void {
+  /** Of a segment that drains its successor has been given the topics and subscriptions: what is to change is that one's. Throws IB_RETIRED. */
+  #checkIsLatest(): void {
     const state = Atomics.load(this.#words, Header.state);
     if (state === SegmentState.draining || state === SegmentState.retired) throw refusalOf(goneText);
   }
@@ -322,7 +323,7 @@ export class RouterSeats {
     const declared = declaredSubscription(whole);
     const there = routing.recordOf(declared.name);
     if (there < 0) {
-      this.#checkGrows();
+      this.#checkIsLatest();
       return routing.put(declared);
     }
     if (JSON.stringify(routing.subscription(there)?.subscription) === JSON.stringify(declared)) return there;

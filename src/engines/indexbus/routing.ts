@@ -6,7 +6,7 @@ import { Group } from './group.ts';
 import { KeyBuckets, type KeyMutants, type LaneProgress } from './keyBuckets.ts';
 import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
-import { Header, keyBuckets, type Layout, Seat, seatWords, subscriptionsMax } from './layout.ts';
+import { Header, keyBuckets, type Layout, Seat, SegmentState, seatWords, subscriptionsMax } from './layout.ts';
 import { matches } from './patterns.ts';
 import { Point } from './points.ts';
 import { noRoute, type Route } from './routes.ts';
@@ -100,7 +100,9 @@ export class Routing {
     const there = this.recordOf(subscription.name);
     const record = there >= 0 ? there : this.#freeRecord();
     const before = this.#subscriptions[record];
-    if (before !== undefined && before.subscription.mode !== subscription.mode && this.lanesOf(record).length > 0) {
+    const hasOtherMode = before !== undefined && before.subscription.mode !== subscription.mode;
+    if (hasOtherMode) this.#checkAllHaveCome(subscription.name);
+    if (hasOtherMode && this.lanesOf(record).length > 0) {
       throw new BusError(
         'IB_UNSAFE_CHANGE',
         `${subscription.name} has consumers: detach them before its mode changes`,
@@ -174,6 +176,7 @@ export class Routing {
         got: name,
       });
     }
+    this.#checkAllHaveCome(name);
     if (this.liveLanesOf(record).length > 0) {
       throw new BusError('IB_UNSAFE_CHANGE', `${name} has consumers: detach them first`);
     }
@@ -181,6 +184,16 @@ export class Routing {
     this.#subscriptions[record] = undefined;
     this.#keys.delete(record);
     this.rebuild();
+  }
+
+  /** In a generation that a roll has built consumers may be on their way whom nobody knows here: no lane is theirs yet. Throws IB_UNSAFE_CHANGE. */
+  #checkAllHaveCome(name: string): void {
+    if (Atomics.load(this.#region.words, Header.state) !== SegmentState.waiting) return;
+    throw new BusError(
+      'IB_UNSAFE_CHANGE',
+      `the segment is being rolled, and consumers of ${name} may be on their way: try again when the roll is over`,
+      { expected: 'no roll', got: 'a roll under way' },
+    );
   }
 
   /** Lanes of the subscription that get messages. */

@@ -37,6 +37,10 @@ function checkSegment(node: BusNode): Check {
     return { status: 'degraded', message: 'another router has the segment: this one stands by' };
   const state = Atomics.load(serving.segment.words, Header.state);
   const { name, generation } = serving.segment;
+  if (node.isRolling && state !== SegmentState.open) {
+    const next = `generation ${generation + 1} takes participants, and routes when generation ${generation} is empty`;
+    return { status: 'degraded', message: `${name} is being rolled: ${next}` };
+  }
   if (state === SegmentState.retired)
     return { status: 'failed', message: `${name} generation ${generation} is retired` };
   if (state === SegmentState.draining) return { status: 'degraded', message: `${name} is being drained` };
@@ -105,11 +109,13 @@ export function healthRoutes(node: BusNode, registry: Registry): readonly Route[
     {
       method: 'GET',
       path: '/health/ready',
-      summary: '200 only if this router takes participants; 503 for a standby and while it drains.',
+      summary:
+        '200 only if this router takes participants, also while it rolls; 503 for a standby and while it drains.',
       role: 'none',
       handler: async () => {
         const checks = { segment: checkSegment(node), router_loop: checkLoop(node) };
-        const isReady = !node.isDraining && Object.values(checks).every(({ status }) => status === 'ok');
+        const takesParticipants = node.serving !== undefined && !node.isDraining;
+        const isReady = takesParticipants && Object.values(checks).every(({ status }) => status !== 'failed');
         return ok({ status: isReady ? 'ok' : 'failed', checks }, isReady ? 200 : 503);
       },
     },
