@@ -69,7 +69,7 @@ describe('the health of a router', () => {
       },
     };
     // While the next generation is built, while producers move, and while consumers do.
-    expect(await health()).toEqual(rolls);
+    await expect.poll(health).toEqual(rolls);
     await isRolled;
     expect(await health()).toEqual(rolls);
     await expect.poll(() => Atomics.load(words, Header.state)).toBe(SegmentState.retired);

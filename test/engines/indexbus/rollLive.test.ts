@@ -103,14 +103,14 @@ describe('a roll and what operators have changed while the router ran', () => {
     const known = () => names.filter((name) => findSubscription(node.bus.segment, name) !== undefined);
     const come = new Set<number>();
     for (const turns of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 30, 40]) {
-      node.reload(smallRouter({ ...settings, subscriptions: [...settings.subscriptions, ...loaded] }));
+      node.reload(smallRouter({ ...workAndAll, subscriptions: [...workAndAll.subscriptions, ...loaded] }));
       for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
       come.add(known().length);
       await node.roll({ slot_bytes: 128 });
       await expect.poll(() => node.rolling(), { timeout: 5_000 }).toBe(undefined);
       expect(known(), `${turns} turns after the reload`).toEqual(names);
       for (const name of names) await node.bus.runner.apply({ do: 'delete-subscription', name });
-      node.reload(smallRouter(settings));
+      node.reload(smallRouter(workAndAll));
     }
     // Some rolls came amid it.
     expect(come.size).toBeGreaterThan(3);
