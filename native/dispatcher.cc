@@ -128,7 +128,8 @@ void Run(uint64_t number) {
   std::vector<WaitEntry> entries;
   std::vector<uint64_t> ids;
   std::vector<WaitOwner*> idOwners;
-  // The kernel refuses the words (one lies beyond the end of a file that was cut, or it has no memory): their values are looked at.
+  // The kernel refuses the words (it has no memory, or a filter lets none through): their values are looked at. That is no help with a word beyond
+  // the end of a file that was cut: to look at it is SIGBUS, here as in all else of this process that touches it. Nothing can be saved there.
   bool refused = false;
   std::unique_lock<std::mutex> lock(state.mutex);
   while (number == state.threads && !state.owners.empty()) {

@@ -75,8 +75,10 @@ async function build() {
 
   const fresh = join(target, `hotfire.${process.pid}.node`);
   try {
+    // nodelete: Node 24 unloads an addon with the last thread that loaded it, be it a worker, and buffers over our mappings are collected
+    // after that, by code that would be gone.
     await run(compiler, [
-      ...['-shared', '-pthread', ...(asan ? ['-fsanitize=address'] : []), '-o', fresh],
+      ...['-shared', '-pthread', '-Wl,-z,nodelete', ...(asan ? ['-fsanitize=address'] : []), '-o', fresh],
       ...sources.map(objectOf),
       '-ldl',
     ]);

@@ -179,7 +179,7 @@ Napi::Value MapMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// mappings(): { count, bytes } of this process, without those that were ended
+// mappings(): { count, bytes } of this process, without those that were ended. For tests, which hold a mapping to its end.
 Napi::Value Mappings(const Napi::CallbackInfo& info) {
   size_t count = 0, bytes = 0;
   {

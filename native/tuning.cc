@@ -30,7 +30,7 @@ Napi::Value MemlockLimit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// threadId(): the kernel's number of the calling thread
+// threadId(): the kernel's number of the calling thread, by which tests ask other tools about it
 Napi::Value ThreadId(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(syscall(SYS_gettid)));
 }

@@ -115,7 +115,8 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   return Napi::String::New(env, ring->mode);
 }
 
-// uringStop(): ends the ring. Refused while operations are in flight: their callers are owed an answer.
+// uringStop(): ends the ring. Refused while operations are in flight: their callers are owed an answer. Programs need it not, as a ring ends with
+// its environment; tests start several on one thread.
 Napi::Value Stop(const Napi::CallbackInfo& info) {
   Environment* environment = EnvironmentOf(info);
   Ring* ring = environment->ring;
@@ -305,7 +306,7 @@ Napi::Value OnRange(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, slot);
 }
 
-// uringStats(): what the ring has done; undefined when there is none.
+// uringStats(): what the ring has done; undefined when there is none. For tests, which hold the ring to its number of system calls.
 Napi::Value Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Ring* ring = EnvironmentOf(info)->ring;

@@ -55,7 +55,6 @@ bool KernelRing::Open(unsigned entries, uint32_t flags, KernelError* error) {
   }
   fd_ = static_cast<int>(fd);
   flags_ = flags;
-  entries_ = params.sq_entries;
 
   ringsBytes_ = params.sq_off.array + params.sq_entries * sizeof(unsigned);
   completionsBytes_ = params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe);
@@ -124,8 +123,6 @@ bool KernelRing::RegisterEventfd(int eventfd, KernelError* error) {
 }
 
 unsigned KernelRing::Waiting() const { return *sqTail_ - Acquire(sqHead_); }
-
-unsigned KernelRing::Room() const { return entries_ - Waiting(); }
 
 io_uring_sqe* KernelRing::Take() {
   const unsigned tail = *sqTail_;

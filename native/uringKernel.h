@@ -58,8 +58,6 @@ class KernelRing {
   // Has the kernel write to this eventfd when there is something to reap.
   bool RegisterEventfd(int eventfd, KernelError* error);
 
-  // Entries that can be taken now.
-  unsigned Room() const;
   // Entries that are filled and that the kernel has not taken.
   unsigned Waiting() const;
   // The next free entry, cleared. There must be room.
@@ -79,7 +77,6 @@ class KernelRing {
  private:
   int fd_ = -1;
   uint32_t flags_ = 0;
-  unsigned entries_ = 0;
   void* rings_ = nullptr;
   size_t ringsBytes_ = 0;
   void* completionsMap_ = nullptr;

@@ -294,7 +294,6 @@ int TakeSlot(Ring* ring, size_t bytes, bool needsBlock) {
     }
   }
   ring->freeSlots.pop_back();
-  operation.isUsed = true;
   operation.pending = 1;
   operation.bytes = bytes;
   ring->inFlightBytes += bytes;

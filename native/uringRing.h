@@ -20,7 +20,6 @@ namespace hotfire {
 
 // One operation, from the call to its callback. The index in `slots` is what JavaScript knows it by.
 struct Operation {
-  bool isUsed = false;
   // Completions that are still to come.
   int pending = 0;
   // Of the operation, and of the sync that is linked behind it.
@@ -42,7 +41,7 @@ struct Ring {
   bool isPrepared = false;
   int handlesOpen = 0;
   bool isDelivering = false;
-  // A turn of the loop is at work on the ring; if it is stopped meanwhile, it ends behind that.
+  // A turn of the loop is at work on the ring; if it is stopped meanwhile (by what promises of the turn go on with), it ends behind that.
   bool isTurning = false;
   bool endsAfterTurn = false;
   napi_env env = nullptr;

@@ -116,6 +116,8 @@ function createRegion({ name, memory, size, segments, participant, identity, opt
   const { locks, participants } = segments;
   const lockName = options.lockName ?? name;
   const user = {};
+  /** Of each asynchronous wait that has not ended, its word. */
+  const waits = new Set<{ readonly word: number }>();
   let open = true;
   const check = (what: string, value: number, limit: number): void => {
     if (Number.isInteger(value) && value >= 0 && value < limit) return;
@@ -147,7 +149,11 @@ function createRegion({ name, memory, size, segments, participant, identity, opt
     async waitAsync(word, expected, timeoutMs) {
       check('wait', word, words.length);
       if (!open) throw new SharedMemoryError('EINVAL', 'waitAsync', name, 'the region is closed');
-      return verdicts[await Atomics.waitAsync(words, word, expected, timeoutMs).value];
+      const wait = { word };
+      waits.add(wait);
+      const verdict = verdicts[await Atomics.waitAsync(words, word, expected, timeoutMs).value];
+      waits.delete(wait);
+      return open || verdict !== 'woken' ? verdict : 'timeout';
     },
     wake(word, count) {
       check('wake', word, words.length);
@@ -172,6 +178,9 @@ function createRegion({ name, memory, size, segments, participant, identity, opt
     close() {
       open = false;
       locks.release(lockName, user);
+      // JavaScript cannot take a wait back, and one that is left behind would swallow a wake that is meant for others. So all who wait for these words
+      // are woken: the others for nothing, as may happen, and they look again.
+      for (const word of new Set([...waits].map((wait) => wait.word))) Atomics.notify(words, word);
     },
   };
 }

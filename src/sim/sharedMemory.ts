@@ -294,6 +294,8 @@ function createRegion(parts: RegionParts): Region {
       if (waiter.user !== user) continue;
       segment.waiters.delete(waiter);
       if (waiter.timeout !== undefined) world.scheduler.cancel(waiter.timeout);
+      // Of a dead process nobody is left to hear it.
+      if (process.alive) waiter.settle('timeout');
     }
   };
   const forget = process.onDeath(release);

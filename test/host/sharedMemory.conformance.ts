@@ -194,6 +194,27 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
       expect(await theirs.waitAsync(0, 0, 1)).toBe('timeout');
     }));
 
+  test('the waits of a region end when it closes, take no wake from others, and leave theirs', () =>
+    withPair(async ({ one, other, sleep }) => {
+      const mine = await one.open('ring', 64, { mode: 'create' });
+      const [second, theirs] = [
+        await one.open('ring', 64, { mode: 'open' }),
+        await other.open('ring', 64, { mode: 'open' }),
+      ];
+      const inTime = (wait: Promise<string>) => Promise.race([wait, sleep(2_000).then(() => 'not ended')]);
+      const waits = [mine.waitAsync(0, 0, 60_000), mine.waitAsync(0, 0, 60_000), mine.waitAsync(1, 0, 60_000)];
+      const others = [second.waitAsync(1, 0, 60_000), theirs.waitAsync(1, 0, 60_000)];
+      await sleep(20);
+      mine.close();
+      for (const wait of waits) expect(['timeout', 'changed']).toContain(await inTime(wait));
+      const next = theirs.waitAsync(0, 0, 60_000);
+      await sleep(20);
+      for (const word of [0, 1]) Atomics.store(second.words, word, 1);
+      second.wake(0, 1);
+      second.wake(1, 10);
+      for (const wait of [next, ...others]) expect(['woken', 'changed']).toContain(await inTime(wait));
+    }));
+
   test('who changes the word before the wake is never slept through', () =>
     withPair(async ({ one, other }) => {
       const mine = await one.open('ring', 64, { mode: 'create' });

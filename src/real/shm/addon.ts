@@ -37,7 +37,7 @@ export interface ShmAddon {
    * were built before there was such a call.
    */
   gather?(words: Int32Array, runs: Int32Array, count: number, to: Int32Array): void;
-  /** Mappings of the process (by FFI: of the thread) that have not ended, and their bytes. */
+  /** Mappings of the process (by FFI: of the thread) that have not ended, and their bytes. For tests, which hold a mapping to its end. */
   mappings(): { readonly count: number; readonly bytes: number };
   /** NUMA node of the page that holds a word of a mapping. */
   numaNodeOf(words: Int32Array, index: number): number;
@@ -60,7 +60,7 @@ export interface ShmAddon {
   byteHeld(fd: number, byte: number): boolean;
   /** Soft and hard limit of locked memory of this process, bytes; -1 where there is none. */
   memlockLimit(): { readonly soft: number; readonly hard: number };
-  /** The kernel's number of the calling thread. */
+  /** The kernel's number of the calling thread, by which tests ask other tools about it. */
   threadId(): number;
   /** Processors that the calling thread may run on. */
   getAffinity(): number[];

@@ -36,7 +36,7 @@ export interface UringAddon {
   uringSupport(): UringTrial;
   /** Starts this thread's ring; `mode` '' for the best. ERR_URING_STARTED if there is one; the kernel's errors. */
   uringStart(slots: number, mode: RingMode | '', callback: RingCallback): RingMode;
-  /** Ends it. ERR_URING_BUSY while operations are in flight. */
+  /** Ends it, as the end of the thread does. For tests, which start several. ERR_URING_BUSY while operations are in flight. */
   uringStop(): void;
   /** Reads at most 1 MiB. */
   uringRead(fd: number, into: Uint8Array, offset: number, length: number, position: number): number;
@@ -50,5 +50,6 @@ export interface UringAddon {
   uringAllocate(fd: number, position: number, length: number): number;
   /** Drops clean pages of a range from the page cache. */
   uringForget(fd: number, position: number, length: number): number;
+  /** For tests, which hold the ring to its number of system calls. Undefined when there is no ring. */
   uringStats(): RingStats | undefined;
 }

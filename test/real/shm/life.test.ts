@@ -17,13 +17,17 @@ function environmentOf(by: By): NodeJS.ProcessEnv {
 
 /** What a module prints that runs with `shm` over a directory, `addon` or what stands in for it, and `gc`. */
 function printed(by: By, directory: string, code: string, environment: NodeJS.ProcessEnv = {}): string {
-  const program = `
+  const prelude = `
     import { createMappedSharedMemory } from ${JSON.stringify(mapped)};
     import { loadShm } from ${JSON.stringify(load)};
     import { setTimeout as sleep } from 'node:timers/promises';
     const { shm: addon } = loadShm();
-    const shm = createMappedSharedMemory(addon, { directory: ${JSON.stringify(directory)} });
-    ${code}`;
+    const shm = createMappedSharedMemory(addon, { directory: ${JSON.stringify(directory)} });`;
+  return printedBare(by, `${prelude}\n${code}`, environment);
+}
+
+/** What a module prints that begins with nothing but `gc`: its first thread has loaded no addon. */
+function printedBare(by: By, program: string, environment: NodeJS.ProcessEnv = {}): string {
   const words = ['--expose-gc', '--input-type=module', '-e', program];
   return execFileSync(process.execPath, words, {
     encoding: 'utf8',
@@ -139,6 +143,50 @@ describeMapped('how long a mapping lives', (addon, by) => {
       }
       region.close();
     }));
+
+  test.each([
+    ['closes its region', 'region.close();', ''],
+    ['ends with its region open', '', ''],
+    ['hands its words to the first one', 'parentPort.postMessage(region.words); await sleep(50);', ''],
+    [
+      'is ended while it waits',
+      'void region.waitAsync(0, 0, 1e9); parentPort.postMessage(0);',
+      'await worker.terminate();',
+    ],
+  ])('a process outlives a worker that alone used shared memory and %s', (_, last, atMessage) =>
+    inMemoryDirectory(async (directory) => {
+      // Node lets go of an addon (dlclose) when the last thread that loaded it ends; buffers are collected after that.
+      const code = `
+        import { parentPort } from 'node:worker_threads';
+        import { setTimeout as sleep } from 'node:timers/promises';
+        import { createMappedSharedMemory } from ${JSON.stringify(mapped)};
+        import { loadShm } from ${JSON.stringify(load)};
+        const shm = createMappedSharedMemory(loadShm().shm, { directory: ${JSON.stringify(directory)} });
+        const region = await shm.open('ring', 4096, { mode: 'create' });
+        ${last}`;
+      const program = `
+        import { Worker } from 'node:worker_threads';
+        import { setTimeout as sleep } from 'node:timers/promises';
+        for (const round of [1, 2]) {
+          const worker = new Worker(${JSON.stringify(code)}, { eval: true });
+          const ended = new Promise((resolve) => worker.on('exit', resolve));
+          let kept;
+          worker.on('message', async (words) => {
+            kept = words;
+            ${atMessage}
+          });
+          worker.on('error', (error) => console.log(error));
+          await ended;
+          kept = undefined;
+          for (let n = 0; n < 5; n++) {
+            gc();
+            await sleep(10);
+          }
+        }
+        console.log('goes on');`;
+      expect(printedBare(by, program)).toBe('goes on');
+    }),
+  );
 
   test('without futex_waitv words are looked at: a change is seen, a bare wake ends the wait late, time runs out', () =>
     inMemoryDirectory(async (directory) => {

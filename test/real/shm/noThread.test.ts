@@ -48,7 +48,9 @@ describeNative('where no thread can be made', () => {
       writeFileSync(source, noThreads);
       writeFileSync(join(directory, 'program.mjs'), program);
       const library = compiled(source, directory, '-shared', '-fPIC');
-      const env = { ...process.env, LD_PRELOAD: library, ARMED: join(directory, 'armed') };
+      // What is preloaded already comes first: AddressSanitizer (`npm run native:asan`) insists on it.
+      const preloaded = [process.env.LD_PRELOAD ?? '', library].join(' ').trim();
+      const env = { ...process.env, LD_PRELOAD: preloaded, ARMED: join(directory, 'armed') };
       const said = execFileSync(process.execPath, [join(directory, 'program.mjs')], { env, encoding: 'utf8' });
       expect(JSON.parse(said)).toEqual(['EAGAIN', 'EAGAIN', 2]);
     }),

@@ -20,7 +20,7 @@ const program = `
 const root = join(import.meta.dirname, '../../..');
 
 function refused(number: number, path: string) {
-  const words = [join(import.meta.dirname, 'refused.py'), String(number), process.execPath];
+  const words = [join(import.meta.dirname, 'refused.py'), 'io_uring_setup', String(number), process.execPath];
   const node = ['--input-type=module', '-e', program, root, path];
   const child = spawnSync('python3', [...words, ...node], { encoding: 'utf8' });
   expect(child.stderr).toBe('');

@@ -14,6 +14,11 @@ export const timedOut = 2;
 /** A moment of the kernel's monotonic clock, in nanoseconds. */
 export type Moment = bigint;
 
+/** How long a wait that the kernel refuses pauses before it ends. */
+const pauseNs = 1_000_000n;
+/** A word that nobody changes or wakes: to wait for it is to pause. */
+const neverWoken = new Int32Array(new SharedArrayBuffer(4));
+
 /** 30 years are for ever, and no sum of them overflows. */
 const foreverMs = 1e12;
 
@@ -52,12 +57,20 @@ export function createFutexCalls(kernel: Kernel): FutexCalls {
         const number = errno();
         if (number === EAGAIN) return changed;
         if (number === ETIMEDOUT) return timedOut;
-        // A signal: on with what is left of the time. Anything else (a kernel without the call) shall not turn into a busy loop.
-        if (number !== EINTR) return woken;
+        // A signal: on with what is left of the time. Anything else (a kernel without the call) shall not turn into a busy loop, neither here nor of
+        // whoever looks at the word and waits again.
+        if (number === EINTR) continue;
+        pause(until);
+        return woken;
       }
     },
     wake: (address, count) => call(futex, address, wakeOperation, count, 0, 0, 0),
   };
+}
+
+function pause(until: Moment | undefined): void {
+  const leftNs = until === undefined ? pauseNs : until - monotonicNow();
+  Atomics.wait(neverWoken, 0, 0, Number(leftNs < pauseNs ? leftNs : pauseNs) / 1e6);
 }
 
 /** Writes a moment as struct timespec. */

@@ -26,6 +26,10 @@ const unseenWakeNs = 50_000_000n;
 /** The thread comes back to JavaScript this often, so that it can be terminated. */
 const sliceNs = 50_000_000n;
 
+/** With these a call for many words ends as it may: a value differed, the time was over, a signal came. */
+const { EAGAIN, ETIMEDOUT, EINTR } = constants.errno;
+const expectedErrors: ReadonlySet<number> = new Set([EAGAIN, ETIMEDOUT, EINTR]);
+
 /** Clock of futex_waitv's moments: CLOCK_MONOTONIC. */
 const monotonic = 1;
 
@@ -61,6 +65,8 @@ export class WaitList {
   readonly #timeParts: BigInt64Array;
   #waits: Waiting[] = [];
   #turn = 0;
+  /** The kernel refused the last call for many words (it has no memory, or a filter lets none through): their values are looked at. */
+  #refused = false;
 
   /** @param controlAddress address of a word that is changed and woken whenever the thread shall look again */
   constructor(kernel: Kernel, controlAddress: number) {
@@ -135,6 +141,8 @@ export class WaitList {
       monotonic,
       0,
     );
+    if (last < 0) this.#failed(seen, until);
+    else this.#refused = false;
     if (last <= 0) return;
     // Those before it in the order may have been woken as well, which the kernel does not tell: they end too, as a wait may end for
     // nothing but may not sleep through its wake. So do all others of these words: whoever hears of one wake may give the next before
@@ -142,6 +150,15 @@ export class WaitList {
     const reported = new Set(group.slice(0, last).map(({ address }) => address));
     const ids = this.#waits.filter(({ address }) => reported.has(address)).map(({ id }) => id);
     for (const id of this.drop(new Set(ids))) ended(id, woken);
+  }
+
+  /** After a call for many words that gave an error. */
+  #failed(seen: number, until: Moment): void {
+    const number = this.#kernel.errno();
+    this.#refused = !expectedErrors.has(number);
+    if (!this.#refused) return;
+    const next = monotonicNow() + roundNs;
+    this.#single.wait(this.#controlAddress, seen, next < until ? next : until);
   }
 
   #setEntry(at: number, value: number, address: number): void {
@@ -154,11 +171,12 @@ export class WaitList {
   /** Whether it ended any. */
   #endChangedAndLate(ended: (id: number, code: WaitCode) => void): boolean {
     const now = monotonicNow();
+    const blind = this.#refused || !this.#waitv;
     const before = this.#waits.length;
     this.#waits = this.#waits.filter(({ id, word, expected, until, since }) => {
       if (Atomics.load(word, 0) !== expected) ended(id, changed);
       else if (until !== undefined && now >= until) ended(id, timedOut);
-      else if (!this.#waitv && now - since >= unseenWakeNs) ended(id, woken);
+      else if (blind && now - since >= unseenWakeNs) ended(id, woken);
       else return true;
       return false;
     });
