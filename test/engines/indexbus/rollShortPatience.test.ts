@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
 import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { hasty } from './support/hasty.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
@@ -35,36 +36,41 @@ async function rolled(): Promise<void> {
 
 const fenced = () => peers.logged.filter(({ message }) => message === 'roll fences').map(({ fields }) => fields);
 
-describe.each([0, 50])('a roll with a patience of %i ms, less than participants need to see that there is one', (patience_ms) => {
-  it('fences nobody who has nothing left to read: they move', async () => {
-    const producer = await bus.producer();
-    const topic = await bus.topic('t');
-    const consumers = [await bus.consumer({ subscription: 'all' }), await bus.consumer({ subscription: 'work' })];
-    await node.roll({ slot_bytes: 128, patience_ms });
-    await rolled();
-    expect(fenced()).toEqual([]);
-    expect(producer.publish(topic, bytesOf('x'))).toBe(true);
-    producer.flush();
-    const batch = new MessageBatch(4, 1024);
-    for (const consumer of consumers) {
-      expect(await consumer.ready(1_000)).toBe(true);
-      expect(consumer.receive(batch)).toBe(1);
-    }
-  });
+describe.each([0, 50])(
+  'a roll with a patience of %i ms, less than participants need to see that there is one',
+  (patience_ms) => {
+    it('fences nobody who has nothing left to read: they move', async () => {
+      const producer = await bus.producer();
+      const topic = await bus.topic('t');
+      const consumers = [await bus.consumer({ subscription: 'all' }), await bus.consumer({ subscription: 'work' })];
+      await node.roll({ slot_bytes: 128, patience_ms });
+      await rolled();
+      expect(fenced()).toEqual([]);
+      expect(producer.publish(topic, bytesOf('x'))).toBe(true);
+      producer.flush();
+      const batch = new MessageBatch(4, 1024);
+      for (const consumer of consumers) {
+        expect(await consumer.ready(1_000)).toBe(true);
+        expect(consumer.receive(batch)).toBe(1);
+      }
+    });
 
-  it('fences a consumer that has not read what is there, and counts that', async () => {
-    const consumer = await bus.consumer({ subscription: 'work' });
-    const producer = await bus.producer();
-    const topic = await bus.topic('t');
-    for (let number = 0; number < 5; number += 1) producer.publish(topic, bytesOf(`m${number}`));
-    producer.flush();
-    await expect.poll(() => node.serving?.counters.totals().delivered).toBe(5);
-    await node.roll({ slot_bytes: 128, patience_ms });
-    await rolled();
-    expect(fenced()).toEqual([{ segment: 'bus', kind: 'consumer', seat: 0 }]);
-    expect(await codeOf(() => consumer.receive(new MessageBatch(4, 1024)))).toBe('IB_FENCED');
-    expect(node.serving?.counters.totals().drops_detached).toBe(5);
-    // Who has only to move does so all the same.
-    expect(producer.publish(topic, bytesOf('x'))).toBe(true);
-  });
-});
+    it('fences a consumer that has not read what is there, and counts that', async () => {
+      // Who closes a lane of which no router is left waits for it, and not for long here.
+      const reader = await peers.bus({ host: hasty(peers.host(), 20) });
+      const consumer = await reader.consumer({ subscription: 'work' });
+      const producer = await bus.producer();
+      const topic = await bus.topic('t');
+      for (let number = 0; number < 5; number += 1) producer.publish(topic, bytesOf(`m${number}`));
+      producer.flush();
+      await expect.poll(() => node.serving?.counters.totals().delivered).toBe(5);
+      await node.roll({ slot_bytes: 128, patience_ms });
+      await rolled();
+      expect(fenced()).toEqual([{ segment: 'bus', kind: 'consumer', seat: 0 }]);
+      expect(await codeOf(() => consumer.receive(new MessageBatch(4, 1024)))).toBe('IB_FENCED');
+      expect(node.serving?.counters.totals().drops_detached).toBe(5);
+      // Who has only to move does so all the same.
+      expect(producer.publish(topic, bytesOf('x'))).toBe(true);
+    });
+  },
+);
