@@ -3,8 +3,9 @@ import type { FaultDraw } from '../faultDraw.ts';
 import type { Step } from '../faultMenu.ts';
 import { complete } from './complete.ts';
 import type { IndexBusDraw, SubscriptionDraw } from './draw.ts';
-import { type Cast, fault, producer } from './menu/entry.ts';
+import type { Cast } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
+import { stoppedBefore } from './menu/reshaping.ts';
 
 /** Times of a run, in virtual milliseconds: everybody attaches, it is turbulent, the last faults end. */
 const turbulentFromMs = 1_000;
@@ -18,9 +19,6 @@ const tightCapacity = 4;
 const operatorsMost = 64;
 /** Slots of a pool below which no lane joins that does not block. */
 const laneShareLeast = 16;
-
-/** Longer than a roll waits for a producer that does not move. */
-const stoppedMs = 6_000;
 
 /** Messages a second of a producer that sends little. */
 const littleRate = 2;
@@ -56,7 +54,7 @@ function timelineOf(draw: IndexBusDraw): readonly Step[] {
     holds: noSubscriberOf(draw) === 'hold',
   };
   return draw.faults
-    .flatMap((drawn) => stepsOf(drawn, cast, draw.stoppedAtRolls))
+    .flatMap((fault) => stepsOf(fault, cast, draw.stoppedAtRolls))
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
 }
@@ -76,16 +74,13 @@ function groupsOf(draw: IndexBusDraw): readonly (readonly string[])[] {
 }
 
 function stepsOf(
-  drawn: FaultDraw,
+  fault: FaultDraw,
   cast: Cast,
   stoppedAtRolls: boolean,
 ): { readonly atMs: number; readonly step: Step }[] {
-  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * drawn.at) / 1_000;
-  const steps = entryNamed(drawn.entry).steps(drawn, cast);
-  // In the middle of what it sends: lanes that block leave most of that in its source.
-  const stop = fault('process.pause', producer(drawn, cast), { duration: stoppedMs });
-  const stopped = stoppedAtRolls && drawn.entry === 'roll' ? [{ afterMs: 0, step: stop }] : [];
-  return [...stopped, ...steps].map(({ afterMs, step }) => ({
+  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+  const before = stoppedAtRolls && fault.entry === 'roll' ? stoppedBefore(fault, cast) : [];
+  return [...before, ...entryNamed(fault.entry).steps(fault, cast)].map(({ afterMs, step }) => ({
     atMs: Math.min(endMs - 1, Math.round(base + afterMs)),
     step,
   }));
