@@ -58,6 +58,8 @@ export type IndexBusDraw = {
     /** Percent of the beginnings in which a participant closes its bus while it waits for its seat. */
     readonly hasty: number;
   };
+  /** A producer is stopped when the segment is rolled, and does not move. */
+  readonly stoppedAtRolls: boolean;
 };
 
 /** How many faults these runs have. */
@@ -125,5 +127,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
       acks: fc.constantFrom(false, false, true),
       hasty: fc.constantFrom(0, 0, 0, 40),
     }),
+    // What is drawn last leaves everything before it as it was: the runs of all numbers.
+    stoppedAtRolls: fc.constantFrom(false, true),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -5,6 +5,7 @@ import { complete } from './complete.ts';
 import type { IndexBusDraw, SubscriptionDraw } from './draw.ts';
 import type { Cast } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
+import { stoppedBefore } from './menu/reshaping.ts';
 
 /** Times of a run, in virtual milliseconds: everybody attaches, it is turbulent, the last faults end. */
 const turbulentFromMs = 1_000;
@@ -53,7 +54,7 @@ function timelineOf(draw: IndexBusDraw): readonly Step[] {
     holds: noSubscriberOf(draw) === 'hold',
   };
   return draw.faults
-    .flatMap((fault) => stepsOf(fault, cast))
+    .flatMap((fault) => stepsOf(fault, cast, draw.stoppedAtRolls))
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
 }
@@ -72,11 +73,17 @@ function groupsOf(draw: IndexBusDraw): readonly (readonly string[])[] {
   return chosen.map(({ names }) => names);
 }
 
-function stepsOf(fault: FaultDraw, cast: Cast): { readonly atMs: number; readonly step: Step }[] {
+function stepsOf(
+  fault: FaultDraw,
+  cast: Cast,
+  stoppedAtRolls: boolean,
+): { readonly atMs: number; readonly step: Step }[] {
   const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
-  return entryNamed(fault.entry)
-    .steps(fault, cast)
-    .map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));
+  const before = stoppedAtRolls && fault.entry === 'roll' ? stoppedBefore(fault, cast) : [];
+  return [...before, ...entryNamed(fault.entry).steps(fault, cast)].map(({ afterMs, step }) => ({
+    atMs: Math.min(endMs - 1, Math.round(base + afterMs)),
+    step,
+  }));
 }
 
 function configOf(draw: IndexBusDraw): Record<string, unknown> {

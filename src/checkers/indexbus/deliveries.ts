@@ -171,6 +171,8 @@ export const lanesBalance: IndexBusCheck = {
     const shadow = new LaneBooks(findings);
     for (const event of events) {
       shadow.take(event);
+      if (event.event === 'left-behind' && event.what === 'lane')
+        findings.add(`a roll left ${event.messages} messages in lane ${event.who}, of which nobody can have them`);
       if (event.event !== 'told') continue;
       for (const it of event.lanes) {
         const book = shadow.of(it.lane);

@@ -175,6 +175,8 @@ export type BusEvent =
       /** Of all groups together. */
       readonly groups: { readonly noCredit: number; readonly allFull: number };
     }
+  /** A roll has ended the generation, and messages are in a source or a lane of it: nobody routes or reads them, and no count has them. */
+  | { readonly event: 'left-behind'; readonly what: 'source' | 'lane'; readonly who: number; readonly messages: number }
   /** A commit wrote over entries that only it takes out of the lane: a successor that finds it unsealed would count what stands there now. */
   | { readonly event: 'written-over'; readonly lane: number; readonly entries: number }
   /** A router took what it found for damaged, and no fault has damaged it. */

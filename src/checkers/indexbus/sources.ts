@@ -4,7 +4,7 @@ import type { IndexBusCheck } from './check.ts';
 import { type BusEvent, nameOf } from './events.ts';
 import { Tally } from './tally.ts';
 
-/** A1: nothing that a producer sent is lost on its way to the router, taken twice, or taken before it was sent. */
+/** A1: nothing that a producer sent is lost on its way to the router, taken twice, or taken before it was sent; no roll leaves any of it behind. */
 export const sentIsTaken: IndexBusCheck = {
   name: 'A1',
   claim: 'per producer: sent = taken by the router + source depth; a refused publish appears nowhere else',
@@ -31,6 +31,9 @@ export const sentIsTaken: IndexBusCheck = {
         taken.set(event, true);
         count.add(event.producer);
       } else if (event.event === 'told') sourcesTold(findings, event, flushed, count);
+      else if (event.event === 'left-behind' && event.what === 'source') {
+        findings.add(`a roll left ${event.messages} messages of producer ${event.who} in their source`);
+      }
     }
     return findings.result(`${taken.size} messages taken of ${published.size} published`);
   },

@@ -87,7 +87,7 @@ export class Emptying {
     return waitedFor(this.#routed.segment, this.kind, this.#moves, this.#host.clock.now());
   }
 
-  /** How long somebody who does not move is waited for. */
+  /** How long what nobody is there for is kept. Who lives and has only to move is not hurried by a short patience: he has `stoppedMs` to see that he has to. */
   get #patience(): Millis {
     return Math.min(stoppedMs, this.#options.patienceMs ?? stoppedMs);
   }
@@ -100,7 +100,7 @@ export class Emptying {
   }
 
   async #fenceProducers(now: Millis): Promise<void> {
-    if (now < this.began + this.#patience) return;
+    if (now < this.began + stoppedMs) return;
     const { words, layout } = this.#routed.segment;
     for (const { number, at } of seatPlaces(layout, 'producer')) {
       if (this.#fenced.has(number) || stateOf(Atomics.load(words, at)) !== 'live') continue;
@@ -126,11 +126,11 @@ export class Emptying {
     const { words, layout } = this.#routed.segment;
     const { telemetry } = this.#host;
     const offset = layout.sizes.producers;
-    for (const { number, at } of seatPlaces(layout, 'consumer')) {
+    for (const place of seatPlaces(layout, 'consumer')) {
+      const { number, at } = place;
       if (this.#fenced.has(offset + number) || stateOf(Atomics.load(words, at)) !== 'live') continue;
-      const isStopped = now >= this.#moves.last(number) + this.#patience;
-      const isTooSlow = now >= this.#moves.since(number) + (this.#options.patienceMs ?? Number.POSITIVE_INFINITY);
-      if (!isStopped && !isTooSlow) continue;
+      const isStopped = now >= this.#moves.last(number) + stoppedMs;
+      if (!isStopped && !this.#isTooSlow(place, now)) continue;
       this.#fenced.add(offset + number);
       this.#options.losing?.(number);
       telemetry.sometimes('roll with a stopped consumer', isStopped);
@@ -138,6 +138,13 @@ export class Emptying {
       // It may have left in between.
       await this.#routed.runner.apply({ do: 'detach-lane', lane: number, reason: 'stalled' }).catch(() => undefined);
     }
+  }
+
+  /** Whether a consumer has something to do for longer than the roll's patience. */
+  #isTooSlow(place: SeatPlace, now: Millis): boolean {
+    const { patienceMs } = this.#options;
+    if (patienceMs === undefined || now < this.#moves.since(place.number) + patienceMs) return false;
+    return this.#moves.isWaitedFor(place) && !isThrough(this.#routed.segment, place);
   }
 
   /** What ended lanes still have, and nobody of their group is there for, is lost and counted, each once: whoever comes now comes to the next generation. */
@@ -167,11 +174,14 @@ function isServed({ words, layout }: Segment, record: number): boolean {
   );
 }
 
-/** Whether a lane's consumer has done what it has to before it goes, and stays for what a mate may leave to it alone. */
+/** Whether a lane's consumer has done what it has to before it goes. */
+function isThrough(segment: Segment, place: SeatPlace): boolean {
+  return unreadIn(segment.words, place) === 0 && (!endCounts(segment, place) || isEnded(segment.words, place));
+}
+
+/** Whether it has, and stays for what a mate may leave to it alone. */
 function isReady(segment: Segment, place: SeatPlace): boolean {
-  const { words } = segment;
-  const isThrough = unreadIn(words, place) === 0 && (!endCounts(segment, place) || isEnded(words, place));
-  return isThrough && !isGroupThrough(segment, words[place.at + Seat.subscription] ?? 0);
+  return isThrough(segment, place) && !isGroupThrough(segment, segment.words[place.at + Seat.subscription] ?? 0);
 }
 
 /** Whether sources may have to wait for the lane's consumer: the lane blocks, and is full. */

@@ -16,6 +16,7 @@ import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
 import type { Serving } from './serving.ts';
 import { buildSuccessor, successorSizes } from './successor.ts';
+import { checkRoomForAll } from './successorRoom.ts';
 import { UnderWay } from './underWay.ts';
 import { checkNothingHeld } from './unwanted.ts';
 import type { WaitedFor } from './waitedFor.ts';
@@ -82,7 +83,7 @@ export class Roller {
    * Builds the next generation of the segment with new sizes, and goes on from there by itself. There is no way back from then on: what producers that
    * have moved publish is in the next generation.
    *
-   * Rejects with IB_UNSAFE_CHANGE, IB_BAD_CONFIG, or as `buildSuccessor`: nothing has changed then.
+   * Rejects with IB_UNSAFE_CHANGE, IB_BAD_CONFIG, IB_NEEDS_ROLL, or as `buildSuccessor`: nothing has changed then.
    */
   async roll(old: Serving, body: RollBody): Promise<{ readonly segment: string; readonly generation: number }> {
     const { config, underWay } = this.#parts;
@@ -92,6 +93,7 @@ export class Roller {
     checkNothingWaits(former);
     if (config.no_subscriber === 'hold') checkNothingHeld(former);
     checkLanesFit(former, sizes);
+    checkRoomForAll(former, sizes, config.router_batch_size);
     this.#rolling = true;
     const begun = underWay.begin(() => this.#begin(old, sizes, body.patience_ms));
     this.#building = begun.then(

@@ -2,13 +2,12 @@ import type { Host } from '../../host/host.ts';
 import { abandonedLanes } from './abandoned.ts';
 import { wakeRouter } from './bells.ts';
 import { SettingsCarrier } from './carrySettings.ts';
-import { distance } from './cursor.ts';
 import { Emptying, type EmptyingOptions } from './emptying.ts';
-import { DetachReason, ProducerCursor, Seat } from './layout.ts';
 import type { RouterRunner } from './routerRunner.ts';
 import { stateOf } from './seat.ts';
 import { type SeatKindName, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
+import { sourceLeft } from './sourceLeft.ts';
 import { openForAll, retireFor } from './successor.ts';
 
 /** A segment with its router. */
@@ -69,13 +68,7 @@ function hasSeats({ words, layout }: Segment, kind: SeatKindName): boolean {
   });
 }
 
+/** Whether all that was flushed is taken, also of those who were fenced or are gone. */
 function sourcesEmpty({ words, layout }: Segment): boolean {
-  return seatPlaces(layout, 'producer').every(({ cursors, at }) => {
-    const state = stateOf(Atomics.load(words, at));
-    if (state === 'fenced') return true;
-    // What was flushed after a fence never was.
-    const ended = state === 'draining' && words[at + Seat.reason] !== DetachReason.none;
-    const tail = ended ? (words[at + Seat.fenceTail] ?? 0) : Atomics.load(words, cursors + ProducerCursor.sourceTail);
-    return distance(tail, Atomics.load(words, cursors + ProducerCursor.sourceHead)) <= 0;
-  });
+  return seatPlaces(layout, 'producer').every((place) => sourceLeft(words, place) === 0);
 }

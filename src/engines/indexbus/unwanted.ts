@@ -1,11 +1,11 @@
-import { distance } from './cursor.ts';
 import { descriptorWords, topicOf } from './descriptor.ts';
 import { BusError } from './errors.ts';
-import { DetachReason, ProducerCursor, Seat } from './layout.ts';
+import { ProducerCursor, Seat } from './layout.ts';
 import { matches } from './patterns.ts';
 import { stateOf } from './seat.ts';
 import { seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
+import { sourceLeft } from './sourceLeft.ts';
 import { readSubscription } from './subscriptions.ts';
 import { readTopics } from './topics.ts';
 
@@ -23,15 +23,11 @@ export function unwantedSources(segment: Segment): readonly UnwantedSource[] {
   const { words, region, layout } = segment;
   const wanted = wantedPatterns(segment);
   const names = [...readTopics(region, layout).keys()];
-  return seatPlaces(layout, 'producer').flatMap(({ number: producer, at, cursors }): UnwantedSource[] => {
-    const state = stateOf(Atomics.load(words, at));
-    if (state !== 'live' && state !== 'leaving' && state !== 'draining') return [];
+  return seatPlaces(layout, 'producer').flatMap((place): UnwantedSource[] => {
+    const { number: producer, cursors } = place;
+    const left = sourceLeft(words, place) ?? 0;
+    if (left === 0) return [];
     const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
-    // What was flushed after a fence never was.
-    const ended = state === 'draining' && words[at + Seat.reason] !== DetachReason.none;
-    const tail = ended ? (words[at + Seat.fenceTail] ?? 0) : Atomics.load(words, cursors + ProducerCursor.sourceTail);
-    const left = distance(tail, head);
-    if (left <= 0) return [];
     const entry = layout.sources + producer * layout.sourceStep + (head & (layout.sizes.slots - 1)) * descriptorWords;
     const topic = names[topicOf(words[entry + 2] ?? 0)];
     if (topic === undefined || wanted.some((pattern) => matches(pattern, topic))) return [];

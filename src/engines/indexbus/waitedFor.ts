@@ -1,11 +1,11 @@
 import type { Millis } from '../../host/clock.ts';
-import { distance } from './cursor.ts';
 import type { LaneMoves } from './laneMoves.ts';
 import { unreadIn } from './laneUnread.ts';
-import { ProducerCursor, Seat, seatNameBytes } from './layout.ts';
+import { Seat, seatNameBytes } from './layout.ts';
 import { stateOf } from './seat.ts';
 import { holderOf, type SeatKindName, type SeatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
+import { sourceLeft } from './sourceLeft.ts';
 import { readSubscription } from './subscriptions.ts';
 import { readText } from './texts.ts';
 
@@ -27,8 +27,8 @@ export interface WaitedFor {
 }
 
 /**
- * Whom a segment waits for that is emptied of its participants of one kind: those, and while its sources are emptied the consumers whose full lanes the
- * sources wait for. Who only stays for what its group may leave is not waited for.
+ * Whom a segment waits for that is emptied of its participants of one kind: those, producers also after their end as long as their sources have something,
+ * and while sources are emptied the consumers whose full lanes these wait for. Who only stays for what its group may leave is not waited for.
  */
 export function waitedFor(segment: Segment, kind: SeatKindName, moves: LaneMoves, now: Millis): readonly WaitedFor[] {
   const { words, layout } = segment;
@@ -53,18 +53,13 @@ export function waitedFor(segment: Segment, kind: SeatKindName, moves: LaneMoves
   if (kind === 'consumer') return consumers;
   const producers = seatPlaces(layout, 'producer').flatMap((place) => {
     const state = stateOf(Atomics.load(words, place.at));
-    const left = sourceDepth(words, place);
-    const isGone = state !== 'live' && state !== 'leaving' && (left <= 0 || state === 'fenced');
-    return isGone ? [] : [about(place, Math.max(0, left), moves.began, moves.began)];
+    const left = sourceLeft(words, place) ?? 0;
+    const isGone = state !== 'live' && state !== 'leaving' && left === 0;
+    return isGone ? [] : [about(place, left, moves.began, moves.began)];
   });
   return [...producers, ...consumers];
 }
 
 function subscriptionOf({ region, layout, words }: Segment, { at }: SeatPlace): string {
   return readSubscription(region, layout, words[at + Seat.subscription] ?? 0)?.subscription.name ?? '';
-}
-
-function sourceDepth(words: Int32Array, { cursors }: SeatPlace): number {
-  const tail = Atomics.load(words, cursors + ProducerCursor.sourceTail);
-  return distance(tail, Atomics.load(words, cursors + ProducerCursor.sourceHead));
 }

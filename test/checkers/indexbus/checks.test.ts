@@ -41,6 +41,11 @@ describe('the checks of indexbus', () => {
       [...begun, published(0), flushed(1), taken(0, [1]), placed(0, 1), told({ sent: 1, depth: 1 })],
     ],
     [
+      'A1',
+      'messages that a roll leaves in a source',
+      [...begun, published(0), flushed(1), { event: 'left-behind', what: 'source', who: 0, messages: 1 }],
+    ],
+    [
       'A2',
       'an unwanted message that is not counted',
       [...begun, published(0), flushed(1), taken(0, []), told({ sent: 1, taken: 1 })],
@@ -74,6 +79,11 @@ describe('the checks of indexbus', () => {
       'A4',
       'an evicted message that its consumer had claimed',
       [...begun, placed(0, 1), ...received(0, 1), { event: 'evicted', ...message(0), lane: 1 }],
+    ],
+    [
+      'A4',
+      'messages that a roll leaves in a lane',
+      [...begun, placed(0, 1), { event: 'left-behind', what: 'lane', who: 1, messages: 1 }],
     ],
     [
       'A4',

@@ -1,5 +1,6 @@
-import { choose, scale } from '../../faultMenu.ts';
-import { type FaultEntry, fault, request } from './entry.ts';
+import type { FaultDraw } from '../../faultDraw.ts';
+import { choose, type LaterStep, scale } from '../../faultMenu.ts';
+import { type Cast, type FaultEntry, fault, request } from './entry.ts';
 
 /** As many as the runs of chaos have at most, so that every lane has room in the next generation. */
 const slotsOfRolls = 1_024;
@@ -7,6 +8,19 @@ const slotsOfRolls = 1_024;
 const againMs = [0, 900, 2_500];
 /** By when the router knows that a consumer is dead. */
 const seenDeadMs = 450;
+
+/** Longer than a roll waits for a producer that does not move, in milliseconds. */
+const stoppedMs = 6_000;
+
+/** What comes before a roll that meets a stopped producer: it has sent much, and the router takes little of it at a time. */
+export function stoppedBefore({ where }: FaultDraw, { producers }: Cast): readonly LaterStep[] {
+  const limit = request('PATCH', `/producers/${where % producers.length}`, { rate_limit: 10 });
+  return [
+    { afterMs: -400, step: limit },
+    { afterMs: -390, step: { fault: 'load.spike', duration: 380, with: { factor: 10 } } },
+    { afterMs: -1, step: fault('process.pause', choose(where, producers), { duration: stoppedMs }) },
+  ];
+}
 
 /** Operators that change what a bus is made of: its sizes, its subscriptions. */
 export const reshapingEntries: readonly FaultEntry[] = [

@@ -14,6 +14,7 @@ import {
   laneCounters,
   ProducerCursor,
   Seat,
+  SegmentState,
   SubscriptionRecord,
   seatNameBytes,
   subscriptionsMax,
@@ -352,6 +353,33 @@ export class BusBook {
     };
     this.#highest.set(seat, now);
     return now;
+  }
+
+  /** Whether a roll has ended this generation for that one, which does not route yet. */
+  isReplacedBy({ reader, segment: { generation } }: BusBook): boolean {
+    const isRetired = this.reader.word(Header.state) === SegmentState.retired;
+    const isNext = this.reader.word(Header.successor) === generation;
+    return isRetired && isNext && reader.word(Header.state) === SegmentState.waiting;
+  }
+
+  /** A roll has retired this generation: what sources have is taken no more, or too late for those who have gone. */
+  tellSourcesLeft(): void {
+    const { producers } = this.segment.layout.sizes;
+    for (let seat = 0; seat < producers; seat += 1) {
+      const messages = (this.#sentBy(seat) - this.reader.producerCursor(seat, ProducerCursor.sourceHead)) | 0;
+      this.#leftBehind('source', this.reader.producer(seat), messages);
+    }
+  }
+
+  /** A roll is through with this generation: what lanes have is nobody's. */
+  tellLanesLeft(): void {
+    for (let seat = 0; seat < this.segment.layout.sizes.lanes; seat += 1) {
+      this.#leftBehind('lane', this.ownerOf(seat), this.reader.laneDepth(seat));
+    }
+  }
+
+  #leftBehind(what: 'source' | 'lane', who: number, messages: number): void {
+    if (messages > 0 && !this.isDamaged) this.put({ event: 'left-behind', what, who, messages });
   }
 
   /** What the words of the segment tell at this moment; nothing while a commit is half applied. */

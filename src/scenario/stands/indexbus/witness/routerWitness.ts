@@ -110,8 +110,8 @@ export class RouterWitness {
 
   /** A successor that is to route tells so in the header; a recovery that gives up names none. */
   #retired(): void {
-    if (this.#reader.word(Header.successor) !== 0) return;
-    this.#book.damageFound(`router ${this.#router} found the segment damaged when it took over`);
+    if (this.#reader.word(Header.successor) !== 0) this.#book.tellSourcesLeft();
+    else this.#book.damageFound(`router ${this.#router} found the segment damaged when it took over`);
   }
 
   #polled(): void {

@@ -1,5 +1,6 @@
 import { BusError } from '../../../../engines/indexbus/errors.ts';
 import { Lock } from '../../../../engines/indexbus/layout.ts';
+import { Point } from '../../../../engines/indexbus/points.ts';
 import { segmentOver } from '../../../../engines/indexbus/segment.ts';
 import type { Host } from '../../../../host/host.ts';
 import type { Region } from '../../../../host/sharedMemory.ts';
@@ -96,6 +97,12 @@ export function watchMemory({ books, process, host, routing, atStep }: WatchOpti
     for (const witness of witnesses.values()) witness.settle();
   }
 
+  /** A generation is about to route: whoever rolls has the one before it, too. */
+  function opens(next: BusBook | undefined): void {
+    if (next === undefined) return;
+    for (const former of witnesses.keys()) if (former.isReplacedBy(next)) former.tellLanesLeft();
+  }
+
   function routerEnds(): void {
     if (router === undefined || !isRouting) return;
     isRouting = false;
@@ -111,6 +118,7 @@ export function watchMemory({ books, process, host, routing, atStep }: WatchOpti
         if (!process.alive) region.step(point);
         const witness = isLocks ? undefined : witnessOf(region);
         if (witness instanceof RouterWitness) isRouting = true;
+        if (point === Point.openSegment) opens(books.of(region));
         witness?.step(point);
         atStep?.(point);
         isAtStep = true;
