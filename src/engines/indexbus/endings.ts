@@ -108,7 +108,7 @@ export class Endings {
   /** The holder of a seat will not touch it any more. */
   #letGo(lane: number): void {
     if (this.#reason(lane) === DetachReason.dead && this.#giving.dead[lane] === 0) {
-      this.#giving.dead[lane] = 1;
+      this.#giving.died(lane);
       this.#countKeys(lane, this.#giving.redeliverFrom(lane), this.#giving.redeliverTo(lane));
       const { telemetry } = this.#parts;
       telemetry.sometimes(
