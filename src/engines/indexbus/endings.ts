@@ -93,9 +93,11 @@ export class Endings {
       return true;
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
-    this.#words[at + Seat.reason] = reason;
+    // Who died after it had said that it leaves had ended all of its own.
+    const why = state === 'leaving' ? DetachReason.graceful : reason;
+    this.#words[at + Seat.reason] = why;
     if (!changeSeat(this.#parts.region, at, word, 'draining', Point.fenceSeat)) return false;
-    if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, reason);
+    if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, why);
     this.#letGo(lane);
     return true;
   }
