@@ -153,7 +153,8 @@ export class Endings {
     const tail = lanes.committedTail(lane);
     telemetry.sometimes('fence lost to a receive', lanes.view[lane] === 0 && head !== seen);
     telemetry.sometimes('fence beat a receive', head !== tail);
-    if (this.order(lane) === 0) this.#note(lane, head);
+    const isResumed = this.order(lane) !== 0;
+    if (!isResumed) this.#note(lane, head);
     this.#giving.stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
     this.#giving.next[lane] = head;
     this.#givenUp[lane] = 0;
@@ -162,7 +163,7 @@ export class Endings {
     this.#underWay.unshift(lane);
     routing.rebuild();
     this.#countKeys(lane, head, tail);
-    events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head) });
+    events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head), isResumed });
     this.#parts.observer?.laneEnded(lane, reason);
     wake(region, this.#cursor(lane, LaneCursor.wake));
   }
