@@ -21,6 +21,17 @@ export type SubscriptionDraw = {
   readonly topics: readonly ('a' | 'b')[];
 };
 
+/** A subscription whose next consumers read in another way, while those that are there go on as they joined; one of them dies a while after. */
+export type AccessDraw = {
+  /** When, and how long after it the consumer dies, on scales of 0..1000. */
+  readonly at: number;
+  readonly diesAfter: number;
+  /** Which subscription, and which of its consumers. */
+  readonly where: number;
+  /** By view, and at least once where it is a group; else by copy. */
+  readonly byView: boolean;
+};
+
 /** One drawn run before it becomes a scenario. */
 export type IndexBusDraw = {
   readonly seed: number;
@@ -60,6 +71,7 @@ export type IndexBusDraw = {
   };
   /** A producer is stopped when the segment is rolled, and does not move. */
   readonly stoppedAtRolls: boolean;
+  readonly accesses: readonly AccessDraw[];
 };
 
 /** How many faults these runs have. */
@@ -94,7 +106,13 @@ const subscription: fc.Arbitrary<SubscriptionDraw> = fc.oneof(
   },
 );
 
-/** Draws of runs. fast-check only draws them: its own shrinking of them is not used. */
+const position = fc.nat({ max: 1_000 });
+const accesses: fc.Arbitrary<AccessDraw[]> = fc.array(
+  fc.record({ at: position, diesAfter: position, where: position, byView: fc.boolean() }),
+  { maxLength: 3 },
+);
+
+/** Draws of runs: what is drawn later stands last, so that a seed keeps what it stood for. fast-check only draws them: its own shrinking of them is not used. */
 export const draws: fc.Arbitrary<IndexBusDraw> = fc
   .record({
     seed: fc.nat({ max: 2 ** 31 - 1 }),
@@ -129,5 +147,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
     }),
     // What is drawn last leaves everything before it as it was: the runs of all numbers.
     stoppedAtRolls: fc.constantFrom(false, true),
+    // In every third run.
+    accesses: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: accesses }),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -15,5 +15,6 @@ export function near(parent: IndexBusDraw, fresh: IndexBusDraw, random: () => nu
     subscriptions: chance(0.2) ? fresh.subscriptions : parent.subscriptions,
     load: chance(0.2) ? fresh.load : parent.load,
     faults: nearFaults(parent.faults, taken, faultCounts.bigRunMost, random),
+    accesses: chance(0.2) ? fresh.accesses : parent.accesses,
   };
 }

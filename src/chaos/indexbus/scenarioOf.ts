@@ -1,9 +1,9 @@
 import type { ScenarioDocument } from '../definition.ts';
 import type { FaultDraw } from '../faultDraw.ts';
-import type { Step } from '../faultMenu.ts';
+import { choose, type LaterStep, type Step, scale } from '../faultMenu.ts';
 import { complete } from './complete.ts';
-import type { IndexBusDraw, SubscriptionDraw } from './draw.ts';
-import type { Cast } from './menu/entry.ts';
+import type { AccessDraw, IndexBusDraw, SubscriptionDraw } from './draw.ts';
+import { type Cast, fault, request } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
 import { stoppedBefore } from './menu/reshaping.ts';
 
@@ -11,6 +11,10 @@ import { stoppedBefore } from './menu/reshaping.ts';
 const turbulentFromMs = 1_000;
 const turbulentToMs = 7_000;
 const endMs = 9_000;
+
+/** A consumer whose subscription is read in another way from now on dies by then, and is back so much later. */
+const diesAfterMostMs = 1_500;
+const backAfterMs = 400;
 
 /** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
 const tightCapacity = 4;
@@ -53,8 +57,10 @@ function timelineOf(draw: IndexBusDraw): readonly Step[] {
     subscriptions: draw.subscriptions.map((_, index) => subscriptionName(index)),
     holds: noSubscriberOf(draw) === 'hold',
   };
-  return draw.faults
-    .flatMap((fault) => stepsOf(fault, cast, draw.stoppedAtRolls))
+  return [
+    ...draw.faults.flatMap((fault) => timed(fault, faultSteps(fault, cast, draw.stoppedAtRolls))),
+    ...draw.accesses.flatMap((access) => timed(access, accessSteps(access, draw))),
+  ]
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
 }
@@ -73,17 +79,31 @@ function groupsOf(draw: IndexBusDraw): readonly (readonly string[])[] {
   return chosen.map(({ names }) => names);
 }
 
-function stepsOf(
-  fault: FaultDraw,
-  cast: Cast,
-  stoppedAtRolls: boolean,
-): { readonly atMs: number; readonly step: Step }[] {
-  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * fault.at) / 1_000;
+function faultSteps(fault: FaultDraw, cast: Cast, stoppedAtRolls: boolean): readonly LaterStep[] {
   const before = stoppedAtRolls && fault.entry === 'roll' ? stoppedBefore(fault, cast) : [];
-  return [...before, ...entryNamed(fault.entry).steps(fault, cast)].map(({ afterMs, step }) => ({
-    atMs: Math.min(endMs - 1, Math.round(base + afterMs)),
-    step,
-  }));
+  return [...before, ...entryNamed(fault.entry).steps(fault, cast)];
+}
+
+function timed(
+  { at }: { readonly at: number },
+  steps: readonly LaterStep[],
+): { readonly atMs: number; readonly step: Step }[] {
+  const base = turbulentFromMs + ((turbulentToMs - turbulentFromMs) * at) / 1_000;
+  return steps.map(({ afterMs, step }) => ({ atMs: Math.min(endMs - 1, Math.round(base + afterMs)), step }));
+}
+
+/** Its lanes block from then on, as at least once needs it: no lane that drops has a smaller share of the pools for it. */
+function accessSteps({ where, diesAfter, byView }: AccessDraw, draw: IndexBusDraw): readonly LaterStep[] {
+  const drawn = choose(where, draw.subscriptions);
+  const index = draw.subscriptions.indexOf(drawn);
+  const terms = { ...drawn, blocking: true, oldest: false, view: byView, atLeastOnce: byView };
+  const { name, ...body } = subscriptionOf(terms, index, isTight(draw) ? tightCapacity : drawn.capacity);
+  const consumers = Object.entries(loadOf(draw).consumers).filter(([, { subscription }]) => subscription === name);
+  const [dies] = choose(where, consumers);
+  return [
+    { afterMs: 0, step: request('PUT', `/subscriptions/${name}`, body) },
+    { afterMs: scale(diesAfter, 0, diesAfterMostMs), step: fault('process.kill', dies, {}, { restart: backAfterMs }) },
+  ];
 }
 
 function configOf(draw: IndexBusDraw): Record<string, unknown> {
@@ -151,7 +171,7 @@ function blocks(drawn: SubscriptionDraw): boolean {
   return drawn.blocking || isAtLeastOnce(drawn);
 }
 
-function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: number): Record<string, unknown> {
+function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: number) {
   const capacity = Math.min(drawn.capacity, capacityMax);
   return {
     name: subscriptionName(index),

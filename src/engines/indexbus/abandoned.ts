@@ -35,18 +35,13 @@ export function abandonedLanes(segment: Segment): readonly AbandonedLane[] {
     const record = backlog?.record ?? words[at + Seat.subscription] ?? 0;
     const isDead =
       backlog?.dead ?? (state === 'draining' && Atomics.load(words, at + Seat.reason) === DetachReason.dead);
-    const unended = isDead && comesAgain(segment, record) ? unendedIn(segment, place) : 0;
+    const unended = isDead ? unendedIn(segment, place) : 0;
     if (unread > 0 || unended > 0) found.push({ lane: number, record, unread, unended, waits: backlog !== undefined });
   }
   return found;
 }
 
-/** Whether what a consumer received and did not end comes once more when it dies. */
-export function comesAgain({ region, layout }: Segment, record: number): boolean {
-  return readSubscription(region, layout, record)?.subscription.delivery === 'at_least_once';
-}
-
-/** What the consumer of an ended lane has received and not ended, but for what was handed out again already. */
+/** What the consumer of an ended lane has received and not ended, but for what was handed out again already, or is not to be. */
 function unendedIn({ words }: Segment, place: SeatPlace): number {
   const word = (field: number): number => Atomics.load(words, place.cursors + field);
   const stoppedAt = word(LaneCursor.endingOrder) === 0 ? headOf(words, place) : word(LaneCursor.stoppedAt);

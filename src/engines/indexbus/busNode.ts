@@ -241,7 +241,7 @@ export class BusNode {
       () => undefined,
       (error: unknown) => this.#fail(error),
     );
-    this.#serving = servingOf(this.host, broughtUp, this.#serving);
+    this.#serving = servingOf(this.host, broughtUp, this.tallies, this.#serving);
     return this.#serving;
   }
 

@@ -3,7 +3,7 @@ import type { RouterCommand } from './commands.ts';
 import { BusError } from './errors.ts';
 import { LaneMode, Seat, type SegmentSizes, seatNameBytes } from './layout.ts';
 import type { Routed } from './rolling.ts';
-import { stateOf } from './seat.ts';
+import { epochOf, stateOf } from './seat.ts';
 import { holderOf, type SeatKindName, type SeatPlace, seatPlaces } from './seatPlaces.ts';
 import type { Segment } from './segment.ts';
 import { readText } from './texts.ts';
@@ -19,7 +19,7 @@ export class SettingsCarrier {
   readonly #host: Host;
   readonly #old: Segment;
   readonly #next: Routed;
-  /** Seats of the next generation that are set, by kind, number and nonce. */
+  /** Seats of the next generation that are set, by kind, number, epoch and nonce. */
   readonly #done = new Set<string>();
 
   constructor(host: Host, old: Segment, next: Routed) {
@@ -38,8 +38,10 @@ export class SettingsCarrier {
   async #set(kind: SeatKindName, place: SeatPlace): Promise<void> {
     const { segment, runner } = this.#next;
     const { words } = segment;
-    if (stateOf(Atomics.load(words, place.at)) !== 'live') return;
-    const key = `${kind} ${place.number} ${words[place.at + Seat.nonce]}`;
+    const seat = Atomics.load(words, place.at);
+    if (stateOf(seat) !== 'live') return;
+    // A holder may give its seat back and take it again: with each taking it is set anew by its subscription.
+    const key = `${kind} ${place.number} ${epochOf(seat)} ${words[place.at + Seat.nonce]}`;
     if (this.#done.has(key)) return;
     this.#done.add(key);
     const former = seatPlaces(this.#old.layout, kind).find((it) =>

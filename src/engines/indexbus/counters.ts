@@ -7,6 +7,7 @@ import {
   type SubscriptionCounts,
 } from './counts.ts';
 import { distance } from './cursor.ts';
+import { beginCursors } from './firstCut.ts';
 import { type FormerCounts, noFormerCounts, withFormer } from './formerCounts.ts';
 import {
   Cut,
@@ -115,8 +116,9 @@ export class Counters {
     const { words, layout } = this.#segment;
     for (let tries = 0; tries < readTries; tries += 1) {
       if (!readCut(words, layout, this.#cut)) continue;
-      this.#hasCut = true;
       for (let word = Cut.body; word < cutWords; word += 1) this.#extend(word, this.#cut[word] ?? 0);
+      if (!this.#hasCut) beginCursors(this.#totals, this.#cut, layout.sizes);
+      this.#hasCut = true;
       break;
     }
     let to = this.#producersAt;

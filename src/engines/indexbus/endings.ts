@@ -93,9 +93,11 @@ export class Endings {
       return true;
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
-    this.#words[at + Seat.reason] = reason;
+    // Who died after it had said that it leaves had ended all of its own.
+    const why = state === 'leaving' ? DetachReason.graceful : reason;
+    this.#words[at + Seat.reason] = why;
     if (!changeSeat(this.#parts.region, at, word, 'draining', Point.fenceSeat)) return false;
-    if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, reason);
+    if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, why);
     this.#letGo(lane);
     return true;
   }
@@ -108,7 +110,7 @@ export class Endings {
   /** The holder of a seat will not touch it any more. */
   #letGo(lane: number): void {
     if (this.#reason(lane) === DetachReason.dead && this.#giving.dead[lane] === 0) {
-      this.#giving.dead[lane] = 1;
+      this.#giving.died(lane);
       this.#countKeys(lane, this.#giving.redeliverFrom(lane), this.#giving.redeliverTo(lane));
       const { telemetry } = this.#parts;
       telemetry.sometimes(
@@ -151,7 +153,8 @@ export class Endings {
     const tail = lanes.committedTail(lane);
     telemetry.sometimes('fence lost to a receive', lanes.view[lane] === 0 && head !== seen);
     telemetry.sometimes('fence beat a receive', head !== tail);
-    if (this.order(lane) === 0) this.#note(lane, head);
+    const isResumed = this.order(lane) !== 0;
+    if (!isResumed) this.#note(lane, head);
     this.#giving.stoppedAt[lane] = Atomics.load(this.#words, this.#cursor(lane, LaneCursor.stoppedAt));
     this.#giving.next[lane] = head;
     this.#givenUp[lane] = 0;
@@ -160,7 +163,7 @@ export class Endings {
     this.#underWay.unshift(lane);
     routing.rebuild();
     this.#countKeys(lane, head, tail);
-    events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head) });
+    events.laneEnded?.({ lane, reason, position: head, unread: distance(tail, head), isResumed });
     this.#parts.observer?.laneEnded(lane, reason);
     wake(region, this.#cursor(lane, LaneCursor.wake));
   }

@@ -32,9 +32,18 @@ export class GivingBack {
     this.dead = new Uint8Array(parts.lanes.count);
   }
 
+  /**
+   * The consumer is proven dead, to be called between commits. Whether what it took and did not end comes again is settled now, and written down as how far
+   * it was handed out: a subscription may be given another delivery before the lane is empty.
+   */
+  died(lane: number): void {
+    this.dead[lane] = 1;
+    if (this.#redelivers(lane)) return;
+    this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.stoppedAt[lane] ?? 0);
+  }
+
   /** What a consumer that is proven dead took and did not end, begins here. */
   redeliverFrom(lane: number): number {
-    if (!this.#redelivers(lane)) return this.stoppedAt[lane] ?? 0;
     const done = this.#lanes.done(lane);
     const before = this.#commit.value(this.#commit.lane(lane, StagedLane.redelivery));
     const from = distance(done, before) > 0 ? done : before;
@@ -46,7 +55,9 @@ export class GivingBack {
     return this.stoppedAt[lane] ?? 0;
   }
 
+  /** Of a lane by copy the slots are at home as soon as its consumer has taken them: they are other messages' by now. */
   #redelivers(lane: number): boolean {
+    if (this.#lanes.view[lane] !== 1) return false;
     const stored = this.#parts.routing.subscription(this.#lanes.subscription[lane] ?? 0);
     return stored?.subscription.delivery === 'at_least_once';
   }

@@ -1,4 +1,3 @@
-import { comesAgain } from './abandoned.ts';
 import { unreadIn } from './laneUnread.ts';
 import { Access, LaneCursor, LaneMode, Seat } from './layout.ts';
 import { stateOf } from './seat.ts';
@@ -13,10 +12,11 @@ import { readSubscription } from './subscriptions.ts';
  */
 export function isGroupThrough(segment: Segment, record: number): boolean {
   const { region, layout, words } = segment;
-  if ((readSubscription(region, layout, record)?.subscription.mode ?? 'broadcast') === 'broadcast') return true;
-  const again = comesAgain(segment, record);
+  const subscription = readSubscription(region, layout, record)?.subscription;
+  if ((subscription?.mode ?? 'broadcast') === 'broadcast') return true;
+  const isAtLeastOnce = subscription?.delivery === 'at_least_once';
   return seatPlaces(layout, 'consumer').every(
-    (place) => recordOf(segment, place) !== record || owesNothing(words, place, again),
+    (place) => recordOf(segment, place) !== record || owesNothing(words, place, isAtLeastOnce),
   );
 }
 
@@ -25,7 +25,7 @@ function recordOf({ words }: Segment, { at }: SeatPlace): number {
 }
 
 /** Whether nothing of the lane can come to others. */
-function owesNothing(words: Int32Array, place: SeatPlace, again: boolean): boolean {
+function owesNothing(words: Int32Array, place: SeatPlace, isAtLeastOnce: boolean): boolean {
   const state = stateOf(Atomics.load(words, place.at));
   // Who joins gets no seat any more; but a lane that waits for its group is behind this state, too.
   const isJoined = state === 'claimed' || state === 'ready';
@@ -33,7 +33,9 @@ function owesNothing(words: Int32Array, place: SeatPlace, again: boolean): boole
   // Its router gives away what it has, and frees the seat then.
   if (state === 'draining' || state === 'acked') return false;
   if (unreadIn(words, place) > 0) return false;
-  return !again || state === 'fenced' || isEnded(words, place);
+  // What was taken by copy is its consumer's own: its subscription may have become at_least_once since that one joined.
+  const comesAgain = isAtLeastOnce && words[place.at + Seat.access] === Access.view;
+  return !comesAgain || state === 'fenced' || isEnded(words, place);
 }
 
 /** Whether the consumer of a lane has ended all that was ever in it. */

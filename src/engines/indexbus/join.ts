@@ -235,7 +235,9 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
   const backlog = place.kind === 'consumer' ? Atomics.load(words, place.cursors + LaneCursor.backlog) : 0;
   const waits = backlog === 0 ? '' : ', with messages that wait for the next consumer of its subscription';
   const text = `${place.number} ${name || '-'} pid ${holder.pid} ${state ?? 'damaged'}${waits}`;
-  if (state === undefined || !isJudged(state)) return { goes: onTheWay.includes(state), text };
+  if (state === undefined || onTheWay.includes(state) || !isJudged(state)) {
+    return { goes: onTheWay.includes(state), text };
+  }
   const { verdict, proof } = judge(region.evidence(Lock.seat(place.index), holder), state);
   return { goes: verdict === 'dead', text: `${text}, ${verdict}${verdict === 'alive' ? '' : ` (${proof})`}` };
 }

@@ -31,8 +31,10 @@ export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeout
   const { at, wake } = seat.place;
   region.step(Point.seatLeaving);
   const live = seatWord(seat.epoch, SeatState.live);
-  if (Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live) ringSeatsBell(region);
-  else acknowledgeFence(attachment, seat);
+  if (Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live) {
+    region.step(Point.leaverRings);
+    ringSeatsBell(region);
+  } else acknowledgeFence(attachment, seat);
   const deadline = host.clock.now() + drainTimeoutMs;
   const isGone = (): boolean => {
     const word = Atomics.load(words, at);

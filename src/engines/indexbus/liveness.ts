@@ -25,7 +25,7 @@ const mutantSilenceMs = 5000;
  * The table of liveness, pure. A free lock says that the holder's descriptor is gone, the kernel's word on the process that nobody can write
  * any more: death takes both, where both can be known. Silence proves nothing, since a stopped process writes again when it is resumed.
  *
- * @param state of the seat; of a claimed one only the lock counts, since the identity in it may still be its former holder's
+ * @param state of the seat; of a claimed one only the lock counts, since the identity in it may still be its former holder's.
  * @param silentMs how long nothing of the holder was seen: no proof
  */
 export function judge(
@@ -40,6 +40,7 @@ export function judge(
   if (mutants.lockIgnored) {
     return { verdict: process === 'running' || process === 'unknown' ? 'alive' : 'dead', proof: 'process' };
   }
+  if (state === 'leaving') return ofLeaver(evidence.lock, process);
   if (state === 'claimed') return { verdict: held ? 'alive' : 'dead', proof: 'lock' };
   if (held) {
     if (process === 'running') return { verdict: 'alive', proof: 'lock and process' };
@@ -52,9 +53,16 @@ export function judge(
   return { verdict: 'dead', proof: 'lock and process' };
 }
 
-/** Whether the holder of a seat in this state may still write, so that its death matters. One that has left or acknowledged a fence will not. */
+/** Who has said that it leaves writes nothing there any more, so no doubt harms; but only as long as it lives may it still ring for the router. */
+function ofLeaver(lock: LivenessEvidence['lock'], process: LivenessEvidence['process']): Judgement {
+  if (lock !== 'held') return { verdict: 'dead', proof: 'lock' };
+  if (process === 'running') return { verdict: 'alive', proof: 'lock and process' };
+  return process === 'unknown' ? { verdict: 'alive', proof: 'lock' } : { verdict: 'dead', proof: 'process' };
+}
+
+/** Whether the death of the holder of a seat in this state matters: it may still write, or has to ring. One that has acknowledged a fence will do neither. */
 export function isJudged(state: SeatStateName): boolean {
-  return state === 'claimed' || state === 'ready' || state === 'live' || state === 'fenced';
+  return state === 'claimed' || state === 'ready' || state === 'live' || state === 'leaving' || state === 'fenced';
 }
 
 /** What was found of one seat. */

@@ -82,6 +82,8 @@ export const Point = {
   noteEnding: 100,
   // An operator changes a producer: one for each word.
   changeProducer: 101,
+  // Who has said that it leaves tells the router of it.
+  leaverRings: 102,
 } as const;
 
 export type PointName = keyof typeof Point;

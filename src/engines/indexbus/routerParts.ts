@@ -34,6 +34,8 @@ export interface LaneEnd {
   readonly position: number;
   /** Messages behind it. */
   readonly unread: number;
+  /** It is an end that a predecessor wrote down, and told of. */
+  readonly isResumed: boolean;
 }
 
 /** What a router tells of seats, for logs and metrics. */

@@ -61,9 +61,9 @@ function eventsOf(segment: Segment, tell: (news: RouterNews) => void): RouterEve
   const ends = new LaneEnds(segment);
   return {
     laneLive: (lane) => tell({ news: 'lane-live', lane }),
-    laneEnded: (end) => {
+    laneEnded: ({ isResumed, ...end }) => {
       ends.begun(end.lane);
-      tell({ news: 'lane-ended', ...end });
+      if (!isResumed) tell({ news: 'lane-ended', ...end });
     },
     laneFreed: (lane) => tell({ news: 'lane-freed', lane, ...ends.ended(lane) }),
     producerLive: (producer) => tell({ news: 'producer-live', producer }),

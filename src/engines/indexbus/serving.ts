@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { Counters } from './counters.ts';
+import { noFormerCounts } from './formerCounts.ts';
 import { LaneAges } from './laneAges.ts';
 import type { DetachReason } from './layout.ts';
 import { SeatProber } from './liveness.ts';
@@ -31,14 +32,17 @@ export type BegunServing = Pick<Serving, 'segment' | 'runner' | 'origin' | 'tuni
 /**
  * A segment as it is served from now on.
  *
+ * @param tallies of the process: what its router has told before it is served counts
  * @param former the generation that was served before: what it has counted goes on
  */
 export function servingOf(
   host: Host,
   { segment, runner, origin, tuning, findings }: BegunServing,
+  tallies: NodeTallies,
   former?: Serving,
 ): Serving {
-  const counters = new Counters(segment, host.clock, former?.counters.counted());
+  const detaches = Object.values(tallies.detaches).reduce((sum, count) => sum + count, 0);
+  const counters = new Counters(segment, host.clock, former?.counters.counted() ?? { ...noFormerCounts, detaches });
   const loopsBefore = former?.loops();
   const recent = new Recent(counters, segment.layout.sizes);
   recent.tick(host.clock.now());

@@ -59,10 +59,12 @@ export class SourceEndings {
   }
 
   /** The producer has left, or is proven dead. */
-  drain(producer: number, reason: number): boolean {
+  drain(producer: number, given: number): boolean {
     const at = this.#seat(producer);
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
+    // Who died after it had said that it leaves has left.
+    const reason = state === 'leaving' ? DetachReason.graceful : given;
     if (state === 'claimed' || state === 'ready') {
       return changeSeat(this.#parts.region, at, word, 'free', Point.freeSeat);
     }

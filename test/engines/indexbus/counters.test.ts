@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Counters } from '../../../src/engines/indexbus/counters.ts';
 import { descriptorWords } from '../../../src/engines/indexbus/descriptor.ts';
-import { cursorWords, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
+import { cursorWords, LaneCursor, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import type { Clock } from '../../../src/host/clock.ts';
 import { TestBus } from './support/bus.ts';
 
@@ -47,4 +47,55 @@ test('a word above 2^31 was counted before: a second look, as after a restart, h
   words[refused] = (2 ** 32 + 7) | 0;
   counters.tick();
   expect(counters.producer(producer.seat).refused).toBe(2 ** 32 + 7);
+});
+
+/** Counters of a router that starts on a segment with these words of producer 0 and lane 0. */
+function startedOn(
+  source: Partial<Record<keyof typeof ProducerCursor, number>>,
+  lane: Partial<Record<keyof typeof LaneCursor, number>>,
+) {
+  const bus = new TestBus();
+  const { layout, words } = bus.segment;
+  const put = (
+    at: number,
+    numbers: Readonly<Record<string, number>>,
+    values: Readonly<Record<string, number>>,
+  ): void => {
+    for (const [name, value] of Object.entries(values)) words[at + (numbers[name] ?? 0)] = value | 0;
+  };
+  put(layout.producerCursors, ProducerCursor, source);
+  put(layout.laneCursors, LaneCursor, lane);
+  bus.newRouter().apply({ do: 'sample' });
+  return new Counters(bus.segment, bus.clock as unknown as Clock); // it reads the time alone
+}
+
+test('a source that went round 2^32 before a restart was taken as often as its messages had no route, at least', () => {
+  const cursors = { sourceHead: 1_000, sourceTail: 1_000, returnHead: 1_000, returnTail: 1_000 };
+  const counters = startedOn({ ...cursors, noRoute: 2 ** 31 }, {});
+  expect(counters.producer(0)).toMatchObject({ sent: 2 ** 32 + 1_000, taken: 2 ** 32 + 1_000, noRoute: 2 ** 31 });
+  expect(counters.totals().routed).toBe(2 ** 31 + 1_000);
+});
+
+test('a lane that went round 2^32 before a restart has delivered no less than nothing', () => {
+  const cursors = { head: 10, done: 10, tail: 10, reclaimed: 10 };
+  const counters = startedOn({}, { ...cursors, requeuedIn: 3_000_000_000, redelivered: 7, droppedOldest: 20 });
+  expect(counters.lane(0)).toMatchObject({ delivered: 2 ** 32 + 10 - 3_000_000_007, recv: 2 ** 32 - 10 });
+});
+
+test('a tail that went round while its head has not is counted from the head', () => {
+  const before = 2 ** 32 - 5;
+  const filled = (capacity: number): Counters => {
+    const bus = new TestBus({ startAt: -5 });
+    bus.subscribe('all', { topics: ['t'], lane: 'blocking', capacity });
+    const topic = bus.topic('t');
+    bus.consumer('all');
+    const producer = bus.producer();
+    for (let n = 0; n < 10; n += 1) producer.publish(topic, n);
+    producer.flush();
+    bus.settle();
+    bus.router.apply({ do: 'sample' });
+    return new Counters(bus.segment, bus.clock as unknown as Clock); // it reads the time alone
+  };
+  expect(filled(8).lane(0)).toMatchObject({ delivered: before + 8, recv: before, depth: 8 });
+  expect(filled(2).producer(0)).toMatchObject({ sent: before + 10, taken: before + 2, depth: 8 });
 });

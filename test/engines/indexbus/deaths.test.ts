@@ -3,10 +3,11 @@ import type { Bus } from '../../../src/engines/indexbus/bus.ts';
 import { openBus } from '../../../src/engines/indexbus/bus.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import type { Subscription } from '../../../src/engines/indexbus/commands.ts';
+import { DetachReason } from '../../../src/engines/indexbus/layout.ts';
 import { SeatProber } from '../../../src/engines/indexbus/liveness.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point, type PointName } from '../../../src/engines/indexbus/points.ts';
-import type { RouterRunner } from '../../../src/engines/indexbus/routerRunner.ts';
+import type { RouterNews, RouterRunner } from '../../../src/engines/indexbus/routerRunner.ts';
 import { stateOf } from '../../../src/engines/indexbus/seat.ts';
 import { seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { openSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -27,8 +28,8 @@ interface Stage {
   readonly mortalBus: Bus;
 }
 
-async function stage(of: Partial<Subscription>): Promise<Stage> {
-  const { runner } = await peers.router('bus', { subscriptions: [subscription('group', of)] });
+async function stage(of: Partial<Subscription>, onNews: (news: RouterNews) => void = () => {}): Promise<Stage> {
+  const { runner } = await peers.router('bus', { subscriptions: [subscription('group', of)], onNews });
   const survivor = await peers.bus();
   const topic = await survivor.topic('t');
   const watcher = peers.host();
@@ -207,6 +208,24 @@ describe('a leaver that dies', () => {
     await expect.poll(() => states(it, 'producer')).toEqual(['free', 'free', 'free', 'free']);
     await wholePools(it);
   });
+
+  for (const kind of ['producer', 'consumer'] as const) {
+    it(`as ${kind} after it has said so, before it rings, is drained like one that left`, async () => {
+      const news: RouterNews[] = [];
+      const it = await stage({ mode: 'workqueue', lane: 'blocking' }, (told) => news.push(told));
+      const leaver =
+        kind === 'producer' ? await it.mortalBus.producer() : await it.mortalBus.consumer({ subscription: 'group' });
+      it.mortal.dieAt(Point.leaverRings);
+      expect(await diesIn(() => leaver.close())).toBe(true);
+      expect(states(it, kind)).toEqual(['leaving', 'free', 'free', 'free']);
+      it.mortal.bury();
+      await probe(it);
+      await expect.poll(() => states(it, kind)).toEqual(['free', 'free', 'free', 'free']);
+      const ended = kind === 'producer' ? 'producer-ended' : 'lane-ended';
+      expect(news.findLast((it) => it.news === ended)).toMatchObject({ reason: DetachReason.graceful });
+      await wholePools(it);
+    });
+  }
 
   it('after a fence that it did not acknowledge is freed by its death', async () => {
     const it = await stage({ mode: 'workqueue' });

@@ -37,9 +37,21 @@ describe('the judgement on a holder', () => {
     }
   });
 
-  it('is made while the holder may still write', () => {
+  it('of a seat whose holder said that it leaves waits for it to ring, and is that it has gone where nobody can: it writes nothing any more', () => {
+    for (const process of ['zombie', 'gone', 'other'] as const) {
+      expect(judge({ lock: 'held', process }, 'leaving').verdict).toBe('dead');
+    }
+    for (const process of ['running', 'unknown'] as const) {
+      expect(judge({ lock: 'held', process }, 'leaving').verdict).toBe('alive');
+    }
+    for (const process of ['running', 'zombie', 'gone', 'other', 'unknown'] as const) {
+      expect(judge({ lock: 'free', process }, 'leaving').verdict).toBe('dead');
+    }
+  });
+
+  it('is made while the holder may still write, or has to ring', () => {
     const judged = (Object.keys(SeatState) as SeatStateName[]).filter(isJudged);
-    expect(judged).toEqual(['claimed', 'ready', 'live', 'fenced']);
+    expect(judged).toEqual(['claimed', 'ready', 'live', 'leaving', 'fenced']);
   });
 });
 
