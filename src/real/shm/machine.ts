@@ -97,7 +97,7 @@ function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
 function regionFacts(directory: string, name: string): MachineFacts['region'] {
   try {
     const says = readRendezvous(directory, name);
-    const fd = says === undefined ? undefined : openMemory(says);
+    const fd = says === undefined ? undefined : openMemory(directory, name, says);
     if (says === undefined || fd === undefined) return undefined;
     closeSync(fd);
     return { backing: says.backing };

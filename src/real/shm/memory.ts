@@ -5,7 +5,8 @@ import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit, mountLine } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
-import { inodeOf, placeOf } from './rendezvous.ts';
+import { inodeOf } from './inode.ts';
+import { placeOf } from './rendezvous.ts';
 
 /** Backings that the addon gives. */
 export type MappedBacking = Extract<RegionBacking, 'hugetlbfs' | 'memfd' | 'tmpfs'>;

@@ -17,10 +17,9 @@ import { z } from 'zod';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
 import { codeOfError } from './errors.ts';
-import { bootId, ownIdentity, processOf } from './identity.ts';
-
-/** Holders of a memfd that are written down: enough that some live on; more would only be read. */
-const mostHolders = 16;
+import { bootId } from './identity.ts';
+import { inodeOf } from './inode.ts';
+import { holderShape, openHeld } from './memfdHolders.ts';
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -34,7 +33,7 @@ const shape = z.strictObject({
   /** Device and inode of the memory: what a path or a descriptor leads to must be this. */
   inode: z.string(),
   bootId: z.string(),
-  holders: z.array(z.strictObject({ pid: z.int(), startTicks: z.int(), pidSpace: z.int(), fd: z.int() })),
+  holders: z.array(holderShape),
 });
 
 /** What `<name>.json` says: where the memory of a name is. */
@@ -45,12 +44,6 @@ export function bootText(): string {
   return bootId()
     .map((word) => word.toString(16).padStart(8, '0'))
     .join('');
-}
-
-/** Device and inode of an open file. */
-export function inodeOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 /**
@@ -120,30 +113,22 @@ export function writeRendezvous(directory: string, name: string, says: Rendezvou
   }
 }
 
-/** Opens the memory that a rendezvous file tells of; undefined if it is gone. */
-export function openMemory(says: Rendezvous): number | undefined {
-  const paths =
-    says.backing === 'memfd'
-      ? says.holders.filter((holder) => processOf(holder) === 'running').map(({ pid, fd }) => `/proc/${pid}/fd/${fd}`)
-      : [says.place];
-  for (const path of paths) {
-    let fd: number;
-    try {
-      // A link of procfs must be followed; one in a directory is not ours.
-      fd = openSync(path, constants.O_RDWR | (says.backing === 'memfd' ? 0 : constants.O_NOFOLLOW));
-    } catch {
-      continue;
-    }
-    if (inodeOf(fd) === says.inode) return fd;
-    closeSync(fd);
+/**
+ * Opens the memory that the rendezvous file of a name tells of; undefined if it is proven gone. Throws where it may be there and cannot be reached: who took
+ * its name then would part those who use it from those who come.
+ */
+export function openMemory(directory: string, name: string, says: Rendezvous): number | undefined {
+  if (says.backing === 'memfd') return openHeld(name, says.holders, says.inode, join(directory, `${name}.json`));
+  let fd: number;
+  try {
+    fd = openSync(says.place, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOfError(error) === 'ENOENT') return undefined;
+    throw error;
   }
+  if (inodeOf(fd) === says.inode) return fd;
+  closeSync(fd);
   return undefined;
-}
-
-/** The same with this process as a holder of the memfd behind `fd`, and without those that have ended. */
-export function withHolder(says: Rendezvous, fd: number): Rendezvous {
-  const living = says.holders.filter((holder) => processOf(holder) === 'running');
-  return { ...says, holders: [...living.slice(-(mostHolders - 1)), { ...ownIdentity(), fd }] };
 }
 
 /** Path of the memory file of a generation beside the one of another. */
