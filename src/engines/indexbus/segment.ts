@@ -41,10 +41,33 @@ export function formerPlace(place: SegmentPlace): SegmentPlace {
   return { ...place, name: `${place.name}.former`, lockName: place.name };
 }
 
+/** Times that a segment is looked for anew since another generation took its name between the look and the opening: each is a roll. */
+const mostLooks = 16;
+
 /** Opens the segment of this name and checks that it is one. Rejects with `BusError`; the memory is left as it is. */
 export async function openSegment(place: SegmentPlace): Promise<Segment> {
-  const found = await attempt(place, () => place.shm.stat(place.name, place));
-  if (found === undefined) throw missing(place.name);
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    const found = await look(place);
+    if (found === undefined) throw missing(place.name);
+    try {
+      return await openAsFound(place, found);
+    } catch (error) {
+      // Too short, or too long, for what was found: a roll may have put memory of another size there in between.
+      const isOfSize = error instanceof BusError && (error.code === 'IB_TRUNCATED' || error.code === 'IB_BAD_CONFIG');
+      const now = isOfSize ? await look(place) : found;
+      if (now?.bytes === found.bytes && now.memory === found.memory) throw error;
+    }
+  }
+  throw new BusError('IB_NO_SEGMENT', `${place.name} was replaced each of the ${mostLooks} times that it was opened`);
+}
+
+type Found = NonNullable<Awaited<ReturnType<SharedMemory['stat']>>>;
+
+function look(place: SegmentPlace): Promise<Found | undefined> {
+  return attempt(place, () => place.shm.stat(place.name, place));
+}
+
+async function openAsFound(place: SegmentPlace, found: Found): Promise<Segment> {
   const smallest = 4096;
   if (found.bytes < smallest) throw truncated(place.name, smallest, found.bytes);
   const bytes = found.bytes - (found.bytes % 4);
