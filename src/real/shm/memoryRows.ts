@@ -99,15 +99,16 @@ function withoutCalls({ native, ffi }: MachineFacts, backing: string): MachineRo
 export function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
   const { total, free } = facts.hugePages;
   const applied = `${free} free of ${total}`;
-  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim') {
+  // The pages of memory that is there are its own, and no longer free; where it has none, it needs none.
+  const isThere = facts.region !== undefined && !facts.region.hugePages;
+  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim' || isThere) {
     return told(
       'huge_pages',
       applied,
       total === 0 ? 'sysctl vm.nr_hugepages=N reserves N pages of 2 MiB; 4 KiB pages do without' : '',
     );
   }
-  // The pages of memory that is there are its own, and no longer free.
-  if (facts.region?.backing === 'hugetlbfs') return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
+  if (facts.region !== undefined) return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
   const needed = pagesFor(bytes);
   const row = asked('huge_pages', `${needed} of 2 MiB`, applied);
   if (free >= needed) return row;

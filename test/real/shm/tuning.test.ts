@@ -128,7 +128,7 @@ describeNative('what a machine gives', (addon) => {
 
   test('memory that is there asks for no room once more', () => {
     const facts = {
-      region: { backing: 'tmpfs' as const },
+      region: { backing: 'tmpfs' as const, hugePages: false },
       directory: { path: '/dev/shm', size: 64 * mebibyte, free: 1 * mebibyte },
       hugePages: { total: 0, free: 0 },
       memoryLimit: undefined,
@@ -140,6 +140,19 @@ describeNative('what a machine gives', (addon) => {
       reason: 'the memory is there already, on tmpfs',
     });
     expect(other.flatMap(({ refusal }) => refusal ?? [])).toEqual([]);
+  });
+
+  test.for([
+    { backing: 'hugetlbfs', hugePages: true, applied: 'in use' },
+    { backing: 'memfd', hugePages: true, applied: 'in use' },
+    { backing: 'memfd', hugePages: false, applied: '0 free of 20' },
+  ] as const)('memory that is there needs no more huge pages: %o', ({ backing, hugePages, applied }) => {
+    const rows = machineRows(machine({ region: { backing, hugePages }, hugePages: { total: 20, free: 0 } }), {
+      ...wishes,
+      backing,
+    });
+    expect(rows.filter(differs)).toEqual([]);
+    expect(rowOf(rows, 'huge_pages').applied).toBe(applied);
   });
 
   test('nobody insists with auto: no huge pages is advice and no difference', () => {
