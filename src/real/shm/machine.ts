@@ -5,9 +5,10 @@ import { SharedMemoryError, type SharedMemoryErrorCode } from '../../host/shared
 import { loadNative, type NativeResult } from '../native.ts';
 import { accessFor } from './access.ts';
 import type { ShmAddon } from './addon.ts';
-import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
+import { directorySpace, hugePages, hugetlbfsMount, readText, resolveDirectory } from './directory.ts';
 import { type FfiResult, loadFfi } from './ffi/load.ts';
 import type { MappedBacking } from './memory.ts';
+import { type MemoryRoom, memoryLimit, memoryRoom } from './memoryRoom.ts';
 import { openMemory, readRendezvous } from './rendezvous.ts';
 
 /** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
@@ -34,6 +35,8 @@ export interface MachineFacts {
   readonly locksBeyondLimit: boolean;
   /** Bytes that the control group allows this process and its neighbours; undefined for no limit. */
   readonly memoryLimit: number | undefined;
+  /** What is left of the machine's memory, or of its control group's; undefined where nothing tells. */
+  readonly memoryRoom: MemoryRoom | undefined;
   /** Processors that this thread may run on. */
   readonly cpus: readonly number[];
   /** Processors that the scheduler leaves alone (isolcpus, isolated cpusets). */
@@ -73,6 +76,7 @@ export function machineFacts({ directory, region, group }: MachineWishes = {}): 
     memlock: shm?.memlockLimit() ?? memlockOf(readText('/proc/self/limits')),
     locksBeyondLimit: hasCapability(readText('/proc/self/status'), ipcLock),
     memoryLimit: memoryLimit(),
+    memoryRoom: memoryRoom(),
     cpus: shm?.getAffinity() ?? cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? ''),
     isolated: cpuList(readText('/sys/devices/system/cpu/isolated')),
     siblings: perCpu('topology/thread_siblings_list', cpuList),

@@ -28,6 +28,7 @@ function machine(changes: Partial<MachineFacts> = {}): MachineFacts {
     memlock: { soft: 64 * mebibyte, hard: 64 * mebibyte },
     locksBeyondLimit: false,
     memoryLimit: undefined,
+    memoryRoom: { bytes: 1000 * mebibyte, of: 'the machine' },
     cpus: [0, 1, 2, 3],
     isolated: [3],
     siblings: new Map([[3, [3]]]),
@@ -83,6 +84,13 @@ describeNative('what a machine gives', (addon) => {
       /remount,size=73m \/dev\/shm/,
     ],
     ['memory_limit', { memoryLimit: 32 * mebibyte }, {}, /control group/, /memory\.max/],
+    [
+      'memory_free',
+      { memoryRoom: { bytes: 30 * mebibyte, of: 'the machine' }, hugePages: { total: 0, free: 0 } },
+      { backing: 'memfd' },
+      /39 MiB are needed, 30 MiB are free of the memory of the machine/,
+      /fewer or smaller slots/,
+    ],
     ['byte_locks', { byteLocks: 'EROFS' }, {}, /EROFS/, /tmpfs/],
     [
       'memlock',
@@ -122,6 +130,13 @@ describeNative('what a machine gives', (addon) => {
     expect(refusals({}, { backing: 'sab' })).toEqual(['backing ENOTSUP']);
     expect(refusals(small, { backing: 'tmpfs' })).toEqual(['directory ENOSPC']);
     expect(refusals({ memoryLimit: 32 * mebibyte }, {})).toEqual(['memory_limit ENOSPC']);
+    const full = { memoryRoom: { bytes: 30 * mebibyte, of: 'the machine' } };
+    const unmounted = { ...full, hugetlbfsMount: undefined };
+    expect(refusals(unmounted, { backing: 'tmpfs' })).toEqual(['memory_free ENOSPC']);
+    expect(refusals(unmounted, { backing: 'auto' })).toEqual(['memory_free ENOSPC']);
+    // Huge pages were set aside before.
+    expect(refusals(full, {})).toEqual([]);
+    expect(refusals(full, { backing: 'memfd' })).toEqual([]);
     expect(refusals({ group: 'there is no group staf' }, { group: 'staf' })).toEqual(['group EINVAL']);
     expect(refusals({ numaNodes: [], isolated: [], cpus: [] }, { backing: 'memfd' })).toEqual([]);
   });
@@ -132,6 +147,7 @@ describeNative('what a machine gives', (addon) => {
       directory: { path: '/dev/shm', size: 64 * mebibyte, free: 1 * mebibyte },
       hugePages: { total: 0, free: 0 },
       memoryLimit: undefined,
+      memoryRoom: { bytes: 1 * mebibyte, of: 'the machine' },
     };
     expect(machineRows(machine(facts), { ...wishes, backing: 'auto' }).filter(differs)).toEqual([]);
     const other = machineRows(machine(facts), { ...wishes, backing: 'memfd' });
