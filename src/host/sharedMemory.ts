@@ -1,4 +1,4 @@
-/** What opening a region can fail with. EDAMAGED: what tells where its memory is cannot be read. */
+/** What opening a region can fail with. EDAMAGED: what tells where its memory is cannot be read. EMFILE: no descriptor is left. */
 export type SharedMemoryErrorCode =
   | 'ENOSPC'
   | 'EEXIST'
@@ -7,7 +7,8 @@ export type SharedMemoryErrorCode =
   | 'EINVAL'
   | 'ENOTSUP'
   | 'ENOTMEMORY'
-  | 'EDAMAGED';
+  | 'EDAMAGED'
+  | 'EMFILE';
 
 /** A shared-memory operation failed. */
 export class SharedMemoryError extends Error {

@@ -4,7 +4,7 @@ import { attach } from './attachments.ts';
 import { BusError } from './errors.ts';
 import type { Attachment } from './join.ts';
 import { Header, SegmentState } from './layout.ts';
-import type { SegmentPlace } from './segment.ts';
+import { asBusError, type SegmentPlace } from './segment.ts';
 
 /** Time between two looks at whether a segment is being replaced. */
 const lookEveryMs = 100;
@@ -138,7 +138,8 @@ export class RollWatch {
       this.#former.add(this.attachment(segment));
       this.#current[segment] = { ...next, closing: this.#closing };
     } catch (error) {
-      if (!(error instanceof BusError)) throw error;
+      // It looks again later.
+      if (!(asBusError(place.name, error) instanceof BusError)) throw error;
     }
   }
 

@@ -253,6 +253,7 @@ const codeOf: Readonly<Record<SharedMemoryErrorCode, BusErrorCode>> = {
   ENOTSUP: 'IB_BAD_CONFIG',
   EEXIST: 'IB_UNSAFE_CHANGE',
   EDAMAGED: 'IB_CORRUPT',
+  EMFILE: 'IB_NO_DESCRIPTORS',
 };
 
 /** The bus's code for what opening shared memory fails with. */
@@ -265,11 +266,16 @@ async function attempt<T>(place: SegmentPlace, run: () => Promise<T>): Promise<T
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof SharedMemoryError)) throw error;
-    const code = busCodeOf(error.code);
-    if (code === 'IB_NO_SEGMENT') throw missing(place.name);
-    throw new BusError(code, `${place.name}: ${error.detail === '' ? error.message : error.detail}`, { cause: error });
+    throw asBusError(place.name, error);
   }
+}
+
+/** What the shared memory of the segment of this name fails with as the bus's own error; anything else as it came. */
+export function asBusError(name: string, error: unknown): unknown {
+  if (!(error instanceof SharedMemoryError)) return error;
+  const code = busCodeOf(error.code);
+  if (code === 'IB_NO_SEGMENT') return missing(name);
+  return new BusError(code, `${name}: ${error.detail === '' ? error.message : error.detail}`, { cause: error });
 }
 
 /**

@@ -16,7 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
-import { codeOfError } from './errors.ts';
+import { asSharedMemoryError, codeOfError } from './errors.ts';
 import { bootId } from './identity.ts';
 import { inodeOf } from './inode.ts';
 import { holderShape, openHeld } from './memfdHolders.ts';
@@ -58,7 +58,7 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if (codeOfError(error) === 'ENOENT') return undefined;
-    throw new SharedMemoryError('EACCES', 'open', name, `${path}: ${codeOfError(error)}`);
+    throw asSharedMemoryError(error, 'open', name);
   }
   try {
     const { uid, gid } = fstatSync(fd);
