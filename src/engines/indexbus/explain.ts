@@ -46,7 +46,7 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
   },
   IB_NOT_PERMITTED: {
     means: 'The segment or its directory belongs to another user, or the machine refuses what strict asks for.',
-    do: 'Set segment.group for participants of other users, and a directory that this user may write; hotfire doctor indexbus --config FILE tells what is refused.',
+    do: 'Set segment.group for participants of other users, which name it too (group of openBus, --group of inspect and tail), and a directory that this user may write; hotfire doctor indexbus --config FILE tells what is refused.',
   },
   IB_ROUTER_HELD: {
     means: 'Another router has the segment; the message names its pid and since when.',

@@ -59,7 +59,7 @@ export function machineFacts({ directory, region, group }: MachineWishes = {}): 
   const shm = 'addon' in native ? native.addon : 'shm' in ffi ? ffi.shm : undefined;
   const place = directoryFacts(directory);
   const uid = process.getuid?.() ?? 0;
-  const there = region === undefined || !('path' in place) ? undefined : regionFacts(place.path, region);
+  const there = region === undefined || !('path' in place) ? undefined : regionFacts(place.path, region, group);
   const noGroup = group === undefined ? undefined : whyNoGroup(group);
   return {
     native,
@@ -98,9 +98,9 @@ function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
 }
 
 /** The region of this name, if its memory is there. What cannot be read is told by who opens it. */
-function regionFacts(directory: string, name: string): MachineFacts['region'] {
+function regionFacts(directory: string, name: string, group: string | undefined): MachineFacts['region'] {
   try {
-    const says = readRendezvous(directory, name);
+    const says = readRendezvous(directory, name, accessFor(group === undefined ? {} : { group }, name));
     const fd = says === undefined ? undefined : openMemory(directory, name, says);
     if (says === undefined || fd === undefined) return undefined;
     closeSync(fd);
@@ -112,7 +112,7 @@ function regionFacts(directory: string, name: string): MachineFacts['region'] {
 
 function whyNoGroup(group: string): string | undefined {
   try {
-    accessFor({ mode: 'open', group }, 'doctor');
+    accessFor({ group }, 'doctor');
     return undefined;
   } catch (error) {
     if (error instanceof SharedMemoryError) return error.detail;

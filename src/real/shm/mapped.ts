@@ -62,7 +62,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
           const make = () => create(participant, directory, name, bytes, open, access);
           return changing(participant, directory, [name], access, make);
         }
-        const read = () => readRendezvous(directory, name);
+        const read = () => readRendezvous(directory, name, access);
         const attachTo = (says: Rendezvous | undefined) => attachHeld(participant, directory, name, bytes, open, says);
         const says = read();
         // Of a memfd the last who is written down as a holder may let go while this one, who is not yet, has it.
@@ -79,19 +79,23 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         const directory = directoryOf(from, call);
         // The new name is for whom the old one is.
         const access = accessOf(directory, from);
-        await changing(participant, directory, [from, to], access, () => rename(directory, from, to));
+        await changing(participant, directory, [from, to], access, () =>
+          rename(directory, from, to, accessFor(call ?? {}, from)),
+        );
       }),
     remove: (name, call) =>
       failing('remove', name, async () => {
         checkRegionName('remove', name);
         const directory = directoryOf(name, call);
-        await changing(participant, directory, [name], accessOf(directory, name), () => remove(directory, name));
+        await changing(participant, directory, [name], accessOf(directory, name), () =>
+          remove(directory, name, accessFor(call ?? {}, name)),
+        );
       }),
     stat: (name, call) =>
       failing('stat', name, async () => {
         checkRegionName('stat', name);
         const directory = directoryOf(name, call);
-        const says = readRendezvous(directory, name);
+        const says = readRendezvous(directory, name, accessFor(call ?? {}, name));
         const fd = says === undefined ? undefined : openMemory(directory, name, says);
         if (says === undefined || fd === undefined) return undefined;
         const { size } = fstatSync(fd);
@@ -205,7 +209,7 @@ function create(
   options: RegionOptions,
   access: Access,
 ): Region {
-  const says = readRendezvous(directory, name);
+  const says = readRendezvous(directory, name, access);
   if (says !== undefined) {
     const found = attachOrNew(participant, directory, name, bytes, options, says);
     if (found !== undefined) return found;
@@ -255,12 +259,12 @@ function attachOrNew(
   return attachHeld(participant, directory, name, bytes, options, says);
 }
 
-function rename(directory: string, from: string, to: string): void {
-  const says = readRendezvous(directory, from);
+function rename(directory: string, from: string, to: string, trust: Access): void {
+  const says = readRendezvous(directory, from, trust);
   if (says === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
   if (from === to) return;
   const access = accessOf(directory, from);
-  const generation = (readRendezvous(directory, to)?.generation ?? 0) + 1;
+  const generation = (readRendezvous(directory, to, trust)?.generation ?? 0) + 1;
   // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
   // name mean nothing or half of something.
   const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
@@ -270,8 +274,8 @@ function rename(directory: string, from: string, to: string): void {
   sweep(directory, to, placed.place);
 }
 
-function remove(directory: string, name: string): void {
-  if (readRendezvous(directory, name) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
+function remove(directory: string, name: string, trust: Access): void {
+  if (readRendezvous(directory, name, trust) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
   rmSync(join(directory, `${name}.json`), { force: true });
   sweep(directory, name, undefined);
 }

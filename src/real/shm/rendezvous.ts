@@ -36,6 +36,9 @@ const shape = z.strictObject({
   holders: z.array(holderShape),
 });
 
+/** Whom the caller believes beside this user and root: the members of a group that it has named. */
+type Trust = Pick<Access, 'gid'>;
+
 /** What `<name>.json` says: where the memory of a name is. */
 export type Rendezvous = z.infer<typeof shape>;
 
@@ -48,9 +51,12 @@ export function bootText(): string {
 
 /**
  * The rendezvous file of a name. Undefined if there is none, or one of an earlier boot, whose memory is gone. EACCES if a stranger
- * wrote it: a directory for all users may hold anybody's file. EDAMAGED if it cannot be read.
+ * wrote it: a directory for all users may hold anybody's file, and a group that this process is in for something else, such as `users`, anybody. EDAMAGED if it
+ * cannot be read.
+ *
+ * @param trust with the group whose members are no strangers
  */
-export function readRendezvous(directory: string, name: string): Rendezvous | undefined {
+export function readRendezvous(directory: string, name: string, { gid: trusted }: Trust): Rendezvous | undefined {
   const path = join(directory, `${name}.json`);
   let text: string;
   let fd: number;
@@ -62,12 +68,12 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
   }
   try {
     const { uid, gid } = fstatSync(fd);
-    if (!isTrusted(uid, gid)) {
+    if (!isTrusted(uid) && gid !== trusted) {
       throw new SharedMemoryError(
         'EACCES',
         'open',
         name,
-        `${path} belongs to user ${uid}: remove it or take another name`,
+        `${path} belongs to user ${uid} and group ${gid}: name that group (segment.group, or group where a bus is opened) to believe its members; else remove the file or take another name`,
       );
     }
     text = readFileSync(fd, 'utf8');
@@ -81,9 +87,9 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
   return parsed.data.bootId === bootText() ? parsed.data : undefined;
 }
 
-/** Files of this user, of root, and of a group that this process is in are believed. */
-function isTrusted(uid: number, gid: number): boolean {
-  return uid === process.geteuid?.() || uid === 0 || (process.getgroups?.() ?? []).includes(gid);
+/** Files of this user and of root are believed. */
+function isTrusted(uid: number): boolean {
+  return uid === process.geteuid?.() || uid === 0;
 }
 
 function parseJson(text: string): unknown {
