@@ -21,13 +21,20 @@ export type MemfdHolder = z.infer<typeof holderShape>;
 /** Why it is not known of a holder that it has let go: it is hidden, or another user's; or its pid counts in another namespace. */
 type Doubt = 'EACCES' | 'ENOTSUP';
 
-/** What a holder's descriptor leads to: a path in procfs; nothing, proven; or nothing that this process can know. */
-function pathOf(holder: MemfdHolder): { readonly path: string } | 'let go' | Doubt {
+/** What is known of a holder: the path of procfs that leads to the memfd with this inode, that it has let go, proven, or nothing for sure. */
+function lookAt(holder: MemfdHolder, inode: string): { readonly path: string } | 'let go' | Doubt {
   const process = processOf(holder);
   if (process === 'gone' || process === 'other' || process === 'zombie') return 'let go';
   // A pid of another namespace is somebody else's here.
   if (holder.pidSpace !== ownIdentity().pidSpace) return 'ENOTSUP';
-  return { path: `/proc/${holder.pid}/fd/${holder.fd}` };
+  const path = `/proc/${holder.pid}/fd/${holder.fd}`;
+  try {
+    // The number may be another file's by now: one that cannot be opened, such as a socket, or should not be.
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}` === inode ? { path } : 'let go';
+  } catch (error) {
+    return doubtOf(holder, error);
+  }
 }
 
 /** What an error on the path of a holder says of it. Throws what says nothing of it, such as a lack of descriptors. */
@@ -69,7 +76,7 @@ export function openHeld(
 }
 
 function open(holder: MemfdHolder, inode: string): number | 'let go' | Doubt {
-  const at = pathOf(holder);
+  const at = lookAt(holder, inode);
   if (typeof at === 'string') return at;
   let fd: number;
   try {
@@ -79,7 +86,6 @@ function open(holder: MemfdHolder, inode: string): number | 'let go' | Doubt {
     return doubtOf(holder, error);
   }
   if (inodeOf(fd) === inode) return fd;
-  // The number is another file's by now.
   closeSync(fd);
   return 'let go';
 }
@@ -87,7 +93,7 @@ function open(holder: MemfdHolder, inode: string): number | 'let go' | Doubt {
 /** The holders with this process's descriptor `fd` among them, and without those that have let go. ENOTSUP where there are too many. */
 export function withHolder(name: string, holders: readonly MemfdHolder[], inode: string, fd: number): MemfdHolder[] {
   const own = { ...ownIdentity(), fd };
-  const others = holders.filter((holder) => !isSame(holder, own) && !hasLetGo(holder, inode));
+  const others = holders.filter((holder) => !isSame(holder, own) && lookAt(holder, inode) !== 'let go');
   if (others.length < mostHolders) return [...others, own];
   const detail = `${mostHolders} descriptors lead to this memfd already, and no more are written down: take backing tmpfs or hugetlbfs`;
   throw new SharedMemoryError('ENOTSUP', 'open', name, detail);
@@ -95,15 +101,4 @@ export function withHolder(name: string, holders: readonly MemfdHolder[], inode:
 
 function isSame(one: MemfdHolder, other: MemfdHolder): boolean {
   return one.pid === other.pid && one.fd === other.fd && one.pidSpace === other.pidSpace;
-}
-
-function hasLetGo(holder: MemfdHolder, inode: string): boolean {
-  const at = pathOf(holder);
-  if (typeof at === 'string') return at === 'let go';
-  try {
-    const { dev, ino } = statSync(at.path, { bigint: true });
-    return `${dev}:${ino}` !== inode;
-  } catch (error) {
-    return doubtOf(holder, error) === 'let go';
-  }
 }

@@ -1,4 +1,6 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Region, SharedMemory } from '../../../src/host/sharedMemory.ts';
@@ -53,6 +55,30 @@ describeMapped('a memfd', (addon, by) => {
         regions[stays]?.close();
         expect(await shm.stat(name)).toBeUndefined();
       }
+    }));
+
+  test('is gone when its holder has closed it, whatever the number of the descriptor is now', () =>
+    inMemoryDirectory(async (directory) => {
+      const shm = createMappedSharedMemory(addon, { directory });
+      (await shm.open('ring', 4096, { mode: 'create', backing: 'memfd' })).close();
+      const path = join(directory, 'ring.json');
+      const says = JSON.parse(readFileSync(path, 'utf8'));
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const isSocket = (fd: string): boolean => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+        } catch {
+          return false;
+        }
+      };
+      const fd = Number(readdirSync('/proc/self/fd').find(isSocket));
+      writeFileSync(path, JSON.stringify({ ...says, holders: [{ ...says.holders[0], fd }] }));
+      expect(await shm.stat('ring')).toBeUndefined();
+      const fresh = await shm.open('ring', 4096, { mode: 'create-new', backing: 'memfd' });
+      expect(holdersOf(directory, 'ring')).toHaveLength(1);
+      fresh.close();
+      server.close();
     }));
 
   test('whose holders count in another pid namespace is refused in words, and not replaced', () =>
