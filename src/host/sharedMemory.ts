@@ -1,4 +1,4 @@
-/** What opening a region can fail with. EDAMAGED: what tells where its memory is cannot be read. */
+/** What opening a region can fail with. EDAMAGED: what tells where its memory is cannot be read. EMFILE: no descriptor is left. */
 export type SharedMemoryErrorCode =
   | 'ENOSPC'
   | 'EEXIST'
@@ -7,7 +7,8 @@ export type SharedMemoryErrorCode =
   | 'EINVAL'
   | 'ENOTSUP'
   | 'ENOTMEMORY'
-  | 'EDAMAGED';
+  | 'EDAMAGED'
+  | 'EMFILE';
 
 /** A shared-memory operation failed. */
 export class SharedMemoryError extends Error {
@@ -51,7 +52,7 @@ export interface RegionOptions {
   readonly backing?: 'auto' | RegionBacking;
   /** Directory of the region's files, on tmpfs. Default `auto`: the machine's own. ENOTMEMORY where it is on a disk. */
   readonly directory?: string;
-  /** Group that may open it too; default only this user. */
+  /** Group that may open it too, and whose members' memory is believed; default only this user, and root. */
   readonly group?: string;
   /** Regions that name the same one share their liveness locks. Default the region's own name. */
   readonly lockName?: string;
@@ -156,20 +157,23 @@ export interface Region {
   close(): void;
 }
 
+/** Where a region is, and whose may be there, as its options say. */
+export type RegionPlace = Pick<RegionOptions, 'directory' | 'group'>;
+
 export interface SharedMemory {
   /** Opens a region of `bytes` (a multiple of 4). New memory is zero. Rejects with `SharedMemoryError`. */
   open(name: string, bytes: number, options: RegionOptions): Promise<Region>;
   /** Gives a region another name in one step; what stood there loses its name and stays with those attached. ENOENT if it is missing. */
-  rename(from: string, to: string, options?: { readonly directory?: string }): Promise<void>;
+  rename(from: string, to: string, options?: RegionPlace): Promise<void>;
   /** Removes the name; those attached keep the memory. ENOENT if it is missing. */
-  remove(name: string, options?: { readonly directory?: string }): Promise<void>;
+  remove(name: string, options?: RegionPlace): Promise<void>;
   /**
    * Size and backing of the region of this name, and its `memory`, without mapping it; undefined if there is none. A size that is no multiple of 4 is told as
    * it is.
    */
   stat(
     name: string,
-    options?: { readonly directory?: string },
+    options?: RegionPlace,
   ): Promise<{ readonly bytes: number; readonly backing: RegionBacking; readonly memory?: string } | undefined>;
   /** Who this participant is to the others. */
   identity(): ProcessIdentity;

@@ -338,6 +338,7 @@ function tailCommand(): Command {
     .argument('<topic>', 'topic or pattern: orders.created, orders.>')
     .option('--segment <name>', 'segment', 'bus')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
+    .option('--group <name>', "the segment's group, where another user made it")
     .option('--count <n>', 'end after so many messages', positiveNumber)
     .option('--json', 'print a JSON line a message, its payload in base64')
     .addHelpText(
@@ -345,7 +346,13 @@ function tailCommand(): Command {
       `\nExamples:\n  $ hotfire indexbus tail 'orders.>'\n  $ hotfire indexbus tail orders.created --count 10 --json`,
     );
   return command.action(async (topic: string) => {
-    const flags = command.opts<{ segment: string; directory?: string; count?: number; json?: boolean }>();
+    const flags = command.opts<{
+      segment: string;
+      directory?: string;
+      group?: string;
+      count?: number;
+      json?: boolean;
+    }>();
     process.exitCode = await tailTopic(topic, { ...flags, host: hostname() });
   });
 }
@@ -356,14 +363,15 @@ function inspectCommand(): Command {
     .description('Reads a segment, or a file that is a copy of one, without taking part: also of a dead router.')
     .argument('<segment>', 'name of a segment, or a file')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
+    .option('--group <name>', "the segment's group, where another user made it")
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  $ hotfire indexbus inspect bus\n  $ hotfire indexbus inspect ./bus.copy --json',
     );
   return command.action(async (target: string) => {
-    const flags = command.opts<{ directory?: string; json?: boolean }>();
-    const description = await inspectTarget(target, flags.directory);
+    const flags = command.opts<{ directory?: string; group?: string; json?: boolean }>();
+    const description = await inspectTarget(target, flags.directory, flags.group);
     print(flags, description, () => segmentText(description));
     if (description.problems.length > 0) process.exitCode = Exit.bad;
   });

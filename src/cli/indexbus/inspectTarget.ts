@@ -16,12 +16,17 @@ const unreadable: readonly BusErrorCode[] = ['IB_FOREIGN', 'IB_VERSION', 'IB_TRU
  *
  * @throws UsageError where there is none; EngineError with exit code 65 where what is there cannot be read as one
  */
-export async function inspectTarget(target: string, directory: string | undefined): Promise<SegmentDescription> {
+export async function inspectTarget(
+  target: string,
+  directory: string | undefined,
+  group?: string,
+): Promise<SegmentDescription> {
   const isFile = existsSync(target);
   try {
     if (isFile) return describeSegment(segmentOver(target, copyOf(target)));
     const { shm } = createRealHost({ name: 'inspect' });
-    const place = { shm, name: target, ...(directory === undefined ? {} : { directory }) };
+    const whose = group === undefined ? {} : { group };
+    const place = { shm, name: target, ...(directory === undefined ? {} : { directory }), ...whose };
     const segment = await openSegment(place);
     try {
       return describeSegment(segment);

@@ -18,6 +18,7 @@ const routerLookMs = 1_000;
 export interface TailOptions {
   readonly segment: string;
   readonly directory?: string;
+  readonly group?: string;
   readonly count?: number;
   readonly json?: boolean;
   /** Name of this machine. */
@@ -57,8 +58,13 @@ export async function tailTopic(topic: string, options: TailOptions): Promise<nu
 async function attached(topic: string, options: TailOptions, stopping: AbortSignal): Promise<void> {
   const telemetry = createRealTelemetry({ level: 'error' });
   const host = createRealHost({ name: options.host, telemetry });
-  const { segment, directory } = options;
-  const bus = await openBus({ segment, host, ...(directory === undefined ? {} : { directory }) });
+  const { segment, directory, group } = options;
+  const bus = await openBus({
+    segment,
+    host,
+    ...(directory === undefined ? {} : { directory }),
+    ...(group === undefined ? {} : { group }),
+  });
   try {
     await subscribed(bus, topic, options, stopping);
   } finally {

@@ -28,6 +28,7 @@ const exits: Readonly<Partial<Record<BusErrorCode, number>>> = {
   IB_TRUNCATED: ExitCode.data,
   IB_CORRUPT: ExitCode.data,
   IB_NO_SPACE: ExitCode.io,
+  IB_NO_DESCRIPTORS: ExitCode.io,
   IB_NOT_MEMORY: ExitCode.configuration,
   IB_BAD_CONFIG: ExitCode.configuration,
   IB_UNSAFE_CHANGE: ExitCode.configuration,

@@ -28,6 +28,8 @@ export interface BusOptions {
   readonly segments?: readonly string[];
   /** Directory of the segments' files. Default the machine's own. */
   readonly directory?: string;
+  /** Group of the segments, `segment.group` of their router: those that another user has made are believed where they are this group's. Default only this user's, and root's. */
+  readonly group?: string;
   /** How long to wait for a segment, a router, a seat. Default 5000. */
   readonly attachTimeoutMs?: number;
   /** Looks without rest before a wait sleeps: worth it only where every spinning thread has a core of its own. Default 0. */
@@ -67,10 +69,15 @@ const defaultAttachTimeoutMs = 5000;
 export async function openBus(options: BusOptions): Promise<Bus> {
   const names = options.segments ?? (options.segment === undefined ? [] : [options.segment]);
   if (names.length === 0) throw new BusError('IB_BAD_CONFIG', 'name the segment of the bus, or its segments');
-  const places = names.map((name): SegmentPlace => {
-    const place = { shm: options.host.shm, name };
-    return options.directory === undefined ? place : { ...place, directory: options.directory };
-  });
+  const { directory, group } = options;
+  const places = names.map(
+    (name): SegmentPlace => ({
+      shm: options.host.shm,
+      name,
+      ...(directory === undefined ? {} : { directory }),
+      ...(group === undefined ? {} : { group }),
+    }),
+  );
   const timeoutMs = options.attachTimeoutMs ?? defaultAttachTimeoutMs;
   const attached: Attachment[] = [];
   try {

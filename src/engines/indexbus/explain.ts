@@ -36,13 +36,17 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
     means: 'The memory for the segment is not there: a full tmpfs, a small limit, too few huge pages.',
     do: 'The message names need and room. hotfire doctor indexbus --config FILE prints what would give it, or take smaller sizes.',
   },
+  IB_NO_DESCRIPTORS: {
+    means: 'The process, or the machine, has as many files open as it may: none is left for the segment.',
+    do: 'Close what is open for nothing, or raise the limit (ulimit -n, LimitNOFILE= in the unit; fs.file-max of the machine). Nothing was changed: try again.',
+  },
   IB_NOT_MEMORY: {
     means: 'The directory of the segment is not there, or on a disk.',
     do: 'Make it, or set segment.directory to a directory on tmpfs, or leave it at auto.',
   },
   IB_NOT_PERMITTED: {
     means: 'The segment or its directory belongs to another user, or the machine refuses what strict asks for.',
-    do: 'Set segment.group for participants of other users, and a directory that this user may write; hotfire doctor indexbus --config FILE tells what is refused.',
+    do: 'Set segment.group for participants of other users, which name it too (group of openBus, --group of inspect and tail), and a directory that this user may write; hotfire doctor indexbus --config FILE tells what is refused.',
   },
   IB_ROUTER_HELD: {
     means: 'Another router has the segment; the message names its pid and since when.',

@@ -1,6 +1,7 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import { Lock } from './layout.ts';
 import { Point } from './points.ts';
+import { asBusError } from './segment.ts';
 
 /**
  * Liveness locks of the seats that one attached segment holds. A region has each lock once, however often it takes it, and a seat may be claimed
@@ -14,10 +15,10 @@ export class SeatLocks {
     this.#region = region;
   }
 
-  /** Takes the lock of seat `index`; what lets go of it again, once, or undefined if another participant has it. */
+  /** Takes the lock of seat `index`; what lets go of it again, once, or undefined if another participant has it. Throws `BusError`. */
   take(index: number): (() => void) | undefined {
     this.#region.step(Point.takeSeatLock);
-    if (!this.#region.lock(Lock.seat(index))) return undefined;
+    if (!this.#lock(index)) return undefined;
     this.#holders.set(index, (this.#holders.get(index) ?? 0) + 1);
     let taken = true;
     return () => {
@@ -25,6 +26,15 @@ export class SeatLocks {
       taken = false;
       this.#release(index);
     };
+  }
+
+  /** The first lock of a region opens its file. */
+  #lock(index: number): boolean {
+    try {
+      return this.#region.lock(Lock.seat(index));
+    } catch (error) {
+      throw asBusError(this.#region.name, error);
+    }
   }
 
   #release(index: number): void {

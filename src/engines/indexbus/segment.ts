@@ -41,10 +41,33 @@ export function formerPlace(place: SegmentPlace): SegmentPlace {
   return { ...place, name: `${place.name}.former`, lockName: place.name };
 }
 
+/** Times that a segment is looked for anew since another generation took its name between the look and the opening: each is a roll. */
+const mostLooks = 16;
+
 /** Opens the segment of this name and checks that it is one. Rejects with `BusError`; the memory is left as it is. */
 export async function openSegment(place: SegmentPlace): Promise<Segment> {
-  const found = await attempt(place, () => place.shm.stat(place.name, place));
-  if (found === undefined) throw missing(place.name);
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    const found = await look(place);
+    if (found === undefined) throw missing(place.name);
+    try {
+      return await openAsFound(place, found);
+    } catch (error) {
+      // Too short, or too long, for what was found: a roll may have put memory of another size there in between.
+      const isOfSize = error instanceof BusError && (error.code === 'IB_TRUNCATED' || error.code === 'IB_BAD_CONFIG');
+      const now = isOfSize ? await look(place) : found;
+      if (now?.bytes === found.bytes && now.memory === found.memory) throw error;
+    }
+  }
+  throw new BusError('IB_NO_SEGMENT', `${place.name} was replaced each of the ${mostLooks} times that it was opened`);
+}
+
+type Found = NonNullable<Awaited<ReturnType<SharedMemory['stat']>>>;
+
+function look(place: SegmentPlace): Promise<Found | undefined> {
+  return attempt(place, () => place.shm.stat(place.name, place));
+}
+
+async function openAsFound(place: SegmentPlace, found: Found): Promise<Segment> {
   const smallest = 4096;
   if (found.bytes < smallest) throw truncated(place.name, smallest, found.bytes);
   const bytes = found.bytes - (found.bytes % 4);
@@ -240,6 +263,7 @@ const codeOf: Readonly<Record<SharedMemoryErrorCode, BusErrorCode>> = {
   ENOTSUP: 'IB_BAD_CONFIG',
   EEXIST: 'IB_UNSAFE_CHANGE',
   EDAMAGED: 'IB_CORRUPT',
+  EMFILE: 'IB_NO_DESCRIPTORS',
 };
 
 /** The bus's code for what opening shared memory fails with. */
@@ -252,16 +276,21 @@ async function attempt<T>(place: SegmentPlace, run: () => Promise<T>): Promise<T
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof SharedMemoryError)) throw error;
-    const code = busCodeOf(error.code);
-    if (code === 'IB_NO_SEGMENT') throw missing(place.name);
-    throw new BusError(code, `${place.name}: ${error.detail === '' ? error.message : error.detail}`, { cause: error });
+    throw asBusError(place.name, error);
   }
 }
 
 /** Tells the memory that has the name now from any other, without mapping it; undefined where there is none, or nothing tells. Rejects with `BusError`. */
 export async function memoryOf(place: SegmentPlace): Promise<string | undefined> {
   return (await attempt(place, () => place.shm.stat(place.name, place)))?.memory;
+}
+
+/** What the shared memory of the segment of this name fails with as the bus's own error; anything else as it came. */
+export function asBusError(name: string, error: unknown): unknown {
+  if (!(error instanceof SharedMemoryError)) return error;
+  const code = busCodeOf(error.code);
+  if (code === 'IB_NO_SEGMENT') return missing(name);
+  return new BusError(code, `${name}: ${error.detail === '' ? error.message : error.detail}`, { cause: error });
 }
 
 /**

@@ -2,7 +2,7 @@ import { BusError } from './errors.ts';
 import type { Attachment } from './join.ts';
 import { Header, Lock, subscriptionsMax } from './layout.ts';
 import { isRetired, retired } from './retirement.ts';
-import type { Segment } from './segment.ts';
+import { asBusError, type Segment } from './segment.ts';
 import { readSubscription } from './subscriptions.ts';
 
 /** Time between two looks, in milliseconds: a start of a router takes longer. */
@@ -46,8 +46,12 @@ export async function waitForSubscription(attachment: Attachment, name: string, 
 
 /** Whether a process has the router's lock. */
 export function isRouted({ segment, host }: Attachment): boolean {
-  // Of whom it is does not matter: the lock alone is looked at.
-  return segment.region.evidence(Lock.router, host.shm.identity()).lock === 'held';
+  try {
+    // Of whom it is does not matter: the lock alone is looked at.
+    return segment.region.evidence(Lock.router, host.shm.identity()).lock === 'held';
+  } catch (error) {
+    throw asBusError(segment.name, error);
+  }
 }
 
 function unknown(name: string): BusError {

@@ -18,7 +18,7 @@ function groupNumber(name: string, region: string): number {
 }
 
 /** Who may open the files of a region that is made with these options. EINVAL if there is no such group. */
-export function accessFor(options: RegionOptions, region: string): Access {
+export function accessFor(options: Pick<RegionOptions, 'group'>, region: string): Access {
   if (options.group === undefined) return { mode: 0o600, gid: undefined };
   return { mode: 0o660, gid: groupNumber(options.group, region) };
 }

@@ -1,5 +1,4 @@
 import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import { codeOfError } from './errors.ts';
 
@@ -103,19 +102,6 @@ export function hugetlbfsMount(): string | undefined {
     }
   }
   return undefined;
-}
-
-/** The smallest memory.max of this process's control group (v2) and those above it. */
-export function memoryLimit(): number | undefined {
-  let path = /^0::(\/.*)$/m.exec(readText('/proc/self/cgroup'))?.[1];
-  if (path === undefined) return undefined;
-  let least: number | undefined;
-  for (;;) {
-    const text = readText(join('/sys/fs/cgroup', path, 'memory.max'));
-    if (/^\d+$/.test(text)) least = Math.min(least ?? Number.POSITIVE_INFINITY, Number(text));
-    if (path === '/') return least;
-    path = join(path, '..');
-  }
 }
 
 /** A file's text without the blanks around it; empty if it cannot be read. */

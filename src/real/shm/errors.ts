@@ -17,6 +17,8 @@ const known: Readonly<Record<string, SharedMemoryErrorCode>> = {
   ELOOP: 'EACCES',
   EINVAL: 'EINVAL',
   ENOTMEMORY: 'ENOTMEMORY',
+  EMFILE: 'EMFILE',
+  ENFILE: 'EMFILE',
 };
 
 /** An error of Node or of the addon as the shared memory's own; anything else as it came. */

@@ -5,9 +5,10 @@ import { SharedMemoryError, type SharedMemoryErrorCode } from '../../host/shared
 import { loadNative, type NativeResult } from '../native.ts';
 import { accessFor } from './access.ts';
 import type { ShmAddon } from './addon.ts';
-import { directorySpace, hugePages, hugetlbfsMount, memoryLimit, readText, resolveDirectory } from './directory.ts';
+import { directorySpace, hugePages, hugetlbfsMount, readText, resolveDirectory } from './directory.ts';
 import { type FfiResult, loadFfi } from './ffi/load.ts';
 import type { MappedBacking } from './memory.ts';
+import { type MemoryRoom, memoryLimit, memoryRoom } from './memoryRoom.ts';
 import { openMemory, readRendezvous } from './rendezvous.ts';
 
 /** What is found on a machine of what shared memory, and a thread that should not wait, depend on. */
@@ -21,7 +22,7 @@ export interface MachineFacts {
     | { readonly path: string; readonly size: number; readonly free: number }
     | { readonly reason: string; readonly refusal: SharedMemoryErrorCode };
   /** The region that was asked about, where it is there already. */
-  readonly region?: { readonly backing: MappedBacking };
+  readonly region?: { readonly backing: MappedBacking; readonly hugePages: boolean };
   /** Why the group that was asked about is none; undefined where it is one, or none was asked about. */
   readonly group?: string;
   readonly hugePages: { readonly total: number; readonly free: number };
@@ -34,6 +35,8 @@ export interface MachineFacts {
   readonly locksBeyondLimit: boolean;
   /** Bytes that the control group allows this process and its neighbours; undefined for no limit. */
   readonly memoryLimit: number | undefined;
+  /** What is left of the machine's memory, or of its control group's; undefined where nothing tells. */
+  readonly memoryRoom: MemoryRoom | undefined;
   /** Processors that this thread may run on. */
   readonly cpus: readonly number[];
   /** Processors that the scheduler leaves alone (isolcpus, isolated cpusets). */
@@ -56,7 +59,7 @@ export function machineFacts({ directory, region, group }: MachineWishes = {}): 
   const shm = 'addon' in native ? native.addon : 'shm' in ffi ? ffi.shm : undefined;
   const place = directoryFacts(directory);
   const uid = process.getuid?.() ?? 0;
-  const there = region === undefined || !('path' in place) ? undefined : regionFacts(place.path, region);
+  const there = region === undefined || !('path' in place) ? undefined : regionFacts(place.path, region, group);
   const noGroup = group === undefined ? undefined : whyNoGroup(group);
   return {
     native,
@@ -73,6 +76,7 @@ export function machineFacts({ directory, region, group }: MachineWishes = {}): 
     memlock: shm?.memlockLimit() ?? memlockOf(readText('/proc/self/limits')),
     locksBeyondLimit: hasCapability(readText('/proc/self/status'), ipcLock),
     memoryLimit: memoryLimit(),
+    memoryRoom: memoryRoom(),
     cpus: shm?.getAffinity() ?? cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status'))?.[1] ?? ''),
     isolated: cpuList(readText('/sys/devices/system/cpu/isolated')),
     siblings: perCpu('topology/thread_siblings_list', cpuList),
@@ -94,13 +98,13 @@ function directoryFacts(asked: string | undefined): MachineFacts['directory'] {
 }
 
 /** The region of this name, if its memory is there. What cannot be read is told by who opens it. */
-function regionFacts(directory: string, name: string): MachineFacts['region'] {
+function regionFacts(directory: string, name: string, group: string | undefined): MachineFacts['region'] {
   try {
-    const says = readRendezvous(directory, name);
-    const fd = says === undefined ? undefined : openMemory(says);
+    const says = readRendezvous(directory, name, accessFor(group === undefined ? {} : { group }, name));
+    const fd = says === undefined ? undefined : openMemory(directory, name, says);
     if (says === undefined || fd === undefined) return undefined;
     closeSync(fd);
-    return { backing: says.backing };
+    return { backing: says.backing, hugePages: says.hugePages };
   } catch {
     return undefined;
   }
@@ -108,7 +112,7 @@ function regionFacts(directory: string, name: string): MachineFacts['region'] {
 
 function whyNoGroup(group: string): string | undefined {
   try {
-    accessFor({ mode: 'open', group }, 'doctor');
+    accessFor({ group }, 'doctor');
     return undefined;
   } catch (error) {
     if (error instanceof SharedMemoryError) return error.detail;

@@ -14,6 +14,7 @@ import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
 import { hugetlbfsMount, resolveDirectory } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
 import { bootId, ownIdentity } from './identity.ts';
+import { withHolder } from './memfdHolders.ts';
 import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
 import { createMappedRegion } from './region.ts';
 import {
@@ -23,7 +24,6 @@ import {
   type Rendezvous,
   readRendezvous,
   sweepGenerations,
-  withHolder,
   writeRendezvous,
 } from './rendezvous.ts';
 
@@ -62,19 +62,15 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
           const make = () => create(participant, directory, name, bytes, open, access);
           return changing(participant, directory, [name], access, make);
         }
-        const says = readRendezvous(directory, name);
-        const attached = says === undefined ? undefined : attach(participant, directory, name, bytes, open, says);
-        if (says === undefined || attached === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
-        if (says.backing !== 'memfd') return attached.region;
-        try {
-          // Who comes later may find the first holder gone.
-          const add = () => addHolder(directory, name, says.inode, attached.fd);
-          await changing(participant, directory, [name], access, add);
-        } catch (error) {
-          attached.region.close();
-          throw error;
-        }
-        return attached.region;
+        const read = () => readRendezvous(directory, name, access);
+        const attachTo = (says: Rendezvous | undefined) => attachHeld(participant, directory, name, bytes, open, says);
+        const says = read();
+        // Of a memfd the last who is written down as a holder may let go while this one, who is not yet, has it.
+        const isMemfd = says?.backing === 'memfd';
+        const held = () => changing(participant, directory, [name], access, () => attachTo(read()));
+        const region = isMemfd ? await held() : attachTo(says);
+        if (region === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
+        return region;
       }),
     rename: (from, to, call) =>
       failing('rename', from, async () => {
@@ -83,19 +79,24 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         const directory = directoryOf(from, call);
         // The new name is for whom the old one is.
         const access = accessOf(directory, from);
-        await changing(participant, directory, [from, to], access, () => rename(directory, from, to));
+        await changing(participant, directory, [from, to], access, () =>
+          rename(directory, from, to, accessFor(call ?? {}, from)),
+        );
       }),
     remove: (name, call) =>
       failing('remove', name, async () => {
         checkRegionName('remove', name);
         const directory = directoryOf(name, call);
-        await changing(participant, directory, [name], accessOf(directory, name), () => remove(directory, name));
+        await changing(participant, directory, [name], accessOf(directory, name), () =>
+          remove(directory, name, accessFor(call ?? {}, name)),
+        );
       }),
     stat: (name, call) =>
       failing('stat', name, async () => {
         checkRegionName('stat', name);
-        const says = readRendezvous(directoryOf(name, call), name);
-        const fd = says === undefined ? undefined : openMemory(says);
+        const directory = directoryOf(name, call);
+        const says = readRendezvous(directory, name, accessFor(call ?? {}, name));
+        const fd = says === undefined ? undefined : openMemory(directory, name, says);
         if (says === undefined || fd === undefined) return undefined;
         const { size } = fstatSync(fd);
         closeSync(fd);
@@ -145,31 +146,31 @@ async function changing<T>(
   }
 }
 
-interface Attached {
-  readonly region: Region;
-  readonly fd: number;
-}
-
-/** Attaches to memory that is there; undefined if it is gone. */
-function attach(
+/** Attaches to memory that is there; undefined if it is gone. A memfd's holders change: only while nobody else changes the name. */
+function attachHeld(
   participant: Participant,
   directory: string,
   name: string,
   bytes: number,
   options: RegionOptions,
-  says: Rendezvous,
-): Attached | undefined {
-  const fd = openMemory(says);
-  if (fd === undefined) return undefined;
+  says: Rendezvous | undefined,
+): Region | undefined {
+  const fd = says === undefined ? undefined : openMemory(directory, name, says);
+  if (says === undefined || fd === undefined) return undefined;
   try {
     const present = Math.min(says.bytes, fstatSync(fd).size);
     if (present < bytes) {
       const detail = `the region has ${present} bytes, ${bytes} were asked for`;
       throw new SharedMemoryError('EINVAL', 'open', name, detail);
     }
+    // Before the memory is mapped: where nobody can be told of this holder there is nothing to undo but the descriptor.
+    if (says.backing === 'memfd') {
+      const holders = withHolder(name, says.holders, says.inode, fd);
+      writeRendezvous(directory, name, { ...says, holders }, accessOf(directory, name));
+    }
     const mapped = participant.addon.mapMemory(fd, bytes, false, -1, options.lockMemory ?? false);
     const made: Made = { ...says, fd, mapped, reason: '' };
-    return { region: regionOf(participant, directory, name, bytes, options, made), fd };
+    return regionOf(participant, directory, name, bytes, options, made);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -208,7 +209,7 @@ function create(
   options: RegionOptions,
   access: Access,
 ): Region {
-  const says = readRendezvous(directory, name);
+  const says = readRendezvous(directory, name, access);
   if (says !== undefined) {
     const found = attachOrNew(participant, directory, name, bytes, options, says);
     if (found !== undefined) return found;
@@ -250,29 +251,20 @@ function attachOrNew(
   says: Rendezvous,
 ): Region | undefined {
   if (options.mode === 'create-new') {
-    const fd = openMemory(says);
+    const fd = openMemory(directory, name, says);
     if (fd === undefined) return undefined;
     closeSync(fd);
     throw new SharedMemoryError('EEXIST', 'open', name);
   }
-  const found = attach(participant, directory, name, bytes, options, says);
-  if (found !== undefined && says.backing === 'memfd') addHolder(directory, name, says.inode, found.fd);
-  return found?.region;
+  return attachHeld(participant, directory, name, bytes, options, says);
 }
 
-/** Writes this process down as one through which a memfd can be reached, if the name still means it. */
-function addHolder(directory: string, name: string, inode: string, fd: number): void {
-  const says = readRendezvous(directory, name);
-  if (says?.inode !== inode) return;
-  writeRendezvous(directory, name, withHolder(says, fd), accessOf(directory, name));
-}
-
-function rename(directory: string, from: string, to: string): void {
-  const says = readRendezvous(directory, from);
+function rename(directory: string, from: string, to: string, trust: Access): void {
+  const says = readRendezvous(directory, from, trust);
   if (says === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
   if (from === to) return;
   const access = accessOf(directory, from);
-  const generation = (readRendezvous(directory, to)?.generation ?? 0) + 1;
+  const generation = (readRendezvous(directory, to, trust)?.generation ?? 0) + 1;
   // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
   // name mean nothing or half of something.
   const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
@@ -282,8 +274,8 @@ function rename(directory: string, from: string, to: string): void {
   sweep(directory, to, placed.place);
 }
 
-function remove(directory: string, name: string): void {
-  if (readRendezvous(directory, name) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
+function remove(directory: string, name: string, trust: Access): void {
+  if (readRendezvous(directory, name, trust) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
   rmSync(join(directory, `${name}.json`), { force: true });
   sweep(directory, name, undefined);
 }

@@ -3,9 +3,11 @@ import { closeSync, constants, fchmodSync, fchownSync, openSync, rmSync } from '
 import { type RegionBacking, type RegionOptions, SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
 import type { ShmAddon } from './addon.ts';
-import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, memoryLimit, mountLine } from './directory.ts';
+import { directorySpace, hugePageBytes, hugePages, hugetlbfsMount, mountLine } from './directory.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
-import { inodeOf, placeOf } from './rendezvous.ts';
+import { inodeOf } from './inode.ts';
+import { memoryLimit, memoryRoom } from './memoryRoom.ts';
+import { placeOf } from './rendezvous.ts';
 
 /** Backings that the addon gives. */
 export type MappedBacking = Extract<RegionBacking, 'hugetlbfs' | 'memfd' | 'tmpfs'>;
@@ -64,7 +66,7 @@ interface Choice {
 export function makeMemory(making: Making): Made {
   const limit = memoryLimit();
   if (limit !== undefined && making.bytes >= limit) {
-    const detail = `${making.bytes} bytes are needed, the control group allows ${limit} in all (memory.max)`;
+    const detail = `${making.bytes} bytes are needed, the control group allows ${limit} in all`;
     throw new SharedMemoryError('ENOSPC', 'open', making.name, detail);
   }
   const { choices, reasons } = choose(making);
@@ -126,6 +128,7 @@ function choose({ name, bytes, options }: Making): { readonly choices: readonly 
 
 function make(making: Making, choice: Choice, reason: string): Made {
   const { addon, name, bytes, options, access } = making;
+  if (!choice.huge) checkRoom(name, bytes);
   const file = choice.backing === 'memfd' ? memfd(making, choice.huge) : createFile(making, choice.backing);
   try {
     const mapped = addon.mapMemory(file.fd, bytes, true, options.numaNode ?? -1, options.lockMemory ?? false);
@@ -140,6 +143,14 @@ function make(making: Making, choice: Choice, reason: string): Made {
     const detail = `${bytes} bytes are needed, ${directorySpace(making.directory).free} are free in ${making.directory}`;
     throw new SharedMemoryError('ENOSPC', 'open', name, detail);
   }
+}
+
+/** ENOSPC before anything is taken: the kernel refuses no memfd that is too big, nor tmpfs with a size above the machine's, but ends a process. */
+function checkRoom(name: string, bytes: number): void {
+  const room = memoryRoom();
+  if (room === undefined || room.bytes >= bytes) return;
+  const detail = `${bytes} bytes are needed, ${room.bytes} are free of the memory of ${room.of}`;
+  throw new SharedMemoryError('ENOSPC', 'open', name, detail);
 }
 
 interface MemoryFile {

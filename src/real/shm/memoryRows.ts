@@ -99,15 +99,16 @@ function withoutCalls({ native, ffi }: MachineFacts, backing: string): MachineRo
 export function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
   const { total, free } = facts.hugePages;
   const applied = `${free} free of ${total}`;
-  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim') {
+  // The pages of memory that is there are its own, and no longer free; where it has none, it needs none.
+  const isThere = facts.region !== undefined && !facts.region.hugePages;
+  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim' || isThere) {
     return told(
       'huge_pages',
       applied,
       total === 0 ? 'sysctl vm.nr_hugepages=N reserves N pages of 2 MiB; 4 KiB pages do without' : '',
     );
   }
-  // The pages of memory that is there are its own, and no longer free.
-  if (facts.region?.backing === 'hugetlbfs') return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
+  if (facts.region !== undefined) return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
   const needed = pagesFor(bytes);
   const row = asked('huge_pages', `${needed} of 2 MiB`, applied);
   if (free >= needed) return row;
@@ -152,8 +153,23 @@ export function memoryRow(facts: MachineFacts, { bytes }: MachineWishes): Machin
     return asked('memory_limit', `more than ${mib(bytes)}`, applied);
   return asked('memory_limit', `more than ${mib(bytes)}`, applied, {
     reason: 'the control group allows less than the segment: the kernel would end the process that fills it',
-    advice: `raise memory.max of the container above ${mib(bytes)} and the heaps of its processes`,
+    advice: `raise memory.max (memory.limit_in_bytes) of the container above ${mib(bytes)} and the heaps of its processes`,
     ...(callsOf(facts) === undefined || facts.region !== undefined ? {} : { refusal: 'ENOSPC' as const }),
+  });
+}
+
+/** What is left of the memory, for a segment that takes ordinary pages of it. */
+export function memoryFreeRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
+  const { memoryRoom } = facts;
+  const applied = memoryRoom === undefined ? 'unknown' : `${mib(memoryRoom.bytes)} of ${memoryRoom.of}`;
+  const given = backing === 'auto' ? backingOfAuto(facts, bytes ?? 0) : backing;
+  const isMapped = given === 'tmpfs' || (given === 'memfd' && !hasPages(facts, bytes ?? 0));
+  if (bytes === undefined || facts.region !== undefined || !isMapped) return told('memory_free', applied);
+  if (memoryRoom === undefined || memoryRoom.bytes >= bytes) return asked('memory_free', mib(bytes), applied);
+  return asked('memory_free', mib(bytes), applied, {
+    reason: `${mib(bytes)} are needed, ${mib(memoryRoom.bytes)} are free of the memory of ${memoryRoom.of}: the kernel would end a process to make room`,
+    advice: 'fewer or smaller slots, or end what uses the memory',
+    ...(callsOf(facts) === undefined ? {} : { refusal: 'ENOSPC' as const }),
   });
 }
 

@@ -7,6 +7,7 @@ import {
 } from '../../host/sharedMemory.ts';
 import type { ShmAddon, WaitCode } from './addon.ts';
 import type { LockFile } from './byteLocks.ts';
+import { asSharedMemoryError } from './errors.ts';
 import { processOf } from './identity.ts';
 import type { Made } from './memory.ts';
 
@@ -51,8 +52,12 @@ export function createMappedRegion({
       throw new SharedMemoryError('EINVAL', operation, name, `expected a lock of 0..${regionLocks - 1}, got ${index}`);
     }
     if (!open) throw new SharedMemoryError('EINVAL', operation, name, 'the region is closed');
-    locks ??= openLocks(user);
-    return locks;
+    try {
+      locks ??= openLocks(user);
+      return locks;
+    } catch (error) {
+      throw asSharedMemoryError(error, operation, name);
+    }
   };
   const checkWord = (operation: string, word: number): void => {
     if (Number.isInteger(word) && word >= 0 && word < words.length) return;

@@ -16,11 +16,10 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
-import { codeOfError } from './errors.ts';
-import { bootId, ownIdentity, processOf } from './identity.ts';
-
-/** Holders of a memfd that are written down: enough that some live on; more would only be read. */
-const mostHolders = 16;
+import { asSharedMemoryError, codeOfError } from './errors.ts';
+import { bootId } from './identity.ts';
+import { inodeOf } from './inode.ts';
+import { holderShape, openHeld } from './memfdHolders.ts';
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -34,8 +33,11 @@ const shape = z.strictObject({
   /** Device and inode of the memory: what a path or a descriptor leads to must be this. */
   inode: z.string(),
   bootId: z.string(),
-  holders: z.array(z.strictObject({ pid: z.int(), startTicks: z.int(), pidSpace: z.int(), fd: z.int() })),
+  holders: z.array(holderShape),
 });
+
+/** Whom the caller believes beside this user and root: the members of a group that it has named. */
+type Trust = Pick<Access, 'gid'>;
 
 /** What `<name>.json` says: where the memory of a name is. */
 export type Rendezvous = z.infer<typeof shape>;
@@ -47,17 +49,14 @@ export function bootText(): string {
     .join('');
 }
 
-/** Device and inode of an open file. */
-export function inodeOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  return `${dev}:${ino}`;
-}
-
 /**
  * The rendezvous file of a name. Undefined if there is none, or one of an earlier boot, whose memory is gone. EACCES if a stranger
- * wrote it: a directory for all users may hold anybody's file. EDAMAGED if it cannot be read.
+ * wrote it: a directory for all users may hold anybody's file, and a group that this process is in for something else, such as `users`, anybody. EDAMAGED if it
+ * cannot be read.
+ *
+ * @param trust with the group whose members are no strangers
  */
-export function readRendezvous(directory: string, name: string): Rendezvous | undefined {
+export function readRendezvous(directory: string, name: string, { gid: trusted }: Trust): Rendezvous | undefined {
   const path = join(directory, `${name}.json`);
   let text: string;
   let fd: number;
@@ -65,16 +64,16 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if (codeOfError(error) === 'ENOENT') return undefined;
-    throw new SharedMemoryError('EACCES', 'open', name, `${path}: ${codeOfError(error)}`);
+    throw asSharedMemoryError(error, 'open', name);
   }
   try {
     const { uid, gid } = fstatSync(fd);
-    if (!isTrusted(uid, gid)) {
+    if (!isTrusted(uid) && gid !== trusted) {
       throw new SharedMemoryError(
         'EACCES',
         'open',
         name,
-        `${path} belongs to user ${uid}: remove it or take another name`,
+        `${path} belongs to user ${uid} and group ${gid}: name that group (segment.group, or group where a bus is opened) to believe its members; else remove the file or take another name`,
       );
     }
     text = readFileSync(fd, 'utf8');
@@ -88,9 +87,9 @@ export function readRendezvous(directory: string, name: string): Rendezvous | un
   return parsed.data.bootId === bootText() ? parsed.data : undefined;
 }
 
-/** Files of this user, of root, and of a group that this process is in are believed. */
-function isTrusted(uid: number, gid: number): boolean {
-  return uid === process.geteuid?.() || uid === 0 || (process.getgroups?.() ?? []).includes(gid);
+/** Files of this user and of root are believed. */
+function isTrusted(uid: number): boolean {
+  return uid === process.geteuid?.() || uid === 0;
 }
 
 function parseJson(text: string): unknown {
@@ -120,30 +119,22 @@ export function writeRendezvous(directory: string, name: string, says: Rendezvou
   }
 }
 
-/** Opens the memory that a rendezvous file tells of; undefined if it is gone. */
-export function openMemory(says: Rendezvous): number | undefined {
-  const paths =
-    says.backing === 'memfd'
-      ? says.holders.filter((holder) => processOf(holder) === 'running').map(({ pid, fd }) => `/proc/${pid}/fd/${fd}`)
-      : [says.place];
-  for (const path of paths) {
-    let fd: number;
-    try {
-      // A link of procfs must be followed; one in a directory is not ours.
-      fd = openSync(path, constants.O_RDWR | (says.backing === 'memfd' ? 0 : constants.O_NOFOLLOW));
-    } catch {
-      continue;
-    }
-    if (inodeOf(fd) === says.inode) return fd;
-    closeSync(fd);
+/**
+ * Opens the memory that the rendezvous file of a name tells of; undefined if it is proven gone. Throws where it may be there and cannot be reached: who took
+ * its name then would part those who use it from those who come.
+ */
+export function openMemory(directory: string, name: string, says: Rendezvous): number | undefined {
+  if (says.backing === 'memfd') return openHeld(name, says.holders, says.inode, join(directory, `${name}.json`));
+  let fd: number;
+  try {
+    fd = openSync(says.place, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOfError(error) === 'ENOENT') return undefined;
+    throw error;
   }
+  if (inodeOf(fd) === says.inode) return fd;
+  closeSync(fd);
   return undefined;
-}
-
-/** The same with this process as a holder of the memfd behind `fd`, and without those that have ended. */
-export function withHolder(says: Rendezvous, fd: number): Rendezvous {
-  const living = says.holders.filter((holder) => processOf(holder) === 'running');
-  return { ...says, holders: [...living.slice(-(mostHolders - 1)), { ...ownIdentity(), fd }] };
 }
 
 /** Path of the memory file of a generation beside the one of another. */

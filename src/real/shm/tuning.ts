@@ -2,7 +2,7 @@ import type { MachineRow, MachineWishes } from '../../host/machineWishes.ts';
 import type { TuningRow } from '../../host/sharedMemory.ts';
 import type { UringSupport } from '../uring/support.ts';
 import type { MachineFacts } from './machine.ts';
-import { backingRow, callsOf, directoryRow, groupRow, hugePagesRow, memoryRow } from './memoryRows.ts';
+import { backingRow, callsOf, directoryRow, groupRow, hugePagesRow, memoryFreeRow, memoryRow } from './memoryRows.ts';
 import { asked, mebibyte, mib, told } from './rows.ts';
 
 /** What the rows are about that shared memory is not. */
@@ -28,6 +28,7 @@ export function machineRows(
     hugePagesRow(facts, wishes),
     directoryRow(facts, wishes),
     memoryRow(facts, wishes),
+    memoryFreeRow(facts, wishes),
     ...(wishes.group === undefined ? [] : [groupRow(facts, wishes.group)]),
     sharedBufferRow(facts),
     futexRow(facts),

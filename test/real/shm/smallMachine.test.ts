@@ -1,26 +1,10 @@
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { asNobody, source } from './asNobody.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { describeNative } from './needsNative.ts';
-
-const source = join(import.meta.dirname, '../../../src');
-
-/** Runs a module as a user without rights who may lock 64 KiB; undefined where this user cannot become that one. */
-function asNobody(program: string): SpawnSyncReturns<string> | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const words = ['--memlock=65536', process.execPath, '--input-type=module', '-e', program];
-  const ran = spawnSync('prlimit', words, {
-    encoding: 'utf8',
-    uid: 65_534,
-    gid: 65_534,
-    cwd: '/',
-    env: { PATH: process.env.PATH },
-  });
-  // A checkout that this user may not read says nothing about its rights elsewhere.
-  return ran.error !== undefined || /EACCES|Permission denied/.test(ran.stderr) ? undefined : ran;
-}
 
 describeNative('a machine with no huge pages, no root, 64 MiB of tmpfs and a small memlock limit', () => {
   test('still gives the memory, and says in words what is missing and what would give it', (context) =>

@@ -28,6 +28,7 @@ function machine(changes: Partial<MachineFacts> = {}): MachineFacts {
     memlock: { soft: 64 * mebibyte, hard: 64 * mebibyte },
     locksBeyondLimit: false,
     memoryLimit: undefined,
+    memoryRoom: { bytes: 1000 * mebibyte, of: 'the machine' },
     cpus: [0, 1, 2, 3],
     isolated: [3],
     siblings: new Map([[3, [3]]]),
@@ -83,6 +84,13 @@ describeNative('what a machine gives', (addon) => {
       /remount,size=73m \/dev\/shm/,
     ],
     ['memory_limit', { memoryLimit: 32 * mebibyte }, {}, /control group/, /memory\.max/],
+    [
+      'memory_free',
+      { memoryRoom: { bytes: 30 * mebibyte, of: 'the machine' }, hugePages: { total: 0, free: 0 } },
+      { backing: 'memfd' },
+      /39 MiB are needed, 30 MiB are free of the memory of the machine/,
+      /fewer or smaller slots/,
+    ],
     ['byte_locks', { byteLocks: 'EROFS' }, {}, /EROFS/, /tmpfs/],
     [
       'memlock',
@@ -122,16 +130,24 @@ describeNative('what a machine gives', (addon) => {
     expect(refusals({}, { backing: 'sab' })).toEqual(['backing ENOTSUP']);
     expect(refusals(small, { backing: 'tmpfs' })).toEqual(['directory ENOSPC']);
     expect(refusals({ memoryLimit: 32 * mebibyte }, {})).toEqual(['memory_limit ENOSPC']);
+    const full = { memoryRoom: { bytes: 30 * mebibyte, of: 'the machine' } };
+    const unmounted = { ...full, hugetlbfsMount: undefined };
+    expect(refusals(unmounted, { backing: 'tmpfs' })).toEqual(['memory_free ENOSPC']);
+    expect(refusals(unmounted, { backing: 'auto' })).toEqual(['memory_free ENOSPC']);
+    // Huge pages were set aside before.
+    expect(refusals(full, {})).toEqual([]);
+    expect(refusals(full, { backing: 'memfd' })).toEqual([]);
     expect(refusals({ group: 'there is no group staf' }, { group: 'staf' })).toEqual(['group EINVAL']);
     expect(refusals({ numaNodes: [], isolated: [], cpus: [] }, { backing: 'memfd' })).toEqual([]);
   });
 
   test('memory that is there asks for no room once more', () => {
     const facts = {
-      region: { backing: 'tmpfs' as const },
+      region: { backing: 'tmpfs' as const, hugePages: false },
       directory: { path: '/dev/shm', size: 64 * mebibyte, free: 1 * mebibyte },
       hugePages: { total: 0, free: 0 },
       memoryLimit: undefined,
+      memoryRoom: { bytes: 1 * mebibyte, of: 'the machine' },
     };
     expect(machineRows(machine(facts), { ...wishes, backing: 'auto' }).filter(differs)).toEqual([]);
     const other = machineRows(machine(facts), { ...wishes, backing: 'memfd' });
@@ -140,6 +156,19 @@ describeNative('what a machine gives', (addon) => {
       reason: 'the memory is there already, on tmpfs',
     });
     expect(other.flatMap(({ refusal }) => refusal ?? [])).toEqual([]);
+  });
+
+  test.for([
+    { backing: 'hugetlbfs', hugePages: true, applied: 'in use' },
+    { backing: 'memfd', hugePages: true, applied: 'in use' },
+    { backing: 'memfd', hugePages: false, applied: '0 free of 20' },
+  ] as const)('memory that is there needs no more huge pages: %o', ({ backing, hugePages, applied }) => {
+    const rows = machineRows(machine({ region: { backing, hugePages }, hugePages: { total: 20, free: 0 } }), {
+      ...wishes,
+      backing,
+    });
+    expect(rows.filter(differs)).toEqual([]);
+    expect(rowOf(rows, 'huge_pages').applied).toBe(applied);
   });
 
   test('nobody insists with auto: no huge pages is advice and no difference', () => {
