@@ -94,7 +94,7 @@ export function bodyOfWords(words: readonly string[]): Record<string, string | n
       const at = word.indexOf('=');
       if (at < 1) throw new CommandUsage(`expected key=value, got ${JSON.stringify(word)}`);
       const value = word.slice(at + 1);
-      return [word.slice(0, at), /^-?\d+$/.test(value) ? Number(value) : value];
+      return [word.slice(0, at), /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value];
     }),
   );
 }
@@ -161,19 +161,24 @@ export const ping: OperatorCommand<RegionHealth> = async (client, { options }) =
   return { value, exit: value.status === 'ok' && reached ? Exit.good : Exit.bad };
 };
 
+/** No text but plain seconds is a patience: of none at all, as an empty variable says it, consumers are fenced at once. */
+function patienceMsOf(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) {
+    throw new CommandUsage(`--patience: expected seconds such as 60 or 1.5, 0 or more, got ${JSON.stringify(text)}`);
+  }
+  const seconds = Number(text);
+  return Math.max(seconds > 0 ? 1 : 0, Math.round(seconds * 1_000));
+}
+
 /** `key=value …`: builds the next generation of the segment; `--patience SECONDS`: how long a consumer that works is waited for. */
 export const roll: OperatorCommand<{ readonly segment: string; readonly generation: number }> = async (
   client,
   { segment, words, options },
 ) => {
   const { patience } = options;
-  const seconds = Number(patience ?? 0);
-  if (!(seconds >= 0 && Number.isFinite(seconds))) {
-    throw new CommandUsage(`--patience: expected seconds, 0 or more, got ${patience}`);
-  }
-  const { path } = await segmentPath(client, segment);
   const body = bodyOfWords(words);
-  if (patience !== undefined) body.patience_ms = Math.round(seconds * 1_000);
+  if (patience !== undefined) body.patience_ms = patienceMsOf(patience);
+  const { path } = await segmentPath(client, segment);
   return good(await client.ask('POST', `${path}/roll`, body));
 };
 
