@@ -37,7 +37,7 @@ export function createRouterClient({ url, tokenFile, caFile, timeoutMs }: Client
         status = response.status;
         text = await response.text();
       } catch (error) {
-        throw new RouterError('NO_ANSWER', undefined, `${base} does not answer: ${reasonOf(error)}`);
+        throw new RouterError('NO_ANSWER', undefined, `${base} does not answer: ${noAnswer(error, timeoutMs)}`);
       }
       const parsed = text === '' ? undefined : parse(text);
       if (status < 400) return parsed as T; // the routes' own shapes
@@ -63,8 +63,14 @@ function read(file: string, option: string): string {
   }
 }
 
+/** Why nobody has answered. What the time-out of a request ends with has a number for a code. */
+function noAnswer(error: unknown, timeoutMs: number): string {
+  const isLate = error instanceof Error && error.name === 'TimeoutError';
+  return isLate ? `not within ${timeoutMs / 1_000} s` : reasonOf(error);
+}
+
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   if (typeof cause === 'object' && cause !== null && 'code' in cause) return String(cause.code);
-  return error instanceof Error ? error.message : String(error);
+  return cause instanceof Error ? cause.message : String(cause);
 }

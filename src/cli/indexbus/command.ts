@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { busErrorStatus } from '../../engines/indexbus/errors.ts';
 import { explanations } from '../../engines/indexbus/explain.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
@@ -27,7 +27,7 @@ import {
 import type { RollView } from '../../engines/indexbus/roller.ts';
 import type { LaneView } from '../../engines/indexbus/views.ts';
 import { nearestWord } from '../../host/nearest.ts';
-import { positiveNumber } from '../arguments.ts';
+import { positiveInteger, timerSeconds } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { printSlowly } from '../output.ts';
 import { createRouterClient } from './client.ts';
@@ -51,6 +51,7 @@ interface CommonFlags {
   readonly segment?: string;
   readonly tokenFile?: string;
   readonly ca?: string;
+  /** Milliseconds, as every time that was read. */
   readonly requestTimeout: number;
   readonly json?: boolean;
 }
@@ -107,7 +108,7 @@ function asking(
     .option('--segment <name>', 'segment of that router (default: the one it has)')
     .option('--token-file <file>', 'file whose first word is a token', process.env.INDEXBUS_TOKEN_FILE)
     .option('--ca <file>', 'authorities to trust, PEM')
-    .option('--request-timeout <seconds>', 'how long one request may take', positiveNumber, 10)
+    .addOption(seconds('--request-timeout <seconds>', 'how long one request may take', 10))
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExamples:${examples.map((words) => `\n  $ hotfire indexbus ${words}`).join('')}`);
   return command.action(async (...given: unknown[]) => {
@@ -116,7 +117,7 @@ function asking(
       url: flags.url,
       tokenFile: flags.tokenFile,
       caFile: flags.ca,
-      timeoutMs: flags.requestTimeout * 1_000,
+      timeoutMs: flags.requestTimeout,
     });
     // Commander calls with the arguments, the options and the command, in this order; a variadic argument is one list.
     const texts = given.slice(0, words.length).flat() as readonly string[];
@@ -129,6 +130,11 @@ function asking(
       process.exitCode = error.exit;
     }
   });
+}
+
+/** An option of seconds; its value is in milliseconds. */
+function seconds(words: string, help: string, standard: number): Option {
+  return new Option(words, help).argParser(timerSeconds).default(standard * 1_000, String(standard));
 }
 
 function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => string): void {
@@ -169,12 +175,12 @@ function topCommand(): Command {
               ].join('\n');
         await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
         if (once === true || (!isLive && flags.json !== true)) return Exit.good;
-        await sleep(every * 1_000);
+        await sleep(every);
       }
     },
   );
   return command
-    .option('--every <seconds>', 'how often to look', positiveNumber, 2)
+    .addOption(seconds('--every <seconds>', 'how often to look', 2))
     .option('--once', 'look once (as it does where nobody watches a terminal, unless --json streams)')
     .option('--by <list>', 'what to show, by commas: lane, producer, topic (default: lane,producer)');
 }
@@ -338,7 +344,7 @@ function tailCommand(): Command {
     .argument('<topic>', 'topic or pattern: orders.created, orders.>')
     .option('--segment <name>', 'segment', 'bus')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
-    .option('--count <n>', 'end after so many messages', positiveNumber)
+    .option('--count <n>', 'end after so many messages', positiveInteger)
     .option('--json', 'print a JSON line a message, its payload in base64')
     .addHelpText(
       'after',
