@@ -11,7 +11,9 @@ import {
   Exit,
   jsonText,
   lanes,
+  listOf,
   type OperatorCommand,
+  objectOf,
   ping,
   producers,
   type RegionHealth,
@@ -152,13 +154,15 @@ function topCommand(): Command {
       const { name, path } = await segmentPath(client, flags.segment);
       const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
       for (;;) {
-        const [counters, bottleneck, lanes, producers, roll] = await Promise.all([
+        const [counters, bottleneck, laneList, producerList, roll] = await Promise.all([
           client.ask<Record<string, number>>('GET', `${path}/counters`),
           client.ask<Bottleneck>('GET', `${path}/bottleneck`),
           client.ask<readonly LaneView[]>('GET', `${path}/lanes`),
           client.ask<readonly TopProducer[]>('GET', `${path}/producers`),
           client.ask<RollView | null>('GET', `${path}/roll`),
         ]);
+        for (const answer of [counters, bottleneck]) objectOf(path, answer);
+        const [lanes, producers] = [listOf(path, laneList), listOf(path, producerList)];
         const text =
           flags.json === true
             ? JSON.stringify({

@@ -28,6 +28,25 @@ export class RouterError extends Error {
   }
 }
 
+/** The error for an answer that no router gives. */
+export function noRouter(what: string): RouterError {
+  return new RouterError('NO_ROUTER', undefined, `what is there answers, but not as a router does: ${what}`);
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An answer that is to be a list of objects. @throws RouterError for what is none: another server has the port */
+export function listOf<T extends object>(path: string, answer: readonly T[]): readonly T[] {
+  if (Array.isArray(answer) && answer.every(isObject)) return answer;
+  throw noRouter(`${path}: expected a list`);
+}
+
+/** An answer that is to be an object. @throws RouterError for what is none */
+export function objectOf<T extends object>(path: string, answer: T): T {
+  if (isObject(answer)) return answer;
+  throw noRouter(`${path}: expected an object`);
+}
+
 /** Wrong words or options. */
 export class CommandUsage extends Error {
   override readonly name = 'CommandUsage';
@@ -80,7 +99,8 @@ export async function segmentPath(
 /** Segments of a process; none of a control plane, which does not know the question. */
 async function segmentsOf(client: RouterClient): Promise<readonly { readonly segment: string }[]> {
   try {
-    return await client.ask<readonly { segment: string }[]>('GET', '/v1/segments');
+    const path = '/v1/segments';
+    return listOf(path, await client.ask<readonly { segment: string }[]>('GET', path));
   } catch (error) {
     if (error instanceof RouterError && error.status === 404) return [];
     throw error;
@@ -110,45 +130,49 @@ const good = <T>(value: T): Answer<T> => ({ value, exit: Exit.good });
 /** Which side is the bottleneck; bad where there is one. */
 export const triage: OperatorCommand<Bottleneck> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  const value = await client.ask<Bottleneck>('GET', `${path}/bottleneck`);
+  const value = objectOf(path, await client.ask<Bottleneck>('GET', `${path}/bottleneck`));
   return { value, exit: value.side === 'none' ? Exit.good : Exit.bad };
 };
 
 export const lanes: OperatorCommand<readonly LaneView[]> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/lanes`));
+  return good(listOf(path, await client.ask<readonly LaneView[]>('GET', `${path}/lanes`)));
 };
 
 export const producers: OperatorCommand<readonly ProducerView[]> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/producers`));
+  return good(listOf(path, await client.ask<readonly ProducerView[]>('GET', `${path}/producers`)));
 };
 
 /** `LANE key=value …`: changes a lane while it lives. */
 export const setLane: OperatorCommand<LaneView> = async (client, { segment, words }) => {
   const lane = named(words, 'a lane: its number, or the name of its consumer');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('PATCH', `${path}/lanes/${lane}`, bodyOfWords(words.slice(1))));
+  return good(
+    objectOf(path, await client.ask<LaneView>('PATCH', `${path}/lanes/${lane}`, bodyOfWords(words.slice(1)))),
+  );
 };
 
 /** `SEAT key=value …`: limits a producer. */
 export const setProducer: OperatorCommand<ProducerView> = async (client, { segment, words }) => {
   const seat = named(words, 'a producer: its seat, or its name');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('PATCH', `${path}/producers/${seat}`, bodyOfWords(words.slice(1))));
+  return good(
+    objectOf(path, await client.ask<ProducerView>('PATCH', `${path}/producers/${seat}`, bodyOfWords(words.slice(1)))),
+  );
 };
 
 /** `LANE`: takes it from its consumer. */
 export const detach: OperatorCommand<LaneView> = async (client, { segment, words }) => {
   const lane = named(words, 'a lane: its number, or the name of its consumer');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('POST', `${path}/lanes/${lane}/detach`, {}));
+  return good(objectOf(path, await client.ask<LaneView>('POST', `${path}/lanes/${lane}/detach`, {})));
 };
 
 /** The routers of `--environment`; bad where one is not online. */
 export const agents: OperatorCommand<readonly AgentView[]> = async (client, { options }) => {
-  const environment = encodeURIComponent(options.environment ?? 'default');
-  const value = await client.ask<readonly AgentView[]>('GET', `/v1/environments/${environment}/agents`);
+  const path = `/v1/environments/${encodeURIComponent(options.environment ?? 'default')}/agents`;
+  const value = listOf(path, await client.ask<readonly AgentView[]>('GET', path));
   return { value, exit: value.every(({ state }) => state === 'online') ? Exit.good : Exit.bad };
 };
 
@@ -156,7 +180,9 @@ export const agents: OperatorCommand<readonly AgentView[]> = async (client, { op
 export const ping: OperatorCommand<RegionHealth> = async (client, { options }) => {
   const { region } = options;
   if (region === undefined) throw new CommandUsage('expected --region NAME');
-  const value = await client.ask<RegionHealth>('GET', `/v1/regions/${encodeURIComponent(region)}/health`);
+  const path = `/v1/regions/${encodeURIComponent(region)}/health`;
+  const value = objectOf(path, await client.ask<RegionHealth>('GET', path));
+  listOf(path, value.routers);
   const reached = value.control_plane?.reachable !== false;
   return { value, exit: value.status === 'ok' && reached ? Exit.good : Exit.bad };
 };
@@ -179,13 +205,15 @@ export const roll: OperatorCommand<{ readonly segment: string; readonly generati
   const body = bodyOfWords(words);
   if (patience !== undefined) body.patience_ms = patienceMsOf(patience);
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('POST', `${path}/roll`, body));
+  const answer = await client.ask<{ segment: string; generation: number }>('POST', `${path}/roll`, body);
+  return good(objectOf(path, answer));
 };
 
 /** The roll that is under way; null for none. */
 export const rolling: OperatorCommand<RollView | null> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/roll`));
+  const view = await client.ask<RollView | null>('GET', `${path}/roll`);
+  return good(view === null ? view : objectOf(path, view));
 };
 
 /** The commands by the words that call them. */

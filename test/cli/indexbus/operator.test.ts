@@ -84,3 +84,45 @@ describe('times of a command that asks a router', () => {
     expect(complained).toMatch(/expected (a number above 0|at most 2147483 seconds), got "/);
   });
 });
+
+describe('where a command is sent', () => {
+  it.each(['http://[', 'ftp://router', '', 'router:port', 'http://'])(
+    'should be an address: %j is none',
+    async (to) => {
+      expect(await run('lanes', '--url', to)).toBe(64);
+      expect(complained).toContain(`--url: expected http://host:port, https://host:port or host:port, got "${to}"`);
+    },
+  );
+
+  it.each([
+    ['agents', 200, '<html>welcome</html>'],
+    ['agents', 200, '{"hello":1}'],
+    ['agents', 200, ''],
+    ['lanes', 404, '<html>not found</html>'],
+    ['lanes', 404, '{"hello":1}'],
+    ['lanes', 200, 'null'],
+    ['producers', 200, '[1]'],
+    ['ping --region eu', 200, '[]'],
+    ['ping --region eu', 200, '{"status":"ok"}'],
+    ['triage --segment bus', 200, '"x"'],
+    ['rolling --segment bus', 200, '7'],
+    ['top --once --segment bus', 200, '{}'],
+  ])('should be a router: hotfire indexbus %s, which meets %i %s', async (words, status, text) => {
+    answer = { status, text };
+    expect(await run(...words.split(' '), '--url', url)).toBe(2);
+    expect(complained).toMatch(/^error: NO_ROUTER: .*answers, but not as a router does.*\n$/);
+    expect(printed).toBe('');
+  });
+
+  it('should be a router and no control plane, where a segment is meant', async () => {
+    answer = { status: 404, text: '{"error":{"code":"NOT_FOUND","message":"nothing there"}}' };
+    expect(await run('lanes', '--url', url)).toBe(1);
+    expect(complained).toContain('it is a control plane');
+  });
+
+  it('should be told as what stands before it says, where that has no answer of its router', async () => {
+    answer = { status: 502, text: '<html>bad gateway</html>' };
+    expect(await run('lanes', '--url', url)).toBe(1);
+    expect(complained).toBe('error: HTTP_502: HTTP status 502\n');
+  });
+});
