@@ -364,7 +364,7 @@ function inspectCommand(): Command {
   const command = new Command('inspect')
     .summary('read a segment, or a copy of one, without taking part')
     .description('Reads a segment, or a file that is a copy of one, without taking part: also of a dead router.')
-    .argument('<segment>', 'name of a segment, or a file')
+    .argument('<segment>', 'name of a segment; or a file: what has a / in it, or a file of this directory')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
     .option('--json', 'print JSON')
     .addHelpText(
