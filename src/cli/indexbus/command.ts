@@ -38,6 +38,8 @@ import { tailTopic } from './tail.ts';
 import {
   agentsText,
   lanesText,
+  printable,
+  printableLines,
   producersText,
   rollText,
   segmentText,
@@ -128,7 +130,7 @@ function asking(
     } catch (error) {
       if (error instanceof CommandUsage) throw new UsageError(error.message);
       if (!(error instanceof RouterError)) throw error;
-      process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+      process.stderr.write(`${printable(`error: ${error.code}: ${error.message}`)}\n`);
       process.exitCode = error.exit;
     }
   });
@@ -140,7 +142,7 @@ function seconds(words: string, help: string, standard: number): Option {
 }
 
 function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => string): void {
-  process.stdout.write(`${flags.json === true ? jsonText(value) : text()}\n`);
+  process.stdout.write(`${flags.json === true ? jsonText(value) : printableLines(text())}\n`);
 }
 
 function topCommand(): Command {
@@ -177,7 +179,7 @@ function topCommand(): Command {
                 ...(roll === null ? [] : [rollText(roll), '']),
                 topText(name, counters, bottleneck, lanes, producers, parts),
               ].join('\n');
-        await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
+        await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${printableLines(text)}\n`);
         if (once === true || (!isLive && flags.json !== true)) return Exit.good;
         await sleep(every);
       }

@@ -9,13 +9,7 @@ import { createRealHost } from '../../real/host.ts';
 import { UsageError } from '../exit.ts';
 
 /** Codes of what cannot be read as a segment: there is none, or the data are damaged, or another's. */
-const unreadable: readonly BusErrorCode[] = [
-  'IB_NO_SEGMENT',
-  'IB_FOREIGN',
-  'IB_VERSION',
-  'IB_TRUNCATED',
-  'IB_CORRUPT',
-];
+const unreadable: readonly BusErrorCode[] = ['IB_NO_SEGMENT', 'IB_FOREIGN', 'IB_VERSION', 'IB_TRUNCATED', 'IB_CORRUPT'];
 
 /**
  * Describes a segment of this machine, or a file that is a copy of one.

@@ -15,6 +15,7 @@ import { UsageError } from '../exit.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { printSlowly, ReaderGone } from '../output.ts';
 import { forget, sweepTails, tailSubscriptionName } from './tailSubscription.ts';
+import { printable } from './text.ts';
 
 /** Messages that may wait while a terminal is slow; what comes beyond is lost to this reader alone. */
 const capacityMost = 1_024;
@@ -56,7 +57,7 @@ export async function tailTopic(topic: string, options: TailOptions): Promise<nu
     if (!(error instanceof BusError)) throw error;
     if (stopping.signal.aborted && endings.includes(error.code)) return Exit.good;
     if (error.code === 'IB_BAD_CONFIG') throw new UsageError(`${error.code}: ${error.message}`);
-    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    process.stderr.write(`${printable(`error: ${error.code}: ${error.message}`)}\n`);
     return error.code === 'IB_NO_SEGMENT' || error.code === 'IB_NO_ROUTER' ? Exit.undecided : Exit.bad;
   } finally {
     ignore();
@@ -151,5 +152,5 @@ function line(topic: string, producer: number, sequence: number, bytes: Uint8Arr
   if (json) return JSON.stringify({ topic, producer, sequence, payload: Buffer.from(bytes).toString('base64') });
   const text = Buffer.from(bytes).toString('utf8');
   const shown = /^[\P{C}\t]*$/u.test(text) ? text : Buffer.from(bytes).toString('hex');
-  return `${topic} ${producer}:${sequence} ${shown}`;
+  return `${printable(topic)} ${producer}:${sequence} ${shown}`;
 }

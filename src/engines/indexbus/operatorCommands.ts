@@ -233,7 +233,8 @@ export const operatorCommands: ReadonlyMap<string, OperatorCommand<unknown>> = n
   ['rolling', rolling],
 ]);
 
-/** What `--json` prints of an answer. */
+/** What `--json` prints of an answer: JSON leaves the upper control characters as they are, and terminals obey them too. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value, undefined, 2);
+  const text = JSON.stringify(value, undefined, 2);
+  return text.replace(/[\u007f-\u009f]/g, (it) => `\\u00${it.charCodeAt(0).toString(16)}`);
 }

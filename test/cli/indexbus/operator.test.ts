@@ -126,3 +126,56 @@ describe('where a command is sent', () => {
     expect(complained).toBe('error: HTTP_502: HTTP status 502\n');
   });
 });
+
+describe('what others have said', () => {
+  const evil = 'a\u001b[2J\u009b1m\nb';
+  const agent = {
+    router_id: evil,
+    state: evil,
+    region: evil,
+    segment: evil,
+    host: evil,
+    version: evil,
+    duty: evil,
+    last_report_ms: 1,
+  };
+  const plane = { address: evil, reachable: false, failure: evil };
+  const health = { region: evil, status: evil, routers: [agent], control_plane: plane };
+  const usage = { cpu_seconds: null, rss_bytes: null, drop: evil };
+  const lane = { ...usage, lane_number: 0, name: evil, state: evil, verdict: evil, subscription: evil, depth: 0 };
+  const roll = {
+    segment: evil,
+    generation: 2,
+    waits_for: evil,
+    lasts_ms: 1,
+    waits_ms: 1,
+    patience_ms: 1,
+    gave_up: 0,
+    waits: [{ kind: evil, seat: 0, name: evil, subscription: evil, pid: 1, state: evil, left: 1, waited_ms: 1 }],
+  };
+
+  it.each<[string, unknown]>([
+    ['agents', [agent]],
+    ['agents --json', [agent]],
+    ['ping --region eu', health],
+    ['ping --region eu', { ...health, control_plane: { ...plane, reachable: true, round_trip_ms: 1 } }],
+    ['triage --segment bus', { side: 'none', evidence: [evil], next: [evil] }],
+    ['rolling --segment bus', roll],
+    ['lanes --segment bus', [lane]],
+    ['lanes --segment bus --json', [lane]],
+    ['detach 0 --segment bus', lane],
+    ['roll lanes_max=4 --segment bus', { segment: evil, generation: 2 }],
+  ])('should not reach a terminal as what it obeys: %s', async (words, value) => {
+    answer = { status: 200, text: JSON.stringify(value) };
+    await run(...words.split(' '), '--url', url);
+    expect(complained).toBe('');
+    expect(printed).toMatch(/a(\\u\{1b\}|\\u001b)\[2J(\\u\{9b\}|\\u009b)1m/);
+    expect(printed.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+  });
+
+  it('should not reach it as an error either', async () => {
+    answer = { status: 422, text: JSON.stringify({ error: { code: evil, message: evil } }) };
+    expect(await run('lanes', '--url', url)).toBe(1);
+    expect(complained).toMatch(/^error: \P{C}*\n$/u);
+  });
+});
