@@ -12,6 +12,19 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** Longest time of a timer of Node, in milliseconds: a longer one is over at once. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** Seconds above 0, as whole milliseconds that a timer can wait: 1 or more. */
+export function timerSeconds(text: string): number {
+  const ms = Math.max(1, Math.round(positiveNumber(text) * 1_000));
+  if (ms > timerMsMax) {
+    const most = Math.floor(timerMsMax / 1_000);
+    throw new InvalidArgumentError(`expected at most ${most} seconds, got ${JSON.stringify(text)}.`);
+  }
+  return ms;
+}
+
 /** A whole number from 1. */
 export function positiveInteger(text: string): number {
   const value = Number(text);

@@ -77,12 +77,13 @@ export interface TuningRow {
 }
 
 /**
- * Which process it is. A pid alone does not tell, since pids come back; the time of its start does, on one boot of one machine and
- * within one pid namespace.
+ * Which process it is, or which thread: one that is not its process's first takes part by itself, and may end before it. A pid alone does not tell,
+ * since pids come back; the time of its start does, on one boot of one machine and within one pid namespace.
  */
 export interface ProcessIdentity {
+  /** Of a thread the kernel's number of it (tid). */
   readonly pid: number;
-  /** Clock ticks from the boot to the start of the process. */
+  /** Clock ticks from the boot to the start of the process, or thread. */
   readonly startTicks: number;
   /** Number of the pid namespace in which `pid` counts. */
   readonly pidSpace: number;

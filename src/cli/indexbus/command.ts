@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { busErrorStatus } from '../../engines/indexbus/errors.ts';
 import { explanations } from '../../engines/indexbus/explain.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
@@ -11,7 +11,9 @@ import {
   Exit,
   jsonText,
   lanes,
+  listOf,
   type OperatorCommand,
+  objectOf,
   ping,
   producers,
   type RegionHealth,
@@ -27,7 +29,7 @@ import {
 import type { RollView } from '../../engines/indexbus/roller.ts';
 import type { LaneView } from '../../engines/indexbus/views.ts';
 import { nearestWord } from '../../host/nearest.ts';
-import { positiveNumber } from '../arguments.ts';
+import { positiveInteger, timerSeconds } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { printSlowly } from '../output.ts';
 import { createRouterClient } from './client.ts';
@@ -36,6 +38,8 @@ import { tailTopic } from './tail.ts';
 import {
   agentsText,
   lanesText,
+  printable,
+  printableLines,
   producersText,
   rollText,
   segmentText,
@@ -51,6 +55,7 @@ interface CommonFlags {
   readonly segment?: string;
   readonly tokenFile?: string;
   readonly ca?: string;
+  /** Milliseconds, as every time that was read. */
   readonly requestTimeout: number;
   readonly json?: boolean;
 }
@@ -107,7 +112,7 @@ function asking(
     .option('--segment <name>', 'segment of that router (default: the one it has)')
     .option('--token-file <file>', 'file whose first word is a token', process.env.INDEXBUS_TOKEN_FILE)
     .option('--ca <file>', 'authorities to trust, PEM')
-    .option('--request-timeout <seconds>', 'how long one request may take', positiveNumber, 10)
+    .addOption(seconds('--request-timeout <seconds>', 'how long one request may take', 10))
     .option('--json', 'print JSON')
     .addHelpText('after', `\nExamples:${examples.map((words) => `\n  $ hotfire indexbus ${words}`).join('')}`);
   return command.action(async (...given: unknown[]) => {
@@ -116,7 +121,7 @@ function asking(
       url: flags.url,
       tokenFile: flags.tokenFile,
       caFile: flags.ca,
-      timeoutMs: flags.requestTimeout * 1_000,
+      timeoutMs: flags.requestTimeout,
     });
     // Commander calls with the arguments, the options and the command, in this order; a variadic argument is one list.
     const texts = given.slice(0, words.length).flat() as readonly string[];
@@ -125,14 +130,19 @@ function asking(
     } catch (error) {
       if (error instanceof CommandUsage) throw new UsageError(error.message);
       if (!(error instanceof RouterError)) throw error;
-      process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+      process.stderr.write(`${printable(`error: ${error.code}: ${error.message}`)}\n`);
       process.exitCode = error.exit;
     }
   });
 }
 
+/** An option of seconds; its value is in milliseconds. */
+function seconds(words: string, help: string, standard: number): Option {
+  return new Option(words, help).argParser(timerSeconds).default(standard * 1_000, String(standard));
+}
+
 function print(flags: Pick<CommonFlags, 'json'>, value: unknown, text: () => string): void {
-  process.stdout.write(`${flags.json === true ? jsonText(value) : text()}\n`);
+  process.stdout.write(`${flags.json === true ? jsonText(value) : printableLines(text())}\n`);
 }
 
 function topCommand(): Command {
@@ -146,13 +156,15 @@ function topCommand(): Command {
       const { name, path } = await segmentPath(client, flags.segment);
       const isLive = process.stdout.isTTY && once !== true && flags.json !== true;
       for (;;) {
-        const [counters, bottleneck, lanes, producers, roll] = await Promise.all([
+        const [counters, bottleneck, laneList, producerList, roll] = await Promise.all([
           client.ask<Record<string, number>>('GET', `${path}/counters`),
           client.ask<Bottleneck>('GET', `${path}/bottleneck`),
           client.ask<readonly LaneView[]>('GET', `${path}/lanes`),
           client.ask<readonly TopProducer[]>('GET', `${path}/producers`),
           client.ask<RollView | null>('GET', `${path}/roll`),
         ]);
+        for (const answer of [counters, bottleneck]) objectOf(path, answer);
+        const [lanes, producers] = [listOf(path, laneList), listOf(path, producerList)];
         const text =
           flags.json === true
             ? JSON.stringify({
@@ -167,14 +179,14 @@ function topCommand(): Command {
                 ...(roll === null ? [] : [rollText(roll), '']),
                 topText(name, counters, bottleneck, lanes, producers, parts),
               ].join('\n');
-        await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${text}\n`);
+        await printSlowly(`${isLive ? '\u001b[2J\u001b[H' : ''}${printableLines(text)}\n`);
         if (once === true || (!isLive && flags.json !== true)) return Exit.good;
-        await sleep(every * 1_000);
+        await sleep(every);
       }
     },
   );
   return command
-    .option('--every <seconds>', 'how often to look', positiveNumber, 2)
+    .addOption(seconds('--every <seconds>', 'how often to look', 2))
     .option('--once', 'look once (as it does where nobody watches a terminal, unless --json streams)')
     .option('--by <list>', 'what to show, by commas: lane, producer, topic (default: lane,producer)');
 }
@@ -339,7 +351,7 @@ function tailCommand(): Command {
     .option('--segment <name>', 'segment', 'bus')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
     .option('--group <name>', "the segment's group, where another user made it")
-    .option('--count <n>', 'end after so many messages', positiveNumber)
+    .option('--count <n>', 'end after so many messages', positiveInteger)
     .option('--json', 'print a JSON line a message, its payload in base64')
     .addHelpText(
       'after',
@@ -361,7 +373,7 @@ function inspectCommand(): Command {
   const command = new Command('inspect')
     .summary('read a segment, or a copy of one, without taking part')
     .description('Reads a segment, or a file that is a copy of one, without taking part: also of a dead router.')
-    .argument('<segment>', 'name of a segment, or a file')
+    .argument('<segment>', 'name of a segment; or a file: what has a / in it, or a file of this directory')
     .option('--directory <path>', "the segment's directory, where it is not the machine's own")
     .option('--group <name>', "the segment's group, where another user made it")
     .option('--json', 'print JSON')

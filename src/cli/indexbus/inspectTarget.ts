@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { EngineError, ExitCode } from '../../engines/engine.ts';
 import { describeSegment, type SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
 import { BusError, type BusErrorCode } from '../../engines/indexbus/errors.ts';
@@ -8,20 +8,21 @@ import type { Region } from '../../host/sharedMemory.ts';
 import { createRealHost } from '../../real/host.ts';
 import { UsageError } from '../exit.ts';
 
-/** Codes of what cannot be read as a segment: the data are damaged, or another's. */
-const unreadable: readonly BusErrorCode[] = ['IB_FOREIGN', 'IB_VERSION', 'IB_TRUNCATED', 'IB_CORRUPT'];
+/** Codes of what cannot be read as a segment: there is none, or the data are damaged, or another's. */
+const unreadable: readonly BusErrorCode[] = ['IB_NO_SEGMENT', 'IB_FOREIGN', 'IB_VERSION', 'IB_TRUNCATED', 'IB_CORRUPT'];
 
 /**
  * Describes a segment of this machine, or a file that is a copy of one.
  *
- * @throws UsageError where there is none; EngineError with exit code 65 where what is there cannot be read as one
+ * @param target a file where it has a `/`, or is one of the working directory; else, and wherever `directory` is told, a name
+ * @throws UsageError for what is neither; EngineError with exit code 65 where there is no such segment, or what is there cannot be read as one
  */
 export async function inspectTarget(
   target: string,
   directory: string | undefined,
   group?: string,
 ): Promise<SegmentDescription> {
-  const isFile = existsSync(target);
+  const isFile = directory === undefined && (target.includes('/') || isRegularFile(target));
   try {
     if (isFile) return describeSegment(segmentOver(target, copyOf(target)));
     const { shm } = createRealHost({ name: 'inspect' });
@@ -42,6 +43,14 @@ export async function inspectTarget(
       ? `${target}: ${explanations[error.code].means} Expected ${expected}, got ${got}`
       : error.message;
     throw new EngineError(error.code, ExitCode.data, what, { cause: error });
+  }
+}
+
+function isRegularFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,12 @@
 import { subscriptionBody, subscriptionOf } from '../../engines/indexbus/config.ts';
-import { BusError } from '../../engines/indexbus/errors.ts';
-import { type Bus, type MessageBatch, openBus } from '../../engines/indexbus/index.ts';
+import { BusError, type BusErrorCode } from '../../engines/indexbus/errors.ts';
+import {
+  type Bus,
+  type Consumer,
+  type ConsumerOptions,
+  type MessageBatch,
+  openBus,
+} from '../../engines/indexbus/index.ts';
 import { Exit } from '../../engines/indexbus/operatorCommands.ts';
 import { isPattern } from '../../engines/indexbus/patterns.ts';
 import { createRealHost } from '../../real/host.ts';
@@ -9,11 +15,15 @@ import { UsageError } from '../exit.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { printSlowly, ReaderGone } from '../output.ts';
 import { forget, sweepTails, tailSubscriptionName } from './tailSubscription.ts';
+import { printable } from './text.ts';
 
 /** Messages that may wait while a terminal is slow; what comes beyond is lost to this reader alone. */
 const capacityMost = 1_024;
 /** Time between two looks at whether somebody routes. */
 const routerLookMs = 1_000;
+
+/** What a tail that is told to end meets where there was nobody to wait for: it ends as it was told. */
+const endings: readonly BusErrorCode[] = ['IB_CLOSED', 'IB_NO_SEGMENT', 'IB_NO_ROUTER', 'IB_RETIRED'];
 
 export interface TailOptions {
   readonly segment: string;
@@ -29,7 +39,7 @@ export interface TailOptions {
  * Prints the messages of a topic or pattern until `count`, a signal, or the end of the reader, and leaves nothing behind. Resolves to the exit code: 0 at
  * each of these ends, 1 where the router refuses it or takes its lane, 2 where nobody answers; what was refused is on standard error.
  *
- * @throws UsageError for what is no pattern
+ * @throws UsageError for what is no pattern, and for what cannot be the name of a segment
  */
 export async function tailTopic(topic: string, options: TailOptions): Promise<number> {
   if (!isPattern(topic)) {
@@ -46,8 +56,9 @@ export async function tailTopic(topic: string, options: TailOptions): Promise<nu
   } catch (error) {
     if (error instanceof ReaderGone) return Exit.good;
     if (!(error instanceof BusError)) throw error;
-    if (stopping.signal.aborted && error.code === 'IB_CLOSED') return Exit.good;
-    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    if (stopping.signal.aborted && endings.includes(error.code)) return Exit.good;
+    if (error.code === 'IB_BAD_CONFIG') throw new UsageError(`${error.code}: ${error.message}`);
+    process.stderr.write(`${printable(`error: ${error.code}: ${error.message}`)}\n`);
     return error.code === 'IB_NO_SEGMENT' || error.code === 'IB_NO_ROUTER' ? Exit.undecided : Exit.bad;
   } finally {
     ignore();
@@ -62,6 +73,7 @@ async function attached(topic: string, options: TailOptions, stopping: AbortSign
   const bus = await openBus({
     segment,
     host,
+    signal: stopping,
     ...(directory === undefined ? {} : { directory }),
     ...(group === undefined ? {} : { group }),
   });
@@ -81,11 +93,8 @@ async function subscribed(bus: Bus, topic: string, options: TailOptions, stoppin
   await sweepTails(bus);
   try {
     if (stopping.aborted) return;
-    const consumer = await bus.consumer({
-      subscription: name,
-      name: `tail ${process.pid}`,
-      declare: subscriptionOf(name, body, laneRing),
-    });
+    const declare = subscriptionOf(name, body, laneRing);
+    const consumer = await seated(bus, { subscription: name, name: `tail ${process.pid}`, declare }, stopping);
     // Its iteration ends by that. What closing it fails with is told where it is waited for.
     const stop = (): void => void consumer.close().catch(() => undefined);
     stopping.addEventListener('abort', stop);
@@ -98,6 +107,19 @@ async function subscribed(bus: Bus, topic: string, options: TailOptions, stoppin
     }
   } finally {
     await forget(bus, name);
+  }
+}
+
+/** Takes the lane. A router answers within milliseconds; where there is none, it is not waited for when the tail is to end. */
+async function seated(bus: Bus, options: ConsumerOptions, stopping: AbortSignal): Promise<Consumer> {
+  const giveUp = (): void => {
+    if (!bus.isRouted()) void bus.close().catch(() => undefined);
+  };
+  stopping.addEventListener('abort', giveUp);
+  try {
+    return await bus.consumer(options);
+  } finally {
+    stopping.removeEventListener('abort', giveUp);
   }
 }
 
@@ -137,5 +159,5 @@ function line(topic: string, producer: number, sequence: number, bytes: Uint8Arr
   if (json) return JSON.stringify({ topic, producer, sequence, payload: Buffer.from(bytes).toString('base64') });
   const text = Buffer.from(bytes).toString('utf8');
   const shown = /^[\P{C}\t]*$/u.test(text) ? text : Buffer.from(bytes).toString('hex');
-  return `${topic} ${producer}:${sequence} ${shown}`;
+  return `${printable(topic)} ${producer}:${sequence} ${shown}`;
 }

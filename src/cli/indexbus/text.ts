@@ -60,9 +60,11 @@ function topicsText(producers: readonly TopProducer[]): string {
   return formatTable([['seat', 'name', 'topic', 'of its last messages'], ...rows]);
 }
 
-/** A name as it is printed: of what was damaged it may have anything, and a terminal obeys control characters. */
-const printable = (text: string): string =>
+/** A name as it is printed: of what was damaged, or another has said, it may have anything, and a terminal obeys control characters. */
+export const printable = (text: string): string =>
   text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${(it.codePointAt(0) ?? 0).toString(16)}}`);
+/** Whole lines of text, so that nothing in them reaches a terminal as what it obeys. */
+export const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 const dash = (text: string): string => (text === '' ? '-' : printable(text));
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
 const seconds = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} s`);
@@ -185,13 +187,13 @@ export function agentsText(
   return formatTable([
     ['router_id', 'state', 'region', 'segment', 'host', 'version', 'duty', 'last report'],
     ...agents.map((it) => [
-      it.router_id,
-      it.state,
+      dash(it.router_id),
+      dash(it.state),
       dash(it.region),
       dash(it.segment),
       dash(it.host),
       dash(it.version),
-      it.duty,
+      dash(it.duty),
       it.last_report_ms === null ? 'never' : formatMillis(it.last_report_ms),
     ]),
   ]);

@@ -10,11 +10,18 @@ const lookEveryMs = 50;
 
 /**
  * Attaches to the segment of this name, waiting up to `timeoutMs` until there is one that routes. Rejects with IB_NO_SEGMENT, IB_RETIRED or what
- * the segment itself is refused with.
+ * the segment itself is refused with; with its reason at once where `signal` is aborted
+ * while it waits.
  *
  * @param after only a later generation than this counts
  */
-export async function attach(host: Host, place: SegmentPlace, timeoutMs: number, after?: number): Promise<Attachment> {
+export async function attach(
+  host: Host,
+  place: SegmentPlace,
+  timeoutMs: number,
+  after?: number,
+  signal?: AbortSignal,
+): Promise<Attachment> {
   const deadline = host.clock.now() + timeoutMs;
   for (;;) {
     const refusal = await tryAttach(host, place, after);
@@ -22,7 +29,7 @@ export async function attach(host: Host, place: SegmentPlace, timeoutMs: number,
     const left = deadline - host.clock.now();
     const mayCome = refusal.code === 'IB_NO_SEGMENT' || refusal.code === 'IB_RETIRED';
     if (!mayCome || !(left > 0)) throw refusal;
-    await host.clock.sleep(Math.min(left, lookEveryMs));
+    await host.clock.sleep(Math.min(left, lookEveryMs), signal);
   }
 }
 

@@ -32,6 +32,8 @@ export interface BusOptions {
   readonly group?: string;
   /** How long to wait for a segment, a router, a seat. Default 5000. */
   readonly attachTimeoutMs?: number;
+  /** Ends the wait for a segment: `openBus` rejects with IB_CLOSED. It means nothing to a bus that is open. */
+  readonly signal?: AbortSignal;
   /** Looks without rest before a wait sleeps: worth it only where every spinning thread has a core of its own. Default 0. */
   readonly spins?: number;
   /** Runs a function when the current turn of the caller is over: unflushed messages are flushed there. Default `queueMicrotask`. */
@@ -81,10 +83,11 @@ export async function openBus(options: BusOptions): Promise<Bus> {
   const timeoutMs = options.attachTimeoutMs ?? defaultAttachTimeoutMs;
   const attached: Attachment[] = [];
   try {
-    for (const place of places) attached.push(await attach(options.host, place, timeoutMs));
+    for (const place of places) attached.push(await attach(options.host, place, timeoutMs, undefined, options.signal));
   } catch (error) {
     for (const { segment } of attached) segment.region.close();
-    throw error;
+    if (options.signal?.aborted !== true || error instanceof BusError) throw error;
+    throw new BusError('IB_CLOSED', `${names.join(', ')}: not waited for any more`, { cause: error });
   }
   return new Bus(options, places, attached);
 }

@@ -7,7 +7,7 @@ import { type SegmentSizes, segmentBytes } from './layout.ts';
 import { isPattern } from './patterns.ts';
 
 /** A label of metrics and a part of paths: a region, an environment, a router. */
-const label = z.string().regex(/^[a-z0-9-]{1,63}$/, 'expected 1 to 63 of a-z, 0-9 and -');
+export const label = z.string().regex(/^[a-z0-9-]{1,63}$/, 'expected 1 to 63 of a-z, 0-9 and -');
 const path = z
   .string()
   .regex(/^\/[^\0]*$/, 'expected an absolute path')
@@ -47,11 +47,12 @@ const controlPlane = z.strictObject({
   heartbeat_ms: z.int().min(1_000).max(60_000).default(5_000),
 });
 
+export const segmentName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/, 'expected 1 to 48 letters, digits, ".", "_" or "-"');
+
 const segment = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/, 'expected 1 to 48 letters, digits, ".", "_" or "-"')
-    .default('bus'),
+  name: segmentName.default('bus'),
   backing: z.enum(['auto', 'hugetlbfs', 'memfd', 'tmpfs', 'sab']).default('auto'),
   directory: z
     .union([z.literal('auto'), path])

@@ -28,6 +28,25 @@ export class RouterError extends Error {
   }
 }
 
+/** The error for an answer that no router gives. */
+export function noRouter(what: string): RouterError {
+  return new RouterError('NO_ROUTER', undefined, `what is there answers, but not as a router does: ${what}`);
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An answer that is to be a list of objects. @throws RouterError for what is none: another server has the port */
+export function listOf<T extends object>(path: string, answer: readonly T[]): readonly T[] {
+  if (Array.isArray(answer) && answer.every(isObject)) return answer;
+  throw noRouter(`${path}: expected a list`);
+}
+
+/** An answer that is to be an object. @throws RouterError for what is none */
+export function objectOf<T extends object>(path: string, answer: T): T {
+  if (isObject(answer)) return answer;
+  throw noRouter(`${path}: expected an object`);
+}
+
 /** Wrong words or options. */
 export class CommandUsage extends Error {
   override readonly name = 'CommandUsage';
@@ -80,7 +99,8 @@ export async function segmentPath(
 /** Segments of a process; none of a control plane, which does not know the question. */
 async function segmentsOf(client: RouterClient): Promise<readonly { readonly segment: string }[]> {
   try {
-    return await client.ask<readonly { segment: string }[]>('GET', '/v1/segments');
+    const path = '/v1/segments';
+    return listOf(path, await client.ask<readonly { segment: string }[]>('GET', path));
   } catch (error) {
     if (error instanceof RouterError && error.status === 404) return [];
     throw error;
@@ -94,7 +114,7 @@ export function bodyOfWords(words: readonly string[]): Record<string, string | n
       const at = word.indexOf('=');
       if (at < 1) throw new CommandUsage(`expected key=value, got ${JSON.stringify(word)}`);
       const value = word.slice(at + 1);
-      return [word.slice(0, at), /^-?\d+$/.test(value) ? Number(value) : value];
+      return [word.slice(0, at), /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value];
     }),
   );
 }
@@ -110,45 +130,49 @@ const good = <T>(value: T): Answer<T> => ({ value, exit: Exit.good });
 /** Which side is the bottleneck; bad where there is one. */
 export const triage: OperatorCommand<Bottleneck> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  const value = await client.ask<Bottleneck>('GET', `${path}/bottleneck`);
+  const value = objectOf(path, await client.ask<Bottleneck>('GET', `${path}/bottleneck`));
   return { value, exit: value.side === 'none' ? Exit.good : Exit.bad };
 };
 
 export const lanes: OperatorCommand<readonly LaneView[]> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/lanes`));
+  return good(listOf(path, await client.ask<readonly LaneView[]>('GET', `${path}/lanes`)));
 };
 
 export const producers: OperatorCommand<readonly ProducerView[]> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/producers`));
+  return good(listOf(path, await client.ask<readonly ProducerView[]>('GET', `${path}/producers`)));
 };
 
 /** `LANE key=value …`: changes a lane while it lives. */
 export const setLane: OperatorCommand<LaneView> = async (client, { segment, words }) => {
   const lane = named(words, 'a lane: its number, or the name of its consumer');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('PATCH', `${path}/lanes/${lane}`, bodyOfWords(words.slice(1))));
+  return good(
+    objectOf(path, await client.ask<LaneView>('PATCH', `${path}/lanes/${lane}`, bodyOfWords(words.slice(1)))),
+  );
 };
 
 /** `SEAT key=value …`: limits a producer. */
 export const setProducer: OperatorCommand<ProducerView> = async (client, { segment, words }) => {
   const seat = named(words, 'a producer: its seat, or its name');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('PATCH', `${path}/producers/${seat}`, bodyOfWords(words.slice(1))));
+  return good(
+    objectOf(path, await client.ask<ProducerView>('PATCH', `${path}/producers/${seat}`, bodyOfWords(words.slice(1)))),
+  );
 };
 
 /** `LANE`: takes it from its consumer. */
 export const detach: OperatorCommand<LaneView> = async (client, { segment, words }) => {
   const lane = named(words, 'a lane: its number, or the name of its consumer');
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('POST', `${path}/lanes/${lane}/detach`, {}));
+  return good(objectOf(path, await client.ask<LaneView>('POST', `${path}/lanes/${lane}/detach`, {})));
 };
 
 /** The routers of `--environment`; bad where one is not online. */
 export const agents: OperatorCommand<readonly AgentView[]> = async (client, { options }) => {
-  const environment = encodeURIComponent(options.environment ?? 'default');
-  const value = await client.ask<readonly AgentView[]>('GET', `/v1/environments/${environment}/agents`);
+  const path = `/v1/environments/${encodeURIComponent(options.environment ?? 'default')}/agents`;
+  const value = listOf(path, await client.ask<readonly AgentView[]>('GET', path));
   return { value, exit: value.every(({ state }) => state === 'online') ? Exit.good : Exit.bad };
 };
 
@@ -156,10 +180,21 @@ export const agents: OperatorCommand<readonly AgentView[]> = async (client, { op
 export const ping: OperatorCommand<RegionHealth> = async (client, { options }) => {
   const { region } = options;
   if (region === undefined) throw new CommandUsage('expected --region NAME');
-  const value = await client.ask<RegionHealth>('GET', `/v1/regions/${encodeURIComponent(region)}/health`);
+  const path = `/v1/regions/${encodeURIComponent(region)}/health`;
+  const value = objectOf(path, await client.ask<RegionHealth>('GET', path));
+  listOf(path, value.routers);
   const reached = value.control_plane?.reachable !== false;
   return { value, exit: value.status === 'ok' && reached ? Exit.good : Exit.bad };
 };
+
+/** No text but plain seconds is a patience: of none at all, as an empty variable says it, consumers are fenced at once. */
+function patienceMsOf(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) {
+    throw new CommandUsage(`--patience: expected seconds such as 60 or 1.5, 0 or more, got ${JSON.stringify(text)}`);
+  }
+  const seconds = Number(text);
+  return Math.max(seconds > 0 ? 1 : 0, Math.round(seconds * 1_000));
+}
 
 /** `key=value …`: builds the next generation of the segment; `--patience SECONDS`: how long a consumer that works is waited for. */
 export const roll: OperatorCommand<{ readonly segment: string; readonly generation: number }> = async (
@@ -167,20 +202,18 @@ export const roll: OperatorCommand<{ readonly segment: string; readonly generati
   { segment, words, options },
 ) => {
   const { patience } = options;
-  const seconds = Number(patience ?? 0);
-  if (!(seconds >= 0 && Number.isFinite(seconds))) {
-    throw new CommandUsage(`--patience: expected seconds, 0 or more, got ${patience}`);
-  }
-  const { path } = await segmentPath(client, segment);
   const body = bodyOfWords(words);
-  if (patience !== undefined) body.patience_ms = Math.round(seconds * 1_000);
-  return good(await client.ask('POST', `${path}/roll`, body));
+  if (patience !== undefined) body.patience_ms = patienceMsOf(patience);
+  const { path } = await segmentPath(client, segment);
+  const answer = await client.ask<{ segment: string; generation: number }>('POST', `${path}/roll`, body);
+  return good(objectOf(path, answer));
 };
 
 /** The roll that is under way; null for none. */
 export const rolling: OperatorCommand<RollView | null> = async (client, { segment }) => {
   const { path } = await segmentPath(client, segment);
-  return good(await client.ask('GET', `${path}/roll`));
+  const view = await client.ask<RollView | null>('GET', `${path}/roll`);
+  return good(view === null ? view : objectOf(path, view));
 };
 
 /** The commands by the words that call them. */
@@ -200,7 +233,8 @@ export const operatorCommands: ReadonlyMap<string, OperatorCommand<unknown>> = n
   ['rolling', rolling],
 ]);
 
-/** What `--json` prints of an answer. */
+/** What `--json` prints of an answer: JSON leaves the upper control characters as they are, and terminals obey them too. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value, undefined, 2);
+  const text = JSON.stringify(value, undefined, 2);
+  return text.replace(/[\u007f-\u009f]/g, (it) => `\\u00${it.charCodeAt(0).toString(16)}`);
 }

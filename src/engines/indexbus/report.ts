@@ -4,6 +4,7 @@ import type { Host } from '../../host/host.ts';
 import type { Address, Connection } from '../../host/network.ts';
 import { FrameSplitter, frameOf } from '../../wire/rpc/frames.ts';
 import { type AgentReport, type AgentView, agentStates } from './agents.ts';
+import { label, segmentName } from './config.ts';
 
 /** Frames between a router and its control plane: JSON in UTF-8. */
 export const ReportFrame = { report: 1, agents: 2 } as const;
@@ -11,15 +12,19 @@ export const ReportFrame = { report: 1, agents: 2 } as const;
 export const reportBytesMax = 64 * 1024;
 const listBytesMax = 16 * 1024 * 1024;
 
-const text = z.string().max(256);
+/** What is printed where it is read, also on terminals, which obey control characters. */
+const text = z
+  .string()
+  .max(256)
+  .regex(/^\P{C}*$/u, 'expected no control characters');
 const tuningRow = z.object({ name: text, applied: z.string().max(1_024), reason: z.string().max(4_096) });
 
 /** A report as it arrives: it comes from another process. */
 export const reportSchema = z.object({
-  router_id: text,
-  region: text,
-  environment: text,
-  segment: text,
+  router_id: label,
+  region: label,
+  environment: label,
+  segment: segmentName,
   host: text,
   version: text,
   incarnation: text,
@@ -31,6 +36,9 @@ export const reportSchema = z.object({
   tuning: z.array(tuningRow).max(64),
 });
 const viewSchema = reportSchema.omit({ incarnation: true, heartbeat_ms: true }).extend({
+  // Of a router that never reported nothing but its id is known.
+  region: text,
+  segment: text,
   state: z.enum(agentStates),
   last_report_ms: z.number().nullable(),
   incarnations: z.number(),

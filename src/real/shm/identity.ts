@@ -1,15 +1,17 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
 import type { LivenessEvidence, ProcessIdentity } from '../../host/sharedMemory.ts';
 
-/** Fields of /proc/PID/stat that tell who a process is (proc(5)). */
+/** Fields of /proc/PID/stat that tell who a process is, or a thread: procfs answers for a thread's number as for a pid (proc(5)). */
 interface ProcessStat {
+  readonly pid: number;
   /** One letter: R, S, D, T (stopped), Z (zombie), X (dead). */
   readonly state: string;
   readonly startTicks: number;
 }
 
 /** What procfs tells of a pid; undefined if it tells nothing. */
-function processStat(pid: number | 'self'): ProcessStat | undefined {
+function processStat(pid: number | 'self' | 'thread-self'): ProcessStat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -19,7 +21,8 @@ function processStat(pid: number | 'self'): ProcessStat | undefined {
   // The second field is the command's name in parentheses, which may hold blanks and parentheses itself.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, startTicks] = [fields[0], Number(fields[22 - 3])];
-  return state === undefined || !Number.isSafeInteger(startTicks) ? undefined : { state, startTicks };
+  if (state === undefined || !Number.isSafeInteger(startTicks)) return undefined;
+  return { pid: Number.parseInt(text, 10), state, startTicks };
 }
 
 /**
@@ -46,6 +49,22 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
+let participant: ProcessIdentity | undefined;
+
+/**
+ * Who takes part in shared memory here: this process, or of a worker thread that thread alone. Node closes a worker's descriptors when it ends, and its
+ * locks with them, while the process runs on: told by the process, it could never be proven gone.
+ */
+export function ownParticipant(): ProcessIdentity {
+  participant ??= isMainThread ? ownIdentity() : workerIdentity();
+  return participant ?? ownIdentity();
+}
+
+function workerIdentity(): ProcessIdentity | undefined {
+  const stat = processStat('thread-self');
+  return stat && { pid: stat.pid, startTicks: stat.startTicks, pidSpace: ownIdentity().pidSpace };
+}
+
 function ownPidSpace(): number {
   try {
     return Number(/\[(\d+)\]/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? 0);
@@ -54,7 +73,7 @@ function ownPidSpace(): number {
   }
 }
 
-/** What has become of a process. Nobody is `gone` because procfs does not show it: who has the pid is `unknown` then. */
+/** What has become of a process, or of a thread of one. Nobody is `gone` because procfs does not show it: who has the pid is `unknown` then. */
 export function processOf(holder: ProcessIdentity): LivenessEvidence['process'] {
   if (holder.pidSpace !== ownIdentity().pidSpace) return 'unknown';
   const stat = processStat(holder.pid);

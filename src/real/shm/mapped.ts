@@ -13,7 +13,7 @@ import type { ShmAddon } from './addon.ts';
 import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
 import { hugetlbfsMount, resolveDirectory } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
-import { bootId, ownIdentity } from './identity.ts';
+import { bootId, ownIdentity, ownParticipant } from './identity.ts';
 import { withHolder } from './memfdHolders.ts';
 import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
 import { createMappedRegion } from './region.ts';
@@ -102,7 +102,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         closeSync(fd);
         return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
       }),
-    identity: ownIdentity,
+    identity: ownParticipant,
     bootId,
   };
 }

@@ -1,7 +1,7 @@
 import type { SharedMemory } from '../../host/sharedMemory.ts';
 import { loadNative } from '../native.ts';
 import { createSabSegments, createSabSharedMemory } from '../sharedMemory.ts';
-import { bootId, ownIdentity } from './identity.ts';
+import { bootId, ownParticipant } from './identity.ts';
 import { loadShm } from './load.ts';
 import { createMappedSharedMemory } from './mapped.ts';
 
@@ -23,13 +23,13 @@ export function createSharedMemory(): SharedMemory {
     rename: async (from, to, options) => shm().rename(from, to, options),
     remove: async (name, options) => shm().remove(name, options),
     stat: async (name, options) => shm().stat(name, options),
-    identity: ownIdentity,
+    identity: ownParticipant,
     bootId,
   };
 }
 
 function withoutAddon(): SharedMemory {
   const found = loadShm();
-  if (found.by === 'nobody') return createSabSharedMemory(segments, ownIdentity(), found.reason);
+  if (found.by === 'nobody') return createSabSharedMemory(segments, ownParticipant(), found.reason);
   return createMappedSharedMemory(found.shm);
 }

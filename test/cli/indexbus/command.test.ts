@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -186,6 +186,28 @@ describe('hotfire indexbus inspect', () => {
     const error: unknown = await inspectTarget(file, undefined).catch((failure: unknown) => failure);
     expect(error).toMatchObject({ code, exitCode: 65, message: expect.stringMatching(/Expected .+, got .+/) });
     expect(String(error)).not.toContain('.json');
+  });
+
+  it('should take a word for a name where no file has it, and every word beside --directory', async () => {
+    const here = process.cwd();
+    const nobody = expect.objectContaining({ code: 'IB_NO_SEGMENT', exitCode: 65 });
+    mkdirSync(join(directory, 'hotfire-none'));
+    writeFileSync(join(directory, 'hotfire-copy'), whole);
+    try {
+      process.chdir(directory);
+      await expect(inspectTarget('hotfire-none', undefined)).rejects.toEqual(nobody);
+      expect(await inspectTarget('hotfire-copy', undefined)).toMatchObject({ generation: 1 });
+      await expect(inspectTarget('hotfire-copy', '/dev/shm')).rejects.toEqual(nobody);
+      expect(await inspectTarget('./hotfire-copy', undefined)).toMatchObject({ generation: 1 });
+    } finally {
+      process.chdir(here);
+    }
+    for (const path of ['../hotfire-none', './hotfire-none']) {
+      await expect(inspectTarget(path, undefined)).rejects.toThrow(UsageError);
+    }
+    for (const name of ['hotfire none', 'n'.repeat(300)]) {
+      await expect(inspectTarget(name, undefined)).rejects.toThrow(UsageError);
+    }
   });
 
   it('should read a whole one, and refuse a directory as wrong usage', async () => {

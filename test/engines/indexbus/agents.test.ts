@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AgentList, type AgentReport } from '../../../src/engines/indexbus/agents.ts';
 import { judgeBottleneck } from '../../../src/engines/indexbus/http/bottleneck.ts';
+import { reportSchema } from '../../../src/engines/indexbus/report.ts';
 
 const report = (router: string, incarnation = 'first'): AgentReport => ({
   router_id: router,
@@ -46,6 +47,22 @@ describe('the list of agents', () => {
     // One of them is renamed.
     for (let now = 3_000; now <= 6_000; now += 1_000) list.report(report('r1', 'b'), now);
     expect(stateOf(list, 6_000)).toBe('online');
+  });
+});
+
+describe('a report', () => {
+  it('should name what a configuration can name, and have nothing that a terminal obeys', () => {
+    expect(reportSchema.parse(report('r1'))).toEqual(report('r1'));
+    for (const key of ['router_id', 'region', 'environment', 'segment', 'host', 'version', 'incarnation', 'admin']) {
+      for (const value of ['a\u001b[2J', 'a\u009b', 'a\n', 'a\u202eb']) {
+        expect([key, reportSchema.safeParse({ ...report('r1'), [key]: value }).success]).toEqual([key, false]);
+      }
+    }
+    for (const key of ['router_id', 'region', 'environment', 'segment']) {
+      for (const value of ['', 'a b', 'a'.repeat(64)]) {
+        expect([key, reportSchema.safeParse({ ...report('r1'), [key]: value }).success]).toEqual([key, false]);
+      }
+    }
   });
 });
 

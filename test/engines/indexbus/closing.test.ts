@@ -61,6 +61,21 @@ describe('a bus that closes', () => {
     expect(left(segment)).toEqual([]);
   });
 
+  it('is not waited for any more where who opens it says so', async () => {
+    const segment = await withoutRouter();
+    const ending = new AbortController();
+    const { clock } = peers.host();
+    const opened = codeOf(() => peers.bus({ segments: ['bus', 'none'], signal: ending.signal }));
+    await clock.sleep(20);
+    const began = clock.now();
+    ending.abort();
+    expect(await opened).toBe('IB_CLOSED');
+    expect(clock.now() - began).toBeLessThan(1);
+    expect(left(segment)).toEqual([]);
+    // One that is there is not waited for, and opens.
+    await (await peers.bus({ signal: ending.signal })).close();
+  });
+
   it('ends a search for a seat that is about to be free', async () => {
     const { segment, runner } = await peers.router('bus', { sizes: { producers: 1 } });
     const holder = await (await peers.bus()).producer();

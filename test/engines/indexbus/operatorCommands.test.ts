@@ -72,6 +72,9 @@ describe('commands of operators', () => {
       ['POST /v1/segments/bus/lanes/3/detach', {}],
       ['POST /v1/segments/bus/roll', { slots_per_producer: 16_384 }],
     ]);
+    // A number that the router refuses has to reach it as one.
+    await run('roll', client, ['lanes_max=1.5', 'slot_bytes=-1']);
+    expect(client.asked.at(-1)).toEqual(['POST /v1/segments/bus/roll', { lanes_max: 1.5, slot_bytes: -1 }]);
     for (const name of ['lane set', 'producer set', 'detach']) {
       await expect(run(name, client, [])).rejects.toThrow('expected a');
     }
@@ -84,11 +87,18 @@ describe('commands of operators', () => {
     const client = router({ '/v1/segments': [{ segment: 'bus' }], [path]: view });
     await roll(client, input(['lanes_max=32'], { patience: '1.5' }));
     expect(client.asked.at(-1)).toEqual([`POST ${path}`, { lanes_max: 32, patience_ms: 1_500 }]);
-    for (const patience of ['soon', '-1']) {
+    await roll(client, input([], { patience: '0' }));
+    expect(client.asked.at(-1)).toEqual([`POST ${path}`, { patience_ms: 0 }]);
+    await roll(client, input([], { patience: '0.0001' }));
+    expect(client.asked.at(-1)).toEqual([`POST ${path}`, { patience_ms: 1 }]);
+    const asked = client.asked.length;
+    // A variable of a script that is not set must not end consumers at once.
+    for (const patience of ['', ' ', 'soon', '-1', '0x10', '1e3', '1.', '.5', ' 1', 'Infinity']) {
       await expect(roll(client, input([], { patience }))).rejects.toThrow(
-        `--patience: expected seconds, 0 or more, got ${patience}`,
+        `--patience: expected seconds such as 60 or 1.5, 0 or more, got ${JSON.stringify(patience)}`,
       );
     }
+    expect(client.asked).toHaveLength(asked);
     expect(await run('rolling', client, [])).toEqual({ value: view, exit: 0 });
     expect(client.asked.at(-1)).toBe(`GET ${path}`);
   });

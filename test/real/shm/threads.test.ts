@@ -2,10 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import type { ProcessIdentity } from '../../../src/host/sharedMemory.ts';
+import { ownIdentity } from '../../../src/real/shm/identity.ts';
+import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { bindThread, setTimerSlack } from '../../../src/real/shm/threads.ts';
+import { inMemoryDirectory } from './memoryDirectory.ts';
 import { describeMapped, describeNative } from './needsNative.ts';
 
 const threads = join(import.meta.dirname, '../../../src/real/shm/threads.ts');
+const mapped = join(import.meta.dirname, '../../../src/real/shm/mapped.ts');
 const load = join(import.meta.dirname, '../../../src/real/shm/load.ts');
 
 describeMapped('what is asked of a thread', (addon, by) => {
@@ -40,6 +45,40 @@ describeMapped('what is asked of a thread', (addon, by) => {
     }
     expect([addon.getAffinity(), addon.getTimerSlack()]).toEqual([before, slack]);
   });
+});
+
+describeMapped('a thread that takes part', (addon, by) => {
+  test('and ends without a close, in a process that goes on, is proven gone as a process is', () =>
+    inMemoryDirectory(async (directory) => {
+      const region = await createMappedSharedMemory(addon, { directory }).open('ring', 4096, { mode: 'create' });
+      const code = `
+        (async () => {
+          const { createMappedSharedMemory } = await import(${JSON.stringify(mapped)});
+          const { loadShm } = await import(${JSON.stringify(load)});
+          const { parentPort, workerData } = require('node:worker_threads');
+          const shm = createMappedSharedMemory(loadShm().shm, { directory: workerData });
+          const region = await shm.open('ring', 4096, { mode: 'open' });
+          parentPort.postMessage(region.lock(3) ? shm.identity() : undefined);
+          setInterval(() => region, 1e6);
+        })();`;
+      const env = { ...process.env, HOTFIRE_NATIVE: by === 'FFI' ? 'off' : '' };
+      const worker = new Worker(code, { eval: true, env, workerData: directory });
+      try {
+        // The shape is what the code above says.
+        const holder = await new Promise<ProcessIdentity>((resolve, reject) =>
+          worker.once('message', resolve).once('error', reject),
+        );
+        expect(holder).not.toEqual(ownIdentity());
+        expect(region.evidence(3, holder)).toEqual({ lock: 'held', process: 'running' });
+        const later = { ...holder, startTicks: holder.startTicks + 1 };
+        expect(region.evidence(3, later)).toEqual({ lock: 'held', process: 'other' });
+        await worker.terminate();
+        await expect.poll(() => region.evidence(3, holder)).toEqual({ lock: 'free', process: 'gone' });
+      } finally {
+        await worker.terminate();
+        region.close();
+      }
+    }));
 });
 
 describeNative('what is asked of a thread', (addon) => {
