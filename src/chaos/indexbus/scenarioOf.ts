@@ -19,6 +19,8 @@ const backAfterMs = 400;
 /** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
 const tightCapacity = 4;
 
+/** Slots of each pool that a lane which drops has at least: with fewer none joins. */
+const leastShare = 16;
 /** Capacities and batches that operators of the menu set, at the most. */
 const operatorsMost = 64;
 /** Slots of a pool below which no lane joins that does not block. */
@@ -98,8 +100,11 @@ function accessSteps({ where, diesAfter, byView }: AccessDraw, draw: IndexBusDra
   const index = draw.subscriptions.indexOf(drawn);
   const terms = { ...drawn, blocking: true, oldest: false, view: byView, atLeastOnce: byView };
   const { name, ...body } = subscriptionOf(terms, index, isTight(draw) ? tightCapacity : drawn.capacity);
-  const consumers = Object.entries(loadOf(draw).consumers).filter(([, { subscription }]) => subscription === name);
+  const all = Object.entries(loadOf(draw).consumers);
+  const consumers = all.filter(([, { subscription }]) => subscription === name);
   const [dies] = choose(where, consumers);
+  // What a lane that blocked keeps waits for its next consumer, and a router that takes over declares it as one that drops again: it must find room as such.
+  if (slotsOf(draw) - 2 * draw.sizes.batch < leastShare * all.length) return [];
   return [
     { afterMs: 0, step: request('PUT', `/subscriptions/${name}`, body) },
     { afterMs: scale(diesAfter, 0, diesAfterMostMs), step: fault('process.kill', dies, {}, { restart: backAfterMs }) },

@@ -113,8 +113,14 @@ export class BusBook {
       if (heldStates.includes(this.reader.producerState(seat))) this.#came('producer', seat);
     }
     for (let seat = 0; seat < lanes; seat += 1) {
-      if (heldStates.includes(this.reader.laneState(seat))) this.#came('lane', seat);
+      if (heldStates.includes(this.reader.laneState(seat)) && !this.#wasGivenUp(seat)) this.#came('lane', seat);
     }
+  }
+
+  /** Whether a joiner gave the seat up before it was live, where messages wait for the next consumer: they are the former holder's still. */
+  #wasGivenUp(seat: number): boolean {
+    if (this.reader.laneState(seat) !== SeatState.draining || this.#known.has(`lane ${this.reader.lane(seat)}`)) return false;
+    return this.reader.laneCursor(seat, LaneCursor.backlog) !== 0;
   }
 
   /**
