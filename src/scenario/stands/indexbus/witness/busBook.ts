@@ -119,7 +119,8 @@ export class BusBook {
 
   /** Whether a joiner gave the seat up before it was live, where messages wait for the next consumer: they are the former holder's still. */
   #wasGivenUp(seat: number): boolean {
-    if (this.reader.laneState(seat) !== SeatState.draining || this.#known.has(`lane ${this.reader.lane(seat)}`)) return false;
+    if (this.reader.laneState(seat) !== SeatState.draining || this.#known.has(`lane ${this.reader.lane(seat)}`))
+      return false;
     return this.reader.laneCursor(seat, LaneCursor.backlog) !== 0;
   }
 
