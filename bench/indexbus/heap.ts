@@ -1,4 +1,8 @@
-/** Growth of the heap over many messages from publish through the router to receive: nothing may be allocated per message. */
+/**
+ * Growth of the heap over many messages from publish through the router to receive: nothing may be allocated per message. In a process of its own
+ * (`growthInProcess`): what else a process has run decides what the compiler draws together.
+ */
+import { spawnSync } from 'node:child_process';
 import { createSegment, MessageBatch, openBus, Router } from '../../src/engines/indexbus/index.ts';
 import { batchMost, messageWords } from './message.ts';
 import { benchHost, benchSizes, everything } from './stage.ts';
@@ -63,4 +67,18 @@ export async function heapGrowth(messages: number, directory: string): Promise<G
   const kept = process.memoryUsage().heapUsed - before;
   segment.region.close();
   return { grown, kept };
+}
+
+/** The same in a process of its own. */
+export function growthInProcess(messages: number, directory: string): Growth {
+  const given = ['--expose-gc', import.meta.filename, String(messages), directory];
+  const { stdout, stderr, status } = spawnSync(process.execPath, given, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the process of the heap ended with ${status}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+if (import.meta.main) {
+  const [messages, directory = ''] = process.argv.slice(2);
+  console.log(JSON.stringify(await heapGrowth(Number(messages), directory)));
+  process.exit(0);
 }
