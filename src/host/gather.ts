@@ -11,7 +11,9 @@ export function gatherRuns(name: string, words: Int32Array, runs: Int32Array, co
     );
   }
   for (let index = 0; index < count; index += 1) {
-    const [from = 0, into = 0, length = 0] = runs.subarray(index * 3, index * 3 + 3);
+    const from = runs[index * 3] ?? 0;
+    const into = runs[index * 3 + 1] ?? 0;
+    const length = runs[index * 3 + 2] ?? 0;
     if (from >= 0 && into >= 0 && length >= 0 && from + length <= words.length && into + length <= to.length) continue;
     const detail = `run ${index} has ${length} words from ${from} to ${into}, expected within ${words.length} and ${to.length}`;
     throw new SharedMemoryError('EINVAL', 'gather', name, detail);

@@ -53,7 +53,7 @@ export class Receiver {
   readonly #payloadMax: number;
   readonly #batch: number;
   readonly #mutants: ReceiverMutants;
-  /** Where payloads are and where they go, three words a run: for regions that gather. */
+  /** Where payloads are and where they go, three words a run. */
   readonly #runs: Int32Array;
   /** Check words of a batch, where they are compared. */
   readonly #checks: Int32Array | undefined;
@@ -98,10 +98,7 @@ export class Receiver {
     for (let tries = 0; tries < claimTries; tries += 1) {
       const count = Math.min(this.#head.look(), this.#batch, most, into.capacity);
       if (count === 0) return 0;
-      const gathers = count >= gatherLeast && this.#region.gather !== undefined;
-      const copied = gathers
-        ? this.#gather(into, this.#head.position, count)
-        : this.#copy(into, this.#head.position, count);
+      const copied = this.#copy(into, this.#head.position, count);
       if (copied > 0 && (this.#head.claim(copied) || this.#mutants.receiveBeforeClaim)) {
         into.length = copied;
         if (this.#checks !== undefined) this.#compare(into, this.#checks);
@@ -111,59 +108,24 @@ export class Receiver {
     return 0;
   }
 
-  /** Copies up to `count` messages; fewer where the batch has no more room, 0 if the first was written over while it was read. */
+  /**
+   * Copies up to `count` messages; fewer where the batch has no more room, 0 if the first was written over while it was read. Descriptors first, and the
+   * payloads that the copies of them name: nobody writes over those.
+   */
   #copy(into: MessageBatch, head: number, count: number): number {
-    const words = this.#words;
-    const pairs = this.#pairs;
-    const target = into.words;
-    const targetPairs = into.ownPairs;
-    const descriptors = into.descriptorPairs;
-    const { offsets } = into;
-    const ring = this.#ring;
-    const ringMask = this.#ringMask;
-    const producers = this.#producers;
-    const slots = this.#slots;
-    const payloadMax = this.#payloadMax;
-    const pools = this.#pools + headerWords;
-    const poolStep = this.#poolStep;
-    const slotWords = this.#slotWords;
-    const checks = this.#checks;
+    const gathers = count >= gatherLeast && this.#region.gather !== undefined;
     this.#region.step(copyOutPoint);
-    let room = 0;
-    for (let index = 0; index < count; index += 1) {
-      const at = ring + ((head + index) & ringMask) * entryWords;
-      const word0 = words[at] ?? 0;
-      const word1 = words[at + 1] ?? 0;
-      const byteLength = lengthOf(word1);
-      const payloadWords = (byteLength + 3) >> 2;
-      const owner = ownerIn(word0);
-      const slot = slotIn(word0);
-      if (owner >= producers || slot >= slots || byteLength > payloadMax) {
-        if (index === 0) this.#damaged(word0, word1);
-        return index;
-      }
-      if (room + payloadWords > target.length) {
-        if (index === 0) this.#tooSmall(byteLength, target.byteLength);
-        return index;
-      }
-      // Payloads in slots begin at a multiple of 16 bytes.
-      const from = pools + owner * poolStep + slot * slotWords;
-      if ((room & 1) === 0) {
-        copyRun(pairs, from >> 1, targetPairs, room >> 1, payloadWords >> 1);
-        if ((payloadWords & 1) === 1) target[room + payloadWords - 1] = words[from + payloadWords - 1] ?? 0;
-      } else copySingle(words, from, target, room, payloadWords);
-      if (checks !== undefined) checks[index] = words[from - headerWords + checkWord] ?? 0;
-      descriptors[2 * index] = pairs[at >> 1] ?? 0n;
-      descriptors[2 * index + 1] = pairs[(at >> 1) + 1] ?? 0n;
-      offsets[index] = room;
-      room += payloadWords;
-    }
-    return count;
+    if (gathers) this.#gatherDescriptors(into.descriptors, head, count);
+    else this.#copyDescriptors(into.descriptorPairs, head, count);
+    const found = this.#findPayloads(into, count);
+    if (gathers) this.#region.gather?.(this.#runs, found, into.words);
+    else this.#copyPayloads(into, found);
+    if (this.#checks !== undefined) this.#readChecks(this.#checks, found);
+    return found;
   }
 
-  /** The same where the region gathers: descriptors first, then the payloads that they name. */
-  #gather(into: MessageBatch, head: number, count: number): number {
-    const { words, descriptors, offsets } = into;
+  /** Notes where the payloads of descriptors are and where they go; how many there are before one that makes no sense, or has no room. */
+  #findPayloads({ words, descriptors, offsets }: MessageBatch, count: number): number {
     const runs = this.#runs;
     const producers = this.#producers;
     const slots = this.#slots;
@@ -171,10 +133,8 @@ export class Receiver {
     const pools = this.#pools + headerWords;
     const poolStep = this.#poolStep;
     const slotWords = this.#slotWords;
-    this.#gatherDescriptors(descriptors, head, count);
     let room = 0;
-    let index = 0;
-    for (; index < count; index += 1) {
+    for (let index = 0; index < count; index += 1) {
       const word0 = descriptors[index * entryWords] ?? 0;
       const word1 = descriptors[index * entryWords + 1] ?? 0;
       const byteLength = lengthOf(word1);
@@ -183,11 +143,11 @@ export class Receiver {
       const slot = slotIn(word0);
       if (owner >= producers || slot >= slots || byteLength > payloadMax) {
         if (index === 0) this.#damaged(word0, word1);
-        break;
+        return index;
       }
       if (room + payloadWords > words.length) {
         if (index === 0) this.#tooSmall(byteLength, words.byteLength);
-        break;
+        return index;
       }
       const run = index * runWords;
       runs[run] = pools + owner * poolStep + slot * slotWords;
@@ -196,9 +156,34 @@ export class Receiver {
       offsets[index] = room;
       room += payloadWords;
     }
-    this.#region.gather?.(runs, index, words);
-    if (this.#checks !== undefined) this.#readChecks(this.#checks, index);
-    return index;
+    return count;
+  }
+
+  #copyDescriptors(into: BigInt64Array, head: number, count: number): void {
+    const pairs = this.#pairs;
+    const ring = this.#ring;
+    const ringMask = this.#ringMask;
+    for (let index = 0; index < count; index += 1) {
+      const at = (ring + ((head + index) & ringMask) * entryWords) >> 1;
+      into[2 * index] = pairs[at] ?? 0n;
+      into[2 * index + 1] = pairs[at + 1] ?? 0n;
+    }
+  }
+
+  #copyPayloads({ words: target, ownPairs }: MessageBatch, count: number): void {
+    const words = this.#words;
+    const pairs = this.#pairs;
+    const runs = this.#runs;
+    for (let index = 0; index < count; index += 1) {
+      const from = runs[index * runWords] ?? 0;
+      const to = runs[index * runWords + 1] ?? 0;
+      const length = runs[index * runWords + 2] ?? 0;
+      // Payloads in slots begin at a multiple of 16 bytes.
+      if ((to & 1) === 0) {
+        copyRun(pairs, from >> 1, ownPairs, to >> 1, length >> 1);
+        if ((length & 1) === 1) target[to + length - 1] = words[from + length - 1] ?? 0;
+      } else copySingle(words, from, target, to, length);
+    }
   }
 
   /** They stand behind each other, but for the end of the ring. */
@@ -212,7 +197,6 @@ export class Receiver {
     runs[3] = this.#ring;
     runs[4] = upToEnd * entryWords;
     runs[5] = (count - upToEnd) * entryWords;
-    this.#region.step(copyOutPoint);
     this.#region.gather?.(runs, 2, into);
   }
 

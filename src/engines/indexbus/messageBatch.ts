@@ -21,7 +21,6 @@ export class MessageBatch {
   #bytes: Uint8Array;
   readonly #ownWords: Int32Array;
   readonly #ownBytes: Uint8Array;
-  readonly #descriptors: Int32Array;
   /** For receivers that copy: descriptors, four words a message. */
   readonly descriptors: Int32Array;
   /** The same, two pairs a message. */
@@ -42,30 +41,29 @@ export class MessageBatch {
     this.#bytes = this.#ownBytes;
     this.ownPairs = pairsOf(this.#ownWords);
     this.capacity = messages;
-    this.#descriptors = new Int32Array(messages * 4);
-    this.descriptors = this.#descriptors;
-    this.descriptorPairs = pairsOf(this.#descriptors);
+    this.descriptors = new Int32Array(messages * 4);
+    this.descriptorPairs = pairsOf(this.descriptors);
     this.offsets = new Int32Array(messages);
   }
 
   /** Topic of message `index`, as `Bus.topic` told it. */
   topic(index: number): number {
-    return this.#segment * topicsPerSegment + topicOf(this.#descriptors[index * 4 + 2] ?? 0);
+    return this.#segment * topicsPerSegment + topicOf(this.descriptors[index * 4 + 2] ?? 0);
   }
 
   /** Sixteen-bit hash of its key. */
   key(index: number): number {
-    return keyHashOf(this.#descriptors[index * 4 + 2] ?? 0);
+    return keyHashOf(this.descriptors[index * 4 + 2] ?? 0);
   }
 
   /** Number of its producer: its seat, and 64 more for each segment before. */
   producer(index: number): number {
-    return this.#segment * seatsMax + ownerOf(this.#descriptors[index * 4] ?? 0);
+    return this.#segment * seatsMax + ownerOf(this.descriptors[index * 4] ?? 0);
   }
 
   /** Number that its producer gave it, from 0, wrapping at 2^32. */
   sequence(index: number): number {
-    return (this.#descriptors[index * 4 + 3] ?? 0) >>> 0;
+    return (this.descriptors[index * 4 + 3] ?? 0) >>> 0;
   }
 
   /** First word of its payload in `words`. */
@@ -75,7 +73,7 @@ export class MessageBatch {
 
   /** Length of its payload. */
   byteLength(index: number): number {
-    return bytesOf(this.#descriptors[index * 4 + 1] ?? 0);
+    return bytesOf(this.descriptors[index * 4 + 1] ?? 0);
   }
 
   /** Its payload; valid until the batch is filled again, a viewed one until the next receive or ack. */
@@ -86,12 +84,12 @@ export class MessageBatch {
 
   /** Whether it was in another lane before, whose consumer had not taken it. */
   requeued(index: number): boolean {
-    return ((this.#descriptors[index * 4 + 1] ?? 0) & requeuedFlag) !== 0;
+    return ((this.descriptors[index * 4 + 1] ?? 0) & requeuedFlag) !== 0;
   }
 
   /** Whether a consumer that died had taken it already. */
   redelivered(index: number): boolean {
-    return ((this.#descriptors[index * 4 + 1] ?? 0) & redeliveredFlag) !== 0;
+    return ((this.descriptors[index * 4 + 1] ?? 0) & redeliveredFlag) !== 0;
   }
 
   /** For receivers: payloads go into the batch's own room. */
@@ -116,10 +114,10 @@ export class MessageBatch {
   /** For receivers: notes a message whose payload begins at `word` of `words`. */
   note(index: number, word0: number, word1: number, word2: number, word3: number, word: number): void {
     const at = index * 4;
-    this.#descriptors[at] = word0;
-    this.#descriptors[at + 1] = word1;
-    this.#descriptors[at + 2] = word2;
-    this.#descriptors[at + 3] = word3;
+    this.descriptors[at] = word0;
+    this.descriptors[at + 1] = word1;
+    this.descriptors[at + 2] = word2;
+    this.descriptors[at + 3] = word3;
     this.offsets[index] = word;
   }
 }
