@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { findSubscription } from '../../../src/engines/indexbus/subscriptions.ts';
 import { codeOf, Peers, subscription } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -16,13 +16,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 /** An operator has made it another while no consumer was there, and has deleted the one after it. */
 async function replaced(): Promise<void> {
@@ -34,8 +30,7 @@ async function replaced(): Promise<void> {
 
 async function restarted(): Promise<void> {
   await node.close();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 }
 
 const modeNow = (name: string) => findSubscription(node.bus.segment, name)?.mode;
@@ -84,8 +79,9 @@ describe('a router that starts, whose configuration has a subscription with anot
   it('refuses to start with one that has no room in the segment, whoever is there', async () => {
     await node.close();
     const wide = smallRouter({ lane_ring: 256, subscriptions: [{ name: 's', topics: ['t'], capacity: 100 }] });
-    node = new BusNode(peers.host(), wide, {});
-    const cause = node.start().catch((error: unknown) => Promise.reject(error instanceof Error ? error.cause : error));
+    const cause = peers
+      .node(wide)
+      .catch((error: unknown) => Promise.reject(error instanceof Error ? error.cause : error));
     expect(await codeOf(() => cause)).toBe('IB_NEEDS_ROLL');
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import type { Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -15,21 +15,14 @@ const work = {
   detach_after_ms: 'none',
 };
 let peers: Peers;
-const nodes: BusNode[] = [];
 beforeEach(() => {
   peers = new Peers();
 });
-afterEach(async () => {
-  await peers.end();
-  await Promise.all(nodes.splice(0).map((node) => node.close()));
-});
+afterEach(() => peers.end());
 
 async function started(): Promise<BusNode> {
   const sizes = { lane_ring: 128, lanes_max: 4, slots_per_producer: 128 };
-  const node = new BusNode(peers.host(), smallRouter({ ...sizes, subscriptions: [work] }), {});
-  nodes.push(node);
-  await node.start();
-  return node;
+  return peers.node(smallRouter({ ...sizes, subscriptions: [work] }));
 }
 
 /** As the metric of this name has it, and as the runbook's counters have it. */

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { healthRoutes } from '../../../src/engines/indexbus/http/health.ts';
 import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
@@ -20,13 +20,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 /** How a router says that it is: the answers' status, and what it says of its segment. */
 async function health(of: BusNode = node) {
@@ -85,8 +81,7 @@ describe('the health of a router', () => {
     await node.roll({ slot_bytes: 128 });
     await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
     await node.close();
-    node = new BusNode(peers.host(), config, {});
-    await node.start();
+    node = await peers.node(config);
     expect(await health()).toMatchObject({ all: 200, ready: 200, segment: { status: 'degraded' } });
     consumer.ack();
     await expect.poll(() => node.isRolling, { timeout: 8_000 }).toBe(false);
@@ -94,8 +89,7 @@ describe('the health of a router', () => {
   }, 15_000);
 
   it('is degraded and not ready while it drains, and of a standby', async () => {
-    const standby = new BusNode(peers.host(), { ...config, standby: true }, {});
-    await standby.start();
+    const standby = await peers.node({ ...config, standby: true });
     expect(await health(standby)).toMatchObject({ all: 200, ready: 503, segment: { status: 'degraded' } });
     await standby.close();
     const consumer = await working();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
@@ -20,13 +20,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 const isWaiting = (): boolean => {
   const { words, layout } = node.bus.segment;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bus, openBus } from '../../../src/engines/indexbus/bus.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { stateOf } from '../../../src/engines/indexbus/seat.ts';
@@ -18,8 +18,7 @@ let goOn: () => void;
 let next: Segment;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), smallRouter(workAndAll), {});
-  await node.start();
+  node = await peers.node(smallRouter(workAndAll));
   const slow = await holdingUp(peers);
   goOn = slow.goOn;
   await slow.producer.close();
@@ -27,10 +26,7 @@ beforeEach(async () => {
   await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
   next = await openSegment({ shm: peers.host().shm, name: 'bus' });
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 function states(kind: SeatKindName) {
   return seatPlaces(next.layout, kind).map(({ at }) => stateOf(Atomics.load(next.words, at)));

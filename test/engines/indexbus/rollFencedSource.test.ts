@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { DetachReason, Seat } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { plantedIn } from '../../../src/engines/indexbus/mutants.ts';
@@ -23,15 +23,13 @@ let isOver: boolean;
 afterEach(async () => {
   isOver = true;
   await peers.end();
-  await node.close();
 });
 
 async function start(more: Readonly<Record<string, unknown>>): Promise<void> {
   peers = new Peers();
   isOver = false;
   const config = smallRouter({ lane_ring: 128, lanes_max: 4, slots_per_producer: 128, ...more });
-  node = new BusNode(hasty(peers.host(), faster), config, {});
-  await node.start();
+  node = await peers.node(config, hasty(peers.host(), faster));
 }
 
 /** A producer whose process is stopped: it has its seat, has flushed, and follows nobody. */

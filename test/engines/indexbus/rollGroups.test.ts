@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { Header, LaneCursor, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
@@ -18,15 +18,11 @@ let node: BusNode;
 beforeEach(() => {
   peers = new Peers();
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 async function start(subscription: Readonly<Record<string, unknown>>): Promise<void> {
   const config = smallRouter({ lane_ring: 256, lanes_max: 2, subscriptions: [{ ...group, ...subscription }] });
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 }
 
 /** Messages that the router has placed in lanes. */

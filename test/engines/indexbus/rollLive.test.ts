@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { routerRoutes } from '../../../src/engines/indexbus/http/routes.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
 import { leave } from '../../../src/engines/indexbus/leave.ts';
@@ -20,13 +20,9 @@ let at: (point: number) => void;
 beforeEach(async () => {
   peers = new Peers();
   at = () => {};
-  node = new BusNode(peers.host({ step: (point) => at(point) }), smallRouter(workAndAll), {});
-  await node.start();
+  node = await peers.node(smallRouter(workAndAll), peers.host({ step: (point) => at(point) }));
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 async function ask(method: string, path: string, body?: unknown) {
   const response = await createRouter(routerRoutes(node)).dispatch({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { Peers } from './support/peers.ts';
 import { holdingUp, mortalConsumer, workAndAll } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -8,13 +8,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), smallRouter(workAndAll), {});
-  await node.start();
+  node = await peers.node(smallRouter(workAndAll));
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 it('a consumer that dies while the segment is rolled is proven dead, also where the next generation has somebody with the lock of its seat', async () => {
   const { goOn, producer } = await holdingUp(peers);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
 import { openSegment } from '../../../src/engines/indexbus/segment.ts';
@@ -49,13 +49,9 @@ let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
   memory = new WatchedMemory();
-  node = new BusNode(memory.watch(peers.host()), config, {});
-  await node.start();
+  node = await peers.node(config, memory.watch(peers.host()));
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 /** What there is by name: the generation and its state, and what a builder leaves. */
 async function names() {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -21,14 +21,10 @@ let node: BusNode;
 let bus: Bus;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
   bus = await peers.bus();
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 type Sizes = Parameters<BusNode['roll']>[0];
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { hasty } from './support/hasty.ts';
 import { bytesOf, codeOf, Peers } from './support/peers.ts';
@@ -21,14 +21,10 @@ let node: BusNode;
 let bus: Bus;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
   bus = await peers.bus();
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 async function rolled(): Promise<void> {
   await expect.poll(() => node.serving?.segment.generation, { timeout: 8_000 }).toBe(2);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attach } from '../../../src/engines/indexbus/attachments.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { routerRoutes } from '../../../src/engines/indexbus/http/routes.ts';
 import { join } from '../../../src/engines/indexbus/join.ts';
 import { leave } from '../../../src/engines/indexbus/leave.ts';
@@ -23,13 +23,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), smallRouter(settings), {});
-  await node.start();
+  node = await peers.node(smallRouter(settings));
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 async function ask(method: string, path: string, body?: unknown): Promise<number> {
   const response = await createRouter(routerRoutes(node)).dispatch({

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
 import type { Host } from '../../../src/host/host.ts';
 import { bytesOf, codeOf, Peers, textOf } from './support/peers.ts';
@@ -19,8 +19,7 @@ let known: number;
 let seen: string[];
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
   bus = await peers.bus();
   producer = await bus.producer();
   known = await bus.topic('known');
@@ -28,10 +27,7 @@ beforeEach(async () => {
   const reader = await (await peers.bus()).consumer({ subscription: 'all' });
   void readAll(reader, seen);
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 async function readAll(reader: Consumer, into: string[]): Promise<void> {
   for await (const batch of reader) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { distance } from '../../../src/engines/indexbus/cursor.ts';
 import { cursorWords, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
@@ -21,13 +21,9 @@ let peers: Peers;
 let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
-  node = new BusNode(peers.host(), config, {});
-  await node.start();
+  node = await peers.node(config);
 });
-afterEach(async () => {
-  await peers.end();
-  await node.close();
-});
+afterEach(() => peers.end());
 
 /** Words of the producers' cursors, of the generation that is served when this is called. */
 function sources() {

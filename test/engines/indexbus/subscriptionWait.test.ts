@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { createSegment } from '../../../src/engines/indexbus/segment.ts';
 import { codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -12,21 +11,10 @@ const config = smallRouter({ ...sizes, subscriptions: [{ name: 'all', topics: ['
 const other = smallRouter({ ...sizes, subscriptions: [{ name: 'other', topics: ['t'], capacity: 32 }] });
 
 let peers: Peers;
-const nodes: BusNode[] = [];
 beforeEach(() => {
   peers = new Peers();
 });
-afterEach(async () => {
-  await peers.end();
-  for (const node of nodes.splice(0)) await node.close();
-});
-
-async function serve(settings = config): Promise<BusNode> {
-  const node = new BusNode(peers.host(), settings, {});
-  nodes.push(node);
-  await node.start();
-  return node;
-}
+afterEach(() => peers.end());
 
 /** A segment that no router has come to yet: what a participant finds that is faster than the first one. */
 async function withoutRouter(): Promise<void> {
@@ -38,16 +26,16 @@ describe('a consumer of a subscription that the configuration has', () => {
     await withoutRouter();
     const bus = await peers.bus({ attachTimeoutMs: longMs });
     const coming = bus.consumer({ subscription: 'all' });
-    await serve();
+    await peers.node(config);
     expect((await coming).epoch).toBeGreaterThan(0);
   });
 
   it('waits for the next router, where the former one did not have it', async () => {
-    const former = await serve();
+    const former = await peers.node(config);
     const bus = await peers.bus({ attachTimeoutMs: longMs });
     await former.close();
     const coming = bus.consumer({ subscription: 'other' });
-    await serve(other);
+    await peers.node(other);
     expect((await coming).epoch).toBeGreaterThan(0);
   });
 
@@ -71,7 +59,7 @@ describe('a consumer of a subscription that the configuration has', () => {
 
 describe('a consumer of a subscription that nobody declares', () => {
   it('is refused at once by a router that is up, also after a roll', async () => {
-    const node = await serve();
+    const node = await peers.node(config);
     const bus = await peers.bus({ attachTimeoutMs: longMs });
     expect(await codeOf(() => bus.consumer({ subscription: 'none' }))).toBe('IB_UNKNOWN_TOPIC');
     await node.roll({ slots_per_producer: 128 });

@@ -1,5 +1,7 @@
 import { type Bus, type BusOptions, openBus } from '../../../../src/engines/indexbus/bus.ts';
+import { BusNode } from '../../../../src/engines/indexbus/busNode.ts';
 import type { Subscription } from '../../../../src/engines/indexbus/commands.ts';
+import type { IndexbusConfig } from '../../../../src/engines/indexbus/config.ts';
 import { BusError, type BusErrorCode } from '../../../../src/engines/indexbus/errors.ts';
 import type { SegmentSizes } from '../../../../src/engines/indexbus/layout.ts';
 import { defaultRouterOptions, type RouterOptions } from '../../../../src/engines/indexbus/routerParts.ts';
@@ -44,6 +46,7 @@ export class Peers {
   readonly memory: SabSegments = createSabSegments();
   readonly logged: { readonly message: string; readonly fields: unknown }[] = [];
   readonly #runners: RouterRunner[] = [];
+  readonly #nodes: BusNode[] = [];
   readonly #buses: Bus[] = [];
   #pid = 100;
 
@@ -107,6 +110,14 @@ export class Peers {
     };
   }
 
+  /** A router as a daemon has it, started: it makes the segment or takes it over. */
+  async node(config: IndexbusConfig, host: Host = this.host()): Promise<BusNode> {
+    const node = new BusNode(host, config, {});
+    this.#nodes.push(node);
+    await node.start();
+    return node;
+  }
+
   /** Makes a segment and runs a router in it. */
   async router(
     name = 'bus',
@@ -156,9 +167,11 @@ export class Peers {
     return bus;
   }
 
+  /** Participants leave, then routers end: who leaves is heard. */
   async end(): Promise<void> {
     await Promise.allSettled(this.#buses.map((bus) => bus.close()));
     await Promise.allSettled(this.#runners.map((runner) => runner.stop()));
+    await Promise.all(this.#nodes.map((node) => node.close()));
   }
 }
 
