@@ -81,7 +81,7 @@ export async function openConsumerLine(
 }
 
 /** Ends a line: what was received is done; waits until the router has taken back the rest. */
-export function closeConsumerLine(line: ConsumerLine, drainTimeoutMs: number): Promise<boolean> {
+export function closeConsumerLine(line: ConsumerLine, drainTimeoutMs: number): Promise<void> {
   line.head.close();
   // Whoever waits for messages learns that none come any more.
   line.waiting.wakeAll();

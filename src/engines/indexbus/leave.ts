@@ -1,6 +1,7 @@
 import { ringSeatsBell } from './bells.ts';
 import type { Attachment, HeldSeat } from './join.ts';
 import { Point } from './points.ts';
+import { isRetired } from './retirement.ts';
 import { changed, epochOf, SeatState, seatWord, stateOf } from './seat.ts';
 import { waitForRouter } from './wakeWait.ts';
 
@@ -21,29 +22,30 @@ export function acknowledgeFence(attachment: Attachment, seat: HeldSeat): void {
 
 /**
  * Gives a seat back and waits until the router is through with it. The lock is kept so long, since a seat in use without its lock is
- * one in doubt. The holder has ended everything of its own before. While its bus closes that takes five seconds at most.
- *
- * @returns false if the router was not through after `drainTimeoutMs`: it goes on without this process
+ * one in doubt. The holder has ended everything of its own before. While its bus closes that takes five seconds at most. A router that is not through
+ * after `drainTimeoutMs` goes on without this process.
  */
-export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<boolean> {
+export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<void> {
   const { segment, host, closing } = attachment;
   const { region, words } = segment;
   const { at, wake } = seat.place;
   region.step(Point.seatLeaving);
   const live = seatWord(seat.epoch, SeatState.live);
-  if (Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live) {
+  const isLeaving = Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live;
+  if (isLeaving) {
     region.step(Point.leaverRings);
     ringSeatsBell(region);
   } else acknowledgeFence(attachment, seat);
   const deadline = host.clock.now() + drainTimeoutMs;
   const isGone = (): boolean => {
+    // A roll does without those that it has fenced: no router may be left to drain them.
+    if (!isLeaving && isRetired(segment)) return true;
     const word = Atomics.load(words, at);
     return epochOf(word) !== seat.epoch || stateOf(word) === 'free';
   };
-  let end = await waitForRouter(attachment, wake, deadline, isGone, closing);
+  const end = await waitForRouter(attachment, wake, deadline, isGone, closing);
   if (end === 'closing') {
-    end = await waitForRouter(attachment, wake, Math.min(deadline, host.clock.now() + closingMs), isGone);
+    await waitForRouter(attachment, wake, Math.min(deadline, host.clock.now() + closingMs), isGone);
   }
   seat.release();
-  return end === 'so';
 }

@@ -62,8 +62,8 @@ export async function openProducerLine(
   return { attachment, seat, publisher, waiting };
 }
 
-/** Ends a line: what was published is flushed; waits until the router has taken it. False if that took longer than `drainTimeoutMs`. */
-export function closeProducerLine(line: ProducerLine, drainTimeoutMs: number): Promise<boolean> {
+/** Ends a line: what was published is flushed; waits until the router has taken it, `drainTimeoutMs` at most. */
+export function closeProducerLine(line: ProducerLine, drainTimeoutMs: number): Promise<void> {
   line.publisher.close();
   // Whoever waits for credit learns that there is none to come.
   line.waiting.wakeAll();
