@@ -213,6 +213,7 @@ export class Endings {
     else {
       if (this.#giving.dead[lane] === 1) given = this.#giving.redeliver(lane, record);
       if (given === Given.all) given = this.#giving.requeue(lane, record);
+      this.#giving.tellPassed(lane);
     }
     if (given === Given.waits) this.#offer(lane, record);
     if (this.#lanes.view[lane] !== 1) this.#lanes.takeBack(lane, this.#lanes.head[lane] ?? 0);
@@ -274,30 +275,39 @@ export class Endings {
       return false;
     }
     for (let cursor = from; cursor !== to; cursor = advanced(cursor, 1)) {
-      this.#move(lane, cursor, redeliveredFlag);
+      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
+      if (!this.#move(lane, cursor, redeliveredFlag)) continue;
       commit.add(commit.lane(lane, StagedLane.redelivered), 1);
       commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
-      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
       this.#parts.observer?.takenBack(lane, cursor, lane, true);
     }
     const first = this.#parts.mutants.takeOverForgets ? tail : next;
     for (let cursor = first; cursor !== tail; cursor = advanced(cursor, 1)) {
-      this.#move(lane, cursor, requeuedFlag);
-      commit.add(commit.lane(lane, StagedLane.requeuedIn), 1);
-      commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
-      commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
-      this.#parts.observer?.takenBack(lane, cursor, lane, false);
+      const isMoved = this.#move(lane, cursor, requeuedFlag);
+      if (isMoved) {
+        commit.add(commit.lane(lane, StagedLane.requeuedIn), 1);
+        commit.add(commit.lane(lane, StagedLane.requeuedOut), 1);
+        commit.add(commit.subscription(record, StagedSubscription.requeued), 1);
+      } else commit.add(commit.lane(lane, StagedLane.droppedDetached), 1);
+      this.#parts.observer?.takenBack(lane, cursor, isMoved ? lane : -1, false);
     }
+    this.#giving.tellPassed(lane);
     lanes.moveClaimed(lane, tail);
     lanes.release(lane, tail);
     this.#giving.next[lane] = tail;
     return true;
   }
 
-  #move(lane: number, cursor: number, flag: number): void {
+  /** False for a damaged entry, which nobody shall have. */
+  #move(lane: number, cursor: number, flag: number): boolean {
     const at = this.#lanes.entry(lane, cursor);
     const word = (index: number): number => this.#words[at + index] ?? 0;
+    if (this.#giving.passesOver(lane, cursor)) {
+      this.#parts.routing.keys(this.#lanes.subscription[lane] ?? 0)?.giveBack(keyHashOf(word(2)), -1);
+      return false;
+    }
     this.#lanes.place(lane, word(0), word(1) | flag, word(2), word(3));
+    return true;
   }
 
   /** The lane lives again, with what was moved behind its former tail. */

@@ -1,6 +1,7 @@
 import { type Commit, StagedLane, StagedSubscription } from './commit.ts';
 import { advanced, distance } from './cursor.ts';
-import { keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, slotOf } from './descriptor.ts';
+import { DamagedEntries } from './damagedEntries.ts';
+import { keyHashOf, redeliveredFlag, requeuedFlag } from './descriptor.ts';
 import { GroupRefusal } from './group.ts';
 import type { Lanes } from './lanes.ts';
 import type { RouterParts } from './routerParts.ts';
@@ -8,6 +9,9 @@ import type { RouterParts } from './routerParts.ts';
 /** What came of giving back: all is given, the rest waits for a consumer, the rest goes on after the commit. */
 export const Given = { all: 0, waits: 1, planEnds: 2 } as const;
 export type Given = (typeof Given)[keyof typeof Given];
+
+/** Beside the `GroupRefusal`s: the entry is damaged, and nobody shall have it. */
+const damagedEntry = -6;
 
 /** What a lane that ends has: how far it was given to other lanes of its group, or counted as lost. All of it in ordinary commits. */
 export class GivingBack {
@@ -21,9 +25,13 @@ export class GivingBack {
   readonly #words: Int32Array;
   readonly #lanes: Lanes;
   readonly #commit: Commit;
+  readonly #damaged: DamagedEntries;
+  /** Damaged entries that were passed over and are not told yet. */
+  #passed = 0;
 
   constructor(parts: RouterParts) {
     this.#parts = parts;
+    this.#damaged = new DamagedEntries(parts);
     this.#words = parts.region.words;
     this.#lanes = parts.lanes;
     this.#commit = parts.commit;
@@ -38,6 +46,8 @@ export class GivingBack {
    */
   died(lane: number): void {
     this.dead[lane] = 1;
+    // Nobody reads any of it now, what it had open neither.
+    this.#damaged.giveSlots(lane, this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed)));
     if (this.#redelivers(lane)) return;
     this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.stoppedAt[lane] ?? 0);
   }
@@ -73,6 +83,7 @@ export class GivingBack {
     const tail = this.#lanes.tail[lane] ?? 0;
     const lost = distance(tail, this.next[lane] ?? 0);
     if (lost === 0) return;
+    this.#damaged.giveSlots(lane, this.next[lane] ?? 0);
     this.#commit.add(this.#commit.lane(lane, StagedLane.droppedDetached), lost);
     const { observer } = this.#parts;
     if (observer !== undefined) {
@@ -117,26 +128,43 @@ export class GivingBack {
     for (let cursor = this.redeliverFrom(lane); cursor !== to; cursor = advanced(cursor, 1)) {
       const target = this.#again(lane, cursor, record, redeliveredFlag);
       if (target === GroupRefusal.planEnds) return Given.planEnds;
-      if (target < 0) return Given.waits;
+      if (target !== damagedEntry && target < 0) return Given.waits;
+      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
+      // It was received, and is counted so: a drop besides would make what was received less.
+      if (target === damagedEntry) continue;
       commit.add(commit.lane(target, StagedLane.redelivered), 1);
       commit.add(commit.subscription(record, StagedSubscription.redelivered), 1);
-      commit.stage(commit.lane(lane, StagedLane.redelivery), advanced(cursor, 1));
       this.#parts.telemetry.sometimes('redelivered', true);
       this.#parts.observer?.takenBack(lane, cursor, target, true);
     }
     return Given.all;
   }
 
+  /** Whether nobody shall have an entry of the lane since it is damaged; its slot goes home with those about it. */
+  passesOver(lane: number, cursor: number): boolean {
+    if (!this.#damaged.has(lane, cursor)) return false;
+    this.#damaged.giveSlots(lane, cursor);
+    this.#passed += 1;
+    return true;
+  }
+
+  /** Tells of the damaged entries that were passed over since the last time. */
+  tellPassed(lane: number): void {
+    if (this.#passed === 0) return;
+    this.#parts.events.entriesDamaged?.(lane, this.#passed);
+    this.#passed = 0;
+  }
+
   /** Gives one entry to another lane of its group: that lane, or why there is none. */
   #again(lane: number, cursor: number, record: number, flag: number): number {
     if (this.#commit.full) return GroupRefusal.planEnds;
-    const { routing, placing, layout } = this.#parts;
+    const { routing, placing } = this.#parts;
     const at = this.#lanes.entry(lane, cursor);
     const word0 = this.#words[at] ?? 0;
     const word2 = this.#words[at + 2] ?? 0;
     const group = routing.group(record);
     let to: number;
-    if (ownerOf(word0) >= layout.sizes.producers || slotOf(word0) >= layout.sizes.slots) to = GroupRefusal.laneRefused;
+    if (this.passesOver(lane, cursor)) to = damagedEntry;
     else if (group !== undefined) {
       to = placing.again(group, word0, this.#words[at + 1] ?? 0, word2, this.#words[at + 3] ?? 0, flag);
     } else to = this.#lanes.blocking[lane] ? GroupRefusal.park : GroupRefusal.allFull;

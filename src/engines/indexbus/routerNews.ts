@@ -37,6 +37,10 @@ export function hearNews(
     if (reason === 'graceful') logger.info('lane.detached', fields);
     else logger.warn('lane.detached', fields);
   }
+  if (news.news === 'entries-damaged') {
+    const { lane, entries } = news;
+    logger.warn('lane.damaged', { lane, ...who(segment, seatPlace(segment.layout, 'consumer', lane)), entries });
+  }
   if (news.news === 'lane-freed') {
     const { lane, requeued, lost } = news;
     logger.info('lane.freed', { lane, requeued, lost });

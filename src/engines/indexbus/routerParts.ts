@@ -42,6 +42,8 @@ export interface LaneEnd {
 export interface RouterEvents {
   laneLive?(lane: number): void;
   laneEnded?(end: LaneEnd): void;
+  /** So many more entries of a lane that ended were damaged: nobody gets what they were. */
+  entriesDamaged?(lane: number, entries: number): void;
   /** What the lane had is elsewhere or lost, and its seat is free. */
   laneFreed?(lane: number): void;
   producerLive?(producer: number): void;

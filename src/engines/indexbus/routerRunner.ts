@@ -22,6 +22,7 @@ export type RouterNews =
       readonly position: number;
       readonly unread: number;
     }
+  | { readonly news: 'entries-damaged'; readonly lane: number; readonly entries: number }
   | ({ readonly news: 'lane-freed'; readonly lane: number } & LaneOutcome)
   | { readonly news: 'producer-live'; readonly producer: number }
   | {

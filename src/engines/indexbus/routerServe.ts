@@ -65,6 +65,7 @@ function eventsOf(segment: Segment, tell: (news: RouterNews) => void): RouterEve
       ends.begun(end.lane);
       if (!isResumed) tell({ news: 'lane-ended', ...end });
     },
+    entriesDamaged: (lane, entries) => tell({ news: 'entries-damaged', lane, entries }),
     laneFreed: (lane) => tell({ news: 'lane-freed', lane, ...ends.ended(lane) }),
     producerLive: (producer) => tell({ news: 'producer-live', producer }),
     producerEnded: (producer, reason) =>
