@@ -61,6 +61,11 @@ export type RouterCommand =
   | { readonly do: 'fence-producer'; readonly seat: number }
   /** Messages that nobody wants are dropped from now on, also with `no_subscriber: hold`: none can come any more who does. */
   | { readonly do: 'drop-unwanted' }
+  /**
+   * What a producer that has ended had flushed is taken at once from now on, whatever its rate: others wait for it. Its seat keeps saying the rate, which goes
+   * with its holder to the next generation. Nothing happens to one that has not ended.
+   */
+  | { readonly do: 'lift-rate'; readonly seat: number }
   /** What the probe of liveness found: `seat` counts producers first, then lanes; nothing happens if its epoch is another by now. */
   | { readonly do: 'peer-dead'; readonly seat: number; readonly epoch: number }
   | { readonly do: 'peer-doubtful'; readonly seat: number; readonly epoch: number }

@@ -6,6 +6,7 @@ import { endCounts, isEnded, isGroupThrough } from './groupEnds.ts';
 import { LaneMoves } from './laneMoves.ts';
 import { unreadIn } from './laneUnread.ts';
 import { Access, LaneCursor, LaneMode, Seat } from './layout.ts';
+import { limitedSources } from './limitedSources.ts';
 import type { Routed } from './rolling.ts';
 import { stateOf } from './seat.ts';
 import { type SeatKindName, type SeatPlace, seatPlaces } from './seatPlaces.ts';
@@ -48,6 +49,9 @@ export class Emptying {
   readonly #moves: LaneMoves;
   readonly #fenced = new Set<number>();
   readonly #givenUp = new Set<number>();
+  /** Since when sources of producers that are gone have gone on at a rate, by producer, and of which it was lifted. */
+  readonly #limitedSince = new Map<number, Millis>();
+  readonly #lifted = new Set<number>();
   #dropsUnwanted = false;
 
   constructor(host: Host, routed: Routed, kind: SeatKindName, options: EmptyingOptions) {
@@ -74,6 +78,7 @@ export class Emptying {
       if (this.kind === 'producer') {
         await this.#fenceProducers(now);
         await this.#dropUnwanted(now);
+        await this.#liftRates(now);
       } else await this.#giveUp(now);
       await this.#fenceConsumers(now);
       if (now < saidAt + sayMs) continue;
@@ -87,7 +92,7 @@ export class Emptying {
     return waitedFor(this.#routed.segment, this.kind, this.#moves, this.#host.clock.now());
   }
 
-  /** How long what nobody is there for is kept. Who lives and has only to move is not hurried by a short patience: he has `stoppedMs` to see that he has to. */
+  /** How long what nobody is there for is kept, and the rate of one who is gone. Who lives and has only to move is not hurried by a short patience: he has `stoppedMs` to see that he has to. */
   get #patience(): Millis {
     return Math.min(stoppedMs, this.#options.patienceMs ?? stoppedMs);
   }
@@ -120,6 +125,19 @@ export class Emptying {
     this.#host.telemetry.sometimes('roll gave up what nobody wants', true);
     for (const { producer, topic, left } of held) this.#warn('roll drops what nobody wants', { producer, topic, left });
     await this.#routed.runner.apply({ do: 'drop-unwanted' });
+  }
+
+  /** A rate that an operator gave one producer would hold up all others as long as what it had flushed takes: the next generation routes nothing before that. */
+  async #liftRates(now: Millis): Promise<void> {
+    for (const { producer, rateLimit, left } of limitedSources(this.#routed.segment)) {
+      const since = this.#limitedSince.get(producer) ?? now;
+      this.#limitedSince.set(producer, since);
+      if (this.#lifted.has(producer) || now < since + this.#patience) continue;
+      this.#lifted.add(producer);
+      this.#host.telemetry.sometimes('roll lifted a rate', true);
+      this.#warn('roll lifts a rate', { producer, rate_limit: rateLimit, left });
+      await this.#routed.runner.apply({ do: 'lift-rate', seat: producer });
+    }
   }
 
   async #fenceConsumers(now: Millis): Promise<void> {

@@ -119,6 +119,7 @@ export const indexbusPoints: DeclaredPoints = {
     'roll gave up what a lane had',
     'roll gave up what nobody wants',
     'two standbys raced',
+    'roll lifted a rate',
   ],
   faultPoints: [
     'commit-one-message',

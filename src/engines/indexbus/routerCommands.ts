@@ -61,6 +61,9 @@ export class RouterCommands {
         this.#set({ noSubscriber: 'drop' });
         sources.suspectAll();
         break;
+      case 'lift-rate':
+        if (sources.life[command.seat] === SourceLife.ending) sources.setRate(command.seat, 0);
+        break;
       case 'peer-dead':
         this.#peer(command.seat, command.epoch, true);
         break;
@@ -122,7 +125,8 @@ export class RouterCommands {
 
   #changeProducer(seat: number, creditLimit: number | undefined, rateLimit: number | undefined): void {
     const { sources } = this.#parts;
-    if (sources.life[seat] !== SourceLife.live) this.#notLive('producer', seat);
+    // One that has ended is bound by its rate as long as its source has something.
+    if (sources.life[seat] === SourceLife.none) this.#notLive('producer', seat);
     const at = seatAt(this.#parts, seat);
     // Neither says anything of the other: one that was changed alone is as good as both.
     if (creditLimit !== undefined) {
