@@ -233,7 +233,13 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
   const holder = holderOf(words, place.at);
   const name = readText(bytes, place.at + Seat.name, seatNameBytes);
   const backlog = place.kind === 'consumer' ? Atomics.load(words, place.cursors + LaneCursor.backlog) : 0;
-  const waits = backlog === 0 ? '' : ', with messages that wait for the next consumer of its subscription';
+  const isLeft = place.kind === 'producer' && state === 'draining';
+  const waits =
+    backlog !== 0
+      ? ', with messages that wait for the next consumer of its subscription'
+      : isLeft
+        ? ', until lanes have none of its messages any more'
+        : '';
   const text = `${place.number} ${name || '-'} pid ${holder.pid} ${state ?? 'damaged'}${waits}`;
   if (state === undefined || onTheWay.includes(state) || !isJudged(state)) {
     return { goes: onTheWay.includes(state), text };
@@ -245,9 +251,10 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
 function noSeat(kind: SeatKindName, holders: readonly HolderText[]): BusError {
   const list = holders.map((it) => it.text).join('; ');
   const key = kind === 'producer' ? 'producers_max' : 'lanes_max';
+  const lanes = kind === 'producer' ? ', let consumers read or detach those that do not (hotfire indexbus lanes)' : '';
   return new BusError(
     'IB_NO_SEAT',
-    `all ${holders.length} seats of ${kind}s are taken (${list}): end one, or roll the segment with a greater ${key}`,
+    `all ${holders.length} seats of ${kind}s are taken (${list}): end one${lanes}, or roll the segment with a greater ${key}`,
     { expected: 'a free seat', got: list },
   );
 }

@@ -1,5 +1,6 @@
 import { ringSeatsBell } from './bells.ts';
 import type { Attachment, HeldSeat } from './join.ts';
+import { ProducerCursor } from './layout.ts';
 import { Point } from './points.ts';
 import { isRetired } from './retirement.ts';
 import { changed, epochOf, SeatState, seatWord, stateOf } from './seat.ts';
@@ -20,15 +21,20 @@ export function acknowledgeFence(attachment: Attachment, seat: HeldSeat): void {
   seat.release();
 }
 
+function isSourceEmpty(words: Int32Array, cursors: number): boolean {
+  const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
+  return Atomics.load(words, cursors + ProducerCursor.sourceTail) === head;
+}
+
 /**
- * Gives a seat back and waits until the router is through with it. The lock is kept so long, since a seat in use without its lock is
- * one in doubt. The holder has ended everything of its own before. While its bus closes that takes five seconds at most. A router that is not through
- * after `drainTimeoutMs` goes on without this process.
+ * Gives a seat back and waits until the router is through with it, of a producer until it has taken what was flushed. The lock is kept so long,
+ * since a seat in use without its lock is one in doubt. The holder has ended everything of its own before. While its bus closes that takes five
+ * seconds at most. A router that is not through after `drainTimeoutMs` goes on without this process.
  */
 export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<void> {
   const { segment, host, closing } = attachment;
   const { region, words } = segment;
-  const { at, wake } = seat.place;
+  const { at, kind, cursors, wake } = seat.place;
   region.step(Point.seatLeaving);
   const live = seatWord(seat.epoch, SeatState.live);
   const isLeaving = Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live;
@@ -41,7 +47,9 @@ export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeout
     // A roll does without those that it has fenced: no router may be left to drain them.
     if (!isLeaving && isRetired(segment)) return true;
     const word = Atomics.load(words, at);
-    return epochOf(word) !== seat.epoch || stateOf(word) === 'free';
+    if (epochOf(word) !== seat.epoch || stateOf(word) === 'free') return true;
+    // A producer's seat drains until lanes have none of its slots any more: nothing that its holder could wait for or hurt.
+    return kind === 'producer' && stateOf(word) === 'draining' && isSourceEmpty(words, cursors);
   };
   const end = await waitForRouter(attachment, wake, deadline, isGone, closing);
   if (end === 'closing') {
