@@ -176,6 +176,7 @@ export class Endings {
     this.#order += 1;
     // Nothing of it was handed out again. The word still stands where the lane began, which may be more than 2^31 messages ago.
     this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.#lanes.done(lane));
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.comesAgain), 0);
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.stoppedAt), head);
     region.step(Point.noteEnding);
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), this.#order);
