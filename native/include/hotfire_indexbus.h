@@ -149,6 +149,7 @@
 #define HFIB_LANE_STOPPED_AT 45u
 #define HFIB_LANE_ENDING_ORDER 46u
 #define HFIB_LANE_BACKLOG 47u
+#define HFIB_LANE_COMES_AGAIN 48u
 
 /* Words of the redo record. */
 #define HFIB_REDO_SEALED 0u

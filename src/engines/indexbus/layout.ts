@@ -158,6 +158,8 @@ export const LaneCursor = {
   endingOrder: 46,
   /** Of a lane that ended, of which the rest waits for the next consumer of its group: see `backlog.ts`. Its seat may be taken over. 0: none. */
   backlog: 47,
+  /** Of a lane that ends: 1 once it is settled that what its dead consumer took and did not end comes again. That it does not is told by `redelivery`. */
+  comesAgain: 48,
 } as const;
 export const cursorWords = 64;
 
