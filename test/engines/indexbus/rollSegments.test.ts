@@ -4,6 +4,7 @@ import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
 import { openSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
 import { bytesOf, codeOf, Peers, textOf } from './support/peers.ts';
+import { generation } from './support/rolled.ts';
 import { seatStateOf } from './support/seats.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
@@ -71,6 +72,8 @@ async function rolledUnder(node: BusNode, name: string): Promise<Segment> {
   return next;
 }
 
+const fences = () => peers.logged.filter(({ message }) => message === 'roll fences');
+
 describe('a producer of two segments with a slot reserved in one that is rolled', () => {
   it('that is fenced there publishes in the other as before, in the same turn and later', async () => {
     const length = reserved(a, 'fenced');
@@ -88,4 +91,19 @@ describe('a producer of two segments with a slot reserved in one that is rolled'
     expect([seatStateOf(next, 'producer', 0), seatStateOf(two.bus.segment, 'producer', 0)]).toEqual(['free', 'free']);
     await expect.poll(() => seen.at(-1)).toBe('b: last');
   }, 15_000);
+
+  it('moves in the other that is rolled meanwhile, and in the one with the commit, which takes a topic that is new', async () => {
+    const length = reserved(a, 'written in place');
+    await rolledUnder(one, 'one');
+    await rolledUnder(two, 'two');
+    await expect.poll(() => generation(two), { timeout: 8_000 }).toBe(2);
+    expect(generation(one)).toBe(1);
+    const fresh = await topicIn(0, 'fresh');
+    producer.commit(fresh, length);
+    producer.publish(a, bytesOf('after'));
+    producer.publish(b, bytesOf('b'));
+    await expect.poll(() => generation(one), { timeout: 8_000 }).toBe(2);
+    await expect.poll(() => seen.toSorted()).toEqual([`0/${fresh}: written in place`, 'a: after', 'b: b'].toSorted());
+    expect(fences()).toEqual([]);
+  }, 20_000);
 });
