@@ -228,7 +228,7 @@ interface HolderText {
 const onTheWay: readonly (SeatStateName | undefined)[] = ['free', 'leaving', 'draining', 'acked'];
 
 function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
-  const { words, bytes, region } = segment;
+  const { words, bytes, region, generation } = segment;
   const state = stateOf(Atomics.load(words, place.at));
   const holder = holderOf(words, place.at);
   const name = readText(bytes, place.at + Seat.name, seatNameBytes);
@@ -244,7 +244,7 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
   if (state === undefined || onTheWay.includes(state) || !isJudged(state)) {
     return { goes: onTheWay.includes(state), text };
   }
-  const { verdict, proof } = judge(region.evidence(Lock.seat(place.index), holder), state);
+  const { verdict, proof } = judge(region.evidence(Lock.seat(generation, place.index), holder), state);
   return { goes: verdict === 'dead', text: `${text}, ${verdict}${verdict === 'alive' ? '' : ` (${proof})`}` };
 }
 

@@ -217,7 +217,6 @@ export class Roller {
     };
     this.#rolling = true;
     this.#underWay = rolling;
-    old.prober.isReplaced = true;
     // Everybody comes to it, however long it is not served yet.
     runner.ended.catch(this.#parts.onFailure);
     return rolling;

@@ -12,13 +12,13 @@ beforeEach(() => {
 afterEach(() => peers.end());
 
 /** Seats that are not free, and locks of seats that somebody holds. */
-function left({ words, layout, region }: Segment): readonly string[] {
+function left({ words, layout, region, generation }: Segment): readonly string[] {
   const nobody = { pid: 1, startTicks: 1, pidSpace: 1 };
   const kinds: readonly SeatKindName[] = ['producer', 'consumer'];
   return kinds.flatMap((kind) =>
     seatPlaces(layout, kind).flatMap(({ at, number, index }) => {
       const state = stateOf(Atomics.load(words, at));
-      const { lock } = region.evidence(Lock.seat(index), nobody);
+      const { lock } = region.evidence(Lock.seat(generation, index), nobody);
       return state === 'free' && lock === 'free' ? [] : [`${kind} ${number} ${state}, lock ${lock}`];
     }),
   );
