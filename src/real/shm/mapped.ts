@@ -11,21 +11,14 @@ import {
 import { type Access, accessFor, accessOf } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
-import { hugetlbfsMount, resolveDirectory } from './directory.ts';
+import { resolveDirectory } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
 import { bootId, ownIdentity, ownParticipant } from './identity.ts';
 import { withHolder } from './memfdHolders.ts';
-import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
+import { type Made, makeMemory } from './memory.ts';
+import { type OnLeft, removeName, renameMemory, sweep } from './names.ts';
 import { createMappedRegion } from './region.ts';
-import {
-  bootText,
-  linkMemory,
-  openMemory,
-  type Rendezvous,
-  readRendezvous,
-  sweepGenerations,
-  writeRendezvous,
-} from './rendezvous.ts';
+import { bootText, openMemory, type Rendezvous, readRendezvous, writeRendezvous } from './rendezvous.ts';
 
 /** Byte of a name's lock file under which its rendezvous file is changed: the one after the locks of regions. */
 const rendezvousLock = 4096;
@@ -38,16 +31,24 @@ interface Participant {
   readonly addon: ShmAddon;
   readonly directory: string | undefined;
   readonly locks: LockFiles;
+  readonly onLeft: OnLeft;
+}
+
+/** How shared memory is had. */
+export interface MappedOptions {
+  /** Where files are if a call names no directory; default `auto`. */
+  readonly directory?: string;
+  /** A memory file of a name could not be removed when the name was changed; default nobody is told. */
+  readonly onLeft?: OnLeft;
 }
 
 /**
  * Shared memory of the processes of this machine, over the native addon or what stands in for it. In the directory are, per name: `<name>.json`, which tells where the
  * memory is; `<name>.<generation>`, the memory on tmpfs; `<name>.lock`, whose bytes are the liveness locks and which stays.
- *
- * @param options.directory where files are if a call names no directory; default `auto`
  */
-export function createMappedSharedMemory(addon: ShmAddon, options: { readonly directory?: string } = {}): SharedMemory {
-  const participant: Participant = { addon, directory: options.directory, locks: createLockFiles(addon) };
+export function createMappedSharedMemory(addon: ShmAddon, options: MappedOptions = {}): SharedMemory {
+  const { directory, onLeft = () => {} } = options;
+  const participant: Participant = { addon, directory, locks: createLockFiles(addon), onLeft };
   const directoryOf = (name: string, call: { readonly directory?: string } | undefined): string =>
     resolveDirectory(call?.directory ?? participant.directory, name);
 
@@ -80,7 +81,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         // The new name is for whom the old one is.
         const access = accessOf(directory, from);
         await changing(participant, directory, [from, to], access, () =>
-          rename(directory, from, to, accessFor(call ?? {}, from)),
+          renameMemory(directory, from, to, accessFor(call ?? {}, from), onLeft),
         );
       }),
     remove: (name, call) =>
@@ -88,7 +89,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         checkRegionName('remove', name);
         const directory = directoryOf(name, call);
         await changing(participant, directory, [name], accessOf(directory, name), () =>
-          remove(directory, name, accessFor(call ?? {}, name)),
+          removeName(directory, name, accessFor(call ?? {}, name), onLeft),
         );
       }),
     stat: (name, call) =>
@@ -214,7 +215,7 @@ function create(
     const found = attachOrNew(participant, directory, name, bytes, options, says);
     if (found !== undefined) return found;
   }
-  sweep(directory, name, undefined);
+  sweep(directory, name, undefined, participant.onLeft);
   const generation = (says?.generation ?? 0) + 1;
   const made = makeMemory({ addon: participant.addon, name, bytes, directory, options, access, generation });
   try {
@@ -257,32 +258,4 @@ function attachOrNew(
     throw new SharedMemoryError('EEXIST', 'open', name);
   }
   return attachHeld(participant, directory, name, bytes, options, says);
-}
-
-function rename(directory: string, from: string, to: string, trust: Access): void {
-  const says = readRendezvous(directory, from, trust);
-  if (says === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
-  if (from === to) return;
-  const access = accessOf(directory, from);
-  const generation = (readRendezvous(directory, to, trust)?.generation ?? 0) + 1;
-  // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
-  // name mean nothing or half of something.
-  const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
-  writeRendezvous(directory, to, { ...says, ...placed }, access);
-  rmSync(join(directory, `${from}.json`), { force: true });
-  sweep(directory, from, undefined);
-  sweep(directory, to, placed.place);
-}
-
-function remove(directory: string, name: string, trust: Access): void {
-  if (readRendezvous(directory, name, trust) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
-  rmSync(join(directory, `${name}.json`), { force: true });
-  sweep(directory, name, undefined);
-}
-
-/** Removes the memory files of a name but the one to keep. */
-function sweep(directory: string, name: string, keep: string | undefined): void {
-  sweepGenerations(directory, '', name, keep);
-  const mount = hugetlbfsMount();
-  if (mount !== undefined) sweepGenerations(mount, hugetlbfsPrefix(directory), name, keep);
 }

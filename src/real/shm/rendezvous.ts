@@ -119,6 +119,11 @@ export function writeRendezvous(directory: string, name: string, says: Rendezvou
   }
 }
 
+/** From now on nothing is said of a name. */
+export function removeRendezvous(directory: string, name: string): void {
+  rmSync(join(directory, `${name}.json`), { force: true });
+}
+
 /**
  * Opens the memory that the rendezvous file of a name tells of; undefined if it is proven gone. Throws where it may be there and cannot be reached: who took
  * its name then would part those who use it from those who come.
@@ -162,11 +167,31 @@ export function linkMemory(
   }
 }
 
-/** Removes memory files of earlier generations of a name, which a process that died on its way has left. */
-export function sweepGenerations(directory: string, prefix: string, name: string, keep: string | undefined): void {
-  for (const file of readdirSync(directory)) {
+/** Removes memory files of earlier generations of a name, which a process that died on its way has left. Never throws. */
+export function sweepGenerations(
+  directory: string,
+  prefix: string,
+  name: string,
+  keep: string | undefined,
+  onLeft: (path: string, error: unknown) => void,
+): void {
+  for (const file of filesOf(directory, onLeft)) {
     if (!file.startsWith(`${prefix}${name}.`) || !/^\d+$/.test(file.slice(prefix.length + name.length + 1))) continue;
     const path = join(directory, file);
-    if (path !== keep) rmSync(path, { force: true });
+    if (path === keep) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch (error) {
+      onLeft(path, error);
+    }
+  }
+}
+
+function filesOf(directory: string, onLeft: (path: string, error: unknown) => void): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    onLeft(directory, error);
+    return [];
   }
 }
