@@ -63,13 +63,8 @@ export function createMappedSharedMemory(addon: ShmAddon, options: MappedOptions
           const make = () => create(participant, directory, name, bytes, open, access);
           return changing(participant, directory, [name], access, make);
         }
-        const read = () => readRendezvous(directory, name, access);
-        const attachTo = (says: Rendezvous | undefined) => attachHeld(participant, directory, name, bytes, open, says);
-        const says = read();
-        // Of a memfd the last who is written down as a holder may let go while this one, who is not yet, has it.
-        const isMemfd = says?.backing === 'memfd';
-        const held = () => changing(participant, directory, [name], access, () => attachTo(read()));
-        const region = isMemfd ? await held() : attachTo(says);
+        const attach = (says: Rendezvous) => attachHeld(participant, directory, name, bytes, open, says);
+        const region = await found(participant, directory, name, access, attach, true);
         if (region === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
         return region;
       }),
@@ -96,12 +91,9 @@ export function createMappedSharedMemory(addon: ShmAddon, options: MappedOptions
       failing('stat', name, async () => {
         checkRegionName('stat', name);
         const directory = directoryOf(name, call);
-        const says = readRendezvous(directory, name, accessFor(call ?? {}, name));
-        const fd = says === undefined ? undefined : openMemory(directory, name, says);
-        if (says === undefined || fd === undefined) return undefined;
-        const { size } = fstatSync(fd);
-        closeSync(fd);
-        return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
+        return await found(participant, directory, name, accessFor(call ?? {}, name), (says) =>
+          sizeOf(directory, name, says),
+        );
       }),
     identity: ownParticipant,
     bootId,
@@ -147,6 +139,37 @@ async function changing<T>(
   }
 }
 
+/**
+ * What `find` makes of what is said of a name; undefined if there is nothing or its memory is gone. Memory that seems gone is looked for anew while nobody
+ * changes the name: since it was read another one may hold it, or a later generation have its name.
+ *
+ * @param joins `find` becomes a holder: of a memfd the last who is written down may let go while this one, who is not yet, has it
+ */
+async function found<T>(
+  participant: Participant,
+  directory: string,
+  name: string,
+  access: Access,
+  find: (says: Rendezvous) => T | undefined,
+  joins = false,
+): Promise<T | undefined> {
+  const look = (says: Rendezvous | undefined): T | undefined => (says === undefined ? undefined : find(says));
+  const says = readRendezvous(directory, name, access);
+  const seen = joins && says?.backing === 'memfd' ? undefined : look(says);
+  if (says === undefined || seen !== undefined) return seen;
+  const anew = () => look(readRendezvous(directory, name, access));
+  return await changing(participant, directory, [name], access, anew);
+}
+
+/** What is told of memory that is there; undefined if it is gone. */
+function sizeOf(directory: string, name: string, says: Rendezvous): Awaited<ReturnType<SharedMemory['stat']>> {
+  const fd = openMemory(directory, name, says);
+  if (fd === undefined) return undefined;
+  const { size } = fstatSync(fd);
+  closeSync(fd);
+  return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
+}
+
 /** Attaches to memory that is there; undefined if it is gone. A memfd's holders change: only while nobody else changes the name. */
 function attachHeld(
   participant: Participant,
@@ -154,10 +177,10 @@ function attachHeld(
   name: string,
   bytes: number,
   options: RegionOptions,
-  says: Rendezvous | undefined,
+  says: Rendezvous,
 ): Region | undefined {
-  const fd = says === undefined ? undefined : openMemory(directory, name, says);
-  if (says === undefined || fd === undefined) return undefined;
+  const fd = openMemory(directory, name, says);
+  if (fd === undefined) return undefined;
   try {
     const present = Math.min(says.bytes, fstatSync(fd).size);
     if (present < bytes) {
