@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   checkRegionBytes,
   checkRegionName,
@@ -14,6 +14,7 @@ import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
 import { resolveDirectory } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
 import { bootId, ownIdentity, ownParticipant } from './identity.ts';
+import { inodeAt } from './inode.ts';
 import { withHolder } from './memfdHolders.ts';
 import { type Made, makeMemory } from './memory.ts';
 import { type OnLeft, removeName, renameMemory, sweep } from './names.ts';
@@ -238,7 +239,7 @@ function create(
     const found = attachOrNew(participant, directory, name, bytes, options, says);
     if (found !== undefined) return found;
   }
-  sweep(directory, name, undefined, participant.onLeft);
+  sweep(directory, name, says, undefined, participant.onLeft);
   const generation = (says?.generation ?? 0) + 1;
   const made = makeMemory({ addon: participant.addon, name, bytes, directory, options, access, generation });
   try {
@@ -252,6 +253,7 @@ function create(
         bytes,
         hugePages: made.hugePages,
         place: made.place,
+        ...homeOf(made),
         inode: made.inode,
         bootId: bootText(),
         holders: made.backing === 'memfd' ? [{ ...ownIdentity(), fd: made.fd }] : [],
@@ -264,6 +266,12 @@ function create(
     throw error;
   }
   return regionOf(participant, directory, name, bytes, options, made);
+}
+
+/** The directory of a file on hugetlbfs, by which others see whether they look into the same one. */
+function homeOf({ backing, place }: Made): { readonly home?: string } {
+  const home = backing === 'hugetlbfs' ? inodeAt(dirname(place)) : undefined;
+  return home === undefined ? {} : { home };
 }
 
 function attachOrNew(

@@ -1,10 +1,12 @@
-import { rmSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import { type Access, accessOf } from './access.ts';
 import { hugetlbfsMount } from './directory.ts';
 import { hugetlbfsPrefix } from './memory.ts';
+import { openFile } from './memoryFile.ts';
 import {
   linkMemory,
+  prefixOf,
   type Rendezvous,
   readRendezvous,
   removeRendezvous,
@@ -29,7 +31,8 @@ export function renameMemory(directory: string, from: string, to: string, trust:
   const generation = (before?.generation ?? 0) + 1;
   // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
   // name mean nothing or half of something.
-  const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
+  const placed =
+    says.place === '' ? { place: '', generation } : linkMemory(fileOf(directory, from, says), from, to, generation);
   let isNamed = false;
   try {
     writeRendezvous(directory, to, { ...says, ...placed }, access);
@@ -45,25 +48,45 @@ export function renameMemory(directory: string, from: string, to: string, trust:
     }
     throw error;
   }
-  sweep(directory, from, undefined, onLeft);
-  sweep(directory, to, placed.place, onLeft);
+  sweep(directory, from, says, undefined, onLeft);
+  sweep(directory, to, before, placed.place, onLeft);
+}
+
+/** Path of the memory's file. */
+function fileOf(directory: string, name: string, says: Rendezvous): string {
+  const found = openFile(directory, name, says);
+  if (found === undefined) throw new SharedMemoryError('ENOENT', 'rename', name);
+  closeSync(found.fd);
+  return found.path;
 }
 
 /** Removes a name. The memory goes with the last who has it. */
 export function removeName(directory: string, name: string, trust: Access, onLeft: OnLeft): void {
-  if (readRendezvous(directory, name, trust) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
+  const says = readRendezvous(directory, name, trust);
+  if (says === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
   removeRendezvous(directory, name);
-  sweep(directory, name, undefined, onLeft);
+  sweep(directory, name, says, undefined, onLeft);
 }
 
 /**
  * Removes the memory files of a name but the one to keep. One that cannot be removed stays: in a directory for all users it may be another one's, and
  * what it was removed for does not depend on it, since no name leads to it.
+ *
+ * @param said of the name until now: who has this directory at another path has other names for its files on hugetlbfs
  */
-export function sweep(directory: string, name: string, keep: string | undefined, onLeft: OnLeft): void {
+export function sweep(
+  directory: string,
+  name: string,
+  said: Rendezvous | undefined,
+  keep: string | undefined,
+  onLeft: OnLeft,
+): void {
   sweepGenerations(directory, '', name, keep, onLeft);
   const mount = hugetlbfsMount();
-  if (mount !== undefined) sweepGenerations(mount, hugetlbfsPrefix(directory), name, keep, onLeft);
+  if (mount === undefined) return;
+  const prefixes = new Set([hugetlbfsPrefix(directory)]);
+  if (said?.backing === 'hugetlbfs') prefixes.add(prefixOf(said.place, name));
+  for (const prefix of prefixes) sweepGenerations(mount, prefix, name, keep, onLeft);
 }
 
 /** What was said of a name is said again. */
