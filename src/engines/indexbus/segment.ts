@@ -113,7 +113,7 @@ export async function createSegment(
     fill(segmentOver(place.name, region));
     if (keepFormer) {
       region.step(Point.keepFormer);
-      await attempt(place, () => place.shm.rename(place.name, formerPlace(place).name, place));
+      await nameFormer(place);
       isKept = true;
     }
     region.step(Point.publishSegment);
@@ -122,10 +122,32 @@ export async function createSegment(
   } catch (error) {
     region.close();
     // Where one of these fails too, the next router or the next builder does it.
-    if (isKept) await restoreFormer(place).catch(() => undefined);
+    if (keepFormer) await bringBack(place, isKept).catch(() => undefined);
     await place.shm.remove(building, place).catch(() => undefined);
     throw error;
   }
+}
+
+/** What stands under the name is the former generation from now on. */
+async function nameFormer(place: SegmentPlace): Promise<void> {
+  try {
+    await place.shm.rename(place.name, formerPlace(place).name, place);
+  } catch (error) {
+    // It is already where a builder before this one could not put it back.
+    const isMissing = error instanceof SharedMemoryError && error.code === 'ENOENT';
+    const found = isMissing ? await look(formerPlace(place)) : undefined;
+    if (found === undefined) throw asBusError(place.name, error);
+  }
+}
+
+/**
+ * Puts the former generation back, if it has lost the name. A change of names that was refused may have happened all the same: where the name leads nowhere, it was
+ * the former generation that lost it, since the other name is given before this one is taken.
+ *
+ * @param isKept it is known to be under its other name
+ */
+async function bringBack(place: SegmentPlace, isKept: boolean): Promise<void> {
+  if (isKept || (await look(place)) === undefined) await restoreFormer(place);
 }
 
 /** Puts the former generation back under the name: whoever was building its successor died before that had the name. */

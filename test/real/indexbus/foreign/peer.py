@@ -70,6 +70,9 @@ class Segment:
         with open(os.path.join(directory, name + ".json"), encoding="utf-8") as file:
             says = json.load(file)
         paths = [says["place"]] if says["place"] else ["/proc/%d/fd/%d" % (it["pid"], it["fd"]) for it in says["holders"]]
+        if says["backing"] == "tmpfs":
+            # Beside this file: its maker may have the directory at another path.
+            paths = [os.path.join(directory, os.path.basename(says["place"]))]
         for path in paths:
             try:
                 self.fd = os.open(path, os.O_RDWR)
