@@ -83,8 +83,9 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     return count;
   }
 
-  /** Says that the application is through with everything received. */
+  /** Says that the application is through with everything received. Throws IB_CLOSED: `close` has said it already. */
   ack(): void {
+    if (this.#closed !== undefined) throw closed();
     for (const line of this.#lines) line.head.ack();
   }
 
@@ -150,7 +151,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
-   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
+   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Where no seat was taken nothing
+   * happens, and nothing is missed. Rejects as `Bus.consumer` does.
    * While one call is under way others have its answer: each would take a seat, and the consumer knows of one.
    */
   reattach(): Promise<{ readonly missed: number }> {
@@ -161,13 +163,14 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 
   async #reattach(): Promise<{ readonly missed: number }> {
+    if (this.#closed !== undefined) throw closed();
     let missed = 0;
     for (const [segment, line] of this.#lines.entries()) {
       if (!line.head.isFenced) continue;
       const successor = await this.#openAnew(segment);
       if (this.#closed !== undefined) {
         await closeConsumerLine(successor, drainTimeoutMs);
-        throw new BusError('IB_CLOSED', 'the consumer is closed');
+        throw closed();
       }
       missed += line.head.missed;
       this.#lines[segment] = successor;
@@ -234,4 +237,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     const reattached = Promise.allSettled([this.#reattaching]);
     await Promise.all([...this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)), reattached]);
   }
+}
+
+function closed(): BusError {
+  return new BusError('IB_CLOSED', 'the consumer is closed');
 }

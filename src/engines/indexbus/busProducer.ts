@@ -171,7 +171,7 @@ export class Producer implements Follower {
     return this.#lines.length;
   }
 
-  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile. */
+  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
     for (const publisher of this.#publishers) publisher.flush();
   }

@@ -359,11 +359,11 @@ export class Publisher {
     this.flush();
   }
 
-  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile. */
+  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
     const { words } = this;
-    if (this.#tail === this.#flushed) return;
     if (this.#end !== notEnded) throw this.#endError();
+    if (this.#tail === this.#flushed) return;
     this.#region.step(storeTailPoint);
     Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
     this.#flushed = this.#tail;
