@@ -1,10 +1,11 @@
 import type { Host } from '../../host/host.ts';
+import { badArgument, shown } from './badArgument.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
 import { endCounts, isGroupThrough } from './groupEnds.ts';
 import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { Seat } from './layout.ts';
-import type { MessageBatch } from './messageBatch.ts';
+import { MessageBatch } from './messageBatch.ts';
 import { isRetired } from './retirement.ts';
 import type { Follower } from './roll.ts';
 
@@ -66,9 +67,10 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * Takes what there is, up to a batch, and ends what was received before. Returns how many, of one segment: 0 for nothing. Throws
-   * IB_FENCED, IB_CLOSED, IB_BATCH_TOO_SMALL, IB_CORRUPT.
+   * IB_FENCED, IB_CLOSED, IB_BATCH_TOO_SMALL, IB_CORRUPT; IB_BAD_CONFIG for what is no batch: nothing is ended by that.
    */
   receive(into: MessageBatch): number {
+    if (!(into instanceof MessageBatch)) throw noBatch(into);
     const most = this.#host.telemetry.buggify('short-receive') ? 1 : this.#batch;
     const { length } = this.#lines;
     let count = 0;
@@ -241,4 +243,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
 function closed(): BusError {
   return new BusError('IB_CLOSED', 'the consumer is closed');
+}
+
+function noBatch(into: unknown): BusError {
+  return badArgument('receive', 'a MessageBatch', shown(into));
 }

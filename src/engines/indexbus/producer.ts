@@ -204,7 +204,7 @@ export class Publisher {
   }
 
   /**
-   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for
+   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; IB_BAD_CONFIG for
    * what is no view of a buffer, or no key.
    *
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
