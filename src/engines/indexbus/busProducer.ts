@@ -1,4 +1,5 @@
 import type { Clock } from '../../host/clock.ts';
+import { badArgument, shown } from './badArgument.ts';
 import { BusError } from './errors.ts';
 import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { topicsPerSegment } from './messageBatch.ts';
@@ -61,7 +62,7 @@ export class Producer implements Follower {
 
   /**
    * Publishes a copy of the bytes of `payload`: of a Uint8Array, or of any other view as they lie in its buffer. False: no credit, nothing happened. Throws
-   * IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for what is no view of a buffer, or no key.
+   * IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; IB_BAD_CONFIG for what is no view of a buffer, or no key.
    *
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
    */
@@ -171,9 +172,11 @@ export class Producer implements Follower {
     return least;
   }
 
-  /** The same of one segment. */
+  /** The same of one segment. Throws IB_BAD_CONFIG where there is none of the number. */
   creditIn(segment: number): number {
-    return this.#line(segment).publisher.credit;
+    const line = this.#lines[segment];
+    if (line === undefined) throw noSegment(segment, this.#lines.length);
+    return line.publisher.credit;
   }
 
   /** How many segments it publishes in. */
@@ -181,7 +184,7 @@ export class Producer implements Follower {
     return this.#lines.length;
   }
 
-  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile. */
+  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
     for (const publisher of this.#publishers) publisher.flush();
   }
@@ -317,4 +320,8 @@ function reservedElsewhere(topic: TopicId, segment: number): BusError {
     expected: `a topic of segment ${segment}`,
     got: String(topic),
   });
+}
+
+function noSegment(segment: number, segments: number): BusError {
+  return badArgument('segment', `a number below ${segments}, as many as the bus has`, shown(segment));
 }

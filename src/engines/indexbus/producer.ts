@@ -204,7 +204,7 @@ export class Publisher {
   }
 
   /**
-   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for
+   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; IB_BAD_CONFIG for
    * what is no view of a buffer, or no key.
    *
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
@@ -360,11 +360,11 @@ export class Publisher {
     this.flush();
   }
 
-  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile. */
+  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
     const { words } = this;
-    if (this.#tail === this.#flushed) return;
     if (this.#end !== notEnded) throw this.#endError();
+    if (this.#tail === this.#flushed) return;
     this.#region.step(storeTailPoint);
     Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
     this.#flushed = this.#tail;

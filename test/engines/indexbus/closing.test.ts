@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Lock } from '../../../src/engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { stateOf } from '../../../src/engines/indexbus/seat.ts';
 import { type SeatKindName, seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { createSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -106,5 +107,22 @@ describe('a bus that closes', () => {
     peers.serve(segment, host);
     await all;
     expect(left(segment)).toEqual([]);
+  });
+});
+
+describe('what is closed', () => {
+  it('says so at each call, also where there would be nothing to do', async () => {
+    await peers.router('bus', { subscriptions: [subscription('all')] });
+    const bus = await peers.bus();
+    const [producer, consumer] = [await bus.producer(), await bus.consumer({ subscription: 'all' })];
+    await Promise.all([producer.close(), consumer.close()]);
+    const calls = {
+      flush: () => producer.flush(),
+      reserve: () => producer.reserve(4),
+      ack: () => consumer.ack(),
+      receive: () => consumer.receive(new MessageBatch(1, 64)),
+      reattach: () => consumer.reattach(),
+    };
+    for (const [name, call] of Object.entries(calls)) expect([name, await codeOf(call)]).toEqual([name, 'IB_CLOSED']);
   });
 });
