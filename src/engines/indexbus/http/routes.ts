@@ -10,10 +10,11 @@ import type { Serving } from '../serving.ts';
 import { readTopics } from '../topics.ts';
 import { laneView, producerView, recentTopics, seatState, segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';
-import { answering, bodyOf, ok, unknown } from './answer.ts';
+import { answering, bodyOf, ok } from './answer.ts';
 import { bottleneckOf } from './bottleneck.ts';
 import { healthRoutes } from './health.ts';
 import { segmentOf, takerOf } from './named.ts';
+import { seatOf } from './namedSeats.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
 
 const laneBody = z.strictObject({
@@ -60,21 +61,6 @@ export function routerRoutes(node: BusNode): readonly Route[] {
     ...subscriptionRoutes(node),
     ...operatorRoutes(node),
   ].map(answering);
-}
-
-/** A seat of a path: its number, or the name of whoever has it. @throws Refusal 404 */
-function seatOf(serving: Serving, kind: 'producer' | 'consumer', text = ''): number {
-  const { layout } = serving.segment;
-  const count = kind === 'producer' ? layout.sizes.producers : layout.sizes.lanes;
-  const names: string[] = [];
-  for (let seat = 0; seat < count; seat += 1) {
-    const place = seatPlace(layout, kind, seat);
-    if (seatState(serving.segment, place) === 'free') continue;
-    const { name } = kind === 'producer' ? producerView(serving, seat, {}) : laneView(serving, seat, {}, 0);
-    if (text === String(seat) || text === name) return seat;
-    names.push(name === '' ? String(seat) : `${seat} (${name})`);
-  }
-  throw unknown(kind === 'producer' ? 'producer' : 'lane', text, names);
 }
 
 function segmentRoutes(node: BusNode): readonly Route[] {
@@ -173,7 +159,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       schema: { body: laneBody },
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const number = seatOf(serving, 'consumer', request.parameters.lane);
+        const number = seatOf(serving.segment, 'consumer', request.parameters.lane);
         const body = bodyOf(request, laneBody);
         await serving.runner.apply({
           do: 'change-lane',
@@ -196,7 +182,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       role: 'admin',
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const number = seatOf(serving, 'consumer', request.parameters.lane);
+        const number = seatOf(serving.segment, 'consumer', request.parameters.lane);
         bodyOf(request, nothing);
         await serving.runner.apply({ do: 'detach-lane', lane: number, reason: 'operator' });
         return ok(lane(serving, number), 202);
@@ -210,7 +196,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       schema: { body: producerBody },
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const seat = seatOf(serving, 'producer', request.parameters.seat);
+        const seat = seatOf(serving.segment, 'producer', request.parameters.seat);
         const body = bodyOf(request, producerBody);
         await serving.runner.apply({
           do: 'change-producer',
@@ -228,7 +214,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       role: 'admin',
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const seat = seatOf(serving, 'producer', request.parameters.seat);
+        const seat = seatOf(serving.segment, 'producer', request.parameters.seat);
         bodyOf(request, nothing);
         await serving.runner.apply({ do: 'fence-producer', seat });
         return ok(producerView(serving, seat, node.services), 202);
