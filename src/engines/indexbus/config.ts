@@ -316,13 +316,19 @@ export const reloadableKeys: ReadonlySet<string> = new Set([
   'subscriptions',
 ]);
 
-/** Takes over into `config` those keys of `next` that can change while running. The object stays the same one. */
+/**
+ * Takes over into `config` those keys of `next` that can change while running. The object stays the same one.
+ *
+ * @param polls how the router polls from now on
+ */
 export function reloadInto(
   config: IndexbusConfig,
   next: IndexbusConfig,
+  polls: Pick<IndexbusConfig, keyof typeof routerKeys> = next,
 ): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
   const changed = changedKeys(config, next);
-  const { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions } = next;
+  const { expected_agents, subscriptions } = next;
+  const { router_batch_size, router_poll_interval_us, router_spin_us } = polls;
   Object.assign(config, { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions });
   return reloadReport(changed, reloadableKeys);
 }

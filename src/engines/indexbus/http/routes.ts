@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Route } from '../../route.ts';
 import type { BusNode } from '../busNode.ts';
-import type { ChangeRouter } from '../commands.ts';
 import { laneKeys, rollSchema, routerKeys } from '../config.ts';
 import { type RunbookCounter, runbookCounters } from '../counters.ts';
 import { LoopStat } from '../loopStats.ts';
@@ -234,15 +233,7 @@ function operatorRoutes(node: BusNode): readonly Route[] {
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
         const body = bodyOf(request, routerBody);
-        if (body.router_spin_us !== undefined) node.config.router_spin_us = body.router_spin_us;
-        const command: ChangeRouter = {
-          do: 'change-router',
-          ...(body.router_batch_size === undefined ? {} : { batchSize: body.router_batch_size }),
-          ...(body.router_poll_interval_us === undefined ? {} : { pollIntervalUs: body.router_poll_interval_us }),
-          ...(body.router_spin_us === undefined ? {} : { spinUs: node.spinUs }),
-        };
-        await node.changeRouter(serving, command);
-        Object.assign(node.config, body);
+        await node.changeRouter(serving, body);
         const { router_batch_size, router_poll_interval_us, router_spin_us } = node.config;
         return ok({ router_batch_size, router_poll_interval_us, router_spin_us });
       },
