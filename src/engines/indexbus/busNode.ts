@@ -75,6 +75,7 @@ export class BusNode {
       starter: this.#starter,
       underWay: this.#underWay,
       signal: this.#closing.signal,
+      beside: (next) => servingOf(host, { ...next, origin: 'made' }, this.tallies),
       adopt: (next, findings) => {
         this.tallies.retired.rolled += 1;
         return this.#adopt({ ...next, origin: 'made', findings });
@@ -97,6 +98,22 @@ export class BusNode {
   get bus(): Serving {
     if (this.#serving !== undefined) return this.#serving;
     throw new BusError('IB_NO_ROUTER', `router ${this.routerId} ${this.#whyNot()}`);
+  }
+
+  /** What is served, and while a roll waits the generation that it builds, to which participants move one by one. Throws as `bus` */
+  get generations(): readonly Serving[] {
+    const { building } = this.#roller;
+    return building === undefined ? [this.bus] : [this.bus, building];
+  }
+
+  /** Messages in all sources and lanes. Throws as `bus` */
+  get queueDepth(): number {
+    return this.generations.reduce((sum, { counters }) => sum + counters.queueDepth, 0);
+  }
+
+  /** Resolves when all who have moved amid a roll are set as they were before. */
+  settingsCarried(): Promise<void> {
+    return this.#roller.settingsCarried();
   }
 
   /** The control plane as it is seen from here; undefined: this router reports to nobody. */
