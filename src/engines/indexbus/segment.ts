@@ -6,6 +6,7 @@ import {
   type SharedMemoryErrorCode,
 } from '../../host/sharedMemory.ts';
 import { crc32c } from '../../wire/crc32c.ts';
+import { derivedEnds } from './derivedNames.ts';
 import { BusError, type BusErrorCode } from './errors.ts';
 import {
   Header,
@@ -38,7 +39,7 @@ export interface SegmentPlace
 
 /** Where the generation before the one at `place` is while it is emptied: its locks are those of the name. */
 export function formerPlace(place: SegmentPlace): SegmentPlace {
-  return { ...place, name: `${place.name}.former`, lockName: place.name };
+  return { ...place, name: place.name + derivedEnds.former, lockName: place.name };
 }
 
 /** Times that a segment is looked for anew since another generation took its name between the look and the opening: each is a roll. */
@@ -98,7 +99,7 @@ export async function createSegment(
   keepFormer = false,
 ): Promise<Segment> {
   const layout = layoutOf(sizes);
-  const building = `${place.name}.building`;
+  const building = place.name + derivedEnds.building;
   // What a builder that died has left. Only the holder of the router's lock builds.
   if ((await attempt(place, () => place.shm.stat(building, place))) !== undefined) {
     await attempt(place, () => place.shm.remove(building, place));
@@ -321,7 +322,7 @@ export function asBusError(name: string, error: unknown): unknown {
  */
 export function openLocks(place: SegmentPlace): Promise<Region> {
   return attempt(place, () =>
-    place.shm.open(`${place.name}.locks`, 4096, { ...regionOptions(place), backing: 'auto', mode: 'create' }),
+    place.shm.open(place.name + derivedEnds.locks, 4096, { ...regionOptions(place), backing: 'auto', mode: 'create' }),
   );
 }
 
