@@ -17,6 +17,7 @@ import {
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import { payloadCheck } from '../../../../src/engines/indexbus/payloadCheck.ts';
+import { plantInPublisher } from '../../../../src/engines/indexbus/plantedLines.ts';
 import { Publisher } from '../../../../src/engines/indexbus/producer.ts';
 import { Router } from '../../../../src/engines/indexbus/router.ts';
 import { changed, SeatState, seatWord } from '../../../../src/engines/indexbus/seat.ts';
@@ -310,7 +311,8 @@ export class Stage {
     const reader = this.reader(memory);
     const id = reader.producer(seat);
     const witness = new ProducerWitness(log, id);
-    const { region } = this.segment(memory, both(witness, hooks));
+    const segment = this.segment(memory, both(witness, hooks));
+    const { region } = segment;
     const place = seatPlace(this.layout, 'producer', seat);
     const options = { flushEvery, creditLimit: 0, checked: false, atEndOfTurn: () => {} };
     const telemetry = telemetryWith(this.#mutant);
@@ -327,6 +329,7 @@ export class Stage {
       acknowledge,
       plantedIn(telemetry),
     );
+    plantInPublisher(publisher, segment, plantedIn(telemetry));
     let published = 0;
     const words = new Int32Array(12);
     return {
@@ -338,7 +341,7 @@ export class Stage {
         const accepted = publisher.publishWords(topic, words, 0, count, key);
         witness.end();
         if (accepted) published += 1;
-        else log.put(Fact.refused, id);
+        log.put(accepted ? Fact.accepted : Fact.refused, id, published);
         return accepted;
       },
       flush() {

@@ -56,7 +56,17 @@ interface Holder {
 const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
 /** Events that come also where nothing moves: a commit may be empty. */
-const still: readonly BusEvent['event'][] = ['told', 'cut', 'waited', 'committed', 'router-wrote'];
+const still: ReadonlySet<BusEvent['event']> = new Set([
+  'told',
+  'cut',
+  'waited',
+  'committed',
+  'router-wrote',
+  'publish-accepted',
+  'producer-fenced',
+  'producer-died',
+  'lane-died',
+]);
 
 /** States in which a seat has a holder that the router knows. */
 const heldStates: readonly number[] = [
@@ -97,7 +107,7 @@ export class BusBook {
 
   put(event: BusEvent): void {
     this.events.push(event);
-    if (!still.includes(event.event)) this.moves += 1;
+    if (!still.has(event.event)) this.moves += 1;
     this.onEvent?.(event);
   }
 
@@ -172,7 +182,7 @@ export class BusBook {
     this.#opened(holder, seat);
     // It died while it waited for the router, which has let it in since it did not know.
     const gone = this.#gone.get(holder.pid);
-    holder.dead = gone !== undefined;
+    if (gone !== undefined) this.#died(holder);
     if (gone?.over === true) this.#over(holder, true);
   }
 
@@ -234,18 +244,27 @@ export class BusBook {
     }
   }
 
-  /** Writes down which lanes were taken from their consumers. */
+  /** Writes down which seats were taken from their holders. */
   lookForFenced(): void {
     for (const holder of this.#holders) {
-      if (holder.kind !== 'lane' || holder.fenced || this.reader.lane(seatOf(holder.number)) !== holder.number)
-        continue;
-      if (this.reader.laneState(seatOf(holder.number)) !== SeatState.fenced) continue;
+      if (holder.fenced || !this.#isFenced(holder)) continue;
       holder.fenced = true;
+      if (holder.kind === 'producer') {
+        this.put({ event: 'producer-fenced', producer: holder.number });
+        continue;
+      }
       this.put({ event: 'lane-fenced', lane: holder.number });
       if (this.reader.laneSeat(seatOf(holder.number), Seat.reason) === DetachReason.corrupt) {
         this.damageFound(`lane ${holder.number} was fenced as damaged`);
       }
     }
+  }
+
+  #isFenced({ kind, number }: Holder): boolean {
+    const seat = seatOf(number);
+    if (kind === 'producer')
+      return this.reader.producer(seat) === number && this.reader.producerState(seat) === SeatState.fenced;
+    return this.reader.lane(seat) === number && this.reader.laneState(seat) === SeatState.fenced;
   }
 
   /** Whether a fault has changed a word: what is found damaged from then on may be that. */
@@ -264,21 +283,35 @@ export class BusBook {
       const seat = seatOf(holder.number);
       const word = holder.kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
       const gaveUp = holder.isTaking && (word & 15) === SeatState.draining;
+      this.#acknowledges(holder, word & 15);
       if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15) || gaveUp) this.#over(holder, false);
     }
+  }
+
+  /** Whose seat was taken may know it before the router has taken its next step, by which the fence is seen. */
+  #acknowledges(holder: Holder, state: number): void {
+    if (holder.kind !== 'producer' || holder.fenced || state !== SeatState.acked) return;
+    holder.fenced = true;
+    this.put({ event: 'producer-fenced', producer: holder.number });
   }
 
   /** A process is dead. As long as somebody has its locks it may still write, as far as anybody can know. */
   processDied(pid: number): void {
     this.lookForHolders();
     this.#gone.set(pid, { over: false });
-    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) holder.dead = true;
+    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#died(holder);
   }
 
   /** A process is dead and has no lock any more: the kernel proves that it writes no more. */
   processOver(pid: number): void {
     this.#gone.set(pid, { over: true });
     for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#over(holder, true);
+  }
+
+  #died(holder: Holder): void {
+    holder.dead = true;
+    if (holder.kind === 'producer') this.put({ event: 'producer-died', producer: holder.number });
+    else this.put({ event: 'lane-died', lane: holder.number });
   }
 
   #over(holder: Holder, proven: boolean): void {
