@@ -45,6 +45,7 @@ const planted = {
   refuseWritten: ['refuse-written', 'a publish now and then says that it was refused, and its message is written'],
   closeUnflushed: ['close-unflushed', 'who closes does not flush what it has published'],
   moveUnflushed: ['move-unflushed', 'who goes on in the next generation does not flush what it has published'],
+  claimNotHanded: ['claim-not-handed', 'the last message of a batch is claimed and not handed over if it came again'],
 } as const satisfies Record<string, readonly [string, string]>;
 
 /** Which bugs are planted in this run. */

@@ -198,6 +198,23 @@ describe('the checks of indexbus', () => {
       'a bucket that moves before its owner is through',
       [opened(1, 7, true), opened(2, 7, true), published(0, 5), published(1, 5), ...received(0, 1), ...received(1, 2)],
     ],
+    [
+      'O5',
+      'a requeued message that who lives claims and does not get',
+      [
+        opened(1, 7),
+        placed(0, 1, true),
+        { event: 'claimed', ...message(0), lane: 1 },
+        { event: 'through', lane: 1 },
+        ...received(1, 1),
+      ],
+    ],
+    [
+      'O5',
+      'a message that who leaves has claimed and not received',
+      [opened(1), { event: 'claimed', ...message(0), lane: 1 }, { event: 'lane-over', lane: 1, proven: false }],
+    ],
+    ['O5', 'a message that is claimed and not received in the end', [{ event: 'claimed', ...message(0), lane: 1 }]],
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
@@ -323,6 +340,19 @@ describe('the checks of indexbus', () => {
     ];
     for (const end of ends) {
       expect(broken([...begun, ...sent(0), published(1), end, left, slots([0, 1, 2], [], true)])).toEqual([]);
+    }
+  });
+
+  it('let a claim be without a receipt where its consumer died, or was told of damage', () => {
+    const ends: BusEvent[] = [
+      { event: 'lane-died', lane: 1 },
+      { event: 'lane-over', lane: 1, proven: true },
+      { event: 'withheld', lane: 1 },
+    ];
+    const claimed: BusEvent = { event: 'claimed', ...message(0), lane: 1 };
+    for (const end of ends) {
+      const events: BusEvent[] = [opened(1), ...sent(0), flushed(1), taken(0, [1]), placed(0, 1), claimed, end];
+      expect(broken(events)).toEqual([]);
     }
   });
 

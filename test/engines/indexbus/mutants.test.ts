@@ -29,6 +29,7 @@ const bySeeds: [string, PlanName, readonly string[]][] = [
   ['seat-reuse-unacked', 'workqueue', ['F1']],
   ['accept-unwritten', 'broadcast', ['A1']],
   ['refuse-written', 'broadcast', ['A1']],
+  ['claim-not-handed', 'workqueue', ['O5']],
 ];
 
 /** Each bug with the scene of which an interleaving shows it. */

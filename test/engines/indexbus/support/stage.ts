@@ -17,7 +17,7 @@ import {
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import { payloadCheck } from '../../../../src/engines/indexbus/payloadCheck.ts';
-import { plantInPublisher } from '../../../../src/engines/indexbus/plantedLines.ts';
+import { plantInPublisher, plantInReceiver } from '../../../../src/engines/indexbus/plantedLines.ts';
 import { Publisher } from '../../../../src/engines/indexbus/producer.ts';
 import { Router } from '../../../../src/engines/indexbus/router.ts';
 import { changed, SeatState, seatWord } from '../../../../src/engines/indexbus/seat.ts';
@@ -378,6 +378,7 @@ export class Stage {
     const receiver = view
       ? new ViewReceiver(region, this.layout, seat, head, batch)
       : new Receiver(region, this.layout, seat, head, batch, false, mutants);
+    plantInReceiver(receiver, mutants);
     const into = new MessageBatch(batch, batch * this.layout.sizes.slotBytes);
     const note = (kind: number): void => {
       for (let index = 0; index < into.length; index += 1) {

@@ -41,6 +41,7 @@ it.each([
   ['refuse-written', 'A1'],
   ['close-unflushed', 'A1'],
   ['move-unflushed', 'A1'],
+  ['claim-not-handed', 'O5'],
 ])(
   'should see %s by %s',
   async (mutant, check) => {

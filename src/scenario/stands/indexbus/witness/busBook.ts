@@ -66,6 +66,7 @@ const still: ReadonlySet<BusEvent['event']> = new Set([
   'producer-fenced',
   'producer-died',
   'lane-died',
+  'withheld',
 ]);
 
 /** States in which a seat has a holder that the router knows. */
