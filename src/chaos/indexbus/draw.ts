@@ -32,6 +32,15 @@ export type AccessDraw = {
   readonly byView: boolean;
 };
 
+/** Producers that flush a while after they have published, and some of which are restarted meanwhile. */
+export type LateFlushDraw = {
+  readonly afterMs: number;
+  /** When one is told to leave, and which, on scales of 0..1000. */
+  readonly leaves: readonly { readonly at: number; readonly where: number }[];
+  /** When the segment is rolled, on a scale of 0..1000. */
+  readonly rollAt: number;
+};
+
 /** One drawn run before it becomes a scenario. */
 export type IndexBusDraw = {
   readonly seed: number;
@@ -72,6 +81,8 @@ export type IndexBusDraw = {
   /** A producer is stopped when the segment is rolled, and does not move. */
   readonly stoppedAtRolls: boolean;
   readonly accesses: readonly AccessDraw[];
+  /** Undefined: each flushes at the end of its turn, and none is told to leave. */
+  readonly lateFlush: LateFlushDraw | undefined;
 };
 
 /** How many faults these runs have. */
@@ -112,6 +123,12 @@ const accesses: fc.Arbitrary<AccessDraw[]> = fc.array(
   { maxLength: 3 },
 );
 
+const lateFlush: fc.Arbitrary<LateFlushDraw> = fc.record({
+  afterMs: fc.constantFrom(50, 5, 500),
+  leaves: fc.array(fc.record({ at: position, where: position }), { minLength: 1, maxLength: 3 }),
+  rollAt: position,
+});
+
 /** Draws of runs: what is drawn later stands last, so that a seed keeps what it stood for. fast-check only draws them: its own shrinking of them is not used. */
 export const draws: fc.Arbitrary<IndexBusDraw> = fc
   .record({
@@ -149,5 +166,7 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
     stoppedAtRolls: fc.constantFrom(false, true),
     // In every third run.
     accesses: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: accesses }),
+    // In every fifth run.
+    lateFlush: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: lateFlush }),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -16,5 +16,6 @@ export function near(parent: IndexBusDraw, fresh: IndexBusDraw, random: () => nu
     load: chance(0.2) ? fresh.load : parent.load,
     faults: nearFaults(parent.faults, taken, faultCounts.bigRunMost, random),
     accesses: chance(0.2) ? fresh.accesses : parent.accesses,
+    lateFlush: chance(0.2) ? fresh.lateFlush : parent.lateFlush,
   };
 }

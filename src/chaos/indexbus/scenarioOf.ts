@@ -2,7 +2,7 @@ import type { ScenarioDocument } from '../definition.ts';
 import type { FaultDraw } from '../faultDraw.ts';
 import { choose, type LaterStep, type Step, scale } from '../faultMenu.ts';
 import { complete } from './complete.ts';
-import type { AccessDraw, IndexBusDraw, SubscriptionDraw } from './draw.ts';
+import type { AccessDraw, IndexBusDraw, LateFlushDraw, SubscriptionDraw } from './draw.ts';
 import { type Cast, fault, request } from './menu/entry.ts';
 import { entryNamed } from './menu/menu.ts';
 import { stoppedBefore } from './menu/reshaping.ts';
@@ -15,6 +15,9 @@ const endMs = 9_000;
 /** A consumer whose subscription is read in another way from now on dies by then, and is back so much later. */
 const diesAfterMostMs = 1_500;
 const backAfterMs = 400;
+
+/** How long a producer may take to leave: one that hangs is killed within the run. */
+const grace = '--grace-period=1';
 
 /** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
 const tightCapacity = 4;
@@ -62,6 +65,7 @@ function timelineOf(draw: IndexBusDraw): readonly Step[] {
   return [
     ...draw.faults.flatMap((fault) => timed(fault, faultSteps(fault, cast, draw.stoppedAtRolls))),
     ...draw.accesses.flatMap((access) => timed(access, accessSteps(access, draw))),
+    ...(draw.lateFlush === undefined ? [] : lateFlushSteps(draw.lateFlush, cast)),
   ]
     .sort((a, b) => a.atMs - b.atMs)
     .map(({ atMs, step }) => ({ at: `${atMs}ms`, ...step }));
@@ -84,6 +88,21 @@ function groupsOf(draw: IndexBusDraw): readonly (readonly string[])[] {
 function faultSteps(fault: FaultDraw, cast: Cast, stoppedAtRolls: boolean): readonly LaterStep[] {
   const before = stoppedAtRolls && fault.entry === 'roll' ? stoppedBefore(fault, cast) : [];
   return [...before, ...entryNamed(fault.entry).steps(fault, cast)];
+}
+
+/** Who leaves, or moves amid a roll, has sent much just before. */
+function lateFlushSteps({ leaves, rollAt }: LateFlushDraw, { producers }: Cast) {
+  const spike = { afterMs: -60, step: { fault: 'load.spike', duration: 120, with: { factor: 10 } } };
+  const roll = { afterMs: 0, step: request('POST', '/roll', {}) };
+  return [
+    ...leaves.flatMap((leave) =>
+      timed(leave, [
+        spike,
+        { afterMs: 0, step: { operator: `kubectl delete pod ${choose(leave.where, producers)} ${grace}` } },
+      ]),
+    ),
+    ...timed({ at: rollAt }, [spike, roll]),
+  ];
 }
 
 function timed(
@@ -194,7 +213,7 @@ function subscriptionOf(drawn: SubscriptionDraw, index: number, capacityMax: num
 }
 
 function loadOf(draw: IndexBusDraw) {
-  const { load, subscriptions } = draw;
+  const { load, subscriptions, lateFlush } = draw;
   const { publish, checked, acks, hasty } = load;
   const given = { ...(checked ? { checked } : {}), ...(hasty === 0 ? {} : { hasty }) };
   const consumers: Record<string, { subscription: string; service: number; acks?: boolean }> = {};
@@ -217,6 +236,7 @@ function loadOf(draw: IndexBusDraw) {
           ...(load.uneven && index > 0 ? { rate: littleRate } : {}),
           ...(how === 'words' ? {} : { publish: how }),
           ...given,
+          ...(lateFlush === undefined ? {} : { 'flush after': lateFlush.afterMs }),
         },
       ] as const;
     }),

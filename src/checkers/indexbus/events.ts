@@ -93,6 +93,11 @@ export type BusEvent =
   | { readonly event: 'lane-over'; readonly lane: number; readonly proven: boolean }
   /** The lane was taken from its consumer, which may not know yet: its right to act ends here. */
   | { readonly event: 'lane-fenced'; readonly lane: number }
+  /** The seat was taken from its producer, which may not know yet: what it flushes from here on never was. */
+  | { readonly event: 'producer-fenced'; readonly producer: number }
+  /** The process of a holder is dead. It is over when its locks are gone, too. */
+  | { readonly event: 'producer-died'; readonly producer: number }
+  | { readonly event: 'lane-died'; readonly lane: number }
   /** The seat may be taken by another from now on. */
   | { readonly event: 'seat-freed'; readonly kind: 'producer' | 'lane'; readonly seat: number; readonly epoch: number }
   /** Somebody who holds, or held, a seat has written a word that belongs to it. */
@@ -106,6 +111,7 @@ export type BusEvent =
   | { readonly event: 'router-over'; readonly router: number }
   /** A router has changed a word that only the router changes. */
   | { readonly event: 'router-wrote'; readonly router: number }
+  /** The message stands in the producer's source, with its payload; whoever publishes it has no answer yet. */
   | ({
       readonly event: 'published';
       readonly topic: number;
@@ -114,6 +120,9 @@ export type BusEvent =
       /** Of the payload. */
       readonly checksum: number;
     } & MessageName)
+  /** So many calls of the producer that publish one message each have answered that they did. One that throws answers neither. */
+  | { readonly event: 'publish-accepted'; readonly producer: number; readonly through: number }
+  /** Such a call has answered that it did not. */
   | { readonly event: 'publish-refused'; readonly producer: number }
   /** The producer has told the router of its messages before `through`. */
   | { readonly event: 'flushed'; readonly producer: number; readonly through: number }
@@ -156,6 +165,8 @@ export type BusEvent =
       readonly byteLength: number;
       readonly checksum: number;
     } & MessageName)
+  /** A receive has thrown after its claim: the application was told of damage, and has nothing of what was claimed. */
+  | { readonly event: 'withheld'; readonly lane: number }
   /** The application looked again at a message that it still has open. */
   | ({ readonly event: 'looked-again'; readonly lane: number; readonly checksum: number } & MessageName)
   /** The consumer has said that it is through with all that it claimed. */

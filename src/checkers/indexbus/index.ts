@@ -2,6 +2,7 @@
 import { limitsHold, slotsAreKept } from './bounds.ts';
 import type { IndexBusCheck } from './check.ts';
 import { dropsAreTold, lanesBalance, wantedIsDelivered } from './deliveries.ts';
+import { claimedIsHanded } from './handed.ts';
 import { atMostOnce, payloadIsWhole } from './once.ts';
 import { keysKeepOrder, lanesKeepOrder } from './order.ts';
 import { progress } from './progress.ts';
@@ -19,6 +20,7 @@ export const indexBusChecks: readonly IndexBusCheck[] = [
   atMostOnce,
   payloadIsWhole,
   keysKeepOrder,
+  claimedIsHanded,
   slotsAreKept,
   limitsHold,
   seatsAreFenced,

@@ -2,19 +2,23 @@ import { Findings } from '../findings.ts';
 import { ByMessage } from './byMessage.ts';
 import type { IndexBusCheck } from './check.ts';
 import { type BusEvent, nameOf } from './events.ts';
+import { Senders } from './senders.ts';
 import { Tally } from './tally.ts';
 
 /** A1: nothing that a producer sent is lost on its way to the router, taken twice, or taken before it was sent; no roll leaves any of it behind. */
 export const sentIsTaken: IndexBusCheck = {
   name: 'A1',
-  claim: 'per producer: sent = taken by the router + source depth; a refused publish appears nowhere else',
+  claim:
+    'per producer: accepted = written = sent = taken by the router + source depth; a refused publish appears nowhere else',
   run(events) {
     const findings = new Findings('A1');
     const published = new ByMessage<true>();
     const taken = new ByMessage<true>();
     const flushed = new Tally();
     const count = new Tally();
+    const senders = new Senders(findings, flushed);
     for (const event of events) {
+      senders.take(event);
       if (event.event === 'published') published.set(event, true);
       else if (event.event === 'flushed') flushed.add(event.producer, event.through - flushed.of(event.producer));
       else if (event.event === 'taken') {

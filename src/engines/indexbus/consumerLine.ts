@@ -3,6 +3,7 @@ import { type Attachment, type FormerSeat, type HeldSeat, join } from './join.ts
 import { LaneHead } from './laneHead.ts';
 import { Access, LaneCursor, Seat } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
+import { plantInReceiver } from './plantedLines.ts';
 import type { LineOptions } from './producerLine.ts';
 import { isRetired } from './retirement.ts';
 import { isHeldBy } from './seat.ts';
@@ -66,6 +67,7 @@ export async function openConsumerLine(
   const receiver = isView
     ? new ViewReceiver(region, layout, place.number, head, viewMax)
     : new Receiver(region, layout, place.number, head, batch, options.checked, mutants);
+  plantInReceiver(receiver, mutants);
   const hasNews = (): boolean => head.hasNews() || (!head.isThrough && isRetired(segment));
   const waiting = new Waiting(
     region,

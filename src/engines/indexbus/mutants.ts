@@ -41,6 +41,11 @@ const planted = {
   takeOverForgets: ['take-over-forgets', 'what waits in a lane that is taken over is let go and not requeued'],
   takeOverAtOnce: ['take-over-at-once', 'a keyed lane is taken over while another one has older messages to give'],
   fenceInMemory: ['fence-in-memory', 'a fence stands in the memory of the router alone'],
+  acceptUnwritten: ['accept-unwritten', 'a publish now and then says that it was accepted, and nothing is written'],
+  refuseWritten: ['refuse-written', 'a publish now and then says that it was refused, and its message is written'],
+  closeUnflushed: ['close-unflushed', 'who closes does not flush what it has published'],
+  moveUnflushed: ['move-unflushed', 'who goes on in the next generation does not flush what it has published'],
+  claimNotHanded: ['claim-not-handed', 'the last message of a batch is claimed and not handed over if it came again'],
 } as const satisfies Record<string, readonly [string, string]>;
 
 /** Which bugs are planted in this run. */

@@ -2,6 +2,7 @@ import { type Attachment, type FormerSeat, type HeldSeat, join } from './join.ts
 import { ProducerCursor } from './layout.ts';
 import { acknowledgeFence, leave } from './leave.ts';
 import type { IndexbusMutantFlags } from './mutants.ts';
+import { plantInPublisher } from './plantedLines.ts';
 import { Publisher, type PublisherOptions } from './producer.ts';
 import { isHeldBy } from './seat.ts';
 import { Waiting } from './waiting.ts';
@@ -49,6 +50,7 @@ export async function openProducerLine(
     () => acknowledgeFence(attachment, seat),
     options.mutants,
   );
+  plantInPublisher(publisher, segment, options.mutants);
   const waiting = new Waiting(
     region,
     host,

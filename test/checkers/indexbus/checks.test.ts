@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { BusEvent } from '../../../src/checkers/indexbus/events.ts';
 import { indexBusChecks } from '../../../src/checkers/indexbus/index.ts';
-import { committed, cut, goodHistory, message, opened, placed, published, received, taken, told } from './history.ts';
+import {
+  accepted,
+  committed,
+  cut,
+  goodHistory,
+  message,
+  opened,
+  placed,
+  published,
+  received,
+  sent,
+  taken,
+  told,
+} from './history.ts';
 
 function broken(events: readonly BusEvent[]): string[] {
   return indexBusChecks.filter((check) => check.run(events).violations.length > 0).map(({ name }) => name);
@@ -18,6 +31,8 @@ function without(kind: BusEvent['event'], fits: (event: BusEvent) => boolean = (
 
 const begun: readonly BusEvent[] = [{ event: 'producer-opened', producer: 0, seat: 0, epoch: 1 }, opened(1), opened(2)];
 const flushed = (through: number): BusEvent => ({ event: 'flushed', producer: 0, through });
+const refused: BusEvent = { event: 'publish-refused', producer: 0 };
+const left: BusEvent = { event: 'producer-over', producer: 0, proven: false };
 const fence: BusEvent = { event: 'seat-freed', kind: 'lane', seat: 1, epoch: 1 };
 const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
   event: 'slots',
@@ -45,6 +60,10 @@ describe('the checks of indexbus', () => {
       'messages that a roll leaves in a source',
       [...begun, published(0), flushed(1), { event: 'left-behind', what: 'source', who: 0, messages: 1 }],
     ],
+    ['A1', 'an accepted message that is not written', [...begun, ...sent(0), accepted(2)]],
+    ['A1', 'a refused message that is written', [...begun, ...sent(0), published(1), refused]],
+    ['A1', 'an accepted message that who leaves has not flushed', [...begun, ...sent(0), ...sent(1), flushed(1), left]],
+    ['A1', 'an accepted message that is not flushed in the end', [...begun, ...sent(0), slots([0, 1, 2], [], true)]],
     [
       'A2',
       'an unwanted message that is not counted',
@@ -179,6 +198,23 @@ describe('the checks of indexbus', () => {
       'a bucket that moves before its owner is through',
       [opened(1, 7, true), opened(2, 7, true), published(0, 5), published(1, 5), ...received(0, 1), ...received(1, 2)],
     ],
+    [
+      'O5',
+      'a requeued message that who lives claims and does not get',
+      [
+        opened(1, 7),
+        placed(0, 1, true),
+        { event: 'claimed', ...message(0), lane: 1 },
+        { event: 'through', lane: 1 },
+        ...received(1, 1),
+      ],
+    ],
+    [
+      'O5',
+      'a message that who leaves has claimed and not received',
+      [opened(1), { event: 'claimed', ...message(0), lane: 1 }, { event: 'lane-over', lane: 1, proven: false }],
+    ],
+    ['O5', 'a message that is claimed and not received in the end', [{ event: 'claimed', ...message(0), lane: 1 }]],
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
@@ -295,6 +331,29 @@ describe('the checks of indexbus', () => {
         ...received(0, 2, true),
       ]),
     ).toEqual([]);
+  });
+
+  it('let who died or was fenced lose what it had not flushed, and a call without an answer have written', () => {
+    const ends: BusEvent[] = [
+      { event: 'producer-died', producer: 0 },
+      { event: 'producer-fenced', producer: 0 },
+    ];
+    for (const end of ends) {
+      expect(broken([...begun, ...sent(0), published(1), end, left, slots([0, 1, 2], [], true)])).toEqual([]);
+    }
+  });
+
+  it('let a claim be without a receipt where its consumer died, or was told of damage', () => {
+    const ends: BusEvent[] = [
+      { event: 'lane-died', lane: 1 },
+      { event: 'lane-over', lane: 1, proven: true },
+      { event: 'withheld', lane: 1 },
+    ];
+    const claimed: BusEvent = { event: 'claimed', ...message(0), lane: 1 };
+    for (const end of ends) {
+      const events: BusEvent[] = [opened(1), ...sent(0), flushed(1), taken(0, [1]), placed(0, 1), claimed, end];
+      expect(broken(events)).toEqual([]);
+    }
   });
 
   it('let a requeued message come after newer ones of other keys', () => {

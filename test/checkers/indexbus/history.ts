@@ -9,6 +9,15 @@ export function published(sequence: number, key = 0): BusEvent {
   return { event: 'published', ...message(sequence), topic: 0, key, byteLength: 8, checksum: 100 + sequence };
 }
 
+export function accepted(through: number): BusEvent {
+  return { event: 'publish-accepted', producer: 0, through };
+}
+
+/** A message that was published, and the call answered so. */
+export function sent(sequence: number, key = 0): BusEvent[] {
+  return [published(sequence, key), accepted(sequence + 1)];
+}
+
 export function taken(sequence: number, lanes: readonly number[], groups: readonly number[] = []): BusEvent {
   return { event: 'taken', ...message(sequence), lanes, groups };
 }
@@ -90,7 +99,7 @@ export function goodHistory(): BusEvent[] {
     { event: 'router-began', router: 0 },
     { event: 'producer-opened', producer: 0, seat: 0, epoch: 1 },
     opened(1),
-    ...[0, 1, 2, 3, 4].map((sequence) => published(sequence)),
+    ...[0, 1, 2, 3, 4].flatMap((sequence) => sent(sequence)),
     { event: 'publish-refused', producer: 0 },
     { event: 'flushed', producer: 0, through: 5 },
     taken(0, [1]),

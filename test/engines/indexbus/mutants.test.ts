@@ -27,6 +27,9 @@ const bySeeds: [string, PlanName, readonly string[]][] = [
   ['fence-reads-head', 'workqueue', ['O2', 'A4']],
   ['fence-in-memory', 'workqueue', ['F1', 'O2', 'A4']],
   ['seat-reuse-unacked', 'workqueue', ['F1']],
+  ['accept-unwritten', 'broadcast', ['A1']],
+  ['refuse-written', 'broadcast', ['A1']],
+  ['claim-not-handed', 'workqueue', ['O5']],
 ];
 
 /** Each bug with the scene of which an interleaving shows it. */
@@ -94,7 +97,7 @@ describe('planted bugs are seen in a run made for them', () => {
     expect(run([])).toBeUndefined();
     const seen = run([mutant]);
     console.info(`${mutant}: ${seen}`);
-    expect(seen).toMatch(/^(L1|C1|P1|A4|A5|F1|O4) /);
+    expect(seen).toMatch(/^(L1|C1|P1|A1|A4|A5|F1|O4) /);
   });
 });
 

@@ -103,7 +103,10 @@ function receiveInto(consumer: Consumer, into: MessageBatch, lines: readonly Lin
     return consumer.receive(into);
   } catch (error) {
     if (error instanceof BusError && error.code === 'IB_CORRUPT') {
-      for (const { book, lane } of lines) book.damageFound(`the consumer of lane ${lane} was told: ${error.message}`);
+      for (const { book, lane } of lines) {
+        book.put({ event: 'withheld', lane });
+        book.damageFound(`the consumer of lane ${lane} was told: ${error.message}`);
+      }
     }
     throw error;
   }

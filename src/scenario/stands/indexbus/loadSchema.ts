@@ -53,6 +53,9 @@ const producer = z
       ),
     checked,
     hasty,
+    'flush after': durationMs
+      .default(0)
+      .describe('time after a turn until what it has published is flushed; 0: at the end of the turn'),
   })
   .prefault({});
 

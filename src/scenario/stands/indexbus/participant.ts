@@ -6,6 +6,7 @@ import { asStand } from '../../../sim/inside.ts';
 import type { Machine } from '../../../sim/machine.ts';
 import type { SimProcess } from '../../../sim/process.ts';
 import { surviving } from './preemption.ts';
+import type { BusBook } from './witness/busBook.ts';
 import { type Books, type WatchedProcess, watchMemory } from './witness/watchedMemory.ts';
 
 /** What a participant's program is given. */
@@ -51,6 +52,8 @@ export class Participant {
   send: (() => void) | undefined;
   /** Slots that it has reserved and not committed. */
   reserved = 0;
+  /** Messages that it has published on a bus and not flushed; undefined: it publishes nothing. */
+  unflushedOn: ((book: BusBook) => number) | undefined;
 
   #isTold = false;
   #stalls = 0;
@@ -106,6 +109,7 @@ export class Participant {
     this.#isTold = false;
     // What a process that died had reserved is nobody's.
     this.reserved = 0;
+    this.unflushedOn = undefined;
     this.machine.supervisor = () => this.start();
     const process = this.machine.start(this.name, (host) => this.#main(process, host));
   }

@@ -27,6 +27,8 @@ export interface ProducerOrders {
   readonly checked: boolean;
   /** Probability with which it begins with a bus that it closes before it has a seat. */
   readonly hasty: number;
+  /** How long after a turn what it has published is flushed, unless a batch is full before. 0: at the end of the turn. */
+  readonly flushAfterMs: number;
 }
 
 /** Messages that a producer that was held up sends at most at once, in seconds of its rate. */
@@ -41,12 +43,13 @@ export async function produce(
   { host, watched, participant }: ProgramContext,
   orders: () => ProducerOrders,
   attached: (producer: Producer | undefined) => void,
-  refused: (book: BusBook, producer: number) => void,
 ): Promise<void> {
-  const { segments, checked, hasty } = orders();
+  const { segments, checked, hasty, flushAfterMs } = orders();
   const options = { name: participant.name, checked };
   await changeMind(host, segments, hasty, (it) => it.producer(options));
-  const bus = await openBus({ host, segments });
+  const isLate = flushAfterMs > 0;
+  const atEndOfTurn = (flush: () => void): void => void host.clock.timer(flushAfterMs, flush);
+  const bus = await openBus({ host, segments, ...(isLate ? { atEndOfTurn } : {}) });
   let producer: Producer | undefined;
   let lines: readonly ParticipantWitness[] = [];
   try {
@@ -54,12 +57,14 @@ export async function produce(
     const topics = new Map<string, number>();
     lines = linesNow(producer);
     attached(producer);
+    participant.unflushedOn = (book) => lines.find((line) => line.book === book)?.unflushed ?? 0;
     await publishing(bus, producer, topics);
     await producer.close();
     await bus.close();
   } finally {
     participant.send = undefined;
     participant.reserved = 0;
+    participant.unflushedOn = undefined;
     attached(undefined);
     // One that was refused lets go of the memory without waiting for anybody.
     if (participant.process?.alive === true) void bus.close();
@@ -77,6 +82,10 @@ export async function produce(
   /** It is told to leave, or nobody shall send any more: what it still owes is not sent. */
   function isOver(): boolean {
     return participant.isLeaving || orders().rate === 0;
+  }
+
+  function endTurn(): void {
+    for (const line of lines) line.tellAccepted();
   }
 
   async function publishing(over: Bus, through: Producer, topics: Map<string, number>): Promise<void> {
@@ -97,8 +106,9 @@ export async function produce(
         number += 1;
         // It has sent one of its next messages; what was sent so beyond that is on top of its rate.
         owed = Math.max(owed - 1, -1);
-        through.flush();
+        if (!isLate) through.flush();
         watched.settle();
+        endTurn();
       } catch (error) {
         // Its own next call is refused as well.
         if (!(error instanceof BusError)) throw error;
@@ -135,8 +145,9 @@ export async function produce(
         }
         number += 1;
       }
-      through.flush();
+      if (!isLate) through.flush();
       watched.settle();
+      endTurn();
     }
   }
 
@@ -162,23 +173,23 @@ export async function produce(
   }
 
   function publish(through: Producer, payload: Payload, key: number): boolean {
-    const { line, producer: number, topic, words, byteLength, isBytes } = payload;
+    const { line, topic, words, byteLength, isBytes } = payload;
     line.message = messageOf(payload, key);
     const accepted = isBytes
       ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
       : through.publishWords(topic, words, 0, byteLength / 4, key);
     watched.settle();
-    if (!accepted) refused(line.book, number);
+    line.answered(accepted);
     return accepted;
   }
 
   /** Writes where the message will stand; now and then it rests before it publishes that. */
   async function publishInPlace(through: Producer, payload: Payload, key: number): Promise<boolean> {
-    const { line, producer: number, topic, words, byteLength } = payload;
+    const { line, topic, words, byteLength } = payload;
     const from = through.reserve(byteLength, topic);
     if (from < 0) {
       watched.settle();
-      refused(line.book, number);
+      line.answered(false);
       return false;
     }
     through.words.set(words.subarray(0, Math.ceil(byteLength / 4)), from);
@@ -193,6 +204,7 @@ export async function produce(
     line.message = message;
     through.commit(topic, byteLength, key);
     watched.settle();
+    line.answered(true);
     return true;
   }
 }

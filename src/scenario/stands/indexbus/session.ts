@@ -297,13 +297,14 @@ export function openSession(context: StandContext): StandSession {
 
   /** Slots that the holder of a seat says it has. */
   function ownSlotsOf(book: BusBook, producer: number): OwnSlots | undefined {
-    for (const [name, { process, isStopped, reserved }] of load?.participants ?? []) {
+    for (const [name, { process, isStopped, reserved, unflushedOn }] of load?.participants ?? []) {
       const attached = load?.attached.get(name);
       if (attached === undefined || process === undefined || isStopped) continue;
       if (book.holderNamed('producer', process.pid, name) !== producer) continue;
       for (let segment = 0; segment < attached.segments; segment += 1) {
         const { words } = attached.attachmentOf(segment).segment;
-        if (words.buffer === book.segment.words.buffer) return { home: attached.creditIn(segment), reserved };
+        if (words.buffer !== book.segment.words.buffer) continue;
+        return { home: attached.creditIn(segment), reserved, unflushed: unflushedOn?.(book) ?? 0 };
       }
     }
     return undefined;

@@ -7,6 +7,8 @@ import type { BusBook } from './witness/busBook.ts';
 export interface OwnSlots {
   readonly home: number;
   readonly reserved: number;
+  /** In its source behind the tail: the router does not know of them. */
+  readonly unflushed: number;
 }
 
 /**
@@ -38,6 +40,9 @@ export function slotPlaces({ reader }: BusBook, countsOf: (producer: number) => 
       own === undefined
         ? []
         : [...reader.between(cursor('returnHead'), cursor('returnTail'))].map((at) => reader.returning(seat, at));
+    const tail = cursor('sourceTail');
+    const unflushed = [...reader.between(tail, (tail + (own?.unflushed ?? 0)) | 0)];
+    source.push(...unflushed.map((at) => reader.source(seat, at).slot));
     const elsewhere = new Set([...source, ...inLanes, ...returning]);
     const rest = Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !elsewhere.has(slot));
     if (own === undefined) return { producer, slots, home: rest, reserved: [], source, lanes: [...inLanes], returning };

@@ -120,7 +120,6 @@ export class IndexBusWorkload implements Workload, LoadControl {
                   attached();
                 }
               },
-              (book, number) => book.put({ event: 'publish-refused', producer: number }),
             )
           : consume(
               context,
@@ -150,6 +149,7 @@ export class IndexBusWorkload implements Workload, LoadControl {
       publish: own?.publish ?? ('words' as const),
       checked: own?.checked ?? false,
       hasty: (own?.hasty ?? 0) / 100,
+      flushAfterMs: own?.['flush after'] ?? 0,
     };
   }
 

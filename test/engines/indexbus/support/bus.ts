@@ -7,6 +7,7 @@ import { LaneCursor, layoutOf, Seat, SeatKind, type SegmentSizes } from '../../.
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { type IndexbusMutantFlags, plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import type { RouterObserver } from '../../../../src/engines/indexbus/observer.ts';
+import { plantInPublisher } from '../../../../src/engines/indexbus/plantedLines.ts';
 import { Publisher, type PublisherOptions } from '../../../../src/engines/indexbus/producer.ts';
 import { Router } from '../../../../src/engines/indexbus/router.ts';
 import type { RouterEvents, RouterOptions } from '../../../../src/engines/indexbus/routerParts.ts';
@@ -279,6 +280,7 @@ export class TestBus {
       () => this.#acknowledge(place),
       this.mutants,
     );
+    plantInPublisher(publisher, this.segment, this.mutants);
     const payload = new Int32Array(4);
     return {
       seat: place.number,

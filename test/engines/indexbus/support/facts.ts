@@ -32,6 +32,7 @@ export const Fact = {
   baseDrops: 26,
   baseMoves: 27,
   laneFenced: 28,
+  accepted: 29,
 } as const;
 
 const factWords = 8;
@@ -160,6 +161,9 @@ class Decoder {
         break;
       case Fact.refused:
         this.events.push({ event: 'publish-refused', producer: a });
+        break;
+      case Fact.accepted:
+        this.events.push({ event: 'publish-accepted', producer: a, through: b });
         break;
       case Fact.flushed:
         this.events.push({ event: 'flushed', producer: a, through: b });

@@ -6,6 +6,8 @@ import {
   cutLaneWords,
   cutProducerWords,
   cutWords,
+  Header,
+  SegmentState,
 } from '../../../../src/engines/indexbus/layout.ts';
 import { Point } from '../../../../src/engines/indexbus/points.ts';
 import { readCut } from '../../../../src/engines/indexbus/sample.ts';
@@ -22,6 +24,21 @@ const fullScanPolls = 70;
 function publish(producer: TestProducer, topic: number, from: number, count: number): void {
   for (let number = from; number < from + count; number += 1) producer.publish(topic, number);
   producer.flush();
+}
+
+/** A producer that ends with what it has not flushed. */
+function lostAtTheEnd(bus: TestBus, before = (): unknown => undefined): string | undefined {
+  const topic = bus.topic('t');
+  bus.subscribe('all');
+  const consumer = bus.consumer('all');
+  const producer = bus.producer();
+  bus.settle();
+  for (let number = 0; number < 3; number += 1) producer.publish(topic, number);
+  before();
+  producer.publisher.close();
+  bus.settle();
+  const { length } = consumer.receive();
+  return length === 3 ? undefined : `A1 of 3 messages that were accepted ${length} are routed`;
 }
 
 /** Bugs that need a bus of their own to show: by name, what shows them. */
@@ -164,6 +181,14 @@ export const plantedBugRuns: Readonly<Record<string, PlantedBugRun>> = {
       if (own.some((number, at) => number !== key + at * keys)) return `O4 key ${key}: received ${own.join(', ')}`;
     }
     return got.length === 8 ? undefined : `O4 received ${got.join(', ')}`;
+  },
+  'close-unflushed': (mutants) => {
+    const bus = new TestBus({ mutants });
+    return lostAtTheEnd(bus);
+  },
+  'move-unflushed': (mutants) => {
+    const bus = new TestBus({ mutants });
+    return lostAtTheEnd(bus, () => Atomics.store(bus.segment.words, Header.state, SegmentState.draining));
   },
   'fence-in-memory': (mutants) => {
     const bus = new TestBus({ mutants });

@@ -18,6 +18,7 @@ import { sayLeaving } from '../../../../src/engines/indexbus/leave.ts';
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import { payloadCheck } from '../../../../src/engines/indexbus/payloadCheck.ts';
+import { plantInPublisher, plantInReceiver } from '../../../../src/engines/indexbus/plantedLines.ts';
 import { Publisher } from '../../../../src/engines/indexbus/producer.ts';
 import { Router } from '../../../../src/engines/indexbus/router.ts';
 import { changed, SeatState, seatWord } from '../../../../src/engines/indexbus/seat.ts';
@@ -338,6 +339,7 @@ export class Stage {
       acknowledge,
       plantedIn(telemetry),
     );
+    plantInPublisher(publisher, segment, plantedIn(telemetry));
     let published = 0;
     const words = new Int32Array(12);
     return {
@@ -349,7 +351,7 @@ export class Stage {
         const accepted = publisher.publishWords(topic, words, 0, count, key);
         witness.end();
         if (accepted) published += 1;
-        else log.put(Fact.refused, id);
+        log.put(accepted ? Fact.accepted : Fact.refused, id, published);
         return accepted;
       },
       flush() {
@@ -392,6 +394,7 @@ export class Stage {
     const receiver = view
       ? new ViewReceiver(region, this.layout, seat, head, batch)
       : new Receiver(region, this.layout, seat, head, batch, false, mutants);
+    plantInReceiver(receiver, mutants);
     const into = new MessageBatch(batch, batch * this.layout.sizes.slotBytes);
     const note = (kind: number): void => {
       for (let index = 0; index < into.length; index += 1) {

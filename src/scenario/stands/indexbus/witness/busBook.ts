@@ -56,7 +56,18 @@ interface Holder {
 const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
 /** Events that come also where nothing moves: a commit may be empty. */
-const still: readonly BusEvent['event'][] = ['told', 'cut', 'waited', 'committed', 'router-wrote'];
+const still: ReadonlySet<BusEvent['event']> = new Set([
+  'told',
+  'cut',
+  'waited',
+  'committed',
+  'router-wrote',
+  'publish-accepted',
+  'producer-fenced',
+  'producer-died',
+  'lane-died',
+  'withheld',
+]);
 
 /** States in which a seat has a holder that the router knows. */
 const heldStates: readonly number[] = [
@@ -97,7 +108,7 @@ export class BusBook {
 
   put(event: BusEvent): void {
     this.events.push(event);
-    if (!still.includes(event.event)) this.moves += 1;
+    if (!still.has(event.event)) this.moves += 1;
     this.onEvent?.(event);
   }
 
@@ -172,7 +183,7 @@ export class BusBook {
     this.#opened(holder, seat);
     // It died while it waited for the router, which has let it in since it did not know.
     const gone = this.#gone.get(holder.pid);
-    holder.dead = gone !== undefined;
+    if (gone !== undefined) this.#died(holder);
     if (gone?.over === true) this.#over(holder, true);
   }
 
@@ -234,19 +245,36 @@ export class BusBook {
     }
   }
 
-  /** Writes down which lanes were taken from their consumers. */
+  /** Writes down which seats were taken from their holders. */
   lookForFenced(): void {
     for (const holder of this.#holders) {
-      if (holder.kind !== 'lane' || holder.fenced || this.reader.lane(seatOf(holder.number)) !== holder.number)
-        continue;
-      const state = this.reader.laneState(seatOf(holder.number));
-      const isDamaged = this.reader.laneSeat(seatOf(holder.number), Seat.reason) === DetachReason.corrupt;
+      if (holder.fenced) continue;
+      const isDamaged = this.#hasDamagedLane(holder);
+      const isFenced = this.#isFenced(holder);
       // One that leaves is not fenced, whatever was found of its lane.
-      if (state !== SeatState.fenced && !(isDamaged && state === SeatState.draining)) continue;
+      if (!isFenced && !isDamaged) continue;
       holder.fenced = true;
-      if (state === SeatState.fenced) this.put({ event: 'lane-fenced', lane: holder.number });
-      if (isDamaged) this.damageFound(`lane ${holder.number} ended as damaged`);
+      const { kind, number } = holder;
+      if (isFenced)
+        this.put(
+          kind === 'producer' ? { event: 'producer-fenced', producer: number } : { event: 'lane-fenced', lane: number },
+        );
+      if (isDamaged) this.damageFound(`lane ${number} ended as damaged`);
     }
+  }
+
+  #isFenced({ kind, number }: Holder): boolean {
+    const seat = seatOf(number);
+    if (kind === 'producer')
+      return this.reader.producer(seat) === number && this.reader.producerState(seat) === SeatState.fenced;
+    return this.reader.lane(seat) === number && this.reader.laneState(seat) === SeatState.fenced;
+  }
+
+  #hasDamagedLane(holder: Holder): boolean {
+    const seat = seatOf(holder.number);
+    if (holder.kind !== 'lane' || this.reader.lane(seat) !== holder.number) return false;
+    const hasEnded = this.#isFenced(holder) || this.reader.laneState(seat) === SeatState.draining;
+    return hasEnded && this.reader.laneSeat(seat, Seat.reason) === DetachReason.corrupt;
   }
 
   /** Whether a fault has changed a word: what is found damaged from then on may be that. */
@@ -265,21 +293,35 @@ export class BusBook {
       const seat = seatOf(holder.number);
       const word = holder.kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
       const gaveUp = holder.isTaking && (word & 15) === SeatState.draining;
+      this.#acknowledges(holder, word & 15);
       if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15) || gaveUp) this.#over(holder, false);
     }
+  }
+
+  /** Whose seat was taken may know it before the router has taken its next step, by which the fence is seen. */
+  #acknowledges(holder: Holder, state: number): void {
+    if (holder.kind !== 'producer' || holder.fenced || state !== SeatState.acked) return;
+    holder.fenced = true;
+    this.put({ event: 'producer-fenced', producer: holder.number });
   }
 
   /** A process is dead. As long as somebody has its locks it may still write, as far as anybody can know. */
   processDied(pid: number): void {
     this.lookForHolders();
     this.#gone.set(pid, { over: false });
-    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) holder.dead = true;
+    for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#died(holder);
   }
 
   /** A process is dead and has no lock any more: the kernel proves that it writes no more. */
   processOver(pid: number): void {
     this.#gone.set(pid, { over: true });
     for (const holder of this.#holders) if (holder.pid === pid && !holder.over) this.#over(holder, true);
+  }
+
+  #died(holder: Holder): void {
+    holder.dead = true;
+    if (holder.kind === 'producer') this.put({ event: 'producer-died', producer: holder.number });
+    else this.put({ event: 'lane-died', lane: holder.number });
   }
 
   #over(holder: Holder, proven: boolean): void {

@@ -21,6 +21,9 @@ export class ParticipantWitness {
   #head = 0;
   /** Messages that the incarnation has published. */
   published = 0;
+  #flushedThrough = 0;
+  #accepted = 0;
+  #acceptedTold = 0;
   /** The incarnation that publishes; undefined before it has a seat. */
   producer: number | undefined;
   /** The incarnation that receives. */
@@ -81,6 +84,7 @@ export class ParticipantWitness {
       case Point.seatLive:
       case Point.seatLeaving:
       case Point.acknowledgeFence:
+        this.tellAccepted();
         this.book.lookForLeavers(this.#pid);
         return;
     }
@@ -97,8 +101,31 @@ export class ParticipantWitness {
     if (producer === undefined) return;
     // What is flushed after the fence never was.
     if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) return;
+    this.#flushedThrough = this.published;
     this.book.put({ event: 'flushed', producer, through: this.published });
     this.book.noteWriter('producer', producer);
+  }
+
+  /** Messages that it has published, and the router does not know of. */
+  get unflushed(): number {
+    return this.published - this.#flushedThrough;
+  }
+
+  /** Its call has answered. As long as each accepted one wrote one message they are told together: one event a message costs a run a tenth of its speed. */
+  answered(isAccepted: boolean): void {
+    const { producer } = this;
+    if (producer === undefined) return;
+    if (isAccepted) this.#accepted += 1;
+    if (!isAccepted || this.#accepted !== this.published) this.tellAccepted();
+    if (!isAccepted) this.book.put({ event: 'publish-refused', producer });
+  }
+
+  /** To be called when its turn is over; who leaves may do so in the middle of one. */
+  tellAccepted(): void {
+    const { producer } = this;
+    if (producer === undefined || this.#accepted === this.#acceptedTold) return;
+    this.#acceptedTold = this.#accepted;
+    this.book.put({ event: 'publish-accepted', producer, through: this.#accepted });
   }
 
   #claimed(): void {
@@ -119,8 +146,13 @@ export class ParticipantWitness {
   /** It has a seat of its own from now on. */
   seated(kind: 'producer' | 'lane', number: number): void {
     if (kind === 'producer') {
+      // One that has moved in another segment has its seat here as before.
+      if (this.producer === number) return;
       this.producer = number;
       this.published = 0;
+      this.#flushedThrough = 0;
+      this.#accepted = 0;
+      this.#acceptedTold = 0;
     } else this.lane = number;
   }
 }
