@@ -60,6 +60,7 @@ export class Sources {
   readonly #pending: Uint8Array;
   /** Of those the ones that nothing can be taken from until a consumer moves, or time passes. */
   readonly #waits: Uint8Array;
+  /** Whose turn it is, as a place among the active. */
   #next = 0;
   #sinceScan = 0;
 
@@ -94,10 +95,14 @@ export class Sources {
   }
 
   setLife(producer: number, life: (typeof SourceLife)[keyof typeof SourceLife]): void {
+    const turn = this.#next < this.activeCount ? (this.active[this.#next] ?? 0) : 0;
     this.life[producer] = life;
     this.activeCount = 0;
+    this.#next = 0;
     for (let index = 0; index < this.life.length; index += 1) {
       if (this.life[index] === SourceLife.none) continue;
+      // Whoever comes or goes, the turn stays with the one whose it is.
+      if (index < turn) this.#next += 1;
       this.active[this.activeCount] = index;
       this.activeCount += 1;
     }

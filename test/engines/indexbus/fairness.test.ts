@@ -51,6 +51,19 @@ describe('fairness between sources', () => {
     }
   });
 
+  it('leaves the turn with the one whose it is when one before it goes', () => {
+    const { bus, topic, all } = crowd(4);
+    const [first, ...others] = all;
+    if (first === undefined) throw new Error('there are four');
+    for (const producer of others) publish(producer, topic, 5 * batch);
+    bus.router.poll();
+    bus.dead('producer', first.seat);
+    bus.router.poll();
+    expect(others.map((producer) => takenFrom(bus, producer))).toEqual([batch, batch, 0]);
+    bus.router.poll();
+    expect(others.map((producer) => takenFrom(bus, producer))).toEqual([batch, batch, batch]);
+  });
+
   it('fills a batch from several sources where none has as many', () => {
     const { bus, topic, all } = crowd(4);
     for (const producer of all) publish(producer, topic, 1);

@@ -105,6 +105,8 @@ export function openSession(context: StandContext): StandSession {
     preempt: (name, probability) => preemption.begin(name, probability),
     stallRouter(name) {
       waits.disturb();
+      // It may be over before the next look at them.
+      for (const held of heldSources) held.disturb();
       return threads.get(name)?.hold() ?? (() => {});
     },
     hasOwnCore: (name) => threads.get(name)?.hasOwnCore ?? false,

@@ -293,16 +293,19 @@ export class BusBook {
       const seat = seatOf(holder.number);
       const word = holder.kind === 'producer' ? this.reader.producerSeat(seat) : this.reader.laneSeat(seat);
       const gaveUp = holder.isTaking && (word & 15) === SeatState.draining;
-      this.#acknowledges(holder, word & 15);
       if (word >>> 4 !== holder.number >>> 6 || leftStates.includes(word & 15) || gaveUp) this.#over(holder, false);
     }
   }
 
   /** Whose seat was taken may know it before the router has taken its next step, by which the fence is seen. */
-  #acknowledges(holder: Holder, state: number): void {
-    if (holder.kind !== 'producer' || holder.fenced || state !== SeatState.acked) return;
-    holder.fenced = true;
-    this.put({ event: 'producer-fenced', producer: holder.number });
+  lookForAcknowledged(pid: number): void {
+    for (const holder of this.#holders) {
+      if (holder.pid !== pid || holder.kind !== 'producer' || holder.fenced) continue;
+      const seat = seatOf(holder.number);
+      if (this.reader.producer(seat) !== holder.number || this.reader.producerState(seat) !== SeatState.acked) continue;
+      holder.fenced = true;
+      this.put({ event: 'producer-fenced', producer: holder.number });
+    }
   }
 
   /** A process is dead. As long as somebody has its locks it may still write, as far as anybody can know. */

@@ -84,6 +84,7 @@ export class ParticipantWitness {
       case Point.seatLive:
       case Point.seatLeaving:
       case Point.acknowledgeFence:
+        this.book.lookForAcknowledged(this.#pid);
         this.tellAccepted();
         this.book.lookForLeavers(this.#pid);
         return;

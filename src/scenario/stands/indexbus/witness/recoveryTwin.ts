@@ -1,4 +1,11 @@
-import { cursorWords, LaneCursor, laneCounters, ProducerCursor, Redo } from '../../../../engines/indexbus/layout.ts';
+import {
+  cursorWords,
+  Header,
+  LaneCursor,
+  laneCounters,
+  ProducerCursor,
+  Redo,
+} from '../../../../engines/indexbus/layout.ts';
 import type { BusBook } from './busBook.ts';
 
 const laneWords = [LaneCursor.tail, LaneCursor.reclaimed, ...laneCounters.map((name) => LaneCursor[name])];
@@ -18,6 +25,8 @@ export class RecoveryTwin {
 
   /** A router begins to take the segment over, and has written nothing. */
   begins(): void {
+    // As long as none has raised the epoch, each may choose anew where the cursors of the unused segment begin.
+    if (this.#book.reader.word(Header.routerEpoch) === 0) this.#expected = undefined;
     this.#expected ??= this.#asUncrashed();
   }
 
