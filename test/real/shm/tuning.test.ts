@@ -161,7 +161,6 @@ describeNative('what a machine gives', (addon) => {
   test.for([
     { backing: 'hugetlbfs', hugePages: true, applied: 'in use' },
     { backing: 'memfd', hugePages: true, applied: 'in use' },
-    { backing: 'memfd', hugePages: false, applied: '0 free of 20' },
   ] as const)('memory that is there needs no more huge pages: %o', ({ backing, hugePages, applied }) => {
     const rows = machineRows(machine({ region: { backing, hugePages }, hugePages: { total: 20, free: 0 } }), {
       ...wishes,
@@ -171,11 +170,24 @@ describeNative('what a machine gives', (addon) => {
     expect(rowOf(rows, 'huge_pages').applied).toBe(applied);
   });
 
+  test('a memfd was asked for huge pages: one that is there without them says so', () => {
+    const rows = machineRows(machine({ region: { backing: 'memfd', hugePages: false } }), {
+      ...wishes,
+      backing: 'memfd',
+    });
+    expect(rows.filter(differs).map(({ name, reason }) => [name, reason])).toEqual([
+      ['huge_pages', 'the memory is there already, made without huge pages'],
+    ]);
+  });
+
   test('nobody insists with auto: no huge pages is advice and no difference', () => {
     const rows = machineRows(machine({ hugePages: { total: 0, free: 0 } }), { bytes: 39 * mebibyte });
     expect(rows.filter(differs)).toEqual([]);
     expect(rowOf(rows, 'backing').applied).toBe('tmpfs');
     expect(rowOf(rows, 'huge_pages').advice).toBe('sysctl vm.nr_hugepages=20');
+    const neither = machine({ hugePages: { total: 0, free: 0 }, hugetlbfsMount: undefined });
+    const pages = rowOf(machineRows(neither, { bytes: 39 * mebibyte }), 'huge_pages');
+    expect(pages.advice).toMatch(/^sysctl vm\.nr_hugepages=20; mount -t hugetlbfs/);
     const unmounted = machine({ hugetlbfsMount: undefined });
     const files = rowOf(machineRows(unmounted, { bytes: 39 * mebibyte }), 'backing');
     expect([files.applied, files.advice]).toEqual(['tmpfs', expect.stringContaining('mount -t hugetlbfs')]);
