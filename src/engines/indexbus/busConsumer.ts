@@ -83,7 +83,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     return count;
   }
 
-  /** Says that the application is through with everything received. */
+  /** Says that the application is through with everything received. After `close`, which says so too, nothing. */
   ack(): void {
     for (const line of this.#lines) line.head.ack();
   }
@@ -150,10 +150,11 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
-   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
+   * broadcast's consumer, handed to others by a group; 0, and the seat is kept, where nothing was taken. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
    * While one call is under way others have its answer: each would take a seat, and the consumer knows of one.
    */
   reattach(): Promise<{ readonly missed: number }> {
+    if (this.#closed !== undefined) return Promise.reject(consumerClosed());
     this.#reattaching ??= this.#reattach().finally(() => {
       this.#reattaching = undefined;
     });
@@ -167,7 +168,7 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
       const successor = await this.#openAnew(segment);
       if (this.#closed !== undefined) {
         await closeConsumerLine(successor, drainTimeoutMs);
-        throw new BusError('IB_CLOSED', 'the consumer is closed');
+        throw consumerClosed();
       }
       missed += line.head.missed;
       this.#lines[segment] = successor;
@@ -234,4 +235,8 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     const reattached = Promise.allSettled([this.#reattaching]);
     await Promise.all([...this.#lines.map((line) => closeConsumerLine(line, drainTimeoutMs)), reattached]);
   }
+}
+
+function consumerClosed(): BusError {
+  return new BusError('IB_CLOSED', 'the consumer is closed');
 }
