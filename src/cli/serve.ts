@@ -56,8 +56,8 @@ export function serveCommand(): Command {
 The environment wins over the file: STEMEDB_<SECTION>_<KEY>, so STEMEDB_WAL_SEGMENT_BYTES sets wal.segment_bytes.
 
 Exit codes: 0 stopped when told to, 64 usage, 65 data are damaged, 70 a defect, or a journal that failed, 71 a port is
-taken (streambus), 73 another process has the directory, 74 disk or network failed, 75 another router has the segment
-(indexbus), 77 the directory may not be written, or the machine does not give what --strict asks for, 78 configuration.
+taken (streambus), 73 another process has the directory, 74 disk or network failed, or a port is taken (stemedb,
+indexbus), 75 another router has the segment (indexbus), 77 the directory may not be written, or the machine does not give what --strict asks for, 78 configuration.
 
 Examples:
   $ hotfire serve stemedb --config /etc/stemedb/api.toml

@@ -80,6 +80,8 @@ export interface DedicatedThread {
 export interface DaemonServices {
   /** Starts a body of this name on a thread of its own; undefined where there are no threads. */
   readonly startThread?: (body: 'indexbus-router', data: unknown) => DedicatedThread;
+  /** Rejects with `EngineError` where the address of the daemon's HTTP is taken: nothing need be made for a server that cannot be. */
+  readonly checkAddress?: () => Promise<void>;
   /** What runs here. */
   readonly version?: string;
   /** Judges this machine by what is asked of it, as `hotfire doctor` prints it. */
