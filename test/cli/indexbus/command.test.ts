@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -207,6 +207,18 @@ describe('hotfire indexbus inspect', () => {
     }
     for (const name of ['hotfire none', 'n'.repeat(300)]) {
       await expect(inspectTarget(name, undefined)).rejects.toThrow(UsageError);
+    }
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('should end with 77 where the segment is another user\'s (needs root)', async () => {
+    const memory = mkdtempSync('/dev/shm/hotfire-inspect-');
+    try {
+      writeFileSync(join(memory, 'theirs.json'), '{}');
+      chownSync(join(memory, 'theirs.json'), 65_534, 65_534);
+      const error: unknown = await inspectTarget('theirs', memory).catch((failure: unknown) => failure);
+      expect(error).toMatchObject({ code: 'IB_NOT_PERMITTED', exitCode: 77 });
+    } finally {
+      rmSync(memory, { recursive: true });
     }
   });
 
