@@ -2,7 +2,7 @@ import type { AgentView } from '../../engines/indexbus/agents.ts';
 import type { SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
 import type { RollView } from '../../engines/indexbus/roller.ts';
-import type { LaneView, ProducerView } from '../../engines/indexbus/views.ts';
+import type { LaneView, ProducerView, SeatView } from '../../engines/indexbus/views.ts';
 import { formatBytes, formatMillis, formatTable } from '../format.ts';
 
 /** What the commands print for people. Nothing in here prints. */
@@ -69,6 +69,12 @@ const dash = (text: string): string => (text === '' ? '-' : printable(text));
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
 const seconds = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} s`);
 
+/** How the holder of a seat is. One that was fenced and cannot say that it knows, since it is stopped, is what one looks for: both are told. */
+function standing({ state, verdict }: SeatView): string {
+  if (state === 'live') return verdict;
+  return verdict === 'stopped' || verdict === 'doubtful' ? `${state}, ${verdict}` : state;
+}
+
 export function lanesText(lanes: readonly LaneView[]): string {
   if (lanes.length === 0) return 'no lanes';
   return formatTable([
@@ -83,7 +89,7 @@ export function lanesText(lanes: readonly LaneView[]): string {
       'credit',
       'mode',
       'oldest',
-      'drops in all',
+      'drops of seat',
       'cpu time',
       'rss',
     ],
@@ -92,7 +98,7 @@ export function lanesText(lanes: readonly LaneView[]): string {
       dash(it.name),
       dash(it.subscription),
       String(it.pid ?? '-'),
-      it.state === 'live' ? it.verdict : it.state,
+      standing(it),
       String(it.depth),
       String(it.capacity),
       String(it.credit_limit),
@@ -139,7 +145,7 @@ export function producersText(producers: readonly ProducerView[]): string {
       'verdict',
       'depth',
       'free',
-      'sent in all',
+      'sent of seat',
       'credit',
       'rate/s',
       'waits',
@@ -152,7 +158,7 @@ export function producersText(producers: readonly ProducerView[]): string {
       String(it.seat),
       dash(it.name),
       String(it.pid ?? '-'),
-      it.state === 'live' ? it.verdict : it.state,
+      standing(it),
       String(it.depth),
       String(it.free_slots),
       String(it.sent),

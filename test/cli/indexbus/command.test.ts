@@ -165,6 +165,13 @@ describe('hotfire indexbus', () => {
     const text = lanesText([{ ...aLane, name: 'a\u001b[2J\u009bb' }]);
     expect(text).toContain('a\\u{1b}[2J\\u{9b}b');
   });
+
+  it('should tell of a lane that was fenced that its consumer is stopped, and whose drops its count are', () => {
+    const text = lanesText([{ ...aLane, state: 'fenced', verdict: 'stopped' }]);
+    expect(text).toContain('fenced, stopped');
+    expect(text).toContain('drops of seat');
+    expect(lanesText([{ ...aLane, state: 'draining', verdict: 'dead' }])).toMatch(/ draining  /);
+  });
 });
 
 describe('hotfire indexbus inspect', () => {
