@@ -10,7 +10,7 @@ import type { Serving } from '../serving.ts';
 import { readTopics } from '../topics.ts';
 import { laneView, producerView, recentTopics, seatState, segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';
-import { answering, bodyOf, ok, unknown } from './answer.ts';
+import { answering, bodyOf, changesOf, ok, unknown } from './answer.ts';
 import { bottleneckOf } from './bottleneck.ts';
 import { healthRoutes } from './health.ts';
 import { segmentOf, takerOf } from './named.ts';
@@ -174,7 +174,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
         const number = seatOf(serving, 'consumer', request.parameters.lane);
-        const body = bodyOf(request, laneBody);
+        const body = changesOf(request, laneBody);
         await serving.runner.apply({
           do: 'change-lane',
           lane: number,
@@ -211,7 +211,7 @@ function seatRoutes(node: BusNode): readonly Route[] {
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
         const seat = seatOf(serving, 'producer', request.parameters.seat);
-        const body = bodyOf(request, producerBody);
+        const body = changesOf(request, producerBody);
         await serving.runner.apply({
           do: 'change-producer',
           seat,
@@ -247,7 +247,7 @@ function operatorRoutes(node: BusNode): readonly Route[] {
       schema: { body: routerBody },
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const body = bodyOf(request, routerBody);
+        const body = changesOf(request, routerBody);
         if (body.router_spin_us !== undefined) node.config.router_spin_us = body.router_spin_us;
         const command: ChangeRouter = {
           do: 'change-router',
