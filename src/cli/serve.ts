@@ -18,6 +18,7 @@ import { memoryLimit } from '../real/memoryLimit.ts';
 import { judgeMachine } from '../real/shm/judgeMachine.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
+import { formatBytes } from './format.ts';
 
 interface ServeFlags {
   readonly config?: string;
@@ -93,10 +94,12 @@ function load(definition: EngineDefinition, flags: ServeFlags): LoadedConfig<unk
 function validate(definition: EngineDefinition, flags: ServeFlags): void {
   const { config, warnings } = load(definition, flags);
   const settings = prepareSettings(definition.server(config));
-  definition.validate?.(config, { machine: judgeMachine });
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  const doubts = definition.validate?.(config, { machine: judgeMachine }) ?? [];
+  const bytes = definition.machine?.(config).bytes;
+  const memory = bytes === undefined ? '' : `, with ${formatBytes(bytes)} of shared memory`;
+  for (const warning of [...warnings, ...doubts]) process.stderr.write(`warning: ${warning}\n`);
   process.stdout.write(
-    `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}\n`,
+    `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}${memory}\n`,
   );
 }
 

@@ -137,8 +137,8 @@ export interface EngineDefinition<Config = unknown> {
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
-  /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
-  readonly validate?: (config: Config, services?: Pick<DaemonServices, 'machine'>) => void;
+  /** What neither the schema nor the daemon can say of a configuration, found without starting: returns warnings, throws `EngineError`. */
+  readonly validate?: (config: Config, services?: Pick<DaemonServices, 'machine'>) => readonly string[];
   /** What a configuration asks of the machine, for `hotfire doctor`; an engine without asks nothing. */
   readonly machine?: (config: Config) => MachineWishes;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */

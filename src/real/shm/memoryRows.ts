@@ -157,6 +157,21 @@ export function directoryRow(facts: MachineFacts, { bytes, backing = 'auto' }: M
   });
 }
 
+/** The size of memory that is there already; no row where it is to be made. */
+export function memorySizeRows(facts: MachineFacts, { bytes }: MachineWishes): readonly MachineRow[] {
+  const { region, memoryRoom } = facts;
+  if (region === undefined || bytes === undefined) return [];
+  if (region.bytes === bytes) return [asked('memory_size', mib(bytes), mib(region.bytes))];
+  const free = memoryRoom === undefined ? '' : `, of which ${mib(memoryRoom.bytes)} are free`;
+  return [
+    asked('memory_size', mib(bytes), mib(region.bytes), {
+      reason: `the memory is there already, of ${region.bytes} bytes, and serves as it is; ${bytes} are asked for`,
+      advice: `hotfire indexbus roll makes it anew beside it, with ${mib(bytes)}${free}; or ask for the sizes that it has`,
+      isKept: true,
+    }),
+  ];
+}
+
 /** What the control group allows. */
 export function memoryRow(facts: MachineFacts, { bytes }: MachineWishes): MachineRow {
   const { memoryLimit } = facts;
