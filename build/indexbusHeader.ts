@@ -63,7 +63,12 @@ const groups: readonly (readonly [string, string, Numbers])[] = [
   ['cutTotals', 'Words of all subscriptions together in a cut.', layout.CutTotals],
   ['subscription', "Words of a subscription's record.", layout.SubscriptionRecord],
   ['slot', 'Words before the payload in a slot.', layout.Slot],
-  ['lock', 'Bytes of the lock file; of seat i, producers first, HFIB_LOCK_SEAT_0 + i.', locksOf()],
+  [
+    'lock',
+    'Bytes of the lock file; those of seats: hfib_seat_lock.',
+    { router: layout.Lock.router, creation: layout.Lock.creation },
+  ],
+  ['seatLock', 'How the bytes of seats lie: a run for each generation, in turn.', layout.SeatLock],
   [
     'descriptor',
     'A descriptor: slot (in a lane the producer above SLOT_BITS); length and flags; topic and key hash; sequence.',
@@ -77,10 +82,6 @@ const groups: readonly (readonly [string, string, Numbers])[] = [
   ],
   ['head', 'What a frozen head is away from the head: exclusive or.', { frozenBy: frozenBy >>> 0 }],
 ];
-
-function locksOf(): Numbers {
-  return { router: layout.Lock.router, seat0: layout.Lock.seat(0), creation: layout.Lock.creation };
-}
 
 function macroName(prefix: string, field: string): string {
   const words = (text: string): string => text.replaceAll(/([a-z])([A-Z0-9])/g, '$1_$2').toUpperCase();
@@ -159,6 +160,11 @@ static inline uint32_t hfib_frozen(uint32_t head) { return head ^ HFIB_HEAD_FROZ
 static inline int hfib_is_frozen(uint32_t head, uint32_t near) {
   const int32_t away = hfib_distance(head, near);
   return away >= (1 << 30) || away < -(1 << 30);
+}
+
+/* Byte of the lock of seat i, producers first, in the generation that word HFIB_HEADER_GENERATION says. */
+static inline uint32_t hfib_seat_lock(uint32_t generation, uint32_t seat) {
+  return HFIB_SEAT_LOCK_FIRST + (generation - 1) % HFIB_SEAT_LOCK_GENERATIONS * HFIB_SEAT_LOCK_OF_GENERATION + seat;
 }
 
 /* Sixteen bits of a key, as keyed subscriptions use them. */

@@ -1,4 +1,4 @@
-/* Layout of a segment of indexbus, version 1. Written by "npm run indexbus:header" from src/engines/indexbus/layout.ts: do not edit.
+/* Layout of a segment of indexbus, version 2. Written by "npm run indexbus:header" from src/engines/indexbus/layout.ts: do not edit.
  *
  * All numbers are little-endian words of 32 bits, counted from the beginning of the segment or of the part that their name begins with.
  * Words that two sides write or wait for are accessed by sequentially consistent atomics; so are all words of a cut, and those that tell who holds a
@@ -10,7 +10,7 @@
 
 /* The layout itself. */
 #define HFIB_MAGIC 0x42494648u
-#define HFIB_LAYOUT_VERSION 1u
+#define HFIB_LAYOUT_VERSION 2u
 #define HFIB_SEATS_MAX 64u
 #define HFIB_TOPIC_NAME_BYTES 64u
 #define HFIB_SUBSCRIPTIONS_MAX 64u
@@ -149,6 +149,7 @@
 #define HFIB_LANE_STOPPED_AT 45u
 #define HFIB_LANE_ENDING_ORDER 46u
 #define HFIB_LANE_BACKLOG 47u
+#define HFIB_LANE_COMES_AGAIN 48u
 
 /* Words of the redo record. */
 #define HFIB_REDO_SEALED 0u
@@ -214,10 +215,14 @@
 #define HFIB_SLOT_PUBLISHED_AT 2u
 #define HFIB_SLOT_CHECK 3u
 
-/* Bytes of the lock file; of seat i, producers first, HFIB_LOCK_SEAT_0 + i. */
+/* Bytes of the lock file; those of seats: hfib_seat_lock. */
 #define HFIB_LOCK_ROUTER 0u
-#define HFIB_LOCK_SEAT_0 1u
 #define HFIB_LOCK_CREATION 4095u
+
+/* How the bytes of seats lie: a run for each generation, in turn. */
+#define HFIB_SEAT_LOCK_FIRST 1u
+#define HFIB_SEAT_LOCK_GENERATIONS 31u
+#define HFIB_SEAT_LOCK_OF_GENERATION 128u
 
 /* A descriptor: slot (in a lane the producer above SLOT_BITS); length and flags; topic and key hash; sequence. */
 #define HFIB_DESCRIPTOR_WORDS 4u
@@ -274,6 +279,11 @@ static inline uint32_t hfib_frozen(uint32_t head) { return head ^ HFIB_HEAD_FROZ
 static inline int hfib_is_frozen(uint32_t head, uint32_t near) {
   const int32_t away = hfib_distance(head, near);
   return away >= (1 << 30) || away < -(1 << 30);
+}
+
+/* Byte of the lock of seat i, producers first, in the generation that word HFIB_HEADER_GENERATION says. */
+static inline uint32_t hfib_seat_lock(uint32_t generation, uint32_t seat) {
+  return HFIB_SEAT_LOCK_FIRST + (generation - 1) % HFIB_SEAT_LOCK_GENERATIONS * HFIB_SEAT_LOCK_OF_GENERATION + seat;
 }
 
 /* Sixteen bits of a key, as keyed subscriptions use them. */

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Bus, type BusOptions, openBus as openBusOn } from '../engines/indexbus/index.ts';
+import { checkBusOptions } from '../engines/indexbus/optionChecks.ts';
 import type { Host } from '../host/host.ts';
 import { createRealHost } from '../real/host.ts';
 
@@ -13,12 +14,14 @@ export interface OpenBusOptions extends Omit<BusOptions, 'host'> {
 
 /**
  * Attaches this process to the bus of a segment whose router runs on this machine. Rejects with `BusError`: IB_NO_SEGMENT, IB_NO_ROUTER after
- * `attachTimeoutMs`, and what is wrong with the memory.
+ * `attachTimeoutMs`, IB_BAD_CONFIG, and what is wrong with the memory. An open bus keeps its process running until `close`.
  *
  *     const bus = await openBus({ segment: 'bus' });
  *     const producer = await bus.producer();
  */
-export function openBus(options: OpenBusOptions): Promise<Bus> {
+export async function openBus(options: OpenBusOptions): Promise<Bus> {
+  // Before a host is made for what opens nothing.
+  checkBusOptions(options);
   const { host = createRealHost({ name: hostname(), telemetry: { options: { level: 'error' } } }), ...rest } = options;
-  return openBusOn({ ...rest, host });
+  return await openBusOn({ ...rest, host });
 }

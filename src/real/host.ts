@@ -24,6 +24,8 @@ export interface RealHostOptions {
 /** The production host: this machine's clock, kernel randomness, disks, TCP, shared memory and standard output. */
 export function createRealHost(options: RealHostOptions): Host {
   const given = options.telemetry;
+  const telemetry =
+    given === undefined ? createRealTelemetry() : 'options' in given ? createRealTelemetry(given.options) : given;
   return {
     name: options.name,
     incarnation: options.incarnation ?? 1,
@@ -34,8 +36,9 @@ export function createRealHost(options: RealHostOptions): Host {
     random: createRealRandom(),
     disk: options.disk ?? createBestDisk(),
     network: createRealNetwork(),
-    shm: createSharedMemory(),
-    telemetry:
-      given === undefined ? createRealTelemetry() : 'options' in given ? createRealTelemetry(given.options) : given,
+    shm: createSharedMemory({
+      onLeft: (path, error) => telemetry.logger.warn('cannot remove memory file', { path, error: String(error) }),
+    }),
+    telemetry,
   };
 }

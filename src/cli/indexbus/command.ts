@@ -245,7 +245,7 @@ function laneCommand(): Command {
     ['lane set 3 capacity=8192', 'lane set c1 lane=nonblocking drop=oldest', 'lane set 3 credit_limit=none'],
     printed(setLane, (view) => lanesText([view])),
     [
-      ['<lane>', 'its number, or the name of its consumer'],
+      ['<lane>', 'its number (amid a roll 3@1, of generation 1), or the name of its consumer'],
       ['<changes...>', 'key=value'],
     ],
   );
@@ -263,7 +263,7 @@ function producerCommand(): Command {
     ['producer set 0 rate_limit=50000', 'producer set feed credit_limit=none'],
     printed(setProducer, (view) => producersText([view])),
     [
-      ['<seat>', 'its number, or its name'],
+      ['<seat>', 'its number (amid a roll 0@1, of generation 1), or its name'],
       ['<changes...>', 'key=value'],
     ],
   );
@@ -280,7 +280,7 @@ function detachCommand(): Command {
     'take a lane from its consumer, which gets IB_FENCED',
     ['detach 3', 'detach c1'],
     printed(detach, (view) => `lane ${view.lane_number}: ${view.state}`),
-    [['<lane>', 'its number, or the name of its consumer']],
+    [['<lane>', 'its number (amid a roll 3@1, of generation 1), or the name of its consumer']],
   );
 }
 

@@ -2,6 +2,7 @@ import type { AgentView } from '../../engines/indexbus/agents.ts';
 import type { SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
 import type { Bottleneck } from '../../engines/indexbus/http/bottleneck.ts';
 import type { RollView } from '../../engines/indexbus/roller.ts';
+import { seatAddress } from '../../engines/indexbus/seatAddress.ts';
 import type { LaneView, ProducerView, SeatView } from '../../engines/indexbus/views.ts';
 import { formatBytes, formatMillis, formatTable } from '../format.ts';
 
@@ -51,13 +52,14 @@ export function topText(
 
 /** Topics of the last messages of each producer, the commonest first. */
 function topicsText(producers: readonly TopProducer[]): string {
-  const rows = producers.flatMap(({ seat, name, recent_topics: topics }) =>
+  const generation = generations(producers);
+  const rows = producers.flatMap(({ seat, generation: its, name, recent_topics: topics }) =>
     Object.entries(topics)
       .sort(([, a], [, b]) => b - a)
-      .map(([topic, share]) => [String(seat), dash(name), topic, `${Math.round(share * 100)} %`]),
+      .map(([topic, share]) => [String(seat), ...generation(its), dash(name), topic, `${Math.round(share * 100)} %`]),
   );
   if (rows.length === 0) return 'no messages yet';
-  return formatTable([['seat', 'name', 'topic', 'of its last messages'], ...rows]);
+  return formatTable([['seat', ...generation('generation'), 'name', 'topic', 'of its last messages'], ...rows]);
 }
 
 /** A name as it is printed: of what was damaged, or another has said, it may have anything, and a terminal obeys control characters. */
@@ -75,11 +77,17 @@ function standing({ state, verdict }: SeatView): string {
   return verdict === 'stopped' || verdict === 'doubtful' ? `${state}, ${verdict}` : state;
 }
 
+/** The column of generations, where rows have two: a roll waits. */
+const generations = (rows: readonly SeatView[]): ((cell: string | number) => readonly string[]) =>
+  new Set(rows.map(({ generation }) => generation)).size > 1 ? (cell) => [String(cell)] : () => [];
+
 export function lanesText(lanes: readonly LaneView[]): string {
   if (lanes.length === 0) return 'no lanes';
+  const generation = generations(lanes);
   return formatTable([
     [
       'lane',
+      ...generation('generation'),
       'name',
       'subscription',
       'pid',
@@ -95,6 +103,7 @@ export function lanesText(lanes: readonly LaneView[]): string {
     ],
     ...lanes.map((it) => [
       String(it.lane_number),
+      ...generation(it.generation),
       dash(it.name),
       dash(it.subscription),
       String(it.pid ?? '-'),
@@ -131,15 +140,20 @@ export function rollText(it: RollView): string {
     ]),
   ]);
   const lane = it.waits.find(({ kind }) => kind === 'consumer');
-  const hint = lane === undefined ? [] : [`next: hotfire indexbus detach ${lane.seat} does not wait for it any more`];
+  const hint =
+    lane === undefined
+      ? []
+      : [`next: hotfire indexbus detach ${seatAddress(lane.seat, lane.generation)} does not wait for it any more`];
   return [head, table, ...hint].join('\n');
 }
 
 export function producersText(producers: readonly ProducerView[]): string {
   if (producers.length === 0) return 'no producers';
+  const generation = generations(producers);
   return formatTable([
     [
       'seat',
+      ...generation('generation'),
       'name',
       'pid',
       'verdict',
@@ -156,6 +170,7 @@ export function producersText(producers: readonly ProducerView[]): string {
     ],
     ...producers.map((it) => [
       String(it.seat),
+      ...generation(it.generation),
       dash(it.name),
       String(it.pid ?? '-'),
       standing(it),

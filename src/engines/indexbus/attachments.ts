@@ -42,7 +42,7 @@ async function tryAttach(host: Host, place: SegmentPlace, after: number | undefi
     throw error;
   }
   const refusal = refusalOf(host, segment, after);
-  if (refusal === undefined) return { segment, host, locks: new SeatLocks(segment.region) };
+  if (refusal === undefined) return { segment, host, locks: new SeatLocks(segment) };
   segment.region.close();
   return refusal;
 }

@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { attach } from './attachments.ts';
+import { badArgument, shown, whole } from './badArgument.ts';
 import { Consumer, type OpenConsumerLine } from './busConsumer.ts';
 import { type OpenProducerLine, Producer } from './busProducer.ts';
 import type { Subscription } from './commands.ts';
@@ -11,6 +12,7 @@ import { payloadBytesMax, topicNameBytes } from './layout.ts';
 import { closingMs, leave } from './leave.ts';
 import { MessageBatch, topicsPerSegment } from './messageBatch.ts';
 import { type IndexbusMutantFlags, plantedIn } from './mutants.ts';
+import { checkBusOptions, checkConsumerOptions, checkProducerOptions, checkSubscriptionName } from './optionChecks.ts';
 import { isTopicName } from './patterns.ts';
 import type { TopicId } from './producer.ts';
 import { closeProducerLine, type LineOptions, openProducerLine } from './producerLine.ts';
@@ -67,10 +69,13 @@ export interface ConsumerOptions {
 const iteratedBytesMax = 4 * 1024 * 1024;
 const defaultAttachTimeoutMs = 5000;
 
-/** Attaches to a bus. Rejects with `BusError`: IB_NO_SEGMENT after `attachTimeoutMs`, or what is wrong with a segment. */
+/**
+ * Attaches to a bus. Rejects with `BusError`: IB_NO_SEGMENT after `attachTimeoutMs`, IB_BAD_CONFIG, or what is wrong with a segment. An open bus keeps its
+ * process running until `close`.
+ */
 export async function openBus(options: BusOptions): Promise<Bus> {
+  checkBusOptions(options);
   const names = options.segments ?? (options.segment === undefined ? [] : [options.segment]);
-  if (names.length === 0) throw new BusError('IB_BAD_CONFIG', 'name the segment of the bus, or its segments');
   const { directory, group } = options;
   const places = names.map(
     (name): SegmentPlace => ({
@@ -126,10 +131,11 @@ export class Bus {
   }
 
   async #newProducer(options: ProducerOptions): Promise<Producer> {
+    checkProducerOptions(options);
     const lineOptions = {
       ...this.#lineOptions(options.name ?? 'producer'),
-      flushEvery: whole('flushEvery', options.flushEvery ?? 64, 1),
-      creditLimit: whole('creditLimit', options.creditLimit ?? 0, 0),
+      flushEvery: options.flushEvery ?? 64,
+      creditLimit: options.creditLimit ?? 0,
       checked: options.checked ?? false,
       atEndOfTurn: this.#options.atEndOfTurn ?? queueMicrotask,
     };
@@ -142,14 +148,15 @@ export class Bus {
 
   /**
    * Takes a consumer's seat; waits up to `attachTimeoutMs` for a router that has not begun, or has not yet said what is in its configuration. Rejects with
-   * IB_NO_ROUTER, IB_NO_SEAT, IB_CLOSED, IB_UNKNOWN_TOPIC for a subscription that nobody declared.
+   * IB_NO_ROUTER, IB_NO_SEAT, IB_CLOSED, IB_BAD_CONFIG, IB_UNKNOWN_TOPIC for a subscription that nobody declared.
    */
   consumer(options: ConsumerOptions): Promise<Consumer> {
     return this.#during(() => this.#newConsumer(options));
   }
 
   async #newConsumer(options: ConsumerOptions): Promise<Consumer> {
-    const batch = whole('batch', options.batch ?? 256, 1);
+    checkConsumerOptions(options);
+    const batch = options.batch ?? 256;
     const lineOptions = {
       ...this.#lineOptions(options.name ?? options.subscription),
       subscription: options.subscription,
@@ -238,11 +245,9 @@ export class Bus {
   }
 
   async #numberOf(name: string): Promise<TopicId> {
-    if (!isTopicName(name)) {
-      throw new BusError('IB_BAD_CONFIG', `${JSON.stringify(name)} is no name of a topic`, {
-        expected: `1 to ${topicNameBytes} characters: letters, digits, _ and -, in parts that dots join`,
-        got: JSON.stringify(name),
-      });
+    if (typeof name !== 'string' || !isTopicName(name)) {
+      const expected = `1 to ${topicNameBytes} characters: letters, digits, _ and -, in parts that dots join`;
+      throw badArgument('name of a topic', expected, shown(name));
     }
     const segment = segmentOf(name, this.#watch.count);
     const number = this.#knownTopic(segment, name) ?? (await this.#newTopic(segment, name));
@@ -272,12 +277,6 @@ export class Bus {
     if (declare === undefined) return waitForSubscription(attachment, name, this.#attachTimeoutMs);
     const record = recordOf(attachment.segment, name);
     if (record !== undefined) return record;
-    if (declare.name !== name) {
-      throw new BusError('IB_BAD_CONFIG', 'a consumer declares the subscription that it reads', {
-        expected: name,
-        got: declare.name,
-      });
-    }
     return this.#ask(attachment, (seat) => requestSubscription(attachment, seat, declare, this.#attachTimeoutMs));
   }
 
@@ -287,6 +286,7 @@ export class Bus {
    */
   unsubscribe(subscription: string): Promise<void> {
     return this.#during(async () => {
+      checkSubscriptionName('unsubscribe', subscription);
       for (let segment = 0; segment < this.#watch.count; segment += 1) {
         await this.#within(segment, (attachment) =>
           this.#ask(attachment, (seat) => requestRemoval(attachment, seat, subscription, this.#attachTimeoutMs)),
@@ -320,7 +320,7 @@ export class Bus {
    */
   inspect(segment = 0): SegmentDescription {
     this.#check();
-    return describeSegment(this.#watch.attachment(segment).segment);
+    return describeSegment(this.#attachment(segment).segment);
   }
 
   /**
@@ -330,7 +330,13 @@ export class Bus {
    */
   isRouted(segment = 0): boolean {
     this.#check();
-    return isRouted(this.#watch.attachment(segment));
+    return isRouted(this.#attachment(segment));
+  }
+
+  #attachment(segment: number): Attachment {
+    const { count } = this.#watch;
+    if (whole('segment', segment, 0) < count) return this.#watch.attachment(segment);
+    throw badArgument('segment', `a number below ${count}, as many as the bus has`, shown(segment));
   }
 
   #check(): void {
@@ -366,12 +372,4 @@ function segmentOf(name: string, segments: number): number {
   let hash = 0x811c_9dc5;
   for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x0100_0193);
   return (hash >>> 0) % segments;
-}
-
-function whole(key: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
-  throw new BusError('IB_BAD_CONFIG', `${key} is no such number`, {
-    expected: `a whole number from ${least}`,
-    got: String(value),
-  });
 }

@@ -1,10 +1,11 @@
 import type { Host } from '../../host/host.ts';
+import { badArgument, shown } from './badArgument.ts';
 import { type ConsumerLine, closeConsumerLine } from './consumerLine.ts';
 import { BusError, FencedError } from './errors.ts';
 import { endCounts, isGroupThrough } from './groupEnds.ts';
 import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { Seat } from './layout.ts';
-import type { MessageBatch } from './messageBatch.ts';
+import { MessageBatch } from './messageBatch.ts';
 import { isRetired } from './retirement.ts';
 import type { Follower } from './roll.ts';
 
@@ -66,9 +67,10 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * Takes what there is, up to a batch, and ends what was received before. Returns how many, of one segment: 0 for nothing. Throws
-   * IB_FENCED, IB_CLOSED, IB_BATCH_TOO_SMALL, IB_CORRUPT.
+   * IB_FENCED, IB_CLOSED, IB_BATCH_TOO_SMALL, IB_CORRUPT; IB_BAD_CONFIG for what is no batch: nothing is ended by that.
    */
   receive(into: MessageBatch): number {
+    if (!(into instanceof MessageBatch)) throw noBatch(into);
     const most = this.#host.telemetry.buggify('short-receive') ? 1 : this.#batch;
     const { length } = this.#lines;
     let count = 0;
@@ -83,8 +85,9 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
     return count;
   }
 
-  /** Says that the application is through with everything received. After `close`, which says so too, nothing. */
+  /** Says that the application is through with everything received. Throws IB_CLOSED: `close` has said it already. */
   ack(): void {
+    if (this.#closed !== undefined) throw closed();
     for (const line of this.#lines) line.head.ack();
   }
 
@@ -150,11 +153,11 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
 
   /**
    * After IB_FENCED: takes another seat, at the live position. `missed` is what stood unread in the lanes when they were taken: lost to a
-   * broadcast's consumer, handed to others by a group; 0, and the seat is kept, where nothing was taken. What was published until the new seat was live is not counted. Rejects as `Bus.consumer` does.
+   * broadcast's consumer, handed to others by a group. What was published until the new seat was live is not counted. Where no seat was taken nothing
+   * happens, and nothing is missed. Rejects as `Bus.consumer` does.
    * While one call is under way others have its answer: each would take a seat, and the consumer knows of one.
    */
   reattach(): Promise<{ readonly missed: number }> {
-    if (this.#closed !== undefined) return Promise.reject(consumerClosed());
     this.#reattaching ??= this.#reattach().finally(() => {
       this.#reattaching = undefined;
     });
@@ -162,13 +165,14 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 
   async #reattach(): Promise<{ readonly missed: number }> {
+    if (this.#closed !== undefined) throw closed();
     let missed = 0;
     for (const [segment, line] of this.#lines.entries()) {
       if (!line.head.isFenced) continue;
       const successor = await this.#openAnew(segment);
       if (this.#closed !== undefined) {
         await closeConsumerLine(successor, drainTimeoutMs);
-        throw consumerClosed();
+        throw closed();
       }
       missed += line.head.missed;
       this.#lines[segment] = successor;
@@ -237,6 +241,10 @@ export class Consumer implements AsyncIterable<MessageBatch>, Follower {
   }
 }
 
-function consumerClosed(): BusError {
+function closed(): BusError {
   return new BusError('IB_CLOSED', 'the consumer is closed');
+}
+
+function noBatch(into: unknown): BusError {
+  return badArgument('receive', 'a MessageBatch', shown(into));
 }

@@ -4,7 +4,6 @@ import type { DaemonServices } from '../engine.ts';
 import { EngineError } from '../engine.ts';
 import type { AgentView } from './agents.ts';
 import { asEngineError, otherSizes, placeOf, routerHeld } from './bringUp.ts';
-import type { ChangeRouter } from './commands.ts';
 import { type IndexbusConfig, type RollBody, reloadInto, routerIdOf, sizesOf } from './config.ts';
 import type { Counters } from './counters.ts';
 import { declareSubscriptions, sayDeclared } from './declare.ts';
@@ -13,9 +12,9 @@ import { LoopStat } from './loopStats.ts';
 import type { ControlPlaneState } from './report.ts';
 import { beingRolled, Roller, type RollView } from './roller.ts';
 import type { Routed } from './rolling.ts';
-import { fitsBatch } from './routerCommands.ts';
 import { openRouterLock, type RouterLock } from './routerLock.ts';
 import { hearNews } from './routerNews.ts';
+import { changeRouters, type GivenSettings, routerChangeOf } from './routerSettings.ts';
 import { RouterStarter } from './routerStarter.ts';
 import { SelfReport } from './selfReport.ts';
 import { type BegunServing, type NodeTallies, type Serving, servingOf } from './serving.ts';
@@ -76,6 +75,7 @@ export class BusNode {
       starter: this.#starter,
       underWay: this.#underWay,
       signal: this.#closing.signal,
+      beside: (next) => servingOf(host, { ...next, origin: 'made' }, this.tallies),
       adopt: (next, findings) => {
         this.tallies.retired.rolled += 1;
         return this.#adopt({ ...next, origin: 'made', findings });
@@ -100,6 +100,22 @@ export class BusNode {
     throw new BusError('IB_NO_ROUTER', `router ${this.routerId} ${this.#whyNot()}`);
   }
 
+  /** What is served, and while a roll waits the generation that it builds, to which participants move one by one. Throws as `bus` */
+  get generations(): readonly Serving[] {
+    const { building } = this.#roller;
+    return building === undefined ? [this.bus] : [this.bus, building];
+  }
+
+  /** Messages in all sources and lanes. Throws as `bus` */
+  get queueDepth(): number {
+    return this.generations.reduce((sum, { counters }) => sum + counters.queueDepth, 0);
+  }
+
+  /** Resolves when all who have moved amid a roll are set as they were before. */
+  settingsCarried(): Promise<void> {
+    return this.#roller.settingsCarried();
+  }
+
   /** The control plane as it is seen from here; undefined: this router reports to nobody. */
   controlPlane(): ControlPlaneState | undefined {
     return this.#reports.controlPlane();
@@ -116,11 +132,6 @@ export class BusNode {
 
   get services(): DaemonServices {
     return this.#services;
-  }
-
-  /** `router_spin_us`, `auto` resolved. */
-  get spinUs(): number {
-    return this.#starter.spinUs;
   }
 
   /** Why it serves nothing. */
@@ -249,25 +260,27 @@ export class BusNode {
 
   /** Takes over what can change while running. */
   reload(next: IndexbusConfig): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
-    const result = reloadInto(this.config, next);
     const serving = this.#serving;
-    if (serving !== undefined && result.applied.length > 0) {
-      this.#underWay
-        .begin(() => this.#apply(serving))
-        .catch((error: unknown) => {
-          this.host.telemetry.logger.error('part of the configuration was refused', {
-            reason: error instanceof Error ? error.message : String(error),
-          });
-        });
-    }
+    // A router that runs may refuse how it is to poll: until it has taken that over, the configuration says what it has.
+    const result = reloadInto(this.config, next, serving === undefined ? next : this.config);
+    if (serving !== undefined) this.#apply(serving, next);
     return result;
   }
 
-  /** Tells the router of a configuration that has changed. */
-  async #apply(serving: Serving): Promise<void> {
-    const { router_batch_size: batchSize, router_poll_interval_us: pollIntervalUs } = this.config;
-    await this.changeRouter(serving, { do: 'change-router', batchSize, pollIntervalUs, spinUs: this.spinUs });
-    await this.#declare(() => this.bus);
+  /** Tells the router of a configuration that was read anew. What it refuses of that keeps nothing else from being as it says. */
+  #apply(serving: Serving, { router_batch_size, router_poll_interval_us, router_spin_us }: IndexbusConfig): void {
+    const parts = [
+      () => this.changeRouter(serving, { router_batch_size }),
+      () => this.changeRouter(serving, { router_poll_interval_us, router_spin_us }),
+      () => this.#declare(() => this.bus),
+    ];
+    for (const part of parts) {
+      this.#underWay.begin(part).catch((error: unknown) => {
+        this.host.telemetry.logger.error('part of the configuration was refused', {
+          reason: error instanceof Error ? error.message : String(error),
+        });
+      });
+    }
   }
 
   /** Declares the subscriptions of the configuration in the generation of `taker`. */
@@ -281,15 +294,15 @@ export class BusNode {
     return this.#roller.taker(() => this.bus);
   }
 
-  /** Changes the router of what is served, and of the generation that a roll builds. Rejects with `BusError` where one does not allow it. */
-  async changeRouter(serving: Serving, command: ChangeRouter): Promise<void> {
+  /** Changes how what is served is polled, and the generation that a roll builds; the next ones begin so. Rejects as `changeRouters`. */
+  async changeRouter(serving: Serving, given: GivenSettings): Promise<void> {
     const taker = await this.#roller.taker(() => serving);
-    const isEmptied = taker.runner !== serving.runner;
-    const { batchSize = 1, ...others } = command;
-    const fits = fitsBatch(batchSize, serving.segment.layout.sizes.slots);
-    // What is emptied goes on with its own batch where the new one is for the slots of the next generation.
-    await serving.runner.apply(isEmptied && !fits ? others : command);
-    if (isEmptied) await taker.runner.apply(command);
+    await changeRouters(
+      serving,
+      taker,
+      routerChangeOf(given, (spin) => this.#starter.spinUsOf(spin)),
+    );
+    Object.assign(this.config, given);
   }
 
   /** Refuses joiners, lets the router take what producers have flushed, and ends. Nothing in lanes is lost: the next router has it. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../host/clock.ts';
+import { badArgument, shown } from './badArgument.ts';
 import { BusError } from './errors.ts';
 import { type Attachment, type FormerSeat, formerSeat } from './join.ts';
 import { topicsPerSegment } from './messageBatch.ts';
@@ -17,6 +18,13 @@ const defaultDrainMs = 5000;
 /** Time between two looks at whether a reserved slot is committed. */
 const reservedLookMs = 1;
 
+/** A line in the next generation of a segment, while a reserved slot keeps the producer in the former one. */
+interface Ahead {
+  readonly segment: number;
+  readonly former: Publisher;
+  readonly next: ProducerLine;
+}
+
 /** A producer on a bus: one ordered stream in each of its segments. */
 export class Producer implements Follower {
   readonly #clock: Clock;
@@ -30,8 +38,8 @@ export class Producer implements Follower {
   #closed: Promise<void> | undefined;
   /** Segment of the slot that is reserved. */
   #reservedIn = 0;
-  /** Its line in the next generation of that segment, while the slot keeps it in the former one. */
-  #ahead: ProducerLine | undefined;
+  /** One at most, as one slot is reserved at most; until that is seen it may be of a slot that a fence has ended. */
+  #ahead: Ahead | undefined;
 
   /**
    * Made by `Bus.producer`.
@@ -54,7 +62,7 @@ export class Producer implements Follower {
 
   /**
    * Publishes a copy of the bytes of `payload`: of a Uint8Array, or of any other view as they lie in its buffer. False: no credit, nothing happened. Throws
-   * IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for what is no view of a buffer, or no key.
+   * IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; IB_BAD_CONFIG for what is no view of a buffer, or no key.
    *
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
    */
@@ -124,27 +132,30 @@ export class Producer implements Follower {
       throw reservedElsewhere(topic, this.#reservedIn);
     }
     const number = topic & (segmentTopics - 1);
-    if (this.#ahead === undefined) into.commit(number, byteLength, key);
-    else this.#commitAndGo(into, this.#ahead, number, byteLength, key);
+    const ahead = this.#ahead;
+    if (ahead === undefined || ahead.former !== into) into.commit(number, byteLength, key);
+    else this.#commitAndGo(ahead, number, byteLength, key);
   }
 
   /**
    * Commits the slot that has kept it in the former generation, and goes on in the next one in the same turn: who reserves again at once would be kept there
    * until it is fenced. A topic that came with the roll is of the next generation alone: what was written goes there.
    */
-  #commitAndGo(former: Publisher, ahead: ProducerLine, topic: TopicId, byteLength: number, key: number): void {
+  #commitAndGo({ segment, former, next }: Ahead, topic: TopicId, byteLength: number, key: number): void {
     try {
       former.commit(topic, byteLength, key);
     } catch (error) {
       const room = former.reservedRoom;
       const isUnknown = error instanceof BusError && error.code === 'IB_UNKNOWN_TOPIC';
-      if (room === undefined || !isUnknown || !knows(ahead, topic)) throw error;
+      if (room === undefined || !isUnknown || !knows(next, topic)) throw error;
       // What was published before must not be lost behind it.
       former.flushQuietly();
-      if (former.isEnded || !ahead.publisher.publish(topic, room.subarray(0, byteLength), key)) throw error;
+      if (former.isEnded || !next.publisher.publish(topic, room.subarray(0, byteLength), key)) throw error;
     }
     former.flushQuietly();
-    if (!former.isEnded) this.#goOn(this.#reservedIn, ahead);
+    if (former.isEnded) return;
+    this.#ahead = undefined;
+    this.#goOn(segment, next);
   }
 
   /** The words into which a reserved slot is written. Look them up after each reserve: a roll puts others in their place. */
@@ -161,9 +172,11 @@ export class Producer implements Follower {
     return least;
   }
 
-  /** The same of one segment. */
+  /** The same of one segment. Throws IB_BAD_CONFIG where there is none of the number. */
   creditIn(segment: number): number {
-    return this.#line(segment).publisher.credit;
+    const line = this.#lines[segment];
+    if (line === undefined) throw noSegment(segment, this.#lines.length);
+    return line.publisher.credit;
   }
 
   /** How many segments it publishes in. */
@@ -228,7 +241,7 @@ export class Producer implements Follower {
   async follow(segment: number, to: Attachment): Promise<void> {
     const former = this.#line(segment);
     const next = await this.#open(to, formerSeat(former.attachment, former.seat));
-    if (former.publisher.isReserved) await this.#reservationEnds(former, next);
+    if (former.publisher.isReserved) await this.#reservationEnds({ segment, former: former.publisher, next });
     if (this.#lines[segment] === former) {
       // What is flushed while the seat is live is routed. Of a fence the next call tells, so the former line stays for that.
       former.publisher.flushQuietly();
@@ -242,28 +255,29 @@ export class Producer implements Follower {
   }
 
   /** Waits until the slot reserved in the former line is committed, by which the producer goes on in the next, or until there is nothing to wait for. */
-  async #reservationEnds({ publisher }: ProducerLine, next: ProducerLine): Promise<void> {
-    this.#ahead = next;
+  async #reservationEnds(ahead: Ahead): Promise<void> {
+    const { former } = ahead;
+    this.#ahead = ahead;
     this.#only = undefined;
-    while (publisher.isReserved && !publisher.isEnded && this.#ahead === next && this.#closed === undefined) {
+    while (former.isReserved && !former.isEnded && this.#ahead === ahead && this.#closed === undefined) {
       await this.#clock.sleep(reservedLookMs);
     }
-    this.#ahead = undefined;
+    // A slot that was reserved in another segment since has its own.
+    if (this.#ahead === ahead) this.#ahead = undefined;
     this.#only = onlyOne(this.#publishers);
   }
 
   #goOn(segment: number, next: ProducerLine): void {
     this.#lines[segment] = next;
     this.#publishers[segment] = next.publisher;
-    this.#ahead = undefined;
     this.#only = onlyOne(this.#publishers);
   }
 
   /** Whether it can publish a topic, or commit to it what it has reserved; so, too, where it will never be able to. */
   takes(segment: number, topic: TopicId): boolean {
     if (!this.mayFollow(segment)) return true;
-    const ahead = segment === this.#reservedIn ? this.#ahead : undefined;
-    return knows(ahead ?? this.#line(segment), topic);
+    const line = this.#ahead?.segment === segment ? this.#ahead.next : this.#line(segment);
+    return knows(line, topic);
   }
 
   /**
@@ -311,4 +325,8 @@ function reservedElsewhere(topic: TopicId, segment: number): BusError {
     expected: `a topic of segment ${segment}`,
     got: String(topic),
   });
+}
+
+function noSegment(segment: number, segments: number): BusError {
+  return badArgument('segment', `a number below ${segments}, as many as the bus has`, shown(segment));
 }

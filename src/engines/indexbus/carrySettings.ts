@@ -28,7 +28,7 @@ export class SettingsCarrier {
     this.#next = next;
   }
 
-  /** Sets those that have come since the last look. */
+  /** Sets those that have come since the last look: what others set then is set after that, and stays. */
   async look(): Promise<void> {
     for (const kind of ['producer', 'consumer'] as const) {
       for (const place of seatPlaces(this.#next.segment.layout, kind)) await this.#set(kind, place);
@@ -65,7 +65,8 @@ export class SettingsCarrier {
   }
 }
 
-function isOneHolder(words: Int32Array, at: number, others: Int32Array, other: number): boolean {
+/** Whether seats of two generations are one participant's, which took its nonce along. */
+export function isOneHolder(words: Int32Array, at: number, others: Int32Array, other: number): boolean {
   const nonce = words[at + Seat.nonce] ?? 0;
   return nonce !== 0 && nonce === others[other + Seat.nonce] && holderOf(words, at).pid === holderOf(others, other).pid;
 }

@@ -3,6 +3,7 @@ import type { MachineWishes } from '../../host/machineWishes.ts';
 import type { Address } from '../../host/network.ts';
 import { changedKeys, reloadReport } from '../configChanges.ts';
 import type { Subscription } from './commands.ts';
+import { derivedEnds, isDerivedName } from './derivedNames.ts';
 import { type SegmentSizes, segmentBytes } from './layout.ts';
 import { isPattern } from './patterns.ts';
 
@@ -49,7 +50,10 @@ const controlPlane = z.strictObject({
 
 export const segmentName = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/, 'expected 1 to 48 letters, digits, ".", "_" or "-"');
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/, 'expected 1 to 48 letters, digits, ".", "_" or "-"')
+  .refine((name) => !isDerivedName(name), {
+    error: `expected a name that does not end in ${Object.values(derivedEnds).join(', ')}: segments have regions of these names beside their own`,
+  });
 
 const segment = z.strictObject({
   name: segmentName.default('bus'),
@@ -316,13 +320,19 @@ export const reloadableKeys: ReadonlySet<string> = new Set([
   'subscriptions',
 ]);
 
-/** Takes over into `config` those keys of `next` that can change while running. The object stays the same one. */
+/**
+ * Takes over into `config` those keys of `next` that can change while running. The object stays the same one.
+ *
+ * @param polls how the router polls from now on
+ */
 export function reloadInto(
   config: IndexbusConfig,
   next: IndexbusConfig,
+  polls: Pick<IndexbusConfig, keyof typeof routerKeys> = next,
 ): { readonly applied: readonly string[]; readonly needRestart: readonly string[] } {
   const changed = changedKeys(config, next);
-  const { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions } = next;
+  const { expected_agents, subscriptions } = next;
+  const { router_batch_size, router_poll_interval_us, router_spin_us } = polls;
   Object.assign(config, { router_batch_size, router_poll_interval_us, router_spin_us, expected_agents, subscriptions });
   return reloadReport(changed, reloadableKeys);
 }

@@ -7,6 +7,7 @@ import type { Lanes } from './lanes.ts';
 import { LaneLife } from './laneTable.ts';
 import { cursorWords, DetachReason, Header, LaneCursor, Seat, seatWords, subscriptionsMax } from './layout.ts';
 import { Point } from './points.ts';
+import { reasonOfLeaver } from './reasonOfLeaver.ts';
 import type { RouterParts } from './routerParts.ts';
 import { SeatState, stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
@@ -61,7 +62,8 @@ export class Endings {
   }
 
   /**
-   * Takes the lane from its consumer, between commits: it may be alive, so the seat stays with it until it has acknowledged or is proven dead.
+   * Takes the lane from its consumer, between commits: it may be alive, so the seat stays with it until it has acknowledged or is proven dead. One that
+   * has said that it leaves goes as it would have: there is nothing to be acknowledged.
    *
    * @returns false if the seat is not one to be fenced
    */
@@ -70,7 +72,8 @@ export class Endings {
     for (;;) {
       const word = Atomics.load(this.#words, at);
       const state = stateOf(word);
-      if (state !== 'live' && state !== 'leaving') return false;
+      if (state === 'leaving') return this.drain(lane, reason);
+      if (state !== 'live') return false;
       this.#words[at + Seat.reason] = reason;
       const inMemory = this.#parts.mutants.fenceInMemory;
       if (!inMemory && !changeSeat(this.#parts.region, at, word, 'fenced', Point.fenceSeat)) continue;
@@ -80,7 +83,7 @@ export class Endings {
     }
   }
 
-  /** The consumer has left, or is proven dead, whatever state the seat is in. False if nothing comes of it. */
+  /** The consumer has left, or is proven dead, whatever state the seat is in. False if nothing comes of it. A fence of one that leaves ends here, too. */
   drain(lane: number, reason: number): boolean {
     const at = this.#seat(lane);
     const word = Atomics.load(this.#words, at);
@@ -93,8 +96,7 @@ export class Endings {
       return true;
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
-    // Who died after it had said that it leaves had ended all of its own.
-    const why = state === 'leaving' ? DetachReason.graceful : reason;
+    const why = state === 'leaving' ? reasonOfLeaver(reason) : reason;
     this.#words[at + Seat.reason] = why;
     if (!changeSeat(this.#parts.region, at, word, 'draining', Point.fenceSeat)) return false;
     if (this.#lanes.life[lane] === LaneLife.live) this.#begin(lane, why);
@@ -174,6 +176,7 @@ export class Endings {
     this.#order += 1;
     // Nothing of it was handed out again. The word still stands where the lane began, which may be more than 2^31 messages ago.
     this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.#lanes.done(lane));
+    Atomics.store(this.#words, this.#cursor(lane, LaneCursor.comesAgain), 0);
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.stoppedAt), head);
     region.step(Point.noteEnding);
     Atomics.store(this.#words, this.#cursor(lane, LaneCursor.endingOrder), this.#order);

@@ -59,7 +59,7 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
   IB_NO_SEAT: {
     means:
       'All seats are taken (a producer that has left has its own until lanes have none of its messages any more), messages wait in a seat for a consumer of another group, or one more lane would leave every lane less than 16 slots of each pool.',
-    do: 'hotfire indexbus lanes and producers name the holders. End one, or hotfire indexbus roll lanes_max=N producers_max=N slots_per_producer=N; where seats of producers drain, detach the lanes that nobody reads; start a consumer of the group whose messages wait, or delete its subscription.',
+    do: 'hotfire indexbus lanes and producers name the holders, those of both generations while a roll waits (hotfire indexbus rolling). End one, or hotfire indexbus roll lanes_max=N producers_max=N slots_per_producer=N; where seats of producers drain, detach the lanes that nobody reads; start a consumer of the group whose messages wait, or delete its subscription.',
   },
   IB_FENCED: {
     means:

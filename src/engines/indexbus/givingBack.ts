@@ -4,6 +4,7 @@ import { DamagedEntries } from './damagedEntries.ts';
 import { keyHashOf, redeliveredFlag, requeuedFlag } from './descriptor.ts';
 import { GroupRefusal } from './group.ts';
 import type { Lanes } from './lanes.ts';
+import { cursorWords, LaneCursor } from './layout.ts';
 import type { RouterParts } from './routerParts.ts';
 
 /** What came of giving back: all is given, the rest waits for a consumer, the rest goes on after the commit. */
@@ -41,15 +42,18 @@ export class GivingBack {
   }
 
   /**
-   * The consumer is proven dead, to be called between commits. Whether what it took and did not end comes again is settled now, and written down as how far
-   * it was handed out: a subscription may be given another delivery before the lane is empty.
+   * The consumer is proven dead, to be called between commits. Whether what it took and did not end comes again is settled now, once, and written down with
+   * one store: a subscription may be given another delivery, and the segment another router, before the lane is empty. That it does not is how far
+   * it was handed out.
    */
   died(lane: number): void {
     this.dead[lane] = 1;
     // Nobody reads any of it now, what it had open neither.
     this.#damaged.giveSlots(lane, this.#commit.value(this.#commit.lane(lane, StagedLane.reclaimed)));
-    if (this.#redelivers(lane)) return;
-    this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.stoppedAt[lane] ?? 0);
+    const settled = this.#parts.layout.laneCursors + lane * cursorWords + LaneCursor.comesAgain;
+    if (this.#words[settled] === 1) return;
+    if (this.#redelivers(lane)) Atomics.store(this.#words, settled, 1);
+    else this.#commit.adopt(this.#commit.lane(lane, StagedLane.redelivery), this.stoppedAt[lane] ?? 0);
   }
 
   /** What a consumer that is proven dead took and did not end, begins here. */

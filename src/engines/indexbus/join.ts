@@ -7,7 +7,7 @@ import { Access, LaneCursor, Lock, Seat, SeatKind, seatNameBytes, seatTextBytes 
 import { isJudged, judge } from './liveness.ts';
 import { refusalOf, sentBackResult } from './mailbox.ts';
 import { Point } from './points.ts';
-import { isRetired, retired } from './retirement.ts';
+import { isAwaited, isRetired, retired, rollAdvice } from './retirement.ts';
 import { changed, epochOf, type SeatStateName, stateOf } from './seat.ts';
 import type { SeatLocks } from './seatLocks.ts';
 import { holderOf, type SeatKindName, type SeatPlace, seatPlaces, writeHolder } from './seatPlaces.ts';
@@ -80,7 +80,8 @@ export async function join(attachment: Attachment, request: JoinRequest): Promis
       continue;
     }
     const holders = seatPlaces(attachment.segment.layout, request.kind).map((place) => holderAt(attachment, place));
-    if (!holders.some((it) => it.goes) || clock.now() >= deadline) throw noSeat(request.kind, holders);
+    if (!holders.some((it) => it.goes) || clock.now() >= deadline)
+      throw noSeat(attachment.segment, request.kind, holders);
     await clock.sleep(Math.min(sleepBoundMs, Math.max(1, deadline - clock.now())));
   }
 }
@@ -228,7 +229,7 @@ interface HolderText {
 const onTheWay: readonly (SeatStateName | undefined)[] = ['free', 'leaving', 'draining', 'acked'];
 
 function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
-  const { words, bytes, region } = segment;
+  const { words, bytes, region, generation } = segment;
   const state = stateOf(Atomics.load(words, place.at));
   const holder = holderOf(words, place.at);
   const name = readText(bytes, place.at + Seat.name, seatNameBytes);
@@ -244,17 +245,21 @@ function holderAt({ segment }: Attachment, place: SeatPlace): HolderText {
   if (state === undefined || onTheWay.includes(state) || !isJudged(state)) {
     return { goes: onTheWay.includes(state), text };
   }
-  const { verdict, proof } = judge(region.evidence(Lock.seat(place.index), holder), state);
+  const { verdict, proof } = judge(region.evidence(Lock.seat(generation, place.index), holder), state);
   return { goes: verdict === 'dead', text: `${text}, ${verdict}${verdict === 'alive' ? '' : ` (${proof})`}` };
 }
 
-function noSeat(kind: SeatKindName, holders: readonly HolderText[]): BusError {
+function noSeat(segment: Segment, kind: SeatKindName, holders: readonly HolderText[]): BusError {
   const list = holders.map((it) => it.text).join('; ');
   const key = kind === 'producer' ? 'producers_max' : 'lanes_max';
   const lanes = kind === 'producer' ? ', let consumers read or detach those that do not (hotfire indexbus lanes)' : '';
+  // There is one roll at a time.
+  const roll = isAwaited(segment)
+    ? `roll the segment with a greater ${key} once it is rolled to this generation, ${segment.generation}: ${rollAdvice}`
+    : `roll the segment with a greater ${key}`;
   return new BusError(
     'IB_NO_SEAT',
-    `all ${holders.length} seats of ${kind}s are taken (${list}): end one${lanes}, or roll the segment with a greater ${key}`,
+    `all ${holders.length} seats of ${kind}s are taken (${list}): end one${lanes}, or ${roll}`,
     { expected: 'a free seat', got: list },
   );
 }

@@ -9,7 +9,7 @@
 /** `HFIB`, read as a little-endian word. */
 export const magic = 0x4249_4648;
 /** Of the layout: another number is another layout. */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 
 /** Most seats of either kind: a doorbell has a bit a producer, in two words. */
 export const seatsMax = 64;
@@ -158,6 +158,8 @@ export const LaneCursor = {
   endingOrder: 46,
   /** Of a lane that ended, of which the rest waits for the next consumer of its group: see `backlog.ts`. Its seat may be taken over. 0: none. */
   backlog: 47,
+  /** Of a lane that ends: 1 once it is settled that what its dead consumer took and did not end comes again. That it does not is told by `redelivery`. */
+  comesAgain: 48,
 } as const;
 export const cursorWords = 64;
 
@@ -339,10 +341,17 @@ export function payloadBytesMax(sizes: SegmentSizes): number {
   return sizes.slotBytes - slotHeaderWords * 4;
 }
 
-/** Liveness locks of a segment's name, whatever its generation. */
+/** How the locks of seats lie: so many generations one after the other, each with so many locks; then they begin anew. */
+export const SeatLock = { first: 1, generations: 31, ofGeneration: 2 * seatsMax } as const;
+
+/**
+ * Liveness locks of a segment's name. Two generations live side by side while a segment is rolled, and who was stopped in one of them may still be so long
+ * after: so no lock is of two seats before as many rolls as there are generations of locks.
+ */
 export const Lock = {
   router: 0,
-  /** Of seat `i`: producers first, then lanes. */
-  seat: (seat: number): number => 1 + seat,
+  /** Of seat `i` of a generation, which counts from 1: producers first, then lanes. */
+  seat: (generation: number, seat: number): number =>
+    SeatLock.first + (((generation - 1) >>> 0) % SeatLock.generations) * SeatLock.ofGeneration + seat,
   creation: 4095,
 } as const;

@@ -13,7 +13,7 @@ export const closingMs = 5000;
  * Says that the holder of a fenced seat knows: from here on it writes nothing there, and its seat can be drained, so it needs no lock any more. A
  * seat in another state stays as it is.
  */
-export function acknowledgeFence(attachment: Attachment, seat: HeldSeat): void {
+export function acknowledgeFence(attachment: Pick<Attachment, 'segment'>, seat: HeldSeat): void {
   const { region, words } = attachment.segment;
   region.step(Point.acknowledgeFence);
   const fenced = seatWord(seat.epoch, SeatState.fenced);
@@ -21,9 +21,24 @@ export function acknowledgeFence(attachment: Attachment, seat: HeldSeat): void {
   seat.release();
 }
 
-function isSourceEmpty(words: Int32Array, cursors: number): boolean {
-  const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
-  return Atomics.load(words, cursors + ProducerCursor.sourceTail) === head;
+/**
+ * Says that the holder of a seat leaves: it writes nothing there any more, and its router takes back what is left. Where the seat was taken from it
+ * before, that is acknowledged instead.
+ *
+ * @returns false where the seat was fenced before
+ */
+export function sayLeaving(attachment: Pick<Attachment, 'segment'>, seat: HeldSeat): boolean {
+  const { region, words } = attachment.segment;
+  const { at } = seat.place;
+  region.step(Point.seatLeaving);
+  const live = seatWord(seat.epoch, SeatState.live);
+  if (Atomics.compareExchange(words, at, live, changed(live, 'leaving')) !== live) {
+    acknowledgeFence(attachment, seat);
+    return false;
+  }
+  region.step(Point.leaverRings);
+  ringSeatsBell(region);
+  return true;
 }
 
 /**
@@ -33,15 +48,9 @@ function isSourceEmpty(words: Int32Array, cursors: number): boolean {
  */
 export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<void> {
   const { segment, host, closing } = attachment;
-  const { region, words } = segment;
+  const { words } = segment;
   const { at, kind, cursors, wake } = seat.place;
-  region.step(Point.seatLeaving);
-  const live = seatWord(seat.epoch, SeatState.live);
-  const isLeaving = Atomics.compareExchange(words, at, live, changed(live, 'leaving')) === live;
-  if (isLeaving) {
-    region.step(Point.leaverRings);
-    ringSeatsBell(region);
-  } else acknowledgeFence(attachment, seat);
+  const isLeaving = sayLeaving(attachment, seat);
   const deadline = host.clock.now() + drainTimeoutMs;
   const isGone = (): boolean => {
     // A roll does without those that it has fenced: no router may be left to drain them.
@@ -56,4 +65,9 @@ export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeout
     await waitForRouter(attachment, wake, Math.min(deadline, host.clock.now() + closingMs), isGone);
   }
   seat.release();
+}
+
+function isSourceEmpty(words: Int32Array, cursors: number): boolean {
+  const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
+  return Atomics.load(words, cursors + ProducerCursor.sourceTail) === head;
 }

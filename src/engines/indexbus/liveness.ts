@@ -74,15 +74,6 @@ export interface SeatFinding {
   readonly judgement: Judgement;
 }
 
-/**
- * Of a seat in a generation that a roll replaces: its lock may be held by who has the seat of the same number in the next one, for locks go by the segment's
- * name. So it says nothing of a process that has ended; that nobody writes any more what it had is sure enough, since no seat there is given to anybody again.
- */
-function besideNext(evidence: LivenessEvidence): LivenessEvidence {
-  const hasEnded = evidence.process === 'gone' || evidence.process === 'other' || evidence.process === 'zombie';
-  return hasEnded ? { ...evidence, lock: 'free' } : evidence;
-}
-
 /** Looks at the holders of a segment's seats. The evidence costs calls to the kernel: not for the router's own thread. */
 export class SeatProber {
   readonly #segment: Segment;
@@ -93,8 +84,6 @@ export class SeatProber {
   /** Per seat: the sum of its holder's words when they last changed, and when that was. */
   readonly #seen: Int32Array;
   readonly #seenAt: Float64Array;
-  /** Whether a roll replaces the segment: who comes takes seats, and their locks, in the next generation. */
-  isReplaced = false;
 
   constructor(segment: Segment, clock: Clock, telemetry: Telemetry) {
     this.#segment = segment;
@@ -118,14 +107,14 @@ export class SeatProber {
   }
 
   #look(seat: SeatPlace): SeatFinding | undefined {
-    const { region, words } = this.#segment;
+    const { region, words, generation } = this.#segment;
     const word = Atomics.load(words, seat.at);
     const state = stateOf(word);
     if (state === undefined || !isJudged(state)) return undefined;
     const holder = holderOf(words, seat.at);
     const silentMs = this.#silentMs(seat, word);
-    const found = region.evidence(Lock.seat(seat.index), holder);
-    const judgement = judge(this.isReplaced ? besideNext(found) : found, state, silentMs, this.#mutants);
+    const evidence = region.evidence(Lock.seat(generation, seat.index), holder);
+    const judgement = judge(evidence, state, silentMs, this.#mutants);
     // Its holder has let go of the lock meanwhile, or another has taken the seat.
     if (Atomics.load(words, seat.at) !== word) return undefined;
     this.#telemetry.sometimes('doubtful: lock lost', judgement.proof === 'lock lost');

@@ -1,5 +1,7 @@
+import { badArgument, shown, whole } from './badArgument.ts';
 import { pairsOf } from './copyWords.ts';
 import { bytesOf, keyHashOf, ownerOf, redeliveredFlag, requeuedFlag, topicOf } from './descriptor.ts';
+import type { BusError } from './errors.ts';
 import { seatsMax } from './layout.ts';
 
 /** A topic's number in its segment has 16 bits. */
@@ -7,7 +9,8 @@ export const topicsPerSegment = 1 << 16;
 
 /**
  * Received messages, in room that is used again and again: descriptors as numbers, payloads in `words`, behind each other where they were copied,
- * in the segment itself where they are viewed. Its getters make no objects, `bytes` excepted.
+ * in the segment itself where they are viewed. Its getters make no objects, `bytes` excepted, and throw IB_BAD_CONFIG for a message that it has not: what
+ * an earlier receive left there would be taken for one.
  */
 export class MessageBatch {
   /** Messages in it. */
@@ -33,8 +36,11 @@ export class MessageBatch {
   /**
    * @param messages most messages of one batch
    * @param payloadBytes room for all their payloads, each rounded up to 4 bytes; 0 where messages are viewed
+   * @throws BusError IB_BAD_CONFIG for what are no such numbers
    */
   constructor(messages: number, payloadBytes: number) {
+    whole('messages of a batch', messages, 1);
+    whole('payloadBytes of a batch', payloadBytes, 0);
     this.#ownWords = new Int32Array(Math.ceil(payloadBytes / 4));
     this.#ownBytes = new Uint8Array(this.#ownWords.buffer);
     this.words = this.#ownWords;
@@ -48,31 +54,37 @@ export class MessageBatch {
 
   /** Topic of message `index`, as `Bus.topic` told it. */
   topic(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return this.#segment * topicsPerSegment + topicOf(this.descriptors[index * 4 + 2] ?? 0);
   }
 
   /** Sixteen-bit hash of its key. */
   key(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return keyHashOf(this.descriptors[index * 4 + 2] ?? 0);
   }
 
   /** Number of its producer: its seat, and 64 more for each segment before. */
   producer(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return this.#segment * seatsMax + ownerOf(this.descriptors[index * 4] ?? 0);
   }
 
   /** Number that its producer gave it, from 0, wrapping at 2^32. */
   sequence(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return (this.descriptors[index * 4 + 3] ?? 0) >>> 0;
   }
 
   /** First word of its payload in `words`. */
   wordOffset(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return this.offsets[index] ?? 0;
   }
 
   /** Length of its payload. */
   byteLength(index: number): number {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return bytesOf(this.descriptors[index * 4 + 1] ?? 0);
   }
 
@@ -84,11 +96,13 @@ export class MessageBatch {
 
   /** Whether it was in another lane before, whose consumer had not taken it. */
   requeued(index: number): boolean {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return ((this.descriptors[index * 4 + 1] ?? 0) & requeuedFlag) !== 0;
   }
 
   /** Whether a consumer that died had taken it already. */
   redelivered(index: number): boolean {
+    if (index >>> 0 !== index || index >= this.length) throw noMessage(index, this.length);
     return ((this.descriptors[index * 4 + 1] ?? 0) & redeliveredFlag) !== 0;
   }
 
@@ -120,4 +134,8 @@ export class MessageBatch {
     this.descriptors[at + 3] = word3;
     this.offsets[index] = word;
   }
+}
+
+function noMessage(index: number, length: number): BusError {
+  return badArgument('message of a batch', `a whole number below ${length}, its length`, shown(index));
 }

@@ -204,7 +204,7 @@ export class Publisher {
   }
 
   /**
-   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; TypeError for
+   * Publishes a copy of the bytes of `payload`. False: no credit, nothing happened. Throws IB_TOO_LARGE, IB_UNKNOWN_TOPIC, IB_CLOSED, IB_FENCED; IB_BAD_CONFIG for
    * what is no view of a buffer, or no key.
    *
    * @param key of a keyed subscription, any whole number of 32 bits; default 0
@@ -274,7 +274,7 @@ export class Publisher {
 
   #reserveError(byteLength: number): BusError {
     if (this.#end !== notEnded) return this.#endError();
-    if (!this.#isLength(byteLength)) return tooLarge(byteLength, this.#payloadMax);
+    if (!this.#isLength(byteLength)) return this.#tooLarge(byteLength);
     return reservedAlready(this.#reservedBytes);
   }
 
@@ -287,7 +287,8 @@ export class Publisher {
     const open = this.#end === notEnded && slot >= 0;
     if (!open || byteLength >>> 0 !== byteLength || byteLength > this.#reservedBytes)
       throw this.#commitError(byteLength);
-    this.#checkTopicAndKey(topic, key);
+    if (typeof key !== 'number' || (key | 0) !== key) checkKey(key);
+    if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopicsToCommit(topic);
     this.#reserved = -1;
     this.#append(topic, slot, byteLength, key);
   }
@@ -359,11 +360,11 @@ export class Publisher {
     this.flush();
   }
 
-  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile. */
+  /** Tells the router of everything published so far. Throws IB_FENCED if the seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
     const { words } = this;
-    if (this.#tail === this.#flushed) return;
     if (this.#end !== notEnded) throw this.#endError();
+    if (this.#tail === this.#flushed) return;
     this.#region.step(storeTailPoint);
     Atomics.store(words, this.#place.cursors + ProducerCursor.sourceTail, this.#tail);
     this.#flushed = this.#tail;
@@ -406,17 +407,17 @@ export class Publisher {
 
   #check(topic: TopicId, byteLength: number, key: number): void {
     if (this.#end !== notEnded) throw this.#endError();
-    if (!this.#isLength(byteLength)) throw tooLarge(byteLength, this.#payloadMax);
-    this.#checkTopicAndKey(topic, key);
+    if (!this.#isLength(byteLength)) throw this.#tooLarge(byteLength);
+    if (typeof key !== 'number' || (key | 0) !== key) checkKey(key);
+    if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
+  }
+
+  #tooLarge(byteLength: number): BusError {
+    return this.#refusal(tooLarge(byteLength, this.#payloadMax));
   }
 
   #isLength(byteLength: number): boolean {
     return byteLength >>> 0 === byteLength && byteLength <= this.#payloadMax;
-  }
-
-  #checkTopicAndKey(topic: TopicId, key: number): void {
-    if (typeof key !== 'number' || (key | 0) !== key) checkKey(key);
-    if (topic >>> 0 !== topic || topic >= this.#topics) this.#learnTopics(topic);
   }
 
   /** Topics are numbered in the order in which they came and never go: the first without a name ends the list. */
@@ -425,7 +426,27 @@ export class Publisher {
     const step = topicNameBytes / 4;
     while (this.#topics < sizes.topics && this.words[topicNames + this.#topics * step] !== 0) this.#topics += 1;
     if (topic >>> 0 === topic && topic < this.#topics) return;
-    throw unknownTopicNumber(topic, this.#topics);
+    throw this.#refusal(unknownTopicNumber(topic, this.#topics));
+  }
+
+  /** The same for a commit: where that is told of a fence, nothing is reserved any more. */
+  #learnTopicsToCommit(topic: TopicId): void {
+    try {
+      this.#learnTopics(topic);
+    } catch (error) {
+      if (this.#end !== notEnded) this.#endReservation();
+      throw error;
+    }
+  }
+
+  /**
+   * What a message is refused with for which this generation has no topic, or no slot that is large enough. Who has lost its seat is told of that instead, as by
+   * `#refuse`: the next generation may have what it asks for, and nothing else that it calls may ever look at the seat.
+   */
+  #refusal(error: BusError): BusError {
+    if (this.#isLive()) return error;
+    this.flush();
+    return this.#learnFence(false);
   }
 
   #isLive(): boolean {

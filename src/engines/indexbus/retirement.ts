@@ -11,3 +11,11 @@ export function isRetired({ words }: Pick<Segment, 'words'>): boolean {
 export function retired({ name, generation }: Segment): BusError {
   return new BusError('IB_RETIRED', `generation ${generation} of ${name} takes nobody any more: join its successor`);
 }
+
+/** Whether a segment is one that a roll builds: it routes when everybody has left the former one. */
+export function isAwaited({ words }: Pick<Segment, 'words'>): boolean {
+  return Atomics.load(words, Header.state) === SegmentState.waiting;
+}
+
+/** How who meets a roll learns what that waits for. */
+export const rollAdvice = 'hotfire indexbus rolling says whom that waits for';

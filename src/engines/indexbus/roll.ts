@@ -21,6 +21,12 @@ export interface Follower {
   follow(segment: number, to: Attachment): Promise<void>;
 }
 
+/** A follower's way into the next generation of one segment. */
+interface Move {
+  readonly follower: Follower;
+  readonly segment: number;
+}
+
 /**
  * Sees that a segment is rolled, attaches to its next generation, and takes producers and consumers there: producers as soon as the old one drains,
  * consumers once nothing is routed there any more and their lanes are empty. The next generation routes nothing before all of them have
@@ -32,9 +38,10 @@ export class RollWatch {
   readonly #current: Attachment[];
   readonly #former = new Set<Attachment>();
   readonly #followers: ReadonlySet<Follower>;
-  readonly #moving = new Map<Follower, Promise<void>>();
-  /** Why those that could not go on, and those who looked for a next generation, had to wait, as it was told last. */
-  readonly #told = new WeakMap<Follower | SegmentPlace, string>();
+  /** One at most of a follower in a segment. Those in other segments go on beside it: where it has to wait, they must not be fenced. */
+  readonly #moving = new Map<Move, Promise<void>>();
+  /** Why those that could not go on, and those who looked for a next generation, had to wait, as it was told last of each segment. */
+  readonly #told = new WeakMap<Follower | SegmentPlace, Map<string, string>>();
   readonly #calls: ReadonlySet<unknown>;
   readonly #closing: AbortSignal;
   #timer: Timer | undefined;
@@ -163,25 +170,35 @@ export class RollWatch {
     if (this.#closing.aborted) return;
     const to = this.attachment(segment);
     for (const follower of this.#followers) {
-      if (follower.attachmentOf(segment) === to || this.#moving.has(follower) || !follower.mayFollow(segment)) continue;
-      const move = follower
+      if (follower.attachmentOf(segment) === to || this.#moves(follower, segment) || !follower.mayFollow(segment))
+        continue;
+      const move = { follower, segment };
+      const over = follower
         .follow(segment, to)
         .catch((error: unknown) => {
           if (this.#closing.aborted) return;
           // No seat yet, or no answer: it stays where it is until the next look.
           this.#tell(follower, to, String(error));
         })
-        .finally(() => this.#moving.delete(follower));
-      this.#moving.set(follower, move);
+        .finally(() => this.#moving.delete(move));
+      this.#moving.set(move, over);
     }
   }
 
-  /** Says why somebody waits, once as long as it is the same. */
+  #moves(follower: Follower, segment: number): boolean {
+    for (const move of this.#moving.keys()) {
+      if (move.follower === follower && move.segment === segment) return true;
+    }
+    return false;
+  }
+
+  /** Says why somebody waits in a segment, once as long as it is the same. */
   #tell(who: Follower | SegmentPlace, at: Attachment, error: string): void {
     const { name, generation } = at.segment;
     const why = `${generation} ${error}`;
-    if (this.#told.get(who) === why) return;
-    this.#told.set(who, why);
+    const told = this.#told.get(who) ?? new Map<string, string>();
+    if (told.get(name) === why) return;
+    this.#told.set(who, told.set(name, why));
     this.#host.telemetry.logger.warn('bus.roll_waits', { segment: name, error });
   }
 

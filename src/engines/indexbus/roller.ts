@@ -2,15 +2,14 @@ import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { checkNothingWaits } from './abandoned.ts';
 import { placeOf } from './bringUp.ts';
-import { checkLanesFit } from './carrySettings.ts';
+import { checkLanesFit, SettingsCarrier } from './carrySettings.ts';
 import type { IndexbusConfig, RollBody } from './config.ts';
 import { sayDeclared } from './declare.ts';
 import type { Emptying } from './emptying.ts';
 import { BusError } from './errors.ts';
 import { giveUpSuccessor, reopen } from './formerGeneration.ts';
 import { Header, type SegmentSizes, SegmentState } from './layout.ts';
-import { type SeatFinding, SeatProber } from './liveness.ts';
-import type { Probed } from './probing.ts';
+import type { SeatFinding } from './liveness.ts';
 import { type Routed, seeThrough } from './rolling.ts';
 import type { RouterStarter, Started, Waiting } from './routerStarter.ts';
 import { removeFormer, type Segment } from './segment.ts';
@@ -30,6 +29,8 @@ export interface RollerParts {
   readonly underWay: UnderWay;
   /** Ends a roll where it stands. The router after this one finds both generations and goes on. */
   readonly signal: AbortSignal;
+  /** The next generation as it is looked at until it is served: it has seats and messages already. */
+  readonly beside: (next: Waiting) => Serving;
   /** From now on the next generation is served, of whose seats this was found last. */
   readonly adopt: (next: Waiting, findings: ReadonlyMap<number, SeatFinding>) => Serving;
   /** A roll cannot go on. */
@@ -56,7 +57,8 @@ export interface RollView {
 interface Rolling {
   readonly old: Serving;
   readonly next: Waiting;
-  readonly probed: Probed;
+  readonly building: Serving;
+  readonly carrier: SettingsCarrier;
   /** Whether the next generation is not served yet. */
   isBuilding: boolean;
   readonly began: Millis;
@@ -141,8 +143,13 @@ export class Roller {
   }
 
   /** The generation that a roll builds, until it is served; undefined: none. */
-  get building(): Probed | undefined {
-    return this.#underWay?.isBuilding === true ? this.#underWay.probed : undefined;
+  get building(): Serving | undefined {
+    return this.#underWay?.isBuilding === true ? this.#underWay.building : undefined;
+  }
+
+  /** Resolves when all who have moved are set as they were before. */
+  async settingsCarried(): Promise<void> {
+    await this.#underWay?.carrier.look();
   }
 
   /** The roll that is under way; undefined: none. */
@@ -200,15 +207,13 @@ export class Roller {
 
   /** From now on this is the roll that is under way. */
   #take(old: Serving, next: Waiting, patienceMs: Millis | undefined): Rolling {
-    const { host } = this.#parts;
+    const { host, beside } = this.#parts;
     const began = host.clock.now();
-    const { segment, runner } = next;
-    const prober = new SeatProber(segment, host.clock, host.telemetry);
-    const probed: Probed = { segment, runner, prober, findings: new Map() };
     const rolling: Rolling = {
       old,
       next,
-      probed,
+      building: beside(next),
+      carrier: new SettingsCarrier(host, old.segment, next),
       isBuilding: true,
       began,
       patienceMs,
@@ -217,9 +222,8 @@ export class Roller {
     };
     this.#rolling = true;
     this.#underWay = rolling;
-    old.prober.isReplaced = true;
     // Everybody comes to it, however long it is not served yet.
-    runner.ended.catch(this.#parts.onFailure);
+    next.runner.ended.catch(this.#parts.onFailure);
     return rolling;
   }
 
@@ -237,6 +241,7 @@ export class Roller {
     const { old, next, patienceMs } = rolling;
     if (signal.aborted) return;
     await seeThrough(host, old, next, signal, {
+      carrier: rolling.carrier,
       patienceMs,
       holdsUnwanted: config.no_subscriber === 'hold',
       losing: (lane) => old.counters.rollGivesUp(lane),
@@ -248,7 +253,7 @@ export class Roller {
     if (signal.aborted) return;
     const lost = lostByRolls(old) - rolling.lostBefore;
     rolling.isBuilding = false;
-    adopt(next, rolling.probed.findings);
+    adopt(next, rolling.building.findings);
     host.telemetry.logger.info('rolled', { segment: next.segment.name, generation: next.segment.generation, lost });
     await starter.stop(old.runner);
     await removeFormer(placeOf(host, config));

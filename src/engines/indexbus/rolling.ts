@@ -17,6 +17,8 @@ export interface Routed {
 }
 
 export interface RollOptions extends EmptyingOptions {
+  /** Sets who moves as it was. Default: one of its own. */
+  readonly carrier?: SettingsCarrier;
   /** Told what is emptied from then on: who is asked what a roll waits for asks that. */
   readonly began?: (emptying: Emptying) => void;
   /** Runs when nothing is left in the former generation, before the next one routes. */
@@ -36,7 +38,7 @@ export async function seeThrough(
   signal: AbortSignal,
   options: RollOptions = {},
 ): Promise<void> {
-  const carrier = new SettingsCarrier(host, old.segment, next);
+  const { carrier = new SettingsCarrier(host, old.segment, next) } = options;
   const looked = (): Promise<void> => carrier.look();
   const empty = async (kind: SeatKindName, isSo: () => boolean): Promise<void> => {
     const emptying = new Emptying(host, old, kind, { ...options, looked });

@@ -1,6 +1,7 @@
 import { shareMin } from './admission.ts';
 import type { Subscription } from './commands.ts';
 import { StagedLane, StagedProducer } from './commit.ts';
+import { declaredSubscription } from './declaration.ts';
 import type { Endings } from './endings.ts';
 import { BusError } from './errors.ts';
 import { LaneLife } from './laneTable.ts';
@@ -26,7 +27,6 @@ import { stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
 import type { SourceEndings } from './sourceEndings.ts';
 import { SourceLife } from './sources.ts';
-import { declaredSubscription } from './subscriptions.ts';
 import { readText, textBytes, writeText } from './texts.ts';
 
 /** What a joiner is told that comes too late. */

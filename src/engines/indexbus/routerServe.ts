@@ -41,10 +41,11 @@ function openRouter(
 
 /** The kernel's word on a lane's consumer, by the table that the look at all seats goes by. */
 function isHolderDead(segment: Segment, lane: number, { telemetry }: Host): boolean {
-  const { at, index } = seatPlace(segment.layout, 'consumer', lane);
-  const state = stateOf(Atomics.load(segment.words, at));
+  const { words, region, layout, generation } = segment;
+  const { at, index } = seatPlace(layout, 'consumer', lane);
+  const state = stateOf(Atomics.load(words, at));
   if (state === undefined || !isJudged(state)) return false;
-  const evidence = segment.region.evidence(Lock.seat(index), holderOf(segment.words, at));
+  const evidence = region.evidence(Lock.seat(generation, index), holderOf(words, at));
   return judge(evidence, state, 0, plantedIn(telemetry)).verdict === 'dead';
 }
 

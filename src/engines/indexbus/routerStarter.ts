@@ -174,13 +174,12 @@ export class RouterStarter {
         counterSampleMs: config.counter_sample_ms,
         autoCreate: config.topics.auto_create,
       },
-      loop: { pollIntervalUs: config.router_poll_interval_us, spinUs: this.spinUs },
+      loop: { pollIntervalUs: config.router_poll_interval_us, spinUs: this.spinUsOf(config.router_spin_us) },
     };
   }
 
   /** `router_spin_us`, `auto` resolved: with fewer cores than spinning threads, spinning takes their time from those that work. */
-  get spinUs(): number {
-    const { router_spin_us: spin } = this.#config;
+  spinUsOf(spin: IndexbusConfig['router_spin_us']): number {
     if (spin !== 'auto') return spin;
     return (this.#services.cores ?? 1) > 2 ? 20 : 0;
   }

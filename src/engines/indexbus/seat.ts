@@ -5,6 +5,8 @@
  * FREE → CLAIMED → READY → LIVE → LEAVING → DRAINING → FREE, or from LIVE by force: FENCED → ACKED → DRAINING. A joiner that dies
  * before LIVE leaves a FREE seat. The epoch grows when a seat is claimed.
  *
+ * A LEAVING seat is fenced by nobody: its holder has written its last and looks for no fence any more, so nobody would acknowledge it.
+ *
  * A DRAINING seat whose lane waits for the next consumer of its group may be CLAIMED as well; given up, it is DRAINING again.
  */
 export const SeatState = {
@@ -34,7 +36,7 @@ const followers: Readonly<Record<SeatStateName, readonly SeatStateName[]>> = {
   claimed: ['ready', 'free', 'draining'],
   ready: ['live', 'free', 'draining'],
   live: ['leaving', 'fenced', 'draining'],
-  leaving: ['draining', 'fenced'],
+  leaving: ['draining'],
   draining: ['free', 'claimed'],
   fenced: ['acked', 'draining'],
   acked: ['draining'],

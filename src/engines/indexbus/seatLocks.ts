@@ -1,7 +1,7 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import { Lock } from './layout.ts';
 import { Point } from './points.ts';
-import { asBusError } from './segment.ts';
+import { asBusError, type Segment } from './segment.ts';
 
 /**
  * Liveness locks of the seats that one attached segment holds. A region has each lock once, however often it takes it, and a seat may be claimed
@@ -9,10 +9,12 @@ import { asBusError } from './segment.ts';
  */
 export class SeatLocks {
   readonly #region: Region;
+  readonly #generation: number;
   readonly #holders = new Map<number, number>();
 
-  constructor(region: Region) {
+  constructor({ region, generation }: Pick<Segment, 'region' | 'generation'>) {
     this.#region = region;
+    this.#generation = generation;
   }
 
   /** Takes the lock of seat `index`; what lets go of it again, once, or undefined if another participant has it. Throws `BusError`. */
@@ -31,7 +33,7 @@ export class SeatLocks {
   /** The first lock of a region opens its file. */
   #lock(index: number): boolean {
     try {
-      return this.#region.lock(Lock.seat(index));
+      return this.#region.lock(Lock.seat(this.#generation, index));
     } catch (error) {
       throw asBusError(this.#region.name, error);
     }
@@ -44,6 +46,6 @@ export class SeatLocks {
       return;
     }
     this.#holders.delete(index);
-    this.#region.unlock(Lock.seat(index));
+    this.#region.unlock(Lock.seat(this.#generation, index));
   }
 }

@@ -6,6 +6,7 @@ import {
   type SharedMemoryErrorCode,
 } from '../../host/sharedMemory.ts';
 import { crc32c } from '../../wire/crc32c.ts';
+import { derivedEnds } from './derivedNames.ts';
 import { BusError, type BusErrorCode } from './errors.ts';
 import {
   Header,
@@ -38,7 +39,7 @@ export interface SegmentPlace
 
 /** Where the generation before the one at `place` is while it is emptied: its locks are those of the name. */
 export function formerPlace(place: SegmentPlace): SegmentPlace {
-  return { ...place, name: `${place.name}.former`, lockName: place.name };
+  return { ...place, name: place.name + derivedEnds.former, lockName: place.name };
 }
 
 /** Times that a segment is looked for anew since another generation took its name between the look and the opening: each is a roll. */
@@ -98,7 +99,7 @@ export async function createSegment(
   keepFormer = false,
 ): Promise<Segment> {
   const layout = layoutOf(sizes);
-  const building = `${place.name}.building`;
+  const building = place.name + derivedEnds.building;
   // What a builder that died has left. Only the holder of the router's lock builds.
   if ((await attempt(place, () => place.shm.stat(building, place))) !== undefined) {
     await attempt(place, () => place.shm.remove(building, place));
@@ -113,7 +114,7 @@ export async function createSegment(
     fill(segmentOver(place.name, region));
     if (keepFormer) {
       region.step(Point.keepFormer);
-      await attempt(place, () => place.shm.rename(place.name, formerPlace(place).name, place));
+      await nameFormer(place);
       isKept = true;
     }
     region.step(Point.publishSegment);
@@ -122,10 +123,32 @@ export async function createSegment(
   } catch (error) {
     region.close();
     // Where one of these fails too, the next router or the next builder does it.
-    if (isKept) await restoreFormer(place).catch(() => undefined);
+    if (keepFormer) await bringBack(place, isKept).catch(() => undefined);
     await place.shm.remove(building, place).catch(() => undefined);
     throw error;
   }
+}
+
+/** What stands under the name is the former generation from now on. */
+async function nameFormer(place: SegmentPlace): Promise<void> {
+  try {
+    await place.shm.rename(place.name, formerPlace(place).name, place);
+  } catch (error) {
+    // It is already where a builder before this one could not put it back.
+    const isMissing = error instanceof SharedMemoryError && error.code === 'ENOENT';
+    const found = isMissing ? await look(formerPlace(place)) : undefined;
+    if (found === undefined) throw asBusError(place.name, error);
+  }
+}
+
+/**
+ * Puts the former generation back, if it has lost the name. A change of names that was refused may have happened all the same: where the name leads nowhere, it was
+ * the former generation that lost it, since the other name is given before this one is taken.
+ *
+ * @param isKept it is known to be under its other name
+ */
+async function bringBack(place: SegmentPlace, isKept: boolean): Promise<void> {
+  if (isKept || (await look(place)) === undefined) await restoreFormer(place);
 }
 
 /** Puts the former generation back under the name: whoever was building its successor died before that had the name. */
@@ -299,7 +322,7 @@ export function asBusError(name: string, error: unknown): unknown {
  */
 export function openLocks(place: SegmentPlace): Promise<Region> {
   return attempt(place, () =>
-    place.shm.open(`${place.name}.locks`, 4096, { ...regionOptions(place), backing: 'auto', mode: 'create' }),
+    place.shm.open(place.name + derivedEnds.locks, 4096, { ...regionOptions(place), backing: 'auto', mode: 'create' }),
   );
 }
 

@@ -1,6 +1,7 @@
 import { StagedProducer } from './commit.ts';
 import { cursorWords, DetachReason, ProducerCursor, Seat, seatWords } from './layout.ts';
 import { Point } from './points.ts';
+import { reasonOfLeaver } from './reasonOfLeaver.ts';
 import type { RouterParts } from './routerParts.ts';
 import { SeatState, stateOf } from './seat.ts';
 import { changeSeat, wake } from './seatChange.ts';
@@ -31,7 +32,7 @@ export class SourceEndings {
 
   /**
    * Takes the seat from its holder, which may be alive. What it flushed before is routed: its tail is read after the seat has changed, so that a
-   * flush whose holder still found itself live counts.
+   * flush whose holder still found itself live counts. One that has said that it leaves goes as it would have.
    *
    * @param tail where its source ends, if its own word cannot be believed
    */
@@ -40,7 +41,8 @@ export class SourceEndings {
     for (;;) {
       const word = Atomics.load(this.#words, at);
       const state = stateOf(word);
-      if (state !== 'live' && state !== 'leaving') return false;
+      if (state === 'leaving') return this.drain(producer, reason, tail);
+      if (state !== 'live') return false;
       this.#words[at + Seat.reason] = DetachReason.none;
       const inMemory = this.#parts.mutants.fenceInMemory;
       if (!inMemory && !changeSeat(this.#parts.region, at, word, 'fenced', Point.fenceSeat)) continue;
@@ -58,18 +60,21 @@ export class SourceEndings {
     Atomics.store(this.#words, at + Seat.reason, reason);
   }
 
-  /** The producer has left, or is proven dead. */
-  drain(producer: number, given: number): boolean {
+  /**
+   * The producer has left, or is proven dead.
+   *
+   * @param tail where its source ends, if its own word cannot be believed
+   */
+  drain(producer: number, given: number, tail?: number): boolean {
     const at = this.#seat(producer);
     const word = Atomics.load(this.#words, at);
     const state = stateOf(word);
-    // Who died after it had said that it leaves has left.
-    const reason = state === 'leaving' ? DetachReason.graceful : given;
+    const reason = state === 'leaving' ? reasonOfLeaver(given) : given;
     if (state === 'claimed' || state === 'ready') {
       return changeSeat(this.#parts.region, at, word, 'free', Point.freeSeat);
     }
     if (state === 'free' || state === 'draining' || state === undefined) return false;
-    if (state !== 'fenced' && state !== 'acked') this.#recordTail(producer, reason, undefined);
+    if (state !== 'fenced' && state !== 'acked') this.#recordTail(producer, reason, tail);
     if (!changeSeat(this.#parts.region, at, word, 'draining', Point.fenceSeat)) return false;
     const { sources, telemetry } = this.#parts;
     telemetry.sometimes(

@@ -1,5 +1,6 @@
 import type { Region } from '../../host/sharedMemory.ts';
 import type { Subscription } from './commands.ts';
+import { subscriptionNames } from './declaration.ts';
 import { BusError } from './errors.ts';
 import {
   Access,
@@ -61,9 +62,6 @@ function subscriptionAt(words: Int32Array, at: number, record: number): StoredSu
   };
 }
 
-/** Names of subscriptions. */
-const subscriptionName = /^[a-z0-9._-]{1,63}$/;
-
 /** A subscription that a segment has, by its name. */
 export function findSubscription(
   { region, layout }: { readonly region: Region; readonly layout: Layout },
@@ -90,7 +88,7 @@ export function checkSubscription(layout: Layout, subscription: Subscription): v
   const one = (key: string, value: string, known: readonly string[]): void => {
     if (!known.includes(value)) refuse('IB_BAD_CONFIG', `${key} is ${value}, expected ${known.join(', ')}`);
   };
-  if (!subscriptionName.test(name)) refuse('IB_BAD_CONFIG', 'its name is not 1 to 63 of a-z, 0-9, ".", "_", "-"');
+  if (!subscriptionNames.test(name)) refuse('IB_BAD_CONFIG', 'its name is not 1 to 63 of a-z, 0-9, ".", "_", "-"');
   if (topics.length === 0 || !topics.every(isPattern)) {
     refuse('IB_BAD_CONFIG', `its topics are ${JSON.stringify(topics)}, expected patterns`);
   }
@@ -124,46 +122,6 @@ export function checkSubscription(layout: Layout, subscription: Subscription): v
   const patterns = textBytes(subscription.topics.join('\n'));
   if (patterns > patternsBytes)
     refuse('IB_BAD_CONFIG', `its patterns have ${patterns} bytes, at most ${patternsBytes} fit`);
-}
-
-/** A subscription as a consumer declares it, in JSON. Throws IB_BAD_CONFIG for what is none; its values are still to be checked. */
-export function declaredSubscription(text: string): Subscription {
-  const bad = (cause?: unknown): BusError =>
-    new BusError('IB_BAD_CONFIG', 'a declaration is no subscription', {
-      expected: 'name, topics, mode, lane, drop, capacity, balance, delivery, access, viewMax',
-      got: text,
-      cause,
-    });
-  let given: unknown;
-  try {
-    given = JSON.parse(text);
-  } catch (error) {
-    throw bad(error);
-  }
-  if (typeof given !== 'object' || given === null) throw bad();
-  // Each field is looked at below, or by `checkSubscription`, which takes any string and number.
-  const it = given as Partial<Record<keyof Subscription, unknown>>;
-  const strings = [it.name, it.mode, it.lane, it.drop, it.balance, it.delivery, it.access];
-  const numbers = [it.capacity, it.viewMax, it.creditLimit ?? 1, it.detachAfterMs ?? 1];
-  if (!strings.every((value) => typeof value === 'string')) throw bad();
-  if (!numbers.every((value) => typeof value === 'number')) throw bad();
-  if (!Array.isArray(it.topics) || !it.topics.every((value) => typeof value === 'string')) throw bad();
-  const { name, topics, mode, lane, drop, capacity, creditLimit, balance, detachAfterMs, delivery, access, viewMax } =
-    given as Subscription;
-  return {
-    name,
-    topics,
-    mode,
-    lane,
-    drop,
-    capacity,
-    creditLimit: creditLimit ?? undefined,
-    balance,
-    detachAfterMs: detachAfterMs ?? undefined,
-    delivery,
-    access,
-    viewMax,
-  };
 }
 
 /**

@@ -1,15 +1,14 @@
 import type { Millis } from '../../host/clock.ts';
 import type { Host } from '../../host/host.ts';
 import { LoopStat } from './loopStats.ts';
-import { type Probed, probeSeats } from './probing.ts';
+import { probeSeats } from './probing.ts';
 import type { Serving } from './serving.ts';
 
 /** Share of polls with work is taken over this span. */
 const busyWindowMs: Millis = 1_000;
 
 /**
- * Reads the counters of what is served, and looks at the holders of its seats and of those of the generation that a roll has built, again and again
- * until `signal`.
+ * Reads the counters of what is served, and of the generation that a roll has built, and looks at the holders of their seats, again and again until `signal`.
  *
  * @param serving what is served by then; undefined: nothing
  * @param building the generation beside it that a roll builds: who dies there has its seat until it is seen, however long the roll lasts
@@ -18,7 +17,7 @@ export async function keepUp(
   host: Host,
   intervals: { readonly counter_sample_ms: Millis; readonly liveness_check_ms: Millis },
   serving: () => Serving | undefined,
-  building: () => Probed | undefined,
+  building: () => Serving | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const busy = new BusyShare();
@@ -31,9 +30,11 @@ export async function keepUp(
   };
   const sample = (now: Serving): void => {
     const at = host.clock.now();
-    now.counters.tick();
-    now.recent.tick(at);
-    now.ages.tick(at);
+    for (const it of [now, building()]) {
+      it?.counters.tick();
+      it?.recent.tick(at);
+      it?.ages.tick(at);
+    }
     busy.look(now, at);
   };
   const probe = (now: Serving): void => {

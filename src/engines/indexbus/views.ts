@@ -24,6 +24,8 @@ import { readTopics } from './topics.ts';
 /** Who has a seat, and what the kernel says of it. */
 export interface SeatView {
   readonly seat: number;
+  /** Of the segment: while a roll waits two have seats. */
+  readonly generation: number;
   readonly name: string;
   readonly state: SeatStateName | 'damaged';
   readonly epoch: number;
@@ -82,6 +84,7 @@ function seatView({ segment, findings }: Serving, place: SeatPlace, services: Da
   const judged = findings.get(place.index)?.judgement.verdict ?? 'alive';
   return {
     seat: place.number,
+    generation: segment.generation,
     name: isFree ? '' : readText(segment.bytes, place.at + Seat.name, seatNameBytes),
     state,
     epoch: epochOf(word(segment, place.at)),

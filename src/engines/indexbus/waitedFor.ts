@@ -13,6 +13,8 @@ import { readText } from './texts.ts';
 export interface WaitedFor {
   readonly kind: SeatKindName;
   readonly seat: number;
+  /** That the roll empties. */
+  readonly generation: number;
   readonly name: string;
   readonly pid: number;
   readonly state: string;
@@ -35,6 +37,7 @@ export function waitedFor(segment: Segment, kind: SeatKindName, moves: LaneMoves
   const about = (place: SeatPlace, left: number, since: Millis, last: Millis): WaitedFor => ({
     kind: place.kind,
     seat: place.number,
+    generation: segment.generation,
     name: readText(segment.bytes, place.at + Seat.name, seatNameBytes),
     pid: holderOf(words, place.at).pid,
     state: stateOf(Atomics.load(words, place.at)) ?? 'damaged',

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   checkRegionBytes,
   checkRegionName,
@@ -11,21 +11,15 @@ import {
 import { type Access, accessFor, accessOf } from './access.ts';
 import type { ShmAddon } from './addon.ts';
 import { createLockFiles, type LockFile, type LockFiles } from './byteLocks.ts';
-import { hugetlbfsMount, resolveDirectory } from './directory.ts';
+import { resolveDirectory } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
 import { bootId, ownIdentity, ownParticipant } from './identity.ts';
+import { inodeAt } from './inode.ts';
 import { withHolder } from './memfdHolders.ts';
-import { hugetlbfsPrefix, type Made, makeMemory } from './memory.ts';
+import { type Made, makeMemory } from './memory.ts';
+import { type OnLeft, removeName, renameMemory, sweep } from './names.ts';
 import { createMappedRegion } from './region.ts';
-import {
-  bootText,
-  linkMemory,
-  openMemory,
-  type Rendezvous,
-  readRendezvous,
-  sweepGenerations,
-  writeRendezvous,
-} from './rendezvous.ts';
+import { bootText, openMemory, type Rendezvous, readRendezvous, writeRendezvous } from './rendezvous.ts';
 
 /** Byte of a name's lock file under which its rendezvous file is changed: the one after the locks of regions. */
 const rendezvousLock = 4096;
@@ -38,16 +32,24 @@ interface Participant {
   readonly addon: ShmAddon;
   readonly directory: string | undefined;
   readonly locks: LockFiles;
+  readonly onLeft: OnLeft;
+}
+
+/** How shared memory is had. */
+export interface MappedOptions {
+  /** Where files are if a call names no directory; default `auto`. */
+  readonly directory?: string;
+  /** A memory file of a name could not be removed when the name was changed; default nobody is told. */
+  readonly onLeft?: OnLeft;
 }
 
 /**
  * Shared memory of the processes of this machine, over the native addon or what stands in for it. In the directory are, per name: `<name>.json`, which tells where the
  * memory is; `<name>.<generation>`, the memory on tmpfs; `<name>.lock`, whose bytes are the liveness locks and which stays.
- *
- * @param options.directory where files are if a call names no directory; default `auto`
  */
-export function createMappedSharedMemory(addon: ShmAddon, options: { readonly directory?: string } = {}): SharedMemory {
-  const participant: Participant = { addon, directory: options.directory, locks: createLockFiles(addon) };
+export function createMappedSharedMemory(addon: ShmAddon, options: MappedOptions = {}): SharedMemory {
+  const { directory, onLeft = () => {} } = options;
+  const participant: Participant = { addon, directory, locks: createLockFiles(addon), onLeft };
   const directoryOf = (name: string, call: { readonly directory?: string } | undefined): string =>
     resolveDirectory(call?.directory ?? participant.directory, name);
 
@@ -62,13 +64,8 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
           const make = () => create(participant, directory, name, bytes, open, access);
           return changing(participant, directory, [name], access, make);
         }
-        const read = () => readRendezvous(directory, name, access);
-        const attachTo = (says: Rendezvous | undefined) => attachHeld(participant, directory, name, bytes, open, says);
-        const says = read();
-        // Of a memfd the last who is written down as a holder may let go while this one, who is not yet, has it.
-        const isMemfd = says?.backing === 'memfd';
-        const held = () => changing(participant, directory, [name], access, () => attachTo(read()));
-        const region = isMemfd ? await held() : attachTo(says);
+        const attach = (says: Rendezvous) => attachHeld(participant, directory, name, bytes, open, says);
+        const region = await found(participant, directory, name, access, attach, true);
         if (region === undefined) throw new SharedMemoryError('ENOENT', 'open', name);
         return region;
       }),
@@ -80,7 +77,7 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         // The new name is for whom the old one is.
         const access = accessOf(directory, from);
         await changing(participant, directory, [from, to], access, () =>
-          rename(directory, from, to, accessFor(call ?? {}, from)),
+          renameMemory(directory, from, to, accessFor(call ?? {}, from), onLeft),
         );
       }),
     remove: (name, call) =>
@@ -88,19 +85,16 @@ export function createMappedSharedMemory(addon: ShmAddon, options: { readonly di
         checkRegionName('remove', name);
         const directory = directoryOf(name, call);
         await changing(participant, directory, [name], accessOf(directory, name), () =>
-          remove(directory, name, accessFor(call ?? {}, name)),
+          removeName(directory, name, accessFor(call ?? {}, name), onLeft),
         );
       }),
     stat: (name, call) =>
       failing('stat', name, async () => {
         checkRegionName('stat', name);
         const directory = directoryOf(name, call);
-        const says = readRendezvous(directory, name, accessFor(call ?? {}, name));
-        const fd = says === undefined ? undefined : openMemory(directory, name, says);
-        if (says === undefined || fd === undefined) return undefined;
-        const { size } = fstatSync(fd);
-        closeSync(fd);
-        return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
+        return await found(participant, directory, name, accessFor(call ?? {}, name), (says) =>
+          sizeOf(directory, name, says),
+        );
       }),
     identity: ownParticipant,
     bootId,
@@ -146,6 +140,37 @@ async function changing<T>(
   }
 }
 
+/**
+ * What `find` makes of what is said of a name; undefined if there is nothing or its memory is gone. Memory that seems gone is looked for anew while nobody
+ * changes the name: since it was read another one may hold it, or a later generation have its name.
+ *
+ * @param joins `find` becomes a holder: of a memfd the last who is written down may let go while this one, who is not yet, has it
+ */
+async function found<T>(
+  participant: Participant,
+  directory: string,
+  name: string,
+  access: Access,
+  find: (says: Rendezvous) => T | undefined,
+  joins = false,
+): Promise<T | undefined> {
+  const look = (says: Rendezvous | undefined): T | undefined => (says === undefined ? undefined : find(says));
+  const says = readRendezvous(directory, name, access);
+  const seen = joins && says?.backing === 'memfd' ? undefined : look(says);
+  if (says === undefined || seen !== undefined) return seen;
+  const anew = () => look(readRendezvous(directory, name, access));
+  return await changing(participant, directory, [name], access, anew);
+}
+
+/** What is told of memory that is there; undefined if it is gone. */
+function sizeOf(directory: string, name: string, says: Rendezvous): Awaited<ReturnType<SharedMemory['stat']>> {
+  const fd = openMemory(directory, name, says);
+  if (fd === undefined) return undefined;
+  const { size } = fstatSync(fd);
+  closeSync(fd);
+  return { bytes: Math.min(says.bytes, size), backing: says.backing, memory: says.inode };
+}
+
 /** Attaches to memory that is there; undefined if it is gone. A memfd's holders change: only while nobody else changes the name. */
 function attachHeld(
   participant: Participant,
@@ -153,10 +178,10 @@ function attachHeld(
   name: string,
   bytes: number,
   options: RegionOptions,
-  says: Rendezvous | undefined,
+  says: Rendezvous,
 ): Region | undefined {
-  const fd = says === undefined ? undefined : openMemory(directory, name, says);
-  if (says === undefined || fd === undefined) return undefined;
+  const fd = openMemory(directory, name, says);
+  if (fd === undefined) return undefined;
   try {
     const present = Math.min(says.bytes, fstatSync(fd).size);
     if (present < bytes) {
@@ -214,7 +239,7 @@ function create(
     const found = attachOrNew(participant, directory, name, bytes, options, says);
     if (found !== undefined) return found;
   }
-  sweep(directory, name, undefined);
+  sweep(directory, name, says, undefined, participant.onLeft);
   const generation = (says?.generation ?? 0) + 1;
   const made = makeMemory({ addon: participant.addon, name, bytes, directory, options, access, generation });
   try {
@@ -228,6 +253,7 @@ function create(
         bytes,
         hugePages: made.hugePages,
         place: made.place,
+        ...homeOf(made),
         inode: made.inode,
         bootId: bootText(),
         holders: made.backing === 'memfd' ? [{ ...ownIdentity(), fd: made.fd }] : [],
@@ -240,6 +266,12 @@ function create(
     throw error;
   }
   return regionOf(participant, directory, name, bytes, options, made);
+}
+
+/** The directory of a file on hugetlbfs, by which others see whether they look into the same one. */
+function homeOf({ backing, place }: Made): { readonly home?: string } {
+  const home = backing === 'hugetlbfs' ? inodeAt(dirname(place)) : undefined;
+  return home === undefined ? {} : { home };
 }
 
 function attachOrNew(
@@ -257,32 +289,4 @@ function attachOrNew(
     throw new SharedMemoryError('EEXIST', 'open', name);
   }
   return attachHeld(participant, directory, name, bytes, options, says);
-}
-
-function rename(directory: string, from: string, to: string, trust: Access): void {
-  const says = readRendezvous(directory, from, trust);
-  if (says === undefined) throw new SharedMemoryError('ENOENT', 'rename', from);
-  if (from === to) return;
-  const access = accessOf(directory, from);
-  const generation = (readRendezvous(directory, to, trust)?.generation ?? 0) + 1;
-  // The memory gets its new name beside the old one, then the new name comes to mean it, then the old ones go: at no moment does a
-  // name mean nothing or half of something.
-  const placed = says.place === '' ? { place: '', generation } : linkMemory(says.place, from, to, generation);
-  writeRendezvous(directory, to, { ...says, ...placed }, access);
-  rmSync(join(directory, `${from}.json`), { force: true });
-  sweep(directory, from, undefined);
-  sweep(directory, to, placed.place);
-}
-
-function remove(directory: string, name: string, trust: Access): void {
-  if (readRendezvous(directory, name, trust) === undefined) throw new SharedMemoryError('ENOENT', 'remove', name);
-  rmSync(join(directory, `${name}.json`), { force: true });
-  sweep(directory, name, undefined);
-}
-
-/** Removes the memory files of a name but the one to keep. */
-function sweep(directory: string, name: string, keep: string | undefined): void {
-  sweepGenerations(directory, '', name, keep);
-  const mount = hugetlbfsMount();
-  if (mount !== undefined) sweepGenerations(mount, hugetlbfsPrefix(directory), name, keep);
 }

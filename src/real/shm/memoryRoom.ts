@@ -19,26 +19,36 @@ interface Level {
   readonly used: number;
 }
 
-/** Files of the memory controller: of version 2, where all is in one hierarchy, and of version 1, where it has its own. */
+/**
+ * Files of the memory controller: of version 2, where all is in one hierarchy, and of version 1, where it has its own. `givenUp` is what the kernel takes
+ * back before it ends a process, as it counts MemAvailable: the cache of files, used of late or not, and what it keeps of their names. Shared
+ * memory is not among these lines: it is in `file`, but on the lists of anonymous pages (Documentation/admin-guide/cgroup-v2.rst).
+ */
 const versions = [
   {
     group: /^0::(\/.*)$/m,
     mount: '/sys/fs/cgroup',
     limit: 'memory.max',
     used: 'memory.current',
-    cache: /^inactive_file (\d+)$/m,
+    givenUp: /^(?:inactive_file|active_file|slab_reclaimable) (\d+)$/gm,
   },
   {
     group: /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m,
     mount: '/sys/fs/cgroup/memory',
     limit: 'memory.limit_in_bytes',
     used: 'memory.usage_in_bytes',
-    cache: /^total_inactive_file (\d+)$/m,
+    givenUp: /^total_(?:inactive|active)_file (\d+)$/gm,
   },
 ] as const;
 
 /** Version 1 writes no limit as the greatest number of pages. */
 const noLimit = 2 ** 60;
+
+function sumOf(text: string, lines: RegExp): number {
+  let sum = 0;
+  for (const [, bytes] of text.matchAll(lines)) sum += Number(bytes);
+  return sum;
+}
 
 /** The control groups with a limit that this process is in, from its own to the outermost. */
 function levels(read: Read): readonly Level[] {
@@ -50,8 +60,7 @@ function levels(read: Read): readonly Level[] {
       const path = join(version.mount, group);
       const limit = read(join(path, version.limit));
       if (/^\d+$/.test(limit) && Number(limit) < noLimit) {
-        // Files that nobody has used of late go first when memory is needed; shared memory is not among them.
-        const cache = Number(version.cache.exec(read(join(path, 'memory.stat')))?.[1] ?? 0);
+        const cache = sumOf(read(join(path, 'memory.stat')), version.givenUp);
         found.push({ path, limit: Number(limit), used: Math.max(0, Number(read(join(path, version.used))) - cache) });
       }
       group = group === '/' ? undefined : join(group, '..');

@@ -18,8 +18,8 @@ import { SharedMemoryError } from '../../host/sharedMemory.ts';
 import type { Access } from './access.ts';
 import { asSharedMemoryError, codeOfError } from './errors.ts';
 import { bootId } from './identity.ts';
-import { inodeOf } from './inode.ts';
 import { holderShape, openHeld } from './memfdHolders.ts';
+import { openFile } from './memoryFile.ts';
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -28,8 +28,10 @@ const shape = z.strictObject({
   /** Bytes that were asked for; the file has whole pages. */
   bytes: z.int().min(4),
   hugePages: z.boolean(),
-  /** The memory's file; empty for a memfd, which is reached through a holder. */
+  /** The memory's file, as its maker sees it; empty for a memfd, which is reached through a holder. */
   place: z.string(),
+  /** Device and inode of the directory that the file is in, where that is another one than this file's. */
+  home: z.string().optional(),
   /** Device and inode of the memory: what a path or a descriptor leads to must be this. */
   inode: z.string(),
   bootId: z.string(),
@@ -119,22 +121,18 @@ export function writeRendezvous(directory: string, name: string, says: Rendezvou
   }
 }
 
+/** From now on nothing is said of a name. */
+export function removeRendezvous(directory: string, name: string): void {
+  rmSync(join(directory, `${name}.json`), { force: true });
+}
+
 /**
  * Opens the memory that the rendezvous file of a name tells of; undefined if it is proven gone. Throws where it may be there and cannot be reached: who took
  * its name then would part those who use it from those who come.
  */
 export function openMemory(directory: string, name: string, says: Rendezvous): number | undefined {
   if (says.backing === 'memfd') return openHeld(name, says.holders, says.inode, join(directory, `${name}.json`));
-  let fd: number;
-  try {
-    fd = openSync(says.place, constants.O_RDWR | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (codeOfError(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  if (inodeOf(fd) === says.inode) return fd;
-  closeSync(fd);
-  return undefined;
+  return openFile(directory, name, says)?.fd;
 }
 
 /** Path of the memory file of a generation beside the one of another. */
@@ -142,15 +140,14 @@ export function placeOf(directory: string, prefix: string, name: string, generat
   return join(directory, `${prefix}${name}.${generation}`);
 }
 
-/** Gives the memory file another name too, in the directory it is in; returns its generation there. */
+/** Gives the memory file at this path another name too, in the directory it is in; returns its generation there. */
 export function linkMemory(
   place: string,
   from: string,
   to: string,
   generation: number,
 ): { place: string; generation: number } {
-  const base = basename(place);
-  const prefix = base.slice(0, base.lastIndexOf(`${from}.`));
+  const prefix = prefixOf(place, from);
   for (let next = generation; ; next++) {
     const path = placeOf(dirname(place), prefix, to, next);
     try {
@@ -162,11 +159,37 @@ export function linkMemory(
   }
 }
 
-/** Removes memory files of earlier generations of a name, which a process that died on its way has left. */
-export function sweepGenerations(directory: string, prefix: string, name: string, keep: string | undefined): void {
-  for (const file of readdirSync(directory)) {
+/** What stands before the name in the name of a memory file. */
+export function prefixOf(place: string, name: string): string {
+  const base = basename(place);
+  return base.slice(0, base.lastIndexOf(`${name}.`));
+}
+
+/** Removes memory files of earlier generations of a name, which a process that died on its way has left. Never throws. */
+export function sweepGenerations(
+  directory: string,
+  prefix: string,
+  name: string,
+  keep: string | undefined,
+  onLeft: (path: string, error: unknown) => void,
+): void {
+  for (const file of filesOf(directory, onLeft)) {
     if (!file.startsWith(`${prefix}${name}.`) || !/^\d+$/.test(file.slice(prefix.length + name.length + 1))) continue;
     const path = join(directory, file);
-    if (path !== keep) rmSync(path, { force: true });
+    if (path === keep) continue;
+    try {
+      rmSync(path, { force: true });
+    } catch (error) {
+      onLeft(path, error);
+    }
+  }
+}
+
+function filesOf(directory: string, onLeft: (path: string, error: unknown) => void): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    onLeft(directory, error);
+    return [];
   }
 }

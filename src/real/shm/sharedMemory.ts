@@ -3,19 +3,19 @@ import { loadNative } from '../native.ts';
 import { createSabSegments, createSabSharedMemory } from '../sharedMemory.ts';
 import { bootId, ownParticipant } from './identity.ts';
 import { loadShm } from './load.ts';
-import { createMappedSharedMemory } from './mapped.ts';
+import { createMappedSharedMemory, type MappedOptions } from './mapped.ts';
 
 /** What the hosts of this thread share where there is neither addon nor FFI. */
 const segments = createSabSegments();
 
 /** Shared memory of this machine's processes where the native addon is there, or FFI in its place; else of this process alone. */
-export function createSharedMemory(): SharedMemory {
+export function createSharedMemory(options: MappedOptions = {}): SharedMemory {
   const native = loadNative();
-  if ('addon' in native) return createMappedSharedMemory(native.addon);
+  if ('addon' in native) return createMappedSharedMemory(native.addon, options);
   let made: SharedMemory | undefined;
   // Not before it is needed: most processes have a host and no region, and FFI is a package to load.
   const shm = (): SharedMemory => {
-    made ??= withoutAddon();
+    made ??= withoutAddon(options);
     return made;
   };
   return {
@@ -28,8 +28,8 @@ export function createSharedMemory(): SharedMemory {
   };
 }
 
-function withoutAddon(): SharedMemory {
+function withoutAddon(options: MappedOptions): SharedMemory {
   const found = loadShm();
   if (found.by === 'nobody') return createSabSharedMemory(segments, ownParticipant(), found.reason);
-  return createMappedSharedMemory(found.shm);
+  return createMappedSharedMemory(found.shm, options);
 }

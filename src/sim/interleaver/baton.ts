@@ -105,8 +105,11 @@ export class Baton implements BatonHooks {
     return woken;
   }
 
-  /** Runs what the participant does, to its end or its death, and hands the baton on; the driver gets it when all are over. */
-  play(run: () => void): void {
+  /**
+   * Runs what the participant does, to its end or its death, and hands the baton on; the driver gets it when all are over. False where nobody was left to hand it
+   * to: the run is over. Only who has the baton may say so, since a thread that has told its own end still looks who is next.
+   */
+  play(run: () => void): boolean {
     const control = this.#words;
     let state: number = State.over;
     try {
@@ -117,7 +120,9 @@ export class Baton implements BatonHooks {
     }
     control[Control.state + this.#me] = state;
     const next = this.#afterEnd();
-    if (next >= 0 && next !== this.#me) give(control, next);
+    if (next === this.#me) return false;
+    give(control, next);
+    return true;
   }
 
   /** Who runs after this one has ended: somebody who can, else a sleeper by its time-out, else the driver. */

@@ -90,8 +90,7 @@ export class SceneDriver {
       give(words, first);
       await_(words, 0);
     }
-    this.#baton.play(mine);
-    if (!this.#allOver()) await_(words, 0);
+    if (this.#baton.play(mine)) await_(words, 0);
     return this.#outcome(schedule);
   }
 
@@ -113,10 +112,6 @@ export class SceneDriver {
       words[Control.priority + who] = priority;
     });
     for (const { who, atStep } of kills) words[Control.killAt + who] = atStep;
-  }
-
-  #allOver(): boolean {
-    return this.scene.participants.every((_, who) => (this.#control.words[Control.state + who] ?? 0) >= State.over);
   }
 
   #outcome(schedule: Schedule): PlayedRun {

@@ -8,6 +8,7 @@ import { inspectTarget } from '../../../src/cli/indexbus/inspectTarget.ts';
 import {
   lanesText,
   perSecond,
+  producersText,
   rollText,
   type TopPart,
   type TopProducer,
@@ -23,6 +24,7 @@ import type { LaneView } from '../../../src/engines/indexbus/views.ts';
 
 const aSeat = {
   seat: 0,
+  generation: 1,
   name: 'a',
   state: 'live',
   epoch: 1,
@@ -98,10 +100,18 @@ describe('hotfire indexbus', () => {
     expect([perSecond(0), perSecond(1_500), perSecond(2_360_000)]).toEqual(['0.0 /s', '1.5 k/s', '2.36 M/s']);
   });
 
+  it('should print of which generation a seat is where there are two: a roll waits', () => {
+    expect(lanesText([aLane])).not.toContain('generation');
+    expect(producersText([aProducer])).not.toContain('generation');
+    expect(lanesText([aLane, { ...aLane, generation: 2 }])).toMatch(/^lane +generation .*\n0 +1 .*\n0 +2 /);
+    expect(producersText([aProducer, { ...aProducer, generation: 2 }])).toMatch(/^seat +generation .*\n0 +1 .*\n0 +2 /);
+  });
+
   it('should print whom a roll waits for, what is left, and how the wait is ended', () => {
     const consumer = {
       kind: 'consumer',
       seat: 3,
+      generation: 1,
       name: 'c1',
       pid: 77,
       state: 'live',
@@ -127,7 +137,7 @@ describe('hotfire indexbus', () => {
       '4 messages given up',
       'billing',
       '3120',
-      'hotfire indexbus detach 3',
+      'hotfire indexbus detach 3@1',
     ]) {
       expect(text).toContain(part);
     }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Lock } from '../../../src/engines/indexbus/layout.ts';
+import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { stateOf } from '../../../src/engines/indexbus/seat.ts';
 import { type SeatKindName, seatPlaces } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { createSegment, type Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -12,13 +13,13 @@ beforeEach(() => {
 afterEach(() => peers.end());
 
 /** Seats that are not free, and locks of seats that somebody holds. */
-function left({ words, layout, region }: Segment): readonly string[] {
+function left({ words, layout, region, generation }: Segment): readonly string[] {
   const nobody = { pid: 1, startTicks: 1, pidSpace: 1 };
   const kinds: readonly SeatKindName[] = ['producer', 'consumer'];
   return kinds.flatMap((kind) =>
     seatPlaces(layout, kind).flatMap(({ at, number, index }) => {
       const state = stateOf(Atomics.load(words, at));
-      const { lock } = region.evidence(Lock.seat(index), nobody);
+      const { lock } = region.evidence(Lock.seat(generation, index), nobody);
       return state === 'free' && lock === 'free' ? [] : [`${kind} ${number} ${state}, lock ${lock}`];
     }),
   );
@@ -106,5 +107,22 @@ describe('a bus that closes', () => {
     peers.serve(segment, host);
     await all;
     expect(left(segment)).toEqual([]);
+  });
+});
+
+describe('what is closed', () => {
+  it('says so at each call, also where there would be nothing to do', async () => {
+    await peers.router('bus', { subscriptions: [subscription('all')] });
+    const bus = await peers.bus();
+    const [producer, consumer] = [await bus.producer(), await bus.consumer({ subscription: 'all' })];
+    await Promise.all([producer.close(), consumer.close()]);
+    const calls = {
+      flush: () => producer.flush(),
+      reserve: () => producer.reserve(4),
+      ack: () => consumer.ack(),
+      receive: () => consumer.receive(new MessageBatch(1, 64)),
+      reattach: () => consumer.reattach(),
+    };
+    for (const [name, call] of Object.entries(calls)) expect([name, await codeOf(call)]).toEqual([name, 'IB_CLOSED']);
   });
 });

@@ -5,6 +5,7 @@ import { keyHash } from '../../../src/engines/indexbus/descriptor.ts';
 import { isGroupThrough } from '../../../src/engines/indexbus/groupEnds.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { TestBus, type TestConsumer, type TestProducer } from './support/bus.ts';
+import { killedAtStep } from './support/killing.ts';
 
 const byCopy = { mode: 'workqueue', lane: 'blocking', capacity: 16 } as const;
 const again = { access: 'view', delivery: 'at_least_once' } as const;
@@ -116,6 +117,92 @@ describe('what a consumer by view died with', () => {
     change({ delivery: 'at_least_once' });
     send([3], key);
     expect(all(bus, heir).filter((number) => number < 1_000)).toEqual([2, 3]);
+  });
+
+  describe('and waits, though its router restarts after its subscription has become at_most_once', () => {
+    const inPlace = { ...byCopy, ...again };
+    const handedOut = [0, 1, 2, 3].map((number) => ({ number, redelivered: true }));
+
+    /** Received four and ended none of them; another four are unread. */
+    function openWithFour(): Scene {
+      const it = scene(inPlace);
+      it.send(counted(8));
+      expect(it.consumer.receive(4)).toHaveLength(4);
+      return it;
+    }
+
+    function comesAgain({ bus, consumer, producer, change }: Scene, why?: string): void {
+      change({ delivery: 'at_most_once' });
+      bus.newRouter();
+      bus.settle();
+      expect(abandonedLanes(bus.segment), why).toMatchObject([{ unread: 4, unended: 4, waits: true }]);
+      const next = bus.consumer('work', 256, consumer.lane);
+      const received = next.receive();
+      expect(received.slice(0, 4), why).toMatchObject(handedOut);
+      expect(received.slice(4).map(({ number }) => number)).toEqual(counted(4, 4));
+      next.ack();
+      bus.settle();
+      expect(bus.home(producer.seat)).toBe(64);
+    }
+
+    it('comes again to the next consumer', () => {
+      const it = openWithFour();
+      it.bus.dead('consumer', it.consumer.lane);
+      it.bus.settle();
+      comesAgain(it);
+    });
+
+    it('comes again where its consumer was fenced before it died', () => {
+      const it = openWithFour();
+      it.bus.router.apply({ do: 'detach-lane', lane: it.consumer.lane, reason: 'operator' });
+      it.bus.settle();
+      it.bus.dead('consumer', it.consumer.lane);
+      it.bus.settle();
+      comesAgain(it);
+    });
+
+    it('comes again whatever step its first router dies before, once one was told of the death', () => {
+      for (let atStep = 0; ; atStep += 1) {
+        const it = openWithFour();
+        const isKilled = killedAtStep(it.bus, atStep, () => {
+          it.bus.dead('consumer', it.consumer.lane);
+          it.bus.settle();
+        });
+        if (isKilled) it.bus.newRouter();
+        // Where nothing of it was seen before, the kernel proves it once more.
+        it.bus.dead('consumer', it.consumer.lane);
+        it.bus.settle();
+        comesAgain(it, `killed at step ${atStep}`);
+        if (!isKilled) {
+          expect(atStep).toBeGreaterThan(4);
+          return;
+        }
+      }
+    });
+
+    it('comes again to a mate that has no room yet, the rest of it, each once', () => {
+      const it = diedWithTwo({ ...keyed, delivery: 'at_least_once' });
+      it.change({ delivery: 'at_most_once' });
+      it.bus.newRouter();
+      it.send([3], key);
+      expect(all(it.bus, it.heir).filter((number) => number < 1_000)).toEqual([0, 1, 2, 3]);
+    });
+  });
+
+  it('is judged anew at the death of the next one that has the lane', () => {
+    const { bus, consumer, send, change } = scene({ ...byCopy, ...again });
+    send([0, 1]);
+    consumer.receive();
+    bus.dead('consumer', consumer.lane);
+    bus.settle();
+    const second = bus.consumer('work', 256, consumer.lane);
+    expect(second.receive()).toHaveLength(2);
+    change({ delivery: 'at_most_once' });
+    bus.dead('consumer', second.lane);
+    bus.newRouter();
+    bus.settle();
+    expect(abandonedLanes(bus.segment)).toEqual([]);
+    expect(bus.stateOf(seatPlace(bus.segment.layout, 'consumer', second.lane))).toBe('free');
   });
 
   it('is not kept for the next consumer where it does not come again', () => {

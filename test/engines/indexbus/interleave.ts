@@ -28,13 +28,17 @@ const pairs: readonly BusSceneName[] = [
   'evictWrapped',
   'fence',
   'fenceBroadcast',
+  'fenceLeaver',
+  'fenceLeaverByView',
+  'stalledLeaver',
+  'fenceLeavingProducer',
   'publish',
   'join',
   'sleepRouter',
   'sleepConsumer',
 ];
 /** Those in which the router may die while its peer goes on. */
-const killed: readonly BusSceneName[] = ['evict', 'fence'];
+const killed: readonly BusSceneName[] = ['evict', 'fence', 'fenceLeaver', 'fenceLeavingProducer'];
 
 /** Those in which a consumer, who is the first, dies while the next one takes its lane over. */
 const takenOver: readonly BusSceneName[] = ['takeOver', 'takeOverView', 'takeOverGivenUp'];

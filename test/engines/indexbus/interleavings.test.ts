@@ -30,6 +30,10 @@ describe('every interleaving of two participants', () => {
     ['evictWrapped', 2],
     ['fence', 2],
     ['fenceBroadcast', 2],
+    ['fenceLeaver', 2],
+    ['fenceLeaverByView', 2],
+    ['stalledLeaver', 2],
+    ['fenceLeavingProducer', 2],
     ['publish', 2],
     ['join', 2],
     ['sleepRouter', 2],
@@ -67,6 +71,40 @@ describe('the router killed at each point, its successor at once at work, with a
     console.info(`${name}: ${kills} kills, ${runs} interleavings`);
     expect(kills).toBeGreaterThan(10);
   });
+});
+
+describe('one that leaves while its seat is taken from it, either of both killed at each step', () => {
+  it.each<[BusSceneName, string, number]>(
+    (['fenceLeaver', 'fenceLeaverByView', 'stalledLeaver', 'fenceLeavingProducer'] as const).flatMap(
+      (name): [BusSceneName, string, number][] => [
+        [name, 'the router', 0],
+        [name, 'the leaver', 1],
+      ],
+    ),
+  )(
+    '%s: %s',
+    async (name, whom, who) => {
+      const it = await open(name);
+      let killed = 0;
+      let runs = 0;
+      for (let atStep = 0; ; atStep += 1) {
+        const kills = [{ who, atStep }];
+        // Whoever is first finds the seat live, the other one what has become of it: both ways are gone to their end.
+        const reaches = [0, 1].some(
+          (first) => it.play({ departures: [{ at: 0, to: first }], kills }).killed.length > 0,
+        );
+        if (!reaches) break;
+        killed += 1;
+        const explored = exploreAll(it, { preemptions: long ? 3 : 2, runsMax: 1e6, kills });
+        runs += explored.runs;
+        expect(explored.failed, `killed at step ${atStep}`).toBeUndefined();
+        expect(explored.complete).toBe(true);
+      }
+      console.info(`${name}, ${whom}: ${killed} kills, ${runs} interleavings`);
+      expect(killed).toBeGreaterThan(1);
+    },
+    60_000,
+  );
 });
 
 describe('a consumer killed at each of its last steps, the next one taking its lane over', () => {

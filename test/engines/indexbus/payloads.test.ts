@@ -2,6 +2,7 @@ import vm from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
 import type { Producer } from '../../../src/engines/indexbus/busProducer.ts';
+import { BusError } from '../../../src/engines/indexbus/errors.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { codeOf, Peers, subscription } from './support/peers.ts';
 
@@ -77,7 +78,7 @@ describe('a payload', () => {
     for (const [payload, told] of wrong) {
       // As a program does that no compiler has looked at.
       const publish = () => producer.publish(topic, payload as Uint8Array);
-      expect(publish).toThrow(TypeError);
+      expect(publish).toThrow(BusError);
       expect(publish).toThrow(told);
     }
     expect(producer.credit).toBe(credit);
@@ -97,7 +98,7 @@ describe('words', () => {
   it('of anything else are refused: they would be converted', () => {
     for (const wrong of [Float64Array.of(1.5), Float32Array.of(1.5), new Uint8Array(4), [1, 2], undefined]) {
       const publish = () => producer.publishWords(topic, wrong as unknown as Int32Array, 0, 1);
-      expect(publish).toThrow(TypeError);
+      expect(publish).toThrow(BusError);
       expect(publish).toThrow('expected an Int32Array or a Uint32Array');
     }
   });
@@ -114,7 +115,7 @@ describe('a key', () => {
     for (const wrong of ['order-7', Number.NaN, 1.5, 2 ** 32, 7n, null]) {
       const key = wrong as number;
       expect(() => producer.publish(topic, new Uint8Array(1), key)).toThrow(/^key: expected a whole number/);
-      expect(() => producer.publishWords(topic, Int32Array.of(1), 0, 1, key)).toThrow(TypeError);
+      expect(() => producer.publishWords(topic, Int32Array.of(1), 0, 1, key)).toThrow(BusError);
       expect(producer.reserve(4)).toBeGreaterThan(0);
       expect(() => producer.commit(topic, 4, key)).toThrow(/^key: expected a whole number/);
       producer.commit(topic, 4, 1);

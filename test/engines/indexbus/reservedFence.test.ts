@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FencedError } from '../../../src/engines/indexbus/errors.ts';
+import type { Publisher } from '../../../src/engines/indexbus/producer.ts';
 import type { SeatStateName } from '../../../src/engines/indexbus/seat.ts';
 import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import type { Segment } from '../../../src/engines/indexbus/segment.ts';
@@ -110,6 +111,19 @@ describe('a fence while a slot is reserved', () => {
     });
   }
 
+  it('that a commit to a topic of the next generation meets is told there, and the seat is given back at once', () => {
+    const bus = new TestBus();
+    bus.subscribe('all');
+    const topic = bus.topic('t');
+    const producer = bus.producer();
+    producer.publisher.reserve(8);
+    expect(thrown(() => producer.publisher.commit(topic + 1, 8))).toMatchObject({ code: 'IB_UNKNOWN_TOPIC' });
+    expect(producer.publisher.isReserved).toBe(true);
+    fence(bus, producer);
+    expect(thrown(() => producer.publisher.commit(topic + 1, 8))).toMatchObject({ code: 'IB_FENCED' });
+    expect([stateOf(bus, producer), producer.publisher.isReserved]).toEqual(['acked', false]);
+  });
+
   it('is acknowledged at once where none is', () => {
     const bus = new TestBus();
     bus.subscribe('all');
@@ -120,6 +134,46 @@ describe('a fence while a slot is reserved', () => {
     fence(bus, producer);
     producer.publisher.flushQuietly();
     expect(stateOf(bus, producer)).toBe('acked');
+  });
+});
+
+describe('a fence of a producer that publishes nothing but what its generation has no place for', () => {
+  const tooLong = new Uint8Array(200);
+  const short = new Uint8Array(4);
+  const calls: Record<string, (publisher: Publisher, topic: number) => unknown> = {
+    'bytes to a topic that came since': (publisher, topic) => publisher.publish(topic + 1, short),
+    'words to a topic that came since': (publisher, topic) => publisher.publishWords(topic + 1, Int32Array.of(1), 0, 1),
+    'bytes for larger slots': (publisher, topic) => publisher.publish(topic, tooLong),
+    'words for larger slots': (publisher, topic) => publisher.publishWords(topic, new Int32Array(50), 0, 50),
+    'a reservation in larger slots': (publisher) => publisher.reserve(tooLong.byteLength),
+  };
+  for (const [what, call] of Object.entries(calls)) {
+    for (const unflushed of [0, 1]) {
+      it(`is told and acknowledged (${what}, ${unflushed} messages not flushed)`, () => {
+        const bus = new TestBus();
+        bus.subscribe('all');
+        const topic = bus.topic('t');
+        const producer = bus.producer();
+        for (let number = 0; number < unflushed; number += 1) producer.publish(topic, number);
+        const refusal = { code: expect.stringMatching(/^IB_(UNKNOWN_TOPIC|TOO_LARGE)$/) };
+        expect(thrown(() => call(producer.publisher, topic))).toMatchObject(refusal);
+        fence(bus, producer);
+        const told = { code: 'IB_FENCED', maybeRouted: unflushed > 0 };
+        expect(thrown(() => call(producer.publisher, topic))).toMatchObject(told);
+        expect(stateOf(bus, producer)).toBe('acked');
+      });
+    }
+  }
+
+  it('leaves the slot to who writes into it', () => {
+    const bus = new TestBus();
+    bus.subscribe('all');
+    const topic = bus.topic('t');
+    const producer = bus.producer();
+    producer.publisher.reserve(8);
+    fence(bus, producer);
+    expect(thrown(() => producer.publisher.publish(topic + 1, short))).toMatchObject({ code: 'IB_FENCED' });
+    expect([stateOf(bus, producer), producer.publisher.isReserved]).toEqual(['fenced', true]);
   });
 });
 

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => peers.end());
 
-it('a consumer that dies while the segment is rolled is proven dead, also where the next generation has somebody with the lock of its seat', async () => {
+it('a consumer that dies while the segment is rolled is proven dead, also where the next generation has somebody on the seat of its number', async () => {
   const { goOn, producer } = await holdingUp(peers);
   const mortal = await mortalConsumer(peers);
   await producer.close();

@@ -38,6 +38,7 @@ class WatchedMemory {
     const rename: typeof shm.rename = async (from, to, options) => {
       this.before(`rename ${from}`);
       await shm.rename(from, to, options);
+      this.before(`renamed ${from}`);
     };
     return { ...host, shm: { ...shm, open, rename } };
   }
@@ -81,7 +82,10 @@ describe('a roll that is refused', () => {
     'rename bus',
     `point ${Point.publishSegment}`,
     'rename bus.building',
-  ])('leaves nothing behind where it fails before: %s', async (failing) => {
+    // It tells of a failure, and has changed the name all the same.
+    'renamed bus',
+    'renamed bus.building',
+  ])('leaves nothing behind where it fails at: %s', async (failing) => {
     const { open } = memory;
     let failed = 0;
     memory.before = (what) => {
@@ -93,6 +97,20 @@ describe('a roll that is refused', () => {
     expect(failed).toBe(1);
     expect(memory.open - open).toBe(0);
     expect(await names()).toEqual(untouched);
+    await node.roll({ slot_bytes: 128 });
+    await expect.poll(() => node.serving?.segment.generation, { timeout: 5_000 }).toBe(2);
+  });
+
+  it('that cannot put the name back leaves that to the next one', async () => {
+    let failed = 0;
+    memory.before = (what) => {
+      if (what !== 'renamed bus' && (what !== 'rename bus.former' || failed > 1)) return;
+      failed += 1;
+      throw new SharedMemoryError('EMFILE', 'rename', 'bus', 'no descriptor left');
+    };
+    await expect(node.roll({ slot_bytes: 128 })).rejects.toThrow('no descriptor left');
+    expect(failed).toBe(2);
+    memory.before = () => {};
     await node.roll({ slot_bytes: 128 });
     await expect.poll(() => node.serving?.segment.generation, { timeout: 5_000 }).toBe(2);
   });

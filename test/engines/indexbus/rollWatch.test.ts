@@ -44,6 +44,18 @@ beforeEach(async () => {
 });
 afterEach(() => peers.end());
 
+/** A watch of two segments, of which both are rolled, and what its follower is attached to. */
+async function watchOfTwo(follower: (former: readonly Attachment[]) => Follower): Promise<RollWatch> {
+  const places = ['bus', 'other'].map((name) => ({ shm: host.shm, name }));
+  const other = await createSegment({ shm: host.shm, name: 'other' }, peerSizes, 1);
+  const former: Attachment[] = [];
+  for (const place of places) former.push(await attach(host, place, 0));
+  const watch = new RollWatch(host, places, former, new Set([follower(former)]), new Set(), closing.signal);
+  for (const { words } of [segment, other]) Atomics.store(words, Header.state, SegmentState.draining);
+  for (const { name } of places) await createSegment({ shm: host.shm, name }, peerSizes, 2);
+  return watch;
+}
+
 async function watchWith(...followers: Follower[]): Promise<{ watch: RollWatch; attachment: Attachment }> {
   const place = { shm: host.shm, name: 'bus' };
   const attachment = await attach(host, place, 0);
@@ -155,6 +167,50 @@ describe('a participant that cannot go on yet', () => {
     expect(waits.map(({ fields }) => fields)).toEqual([
       { segment: 'bus', error: 'Error: no seat' },
       { segment: 'bus', error: 'Error: no answer' },
+    ]);
+  });
+
+  it('in one segment goes on in the others meanwhile, and is not moved twice in one', async () => {
+    const moves: string[] = [];
+    let end = (): void => {};
+    const watch = await watchOfTwo((former) => ({
+      attachmentOf: (at) => former[at] ?? expect.fail(`no segment ${at}`),
+      mayFollow: () => true,
+      follow: (_, to) => {
+        moves.push(to.segment.name);
+        return new Promise((resolve) => {
+          end = resolve;
+        });
+      },
+    }));
+    await watch.look();
+    await watch.look();
+    expect(moves).toEqual(['bus', 'other']);
+    // The later of the two.
+    end();
+    await new Promise((resolve) => setImmediate(resolve));
+    await watch.look();
+    expect(moves).toEqual(['bus', 'other', 'other']);
+  });
+
+  it('in several segments says so once of each', async () => {
+    let moves = 0;
+    const watch = await watchOfTwo((former) => ({
+      attachmentOf: (at) => former[at] ?? expect.fail(`no segment ${at}`),
+      mayFollow: () => true,
+      follow: (_, to) => {
+        moves += 1;
+        return Promise.reject(new Error(`no seat in ${to.segment.name}`));
+      },
+    }));
+    for (let look = 0; look < 3; look += 1) {
+      await watch.look();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(moves).toBe(6);
+    expect(peers.logged.map(({ fields }) => fields)).toEqual([
+      { segment: 'bus', error: 'Error: no seat in bus' },
+      { segment: 'other', error: 'Error: no seat in other' },
     ]);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { indexbusHeader, indexbusHeaderPath } from '../../../build/indexbusHeader.ts';
 import { frozen, isFrozen } from '../../../src/engines/indexbus/cursor.ts';
 import { keyHash } from '../../../src/engines/indexbus/descriptor.ts';
-import { type Layout, layoutOf, type SegmentSizes } from '../../../src/engines/indexbus/layout.ts';
+import { type Layout, Lock, layoutOf, type SegmentSizes } from '../../../src/engines/indexbus/layout.ts';
 import { compiled, hasProgram, inScratch } from './support/compiler.ts';
 
 describe('the header for C', () => {
@@ -37,7 +37,10 @@ const sizes: readonly SegmentSizes[] = [
 
 const cursors = [0, 5, 0x7fff_fffe, 0x8000_0003, 0xffff_fffd];
 
-/** Frozen or not, near a cursor, as both sides judge it; then hashes of keys. */
+/** Generations whose locks of seats both sides compute. */
+const generations = [1, 2, 31, 32, 0xffff_ffff];
+
+/** Frozen or not, near a cursor, as both sides judge it; then hashes of keys, and locks of seat 127. */
 function numbersOf(): number[] {
   return [
     ...cursors.flatMap((head) => [
@@ -46,6 +49,7 @@ function numbersOf(): number[] {
       isFrozen(head | 0, (head - 3) | 0) ? 1 : 0,
     ]),
     ...cursors.map(keyHash),
+    ...generations.map((it) => Lock.seat(it, 127)),
   ];
 }
 
@@ -66,6 +70,7 @@ function printing(all: readonly SegmentSizes[]): string {
       `  printf(",%u,%d,%d", hfib_frozen(${head}u), hfib_is_frozen(hfib_frozen(${head}u), ${head}u), hfib_is_frozen(${head}u, ${head}u - 3));`,
   );
   const hashed = cursors.map((key) => `  printf(",%u", hfib_key_hash(${key}u));`);
+  const locked = generations.map((it) => `  printf(",%u", hfib_seat_lock(${it}u, 127));`);
   return `#include <stdio.h>
 #include "hotfire_indexbus.h"
 static const char *before = "[";
@@ -78,7 +83,7 @@ static void print_layout(struct hfib_sizes sizes) {
   printf("]");
 }
 int main(void) {
-${[...lays, ...judged, ...hashed].join('\n')}
+${[...lays, ...judged, ...hashed, ...locked].join('\n')}
   printf("]");
   return 0;
 }

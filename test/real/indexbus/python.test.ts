@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   type Bus,
   type Consumer,
+  createSegment,
   MessageBatch,
   openBus,
   openSegment,
@@ -14,7 +15,7 @@ import { inMemoryDirectory } from '../shm/memoryDirectory.ts';
 import { seatsInUse, unrest } from './support/endState.ts';
 import { Fleet } from './support/fleet.ts';
 import { PythonPeer, pythonLack } from './support/pythonPeer.ts';
-import { busHost, subscriptionOf } from './support/roles.ts';
+import { busHost, killSizes, subscriptionOf } from './support/roles.ts';
 
 const count = Number(process.env.HOTFIRE_PYTHON_MESSAGES ?? 3000);
 const name = 'foreign';
@@ -35,16 +36,18 @@ interface Scene {
   reader(group?: string): Promise<Consumer>;
 }
 
-async function onBus(body: (scene: Scene) => Promise<void>): Promise<void> {
+/** @param generation of the segment; one that no router makes is made before there is one */
+async function onBus(body: (scene: Scene) => Promise<void>, generation = 1): Promise<void> {
   await inMemoryDirectory(async (directory) => {
     if (!('addon' in native)) return;
+    const host = busHost(native.addon, directory);
+    if (generation > 1) (await createSegment({ shm: host.shm, name }, killSizes, generation)).region.close();
     const fleet = new Fleet(directory, name, 1);
     try {
       const router = fleet.prepare('router', false);
       await until('the router is ready', () => fleet.isReady(router));
       fleet.go(router);
       await until('the router serves', () => router.isServing);
-      const host = busHost(native.addon, directory);
       const bus = await openBus({ host, segment: name });
       const segment = await openSegment({ shm: host.shm, name });
       const python = async (...words: readonly string[]): Promise<PythonPeer> => {
@@ -145,6 +148,23 @@ describe.skipIf(lack !== '')(`a participant in Python${lack === '' ? '' : ` (${l
       await producer.close();
       await consumer.close();
     }));
+
+  it('locks the seat that it takes where those of the generation are: it is not in doubt, and dead when it is killed', () =>
+    onBus(async ({ bus, segment, reader, python }) => {
+      const consumer = await reader();
+      const topic = await bus.topic('python.received');
+      const peer = await python('consume', 'everything');
+      const producer = await bus.producer();
+      await Promise.all([publishAll(producer, topic, 3), readAll(consumer, count)]);
+      await until('it has received all', () => peer.messages.length === count);
+      const pid = peer.lines[0]?.pid;
+      const ofPeer = (): readonly string[] => seatsInUse(segment).filter((it) => it.includes(`pid ${pid} `));
+      expect(ofPeer()).toEqual([expect.stringMatching(/live$/)]);
+      peer.signal('SIGKILL');
+      await until('its seat is free', () => ofPeer().length === 0);
+      await producer.close();
+      await consumer.close();
+    }, 3));
 
   it('that is killed is proven dead: its unread messages go to another of its group, and its seat is free', () =>
     onBus(async ({ bus, segment, reader, python }) => {

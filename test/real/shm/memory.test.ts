@@ -1,27 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Region, RegionOptions } from '../../../src/host/sharedMemory.ts';
 import { hugePages, hugetlbfsMount } from '../../../src/real/shm/directory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
+import { mounted } from './mounted.ts';
 import { describeMapped } from './needsNative.ts';
 
 const mebibyte = 2 ** 20;
 const reservedPages = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
-
-/** Runs `body` with `mount` mounted at a directory; false where this user may not mount. */
-async function mounted(type: string, options: string, at: string, body: () => Promise<void>): Promise<boolean> {
-  mkdirSync(at);
-  if (spawnSync('mount', ['-t', type, '-o', options, 'none', at]).status !== 0) return false;
-  try {
-    await body();
-  } finally {
-    spawnSync('umount', ['--lazy', at]);
-  }
-  return true;
-}
 
 /**
  * Runs `body` with some huge pages free and puts the setting back; false where this user may not set it or memory is in pieces. What `body` has

@@ -20,17 +20,30 @@ describe('the room in memory', () => {
     expect(memoryRoom(() => '')).toBeUndefined();
   });
 
-  it('is what a group of version 2, or one around it, has left, its idle cache of files with it', () => {
+  it('is what a group of version 2, or one around it, has left, its cache of files and what the kernel keeps of them with it', () => {
     const read = files({
       '/proc/self/cgroup': '0::/pod/daemon',
       '/sys/fs/cgroup/pod/daemon/memory.max': '4000000',
       '/sys/fs/cgroup/pod/daemon/memory.current': '1000000',
       '/sys/fs/cgroup/pod/memory.max': '5000000',
       '/sys/fs/cgroup/pod/memory.current': '4500000',
-      '/sys/fs/cgroup/pod/memory.stat': 'anon 1\ninactive_file 300000\nactive_file 9\n',
+      // Shared memory is in `file`, and on the lists of `anon`: the kernel does not give it up.
+      '/sys/fs/cgroup/pod/memory.stat':
+        'anon 1\nfile 2500000\nshmem 2000000\ninactive_anon 1500000\nactive_anon 500001\ninactive_file 200000\nactive_file 90000\nslab_reclaimable 10000\nslab_unreclaimable 7\n',
     });
     expect(memoryLimit(read)).toBe(4_000_000);
     expect(memoryRoom(read)).toEqual({ bytes: 800_000, of: 'the control group /sys/fs/cgroup/pod' });
+  });
+
+  it('is there where a limit is full of files that were read twice', () => {
+    const mebibyte = 2 ** 20;
+    const read = files({
+      '/proc/self/cgroup': '0::/',
+      '/sys/fs/cgroup/memory.max': `${512 * mebibyte}`,
+      '/sys/fs/cgroup/memory.current': `${500 * mebibyte}`,
+      '/sys/fs/cgroup/memory.stat': `anon ${50 * mebibyte}\ninactive_file 0\nactive_file ${450 * mebibyte}\n`,
+    });
+    expect(memoryRoom(read)?.bytes).toBe(462 * mebibyte);
   });
 
   it('is what a group of version 1 has left', () => {
@@ -38,7 +51,8 @@ describe('the room in memory', () => {
       '/proc/self/cgroup': '5:cpu,cpuacct:/\n4:memory:/daemon\n0::/',
       '/sys/fs/cgroup/memory/daemon/memory.limit_in_bytes': '4000000',
       '/sys/fs/cgroup/memory/daemon/memory.usage_in_bytes': '1000000',
-      '/sys/fs/cgroup/memory/daemon/memory.stat': 'inactive_file 1\ntotal_inactive_file 200000',
+      '/sys/fs/cgroup/memory/daemon/memory.stat':
+        'inactive_file 1\nactive_file 2\ntotal_inactive_file 150000\ntotal_active_file 50000',
       '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712',
     });
     expect(memoryLimit(read)).toBe(4_000_000);

@@ -108,7 +108,7 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
     'qdepth',
     'Messages in all sources and lanes.',
     [],
-    one(({ counters }) => counters.queueDepth),
+    one(() => node.queueDepth),
   );
   for (const name of runbookCounters) {
     gauge(

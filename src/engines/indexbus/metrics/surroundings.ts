@@ -7,8 +7,8 @@ export function surroundingMetrics({ node, gauge, serving }: Register): void {
     'bottleneck',
     '1 on the side that triage names.',
     ['side'],
-    serving((it) => {
-      const { side } = bottleneckOf(node, it);
+    serving(() => {
+      const { side } = bottleneckOf(node);
       return sides.map((name) => [{ side: name }, name === side ? 1 : 0]);
     }),
   );

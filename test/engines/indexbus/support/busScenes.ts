@@ -1,3 +1,4 @@
+import type { RouterCommand } from '../../../../src/engines/indexbus/commands.ts';
 import { FencedError } from '../../../../src/engines/indexbus/errors.ts';
 import { Header, LaneCursor } from '../../../../src/engines/indexbus/layout.ts';
 import { plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
@@ -28,8 +29,15 @@ function publishQuietly(stage: Stage, memory: SharedArrayBuffer, count: number):
   producer.end();
 }
 
-/** A router that polls; killed, another takes over at once and polls as often. */
-function polls(count: number, before?: (stage: Stage, memory: SharedArrayBuffer) => void, command?: 'fence'): Program {
+const fenceLane: RouterCommand = { do: 'detach-lane', lane: 0, reason: 'operator' };
+const fenceProducer: RouterCommand = { do: 'fence-producer', seat: 0 };
+
+/** A router that is told something, and polls; killed, another takes over at once and polls as often. */
+function polls(
+  count: number,
+  before?: (stage: Stage, memory: SharedArrayBuffer) => void,
+  command?: RouterCommand,
+): Program {
   return (stage, memory, hooks) => {
     before?.(stage, memory);
     const active = { step: quiet.step as (point: number) => void };
@@ -45,7 +53,7 @@ function polls(count: number, before?: (stage: Stage, memory: SharedArrayBuffer)
     active.step = (point) => hooks.step(point);
     return () => {
       try {
-        if (command === 'fence') first.router.apply({ do: 'detach-lane', lane: 0, reason: 'operator' });
+        if (command !== undefined) first.router.apply(command);
         for (let poll = 0; poll < count; poll += 1) first.router.poll();
         first.end();
       } catch (error) {
@@ -93,6 +101,38 @@ function receives(count: number, batch = 1): Program {
         if (!(error instanceof FencedError)) throw error;
       }
       consumer.end();
+    };
+  };
+}
+
+/** Takes what it gets with one call, and leaves. */
+function receivesAndLeaves(batch = 1): Program {
+  return (stage, memory, hooks) => {
+    const consumer = stage.consumer(memory, hooks, 0, batch);
+    return () => {
+      try {
+        consumer.receive();
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error;
+      }
+      consumer.leave();
+    };
+  };
+}
+
+/** Has flushed so many when the run begins, and leaves. */
+function leavesAfter(count: number): Program {
+  return (stage, memory, hooks) => {
+    const active = { step: quiet.step as (point: number) => void };
+    const producer = stage.producer(
+      memory,
+      withStep(hooks, (point) => active.step(point)),
+    );
+    for (let message = 0; message < count; message += 1) producer.publish(0, message);
+    active.step = (point) => hooks.step(point);
+    return () => {
+      producer.leave();
+      producer.end();
     };
   };
 }
@@ -299,6 +339,19 @@ const aloneByView: StagePlan = {
   ],
 };
 
+const queueByView: StagePlan = {
+  ...queue,
+  subscriptions: [{ name: 'v', mode: 'workqueue', lane: 'blocking', capacity: 4, access: 'view', viewMax: 2 }],
+};
+
+/** A lane of its own that holds one message, and is taken from a consumer that lets the second wait for more than a moment. */
+const stallsAtOnce: StagePlan = {
+  sizes: { lanes: 1, laneRing: 8 },
+  subscriptions: [{ name: 's', lane: 'blocking', capacity: 1, detachAfterMs: 1 }],
+  lanes: [0],
+  producers: 1,
+};
+
 function fiveMessages(stage: Stage, memory: SharedArrayBuffer): void {
   publishQuietly(stage, memory, 5);
 }
@@ -313,11 +366,31 @@ export const busScenes = {
     participants: { router: polls(2, twoAndTwo), consumer: receives(2, 2) },
   },
   /** The router takes the lane while the consumer takes messages; they go to another of the group. */
-  fence: { plan: queue, participants: { router: polls(2, fourAndNone, 'fence'), consumer: receives(3) } },
+  fence: { plan: queue, participants: { router: polls(2, fourAndNone, fenceLane), consumer: receives(3) } },
   /** The same for a lane of its own: what is unread is lost. */
   fenceBroadcast: {
     plan: { ...queue, subscriptions: [{ name: 'b', capacity: 4 }], lanes: [0], sizes: { lanes: 1, laneRing: 8 } },
-    participants: { router: polls(2, fourAndNone, 'fence'), consumer: receives(3, 2) },
+    participants: { router: polls(2, fourAndNone, fenceLane), consumer: receives(3, 2) },
+  },
+  /** The router takes the lane from a consumer that says in the same moment that it leaves. */
+  fenceLeaver: {
+    plan: queue,
+    participants: { router: polls(2, fourAndNone, fenceLane), consumer: receivesAndLeaves() },
+  },
+  /** The same by view: what it has open is its own until it says so. */
+  fenceLeaverByView: {
+    plan: queueByView,
+    participants: { router: polls(2, fourAndNone, fenceLane), consumer: receivesAndLeaves(2) },
+  },
+  /** The router finds in the poll in which its consumer leaves that a lane has stalled. */
+  stalledLeaver: {
+    plan: stallsAtOnce,
+    participants: { router: polls(3, fourAndNone), consumer: receivesAndLeaves() },
+  },
+  /** The router takes the seat from a producer that says in the same moment that it leaves. */
+  fenceLeavingProducer: {
+    plan: queue,
+    participants: { router: polls(2, undefined, fenceProducer), producer: leavesAfter(3) },
   },
   /** Slots come home while their producer takes new ones. */
   publish: {

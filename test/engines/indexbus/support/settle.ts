@@ -66,6 +66,7 @@ export function settle(stage: Stage, memory: SharedArrayBuffer, gone: Gone): rea
   } catch (error) {
     problem = `while the bus was emptied: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
+  problem ??= leftFenced(stage, memory);
   const { events, credits, bases } = log.events();
   const dead = new Set(
     [...(gone.producers ?? []), ...(gone.producersReported ?? [])].map((seat) => reader.producer(seat)),
@@ -81,14 +82,30 @@ export function settle(stage: Stage, memory: SharedArrayBuffer, gone: Gone): rea
   return problem === undefined ? found : [problem, ...found];
 }
 
+/** A seat that was taken from somebody who is gone and will not say that he knows: nobody gets it any more. */
+function leftFenced(stage: Stage, memory: SharedArrayBuffer): string | undefined {
+  const reader = stage.reader(memory);
+  const { lanes } = stage.layout.sizes;
+  for (let lane = 0; lane < lanes; lane += 1) {
+    if (reader.laneState(lane) === SeatState.fenced) return `the seat of lane ${lane} stays fenced`;
+  }
+  for (let seat = 0; seat < stage.plan.producers; seat += 1) {
+    if (reader.producerState(seat) !== SeatState.fenced) continue;
+    if (stage.isProducerOver(memory, reader.producer(seat))) return `the seat of producer ${seat} stays fenced`;
+  }
+  return undefined;
+}
+
 /** Who has a lane receives, or learns that it was taken from it. */
 function receive(
   stage: Stage,
   memory: SharedArrayBuffer,
   it: { lane: number; consumer: StagedConsumer | undefined },
 ): number {
-  const state = stage.reader(memory).laneState(it.lane);
-  if (state !== SeatState.live && state !== SeatState.fenced) {
+  const reader = stage.reader(memory);
+  const state = reader.laneState(it.lane);
+  const isHeld = state === SeatState.live || state === SeatState.fenced;
+  if (!isHeld || stage.isOver(memory, reader.lane(it.lane))) {
     it.consumer = undefined;
     return 0;
   }

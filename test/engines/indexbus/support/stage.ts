@@ -14,6 +14,7 @@ import {
   SeatKind,
   type SegmentSizes,
 } from '../../../../src/engines/indexbus/layout.ts';
+import { sayLeaving } from '../../../../src/engines/indexbus/leave.ts';
 import { MessageBatch } from '../../../../src/engines/indexbus/messageBatch.ts';
 import { plantedIn } from '../../../../src/engines/indexbus/mutants.ts';
 import { payloadCheck } from '../../../../src/engines/indexbus/payloadCheck.ts';
@@ -61,6 +62,8 @@ export interface StagedProducer {
   /** Publishes the next message; false without credit. Its payload tells which it is. */
   publish(topic?: number, key?: number, words?: number): boolean;
   flush(): void;
+  /** Closes, and gives its seat back as a bus does. */
+  leave(): void;
   /** It has returned for good: notes what it has at home. */
   end(): void;
 }
@@ -72,6 +75,8 @@ export interface StagedConsumer {
   receive(): number;
   /** Looks again at what it has open. */
   lookAgain(): void;
+  /** Ends what it has open, and gives its seat back as a bus does. */
+  leave(): void;
   end(): void;
 }
 
@@ -300,6 +305,11 @@ export class Stage {
     return this.log(memory).last(Fact.laneOver, (it) => it === lane) !== undefined;
   }
 
+  /** The same of a producer. */
+  isProducerOver(memory: SharedArrayBuffer, producer: number): boolean {
+    return this.log(memory).last(Fact.producerOver, (it) => it === producer) !== undefined;
+  }
+
   /** Notes that a router was killed. */
   noteRouterOver(memory: SharedArrayBuffer, number: number): void {
     this.log(memory).put(Fact.routerOver, number);
@@ -310,7 +320,8 @@ export class Stage {
     const reader = this.reader(memory);
     const id = reader.producer(seat);
     const witness = new ProducerWitness(log, id);
-    const { region } = this.segment(memory, both(witness, hooks));
+    const segment = this.segment(memory, both(witness, hooks));
+    const { region } = segment;
     const place = seatPlace(this.layout, 'producer', seat);
     const options = { flushEvery, creditLimit: 0, checked: false, atEndOfTurn: () => {} };
     const telemetry = telemetryWith(this.#mutant);
@@ -345,6 +356,11 @@ export class Stage {
         publisher.flush();
         witness.end();
       },
+      leave() {
+        publisher.close();
+        sayLeaving({ segment }, { place, epoch: id >>> 6, release: () => {} });
+        witness.end();
+      },
       end() {
         witness.end();
         log.put(Fact.credit, id, publisher.credit);
@@ -357,7 +373,8 @@ export class Stage {
     const reader = this.reader(memory);
     const id = reader.lane(seat);
     const witness = new ConsumerWitness(reader, log, seat, id);
-    const { region } = this.segment(memory, both(witness, hooks));
+    const segment = this.segment(memory, both(witness, hooks));
+    const { region } = segment;
     const place = seatPlace(this.layout, 'consumer', seat);
     const mutants = plantedIn(telemetryWith(this.#mutant));
     const head = new LaneHead(
@@ -395,6 +412,11 @@ export class Stage {
         return count;
       },
       lookAgain: () => note(Fact.lookedAgain),
+      leave() {
+        head.close();
+        sayLeaving({ segment }, { place, epoch: id >>> 6, release: () => {} });
+        witness.end();
+      },
       end: () => witness.end(),
     };
   }

@@ -315,6 +315,8 @@ export class ProducerWitness {
       this.#log.put(Fact.published, this.#producer, this.#published, topic, key, byteLength, checksum);
       this.#published += 1;
     } else if (last === Point.storeTail) this.#log.put(Fact.flushed, this.#producer, this.#published);
+    // Whether it could say so or was fenced before: it writes no more.
+    else if (last === Point.seatLeaving) this.#log.put(Fact.producerOver, this.#producer);
   }
 
   /** The call under way has returned. */
@@ -352,6 +354,8 @@ export class ConsumerWitness {
         this.#log.put(Fact.claimed, this.#lane, producer, sequence);
       }
     } else if (last === Point.storeDone) this.#log.put(Fact.through, this.#lane);
+    // Whether it could say so or was fenced before: it writes no more.
+    else if (last === Point.seatLeaving) this.#log.put(Fact.laneOver, this.#lane, 0);
     if (point === Point.claimHead) this.#head = this.position();
   }
 

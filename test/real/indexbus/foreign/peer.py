@@ -70,6 +70,9 @@ class Segment:
         with open(os.path.join(directory, name + ".json"), encoding="utf-8") as file:
             says = json.load(file)
         paths = [says["place"]] if says["place"] else ["/proc/%d/fd/%d" % (it["pid"], it["fd"]) for it in says["holders"]]
+        if says["backing"] == "tmpfs":
+            # Beside this file: its maker may have the directory at another path.
+            paths = [os.path.join(directory, os.path.basename(says["place"]))]
         for path in paths:
             try:
                 self.fd = os.open(path, os.O_RDWR)
@@ -80,10 +83,11 @@ class Segment:
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.locks = os.open(os.path.join(directory, name + ".lock"), os.O_RDWR)
         header = struct.unpack_from("<15I", self.memory, 0)
-        if header[0] != int.from_bytes(b"HFIB", "little") or header[1] != 1:
-            raise Refused("no segment of version 1")
+        if header[0] != int.from_bytes(b"HFIB", "little") or header[1] != 2:
+            raise Refused("no segment of version 2")
         if header[14] != crc32c(self.memory[:56]):
             raise Refused("the header's checksum is wrong")
+        self.generation = header[3]
         self.producers, self.lanes, self.topics = header[8], header[9], header[13]
         self.slots, self.lane_ring, self.slot_words = 1 << header[10], 1 << header[11], header[12] // 4
         self._next = PAGE
@@ -180,8 +184,9 @@ class Seat:
         seats = segment.producer_seats if kind == PRODUCER else segment.lane_seats
         cursors = segment.producer_cursors if kind == PRODUCER else segment.lane_cursors
         before = 0 if kind == PRODUCER else segment.producers
+        first = 1 + (segment.generation - 1) % 31 * 128
         for number in range(count):
-            self.at, self.cursors, self.lock = seats + number * 64, cursors + number * 64, 1 + before + number
+            self.at, self.cursors, self.lock = seats + number * 64, cursors + number * 64, first + before + number
             if self._claim():
                 self.number = number
                 self._introduce(kind, name, subscription)

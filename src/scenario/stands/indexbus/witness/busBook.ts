@@ -239,12 +239,13 @@ export class BusBook {
     for (const holder of this.#holders) {
       if (holder.kind !== 'lane' || holder.fenced || this.reader.lane(seatOf(holder.number)) !== holder.number)
         continue;
-      if (this.reader.laneState(seatOf(holder.number)) !== SeatState.fenced) continue;
+      const state = this.reader.laneState(seatOf(holder.number));
+      const isDamaged = this.reader.laneSeat(seatOf(holder.number), Seat.reason) === DetachReason.corrupt;
+      // One that leaves is not fenced, whatever was found of its lane.
+      if (state !== SeatState.fenced && !(isDamaged && state === SeatState.draining)) continue;
       holder.fenced = true;
-      this.put({ event: 'lane-fenced', lane: holder.number });
-      if (this.reader.laneSeat(seatOf(holder.number), Seat.reason) === DetachReason.corrupt) {
-        this.damageFound(`lane ${holder.number} was fenced as damaged`);
-      }
+      if (state === SeatState.fenced) this.put({ event: 'lane-fenced', lane: holder.number });
+      if (isDamaged) this.damageFound(`lane ${holder.number} ended as damaged`);
     }
   }
 
