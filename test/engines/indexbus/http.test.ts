@@ -208,9 +208,9 @@ describe('HTTP of a router', () => {
     ['PATCH', `${S}/router`, { router_poll_interval_us: -1 }, 422, '0 to 50000'],
     ['PATCH', `${S}/router`, { router_spin_us: 20_000 }, 422, 'expected auto or 0 to 10000, got 20000'],
     ['PATCH', `${S}/router`, [], 422, 'the body: expected an object, got []'],
-    ['PATCH', `${S}/router`, {}, 422, 'at least one of router_batch_size, '],
-    ['PATCH', `${S}/lanes/0`, undefined, 422, 'an empty body'],
-    ['PATCH', `${S}/producers/0`, {}, 422, 'at least one of credit_limit, rate_limit'],
+    ['PATCH', `${S}/router`, undefined, 422, 'some of router_batch_size, '],
+    ['PATCH', `${S}/lanes/0`, undefined, 422, 'got nothing'],
+    ['PATCH', `${S}/producers/0`, undefined, 422, 'some of credit_limit, rate_limit'],
     ['DELETE', `${S}/subscriptions/all`, undefined, 409, 'IB_UNSAFE_CHANGE'],
     [
       'PUT',

@@ -94,11 +94,9 @@ export function bodyOf<T>(request: RouteRequest, schema: ZodType<T>): T {
   throw new Refusal(422, 'IB_BAD_CONFIG', message, details);
 }
 
-/** The same of a body that changes something. @throws Refusal, too, 422 for one without a key: whoever sent it has lost what was in it */
-export function changesOf<T extends object>(request: RouteRequest, schema: z.ZodObject & ZodType<T>): T {
-  const changes = bodyOf(request, schema);
-  if (Object.keys(changes).length > 0) return changes;
-  const expected = `at least one of ${Object.keys(schema.shape).join(', ')}`;
-  const got = request.body.length === 0 ? 'an empty body' : 'no key';
-  throw new Refusal(422, 'IB_BAD_CONFIG', `the body: expected ${expected}, got ${got}`, { expected, got });
+/** The same of a change: `{}` changes nothing, but what is sent without a body has lost it. @throws Refusal, too, 422 without a body */
+export function changesOf<T>(request: RouteRequest, schema: z.ZodObject & ZodType<T>): T {
+  if (request.body.length > 0) return bodyOf(request, schema);
+  const expected = `an object with some of ${Object.keys(schema.shape).join(', ')}`;
+  throw new Refusal(422, 'IB_BAD_CONFIG', `the body: expected ${expected}, got nothing`, { expected, got: 'nothing' });
 }
