@@ -5,7 +5,7 @@ import { engines } from '../engines/registry.ts';
 import type { MachineRow } from '../host/machineWishes.ts';
 import { judgeMachine } from '../real/shm/judgeMachine.ts';
 import { machineFacts } from '../real/shm/machine.ts';
-import { differs, machineRows } from '../real/shm/tuning.ts';
+import { differs, machineRows, refusesStrict } from '../real/shm/tuning.ts';
 import { uringSupport } from '../real/uring/support.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
@@ -26,7 +26,7 @@ export function doctorCommand(): Command {
     )
     .argument('[engine]', 'whose configuration it is; needed where several engines ask something of the machine')
     .option('--config <file>', 'ask for what this configuration asks for')
-    .option('--strict', 'end with 1 if anything that was asked for is not there')
+    .option('--strict', 'end with 1 if anything is not there without which serve --strict would not start')
     .option('--json', 'print the rows as JSON')
     .addHelpText(
       'after',
@@ -41,7 +41,7 @@ Examples:
     .action((engine: string | undefined, flags: DoctorFlags) => {
       const rows = rowsFor(engine, flags.config);
       process.stdout.write(flags.json === true ? `${JSON.stringify({ rows }, undefined, 2)}\n` : textOf(rows));
-      if (flags.strict === true && rows.some(differs)) process.exitCode = 1;
+      if (flags.strict === true && rows.some(refusesStrict)) process.exitCode = 1;
     });
 }
 

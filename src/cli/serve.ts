@@ -18,6 +18,7 @@ import { memoryLimit } from '../real/memoryLimit.ts';
 import { judgeMachine } from '../real/shm/judgeMachine.ts';
 import { engineNamed } from './engineNamed.ts';
 import { UsageError } from './exit.ts';
+import { formatBytes } from './format.ts';
 
 interface ServeFlags {
   readonly config?: string;
@@ -56,8 +57,8 @@ export function serveCommand(): Command {
 The environment wins over the file: STEMEDB_<SECTION>_<KEY>, so STEMEDB_WAL_SEGMENT_BYTES sets wal.segment_bytes.
 
 Exit codes: 0 stopped when told to, 64 usage, 65 data are damaged, 70 a defect, or a journal that failed, 71 a port is
-taken (streambus), 73 another process has the directory, 74 disk or network failed, 75 another router has the segment
-(indexbus), 77 the directory may not be written, or the machine does not give what --strict asks for, 78 configuration.
+taken (streambus), 73 another process has the directory, 74 disk or network failed, or a port is taken (stemedb,
+indexbus), 75 another router has the segment (indexbus), 77 the directory may not be written, or the machine does not give what --strict asks for, 78 configuration.
 
 Examples:
   $ hotfire serve stemedb --config /etc/stemedb/api.toml
@@ -93,10 +94,12 @@ function load(definition: EngineDefinition, flags: ServeFlags): LoadedConfig<unk
 function validate(definition: EngineDefinition, flags: ServeFlags): void {
   const { config, warnings } = load(definition, flags);
   const settings = prepareSettings(definition.server(config));
-  definition.validate?.(config, { machine: judgeMachine });
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  const doubts = definition.validate?.(config, { machine: judgeMachine }) ?? [];
+  const bytes = definition.machine?.(config).bytes;
+  const memory = bytes === undefined ? '' : `, with ${formatBytes(bytes)} of shared memory`;
+  for (const warning of [...warnings, ...doubts]) process.stderr.write(`warning: ${warning}\n`);
   process.stdout.write(
-    `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}\n`,
+    `${flags.config ?? 'defaults and environment'}: valid; would listen on ${settings.host}:${settings.port}${memory}\n`,
   );
 }
 

@@ -104,7 +104,11 @@ export async function serve<Config>(options: ServeOptions<Config>, signals: Daem
     // Where there is state the engine's own lock speaks first: it knows who has it.
     const state = definition.stateDirectory(loaded.config);
     if (state !== undefined && !existsSync(state)) await probeAddress(settings);
-    engine = await definition.start(host, loaded.config, { ...options.services, version: options.version });
+    engine = await definition.start(host, loaded.config, {
+      ...options.services,
+      version: options.version,
+      checkAddress: () => probeAddress(settings),
+    });
   } catch (error) {
     return lastWords(host, 'cannot start', error);
   }

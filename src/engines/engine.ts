@@ -80,6 +80,8 @@ export interface DedicatedThread {
 export interface DaemonServices {
   /** Starts a body of this name on a thread of its own; undefined where there are no threads. */
   readonly startThread?: (body: 'indexbus-router', data: unknown) => DedicatedThread;
+  /** Rejects with `EngineError` where the address of the daemon's HTTP is taken: nothing need be made for a server that cannot be. */
+  readonly checkAddress?: () => Promise<void>;
   /** What runs here. */
   readonly version?: string;
   /** Judges this machine by what is asked of it, as `hotfire doctor` prints it. */
@@ -135,8 +137,8 @@ export interface EngineDefinition<Config = unknown> {
   readonly initOverrides?: Readonly<Record<string, unknown>>;
   /** Where the HTTP server listens, and its limits, read from the configuration. */
   readonly server: (config: Config) => ServerSettings;
-  /** What neither the schema nor the daemon can say of a configuration, found without starting: throws `EngineError`. */
-  readonly validate?: (config: Config, services?: Pick<DaemonServices, 'machine'>) => void;
+  /** What neither the schema nor the daemon can say of a configuration, found without starting: returns warnings, throws `EngineError`. */
+  readonly validate?: (config: Config, services?: Pick<DaemonServices, 'machine'>) => readonly string[];
   /** What a configuration asks of the machine, for `hotfire doctor`; an engine without asks nothing. */
   readonly machine?: (config: Config) => MachineWishes;
   /** Probes and fault points of its code, all of them: another name throws on the stand. */

@@ -25,4 +25,6 @@ export interface MachineRow extends TuningRow {
   readonly advice: string;
   /** What opening the memory fails with here, so that nothing starts; not there where it starts with less than was asked for. */
   readonly refusal?: SharedMemoryErrorCode;
+  /** What is there was made otherwise than is asked now, and serves all the same: no start is refused for it, be it strict. */
+  readonly isKept?: true;
 }

@@ -197,7 +197,7 @@ function tuningOf(options: RegionOptions, unmapped: string): readonly TuningRow[
   const node = options.numaNode;
   return [
     { name: 'backing', requested: asked, applied: 'sab', reason: asked === 'sab' ? '' : unmapped },
-    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', huge === false),
+    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', huge !== true),
     row('lockMemory', options.lockMemory === true ? 'yes' : 'no', options.lockMemory !== true),
     { ...row('numaNode', node === undefined ? 'none' : String(node), node === undefined), applied: 'none' },
   ];

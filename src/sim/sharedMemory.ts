@@ -211,7 +211,8 @@ export class MachineSharedMemory {
     checkRegionName('open', name);
     checkRegionBytes('open', name, bytes);
     const backing = options.backing ?? 'auto';
-    if (backing !== 'auto' && backing !== 'sim') {
+    // A memfd is what asks for huge pages and is made without them where there are none.
+    if (backing !== 'auto' && backing !== 'sim' && backing !== 'memfd') {
       throw new SharedMemoryError('ENOTSUP', 'open', name, `backing ${backing}: ${this.#machine} is simulated`);
     }
     let segment = this.#segments.get(name);
@@ -405,13 +406,20 @@ function tuningOf(size: number, options: RegionOptions, troubles: MemoryTroubles
   });
   const huge = options.hugePages;
   const wantsHuge = huge ?? size >= HUGE_PAGE_BYTES;
+  const hasHuge = wantsHuge && !troubles.noHugePages;
   const pages = Math.ceil(size / HUGE_PAGE_BYTES);
   const noPages = `${pages} huge pages of 2 MiB are needed and 0 are free: sysctl vm.nr_hugepages=${pages}`;
   const noLock = `ENOMEM: ${size} bytes are above the limit of locked memory (RLIMIT_MEMLOCK): raise it`;
   const node = options.numaNode;
   return [
     { name: 'backing', requested: options.backing ?? 'auto', applied: 'sim', reason: '' },
-    row('hugePages', huge === undefined ? 'auto' : huge ? 'yes' : 'no', wantsHuge, troubles.noHugePages ? noPages : ''),
+    {
+      name: 'hugePages',
+      requested: huge === undefined ? 'auto' : huge ? 'yes' : 'no',
+      applied: hasHuge ? 'yes' : 'no',
+      // Who leaves it to the machine misses nothing.
+      reason: wantsHuge && !hasHuge && (huge === true || options.backing === 'memfd') ? noPages : '',
+    },
     row(
       'lockMemory',
       options.lockMemory === true ? 'yes' : 'no',

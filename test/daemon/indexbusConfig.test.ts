@@ -201,6 +201,21 @@ describe.skipIf(!isMapped)(
       expect((await next.exited).code).toBe(0);
     });
 
+    it('should say of a segment that has other sizes that it serves as it is', { timeout: 60_000 }, async () => {
+      const first = spawned('serve', 'indexbus', '--config', configured({ name: 'sized', backing: 'tmpfs' }));
+      await first.serving;
+      const config = configured({ name: 'sized', backing: 'tmpfs' }, { lanes_max: 32, slots_per_producer: 1_048_576 });
+      const [validated, judged] = await Promise.all([
+        hotfire('serve', 'indexbus', '--config', config, '--strict', '--validate-config'),
+        hotfire('doctor', 'indexbus', '--config', config),
+      ]);
+      expect(validated).toMatchObject({ code: 0, text: expect.stringMatching(/warning: memory_size: .* already, of/) });
+      expect(validated.text).toMatch(/valid; would listen on .*, with [\d.]+ GiB of shared memory/);
+      expect(judged.text).toMatch(/^memory_size .* differs$/m);
+      first.child.kill('SIGTERM');
+      await first.exited;
+    });
+
     it('should ask nothing of the machine for a control plane, which has no segment', { timeout: 60_000 }, async () => {
       const config = configured(
         { directory: `${directory}/none` },

@@ -25,13 +25,14 @@ interface Started {
   readonly exited: Promise<{ readonly code: number | null; readonly text: string }>;
 }
 
-function serve(routerId: string, segment: string, ...words: string[]): Started {
+/** @param listen where its HTTP listens; default a port that is free */
+function serve(routerId: string, segment: string, words: readonly string[] = [], listen = '127.0.0.1:0'): Started {
   const config = join(directory, `${routerId}.json`);
   writeFileSync(
     config,
     JSON.stringify({
       router_id: routerId,
-      admin: { listen: '127.0.0.1:0' },
+      admin: { listen },
       segment: { name: segment, backing: 'tmpfs', directory },
       subscriptions: [{ name: 'all', topics: ['t'], lane: 'blocking', detach_after_ms: 'none' }],
       slots_per_producer: 1024,
@@ -79,7 +80,7 @@ describe.skipIf(!isMapped)('hotfire serve indexbus (skipped with neither native 
     expect(second.code).toBe(75);
     expect(second.text).toContain('IB_ROUTER_HELD');
     expect(second.text).toContain(`pid ${first.child.pid}, since 20`);
-    const standby = serve('third', 'served', '--standby');
+    const standby = serve('third', 'served', ['--standby']);
     expect(await standby.logged('standby')).toMatchObject({ router_id: 'first', pid: first.child.pid });
     await standby.logged('serving');
     first.child.kill('SIGKILL');
@@ -88,12 +89,28 @@ describe.skipIf(!isMapped)('hotfire serve indexbus (skipped with neither native 
     expect((await standby.exited).code).toBe(0);
   });
 
+  it('should make no segment where its port is taken, and name the router where that one has the segment too', {
+    timeout: 60_000,
+  }, async () => {
+    const first = serve('listening', 'heard');
+    const { url } = await first.logged('serving');
+    const { host } = new URL(String(url));
+    const unheard = await serve('unheard', 'silent', [], host).exited;
+    expect(unheard.code).toBe(74);
+    expect(unheard.text).toContain('EADDRINUSE');
+    expect(readdirSync(directory).filter((name) => /^silent\.(json|\d)/.test(name))).toEqual([]);
+    const again = await serve('again', 'heard', [], host).exited;
+    expect([again.code, again.text]).toEqual([75, expect.stringContaining('IB_ROUTER_HELD')]);
+    first.child.kill('SIGTERM');
+    expect((await first.exited).code).toBe(0);
+  });
+
   it('should go on with the roll of a router that was killed: what the old generation has comes first', {
     timeout: 60_000,
   }, async () => {
     const first = serve('rolling', 'rolled');
     const { url } = await first.logged('serving');
-    const standby = serve('rolling-too', 'rolled', '--standby');
+    const standby = serve('rolling-too', 'rolled', ['--standby']);
     await standby.logged('standby');
     const bus = await openBus({ segment: 'rolled', directory });
     const consumer = await bus.consumer({ subscription: 'all' });

@@ -314,6 +314,11 @@ export function sharedMemoryConformance(withPair: WithSharedMemory): void {
       const huge = rows.find((row) => row.name === 'hugePages');
       expect(huge?.requested).toBe('yes');
       expect(huge?.reason === '').toBe(huge?.applied === 'yes');
+      const left = await one.open('left', 4 * 1024 * 1024, { mode: 'create' });
+      expect(
+        left.tuning().find((row) => row.name === 'hugePages'),
+        'it was left to the machine',
+      ).toMatchObject({ reason: '' });
       expect(rows.find((row) => row.name === 'lockMemory')).toMatchObject({ requested: 'no', reason: '' });
       expect(rows.find((row) => row.name === 'backing')?.applied).toBe(region.backing);
       const alien = region.backing === 'sim' ? 'sab' : 'sim';

@@ -76,7 +76,9 @@ function read(file: string, option: string): string {
 /** Why nobody has answered. What the time-out of a request ends with has a number for a code. */
 function noAnswer(error: unknown, timeoutMs: number): string {
   const isLate = error instanceof Error && error.name === 'TimeoutError';
-  return isLate ? `not within ${timeoutMs / 1_000} s` : reasonOf(error);
+  if (!isLate) return reasonOf(error);
+  const look = 'ps shows T then: kill it; hotfire indexbus inspect reads its segment without it';
+  return `not within ${timeoutMs / 1_000} s: it may be stopped (SIGSTOP, a debugger; ${look}), or busy`;
 }
 
 function reasonOf(error: unknown): string {

@@ -84,7 +84,8 @@ export function indexbusCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 good; 1 bad, or refused by the router; 2 nobody answered; 64 usage; 65 (inspect) damaged, or no segment.
+Exit codes: 0 good; 1 bad, or refused by the router; 2 nobody answered; 64 usage; 65 (inspect) damaged, or no segment;
+77 (inspect) another user's.
 The environment sets the defaults of --url (INDEXBUS_URL) and --token-file (INDEXBUS_TOKEN_FILE).
 
 Examples:

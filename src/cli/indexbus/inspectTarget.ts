@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { EngineError, ExitCode } from '../../engines/engine.ts';
+import { exitOf } from '../../engines/indexbus/bringUp.ts';
 import { describeSegment, type SegmentDescription } from '../../engines/indexbus/describeSegment.ts';
 import { BusError, type BusErrorCode } from '../../engines/indexbus/errors.ts';
 import { explanations } from '../../engines/indexbus/explain.ts';
@@ -15,7 +16,8 @@ const unreadable: readonly BusErrorCode[] = ['IB_NO_SEGMENT', 'IB_FOREIGN', 'IB_
  * Describes a segment of this machine, or a file that is a copy of one.
  *
  * @param target a file where it has a `/`, or is one of the working directory; else, and wherever `directory` is told, a name
- * @throws UsageError for what is neither; EngineError with exit code 65 where there is no such segment, or what is there cannot be read as one
+ * @throws UsageError for what is neither; EngineError with exit code 65 where there is no such segment, or what is there cannot be read as one, 77 where
+ * this user may not read it
  */
 export async function inspectTarget(
   target: string,
@@ -36,6 +38,8 @@ export async function inspectTarget(
     }
   } catch (error) {
     if (!(error instanceof BusError)) throw error;
+    if (error.code === 'IB_NOT_PERMITTED')
+      throw new EngineError(error.code, exitOf(error.code), error.message, { cause: error });
     if (!unreadable.includes(error.code)) throw new UsageError(`${error.code}: ${error.message}`);
     // What the message advises for a segment that is routed is no advice for a copy.
     const { expected, got } = error;

@@ -71,6 +71,12 @@ const dash = (text: string): string => (text === '' ? '-' : printable(text));
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
 const seconds = (value: number | null): string => (value === null ? '-' : `${value.toFixed(1)} s`);
 
+/** How the holder of a seat is. One that was fenced and cannot say that it knows, since it is stopped, is what one looks for: both are told. */
+function standing({ state, verdict }: SeatView): string {
+  if (state === 'live') return verdict;
+  return verdict === 'stopped' || verdict === 'doubtful' ? `${state}, ${verdict}` : state;
+}
+
 /** The column of generations, where rows have two: a roll waits. */
 const generations = (rows: readonly SeatView[]): ((cell: string | number) => readonly string[]) =>
   new Set(rows.map(({ generation }) => generation)).size > 1 ? (cell) => [String(cell)] : () => [];
@@ -91,7 +97,7 @@ export function lanesText(lanes: readonly LaneView[]): string {
       'credit',
       'mode',
       'oldest',
-      'drops in all',
+      'drops of seat',
       'cpu time',
       'rss',
     ],
@@ -101,7 +107,7 @@ export function lanesText(lanes: readonly LaneView[]): string {
       dash(it.name),
       dash(it.subscription),
       String(it.pid ?? '-'),
-      it.state === 'live' ? it.verdict : it.state,
+      standing(it),
       String(it.depth),
       String(it.capacity),
       String(it.credit_limit),
@@ -153,7 +159,7 @@ export function producersText(producers: readonly ProducerView[]): string {
       'verdict',
       'depth',
       'free',
-      'sent in all',
+      'sent of seat',
       'credit',
       'rate/s',
       'waits',
@@ -167,7 +173,7 @@ export function producersText(producers: readonly ProducerView[]): string {
       ...generation(it.generation),
       dash(it.name),
       String(it.pid ?? '-'),
-      it.state === 'live' ? it.verdict : it.state,
+      standing(it),
       String(it.depth),
       String(it.free_slots),
       String(it.sent),

@@ -166,6 +166,8 @@ export class BusNode {
     this.#lock = lock;
     this.#checkGoesOn();
     if (lock.take()) {
+      // Before there is a segment. Whom another router holds off hears of that one, which has the address too.
+      await this.#services.checkAddress?.();
       await this.#serve();
       return undefined;
     }

@@ -54,7 +54,7 @@ export const explanations: Readonly<Record<BusErrorCode, Explanation>> = {
   },
   IB_NO_ROUTER: {
     means: 'No router answers in the segment, or this one stands by.',
-    do: 'Start one; if there is one, hotfire indexbus triage and its /health tell why it does not poll.',
+    do: 'Start one; if there is one, hotfire indexbus triage and its /health tell why it does not poll. One that answers neither is stopped, or busy: ps shows T for stopped.',
   },
   IB_NO_SEAT: {
     means:

@@ -8,10 +8,14 @@ import { busCodeOf } from './segment.ts';
  * Judges the machine before anything is opened, by the rows that `hotfire doctor` prints: starting, `--validate-config` and doctor agree. What the
  * memory cannot be opened with refuses; with `strict` each row that differs does.
  *
+ * @returns what differs all the same, a line a row
  * @throws EngineError with one line a row: what was asked for, what is there, why, and what would give it
  */
-export function checkMachine(config: IndexbusConfig, { machine }: Pick<DaemonServices, 'machine'> = {}): void {
-  if (config.role === 'control' || machine === undefined) return;
+export function checkMachine(
+  config: IndexbusConfig,
+  { machine }: Pick<DaemonServices, 'machine'> = {},
+): readonly string[] {
+  if (config.role === 'control' || machine === undefined) return [];
   const missing = machine(wishesOf(config)).filter(({ reason }) => reason !== '');
   const refused = missing.filter(({ refusal }) => refusal !== undefined);
   const first = refused[0]?.refusal;
@@ -19,11 +23,12 @@ export function checkMachine(config: IndexbusConfig, { machine }: Pick<DaemonSer
     const code = busCodeOf(first);
     throw new EngineError(code, exitOf(code), `segment ${config.segment.name}: ${textOf(refused)}`);
   }
-  if (!config.strict || missing.length === 0) return;
+  const kept = missing.filter(({ isKept }) => isKept === true);
+  if (!config.strict || missing.length === kept.length) return missing.map((row) => textOf([row]));
   throw new EngineError(
     'IB_NOT_PERMITTED',
     exitOf('IB_NOT_PERMITTED'),
-    `strict, and the machine does not give all that is asked of it: ${textOf(missing)}`,
+    `strict, and the machine does not give all that is asked of it: ${textOf(missing.filter(({ isKept }) => isKept !== true))}`,
   );
 }
 

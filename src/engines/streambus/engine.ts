@@ -100,7 +100,10 @@ export const streambus: EngineDefinition<StreamBusConfig> = {
   heapBytes: (config, host) => heapBudget(host, config),
   stateDirectory: (config) => config.storage.data_dir,
   server: serverSettings,
-  validate: refuseOpenDoor,
+  validate: (config) => {
+    refuseOpenDoor(config);
+    return [];
+  },
   points: streamBusPoints,
   start: (host, config) => {
     refuseOpenDoor(config);

@@ -22,7 +22,7 @@ export interface MachineFacts {
     | { readonly path: string; readonly size: number; readonly free: number }
     | { readonly reason: string; readonly refusal: SharedMemoryErrorCode };
   /** The region that was asked about, where it is there already. */
-  readonly region?: { readonly backing: MappedBacking; readonly hugePages: boolean };
+  readonly region?: { readonly backing: MappedBacking; readonly hugePages: boolean; readonly bytes: number };
   /** Why the group that was asked about is none; undefined where it is one, or none was asked about. */
   readonly group?: string;
   readonly hugePages: { readonly total: number; readonly free: number };
@@ -104,7 +104,7 @@ function regionFacts(directory: string, name: string, group: string | undefined)
     const fd = says === undefined ? undefined : openMemory(directory, name, says);
     if (says === undefined || fd === undefined) return undefined;
     closeSync(fd);
-    return { backing: says.backing, hugePages: says.hugePages };
+    return { backing: says.backing, hugePages: says.hugePages, bytes: says.bytes };
   } catch {
     return undefined;
   }

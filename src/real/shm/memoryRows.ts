@@ -95,24 +95,37 @@ function withoutCalls({ native, ffi }: MachineFacts, backing: string): MachineRo
   });
 }
 
+/** What huge pages need besides: a memfd needs no mount. */
+function mountToo({ hugetlbfsMount }: MachineFacts, backing: string): readonly string[] {
+  return hugetlbfsMount === undefined && backing !== 'memfd' ? [mountLine] : [];
+}
+
 /** Huge pages for the memory. */
 export function hugePagesRow(facts: MachineFacts, { bytes, backing = 'auto' }: MachineWishes): MachineRow {
   const { total, free } = facts.hugePages;
   const applied = `${free} free of ${total}`;
-  // The pages of memory that is there are its own, and no longer free; where it has none, it needs none.
-  const isThere = facts.region !== undefined && !facts.region.hugePages;
-  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim' || isThere) {
+  // Memory that is there has what it was made with: whoever left that to the machine misses nothing.
+  const isThere = facts.region !== undefined && !facts.region.hugePages && backing === 'auto';
+  const isSmall = backing === 'memfd' && (bytes ?? 0) < hugePageBytes;
+  if (bytes === undefined || backing === 'tmpfs' || backing === 'sab' || backing === 'sim' || isThere || isSmall) {
     return told(
       'huge_pages',
       applied,
       total === 0 ? 'sysctl vm.nr_hugepages=N reserves N pages of 2 MiB; 4 KiB pages do without' : '',
     );
   }
-  if (facts.region !== undefined) return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
+  const { region } = facts;
+  if (region?.hugePages === true) return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'in use');
+  if (region !== undefined) {
+    return asked('huge_pages', `${pagesFor(bytes)} of 2 MiB`, 'none', {
+      reason: 'the memory is there already, made without huge pages',
+      advice: 'hotfire indexbus roll makes it anew; or end all that uses it and remove it',
+    });
+  }
   const needed = pagesFor(bytes);
   const row = asked('huge_pages', `${needed} of 2 MiB`, applied);
   if (free >= needed) return row;
-  const advice = sysctlLine(facts, needed);
+  const advice = [sysctlLine(facts, needed), ...mountToo(facts, backing)].join('; ');
   // Nobody insists with `auto`: it takes the next backing.
   if (backing === 'auto') return { ...row, requested: `${needed} of 2 MiB, if free`, advice };
   return { ...row, reason: `${needed} are needed, ${free} are free`, advice };
@@ -142,6 +155,21 @@ export function directoryRow(facts: MachineFacts, { bytes, backing = 'auto' }: M
     advice: `mount -o remount,size=${Math.ceil((directory.size - directory.free + bytes) / mebibyte)}m ${directory.path}, or fewer or smaller slots`,
     ...(callsOf(facts) === undefined ? {} : { refusal: 'ENOSPC' as const }),
   });
+}
+
+/** The size of memory that is there already; no row where it is to be made. */
+export function memorySizeRows(facts: MachineFacts, { bytes }: MachineWishes): readonly MachineRow[] {
+  const { region, memoryRoom } = facts;
+  if (region === undefined || bytes === undefined) return [];
+  if (region.bytes === bytes) return [asked('memory_size', mib(bytes), mib(region.bytes))];
+  const free = memoryRoom === undefined ? '' : `, of which ${mib(memoryRoom.bytes)} are free`;
+  return [
+    asked('memory_size', mib(bytes), mib(region.bytes), {
+      reason: `the memory is there already, of ${region.bytes} bytes, and serves as it is; ${bytes} are asked for`,
+      advice: `hotfire indexbus roll makes it anew beside it, with ${mib(bytes)}${free}; or ask for the sizes that it has`,
+      isKept: true,
+    }),
+  ];
 }
 
 /** What the control group allows. */

@@ -7,6 +7,7 @@ import {
 } from '../../host/sharedMemory.ts';
 import type { ShmAddon, WaitCode } from './addon.ts';
 import type { LockFile } from './byteLocks.ts';
+import { hugePageBytes } from './directory.ts';
 import { asSharedMemoryError } from './errors.ts';
 import { processOf } from './identity.ts';
 import type { Made } from './memory.ts';
@@ -130,6 +131,8 @@ function tuningOf(addon: ShmAddon, bytes: number, options: RegionOptions, made: 
   const asked = options.backing ?? 'auto';
   const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
   const node = options.numaNode;
+  // `auto` takes them if they are free, and misses nothing else; `hotfire doctor` judges alike, and tells what would give them.
+  const insists = options.hugePages ?? (asked === 'memfd' && bytes >= hugePageBytes);
   const shared = addon.hasExternalShared();
   const method = addon.futexMethod();
   return [
@@ -143,7 +146,7 @@ function tuningOf(addon: ShmAddon, bytes: number, options: RegionOptions, made: 
       name: 'hugePages',
       requested: options.hugePages === undefined ? 'auto' : yesNo(options.hugePages),
       applied: yesNo(made.hugePages),
-      reason: made.hugePages ? '' : made.reason || (options.hugePages === true ? 'it was made without huge pages' : ''),
+      reason: made.hugePages || !insists ? '' : made.reason || 'it was made without huge pages',
     },
     {
       name: 'lockMemory',

@@ -12,7 +12,7 @@ export function asked(
   name: string,
   requested: string,
   applied: string,
-  missing?: Pick<MachineRow, 'reason' | 'advice' | 'refusal'>,
+  missing?: Pick<MachineRow, 'reason' | 'advice' | 'refusal' | 'isKept'>,
 ): MachineRow {
   return { name, requested, applied, reason: '', advice: '', ...missing };
 }

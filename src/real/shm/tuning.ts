@@ -2,7 +2,16 @@ import type { MachineRow, MachineWishes } from '../../host/machineWishes.ts';
 import type { TuningRow } from '../../host/sharedMemory.ts';
 import type { UringSupport } from '../uring/support.ts';
 import type { MachineFacts } from './machine.ts';
-import { backingRow, callsOf, directoryRow, groupRow, hugePagesRow, memoryFreeRow, memoryRow } from './memoryRows.ts';
+import {
+  backingRow,
+  callsOf,
+  directoryRow,
+  groupRow,
+  hugePagesRow,
+  memoryFreeRow,
+  memoryRow,
+  memorySizeRows,
+} from './memoryRows.ts';
 import { asked, mebibyte, mib, told } from './rows.ts';
 
 /** What the rows are about that shared memory is not. */
@@ -13,6 +22,11 @@ export interface MachineExtras {
 /** Whether a row says that something asked for is not there. */
 export function differs(row: TuningRow): boolean {
   return row.reason !== '';
+}
+
+/** Whether nothing starts for it that is strict. */
+export function refusesStrict(row: MachineRow): boolean {
+  return differs(row) && row.isKept !== true;
 }
 
 /** Judges a machine: a row for each thing that shared memory, and a thread that should not wait, depend on. */
@@ -27,6 +41,7 @@ export function machineRows(
     backingRow(facts, wishes),
     hugePagesRow(facts, wishes),
     directoryRow(facts, wishes),
+    ...memorySizeRows(facts, wishes),
     memoryRow(facts, wishes),
     memoryFreeRow(facts, wishes),
     ...(wishes.group === undefined ? [] : [groupRow(facts, wishes.group)]),

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -175,6 +175,13 @@ describe('hotfire indexbus', () => {
     const text = lanesText([{ ...aLane, name: 'a\u001b[2J\u009bb' }]);
     expect(text).toContain('a\\u{1b}[2J\\u{9b}b');
   });
+
+  it('should tell of a lane that was fenced that its consumer is stopped, and whose drops its count are', () => {
+    const text = lanesText([{ ...aLane, state: 'fenced', verdict: 'stopped' }]);
+    expect(text).toContain('fenced, stopped');
+    expect(text).toContain('drops of seat');
+    expect(lanesText([{ ...aLane, state: 'draining', verdict: 'dead' }])).toMatch(/ draining {2}/);
+  });
 });
 
 describe('hotfire indexbus inspect', () => {
@@ -219,6 +226,21 @@ describe('hotfire indexbus inspect', () => {
       await expect(inspectTarget(name, undefined)).rejects.toThrow(UsageError);
     }
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "should end with 77 where the segment is another user's (needs root)",
+    async () => {
+      const memory = mkdtempSync('/dev/shm/hotfire-inspect-');
+      try {
+        writeFileSync(join(memory, 'theirs.json'), '{}');
+        chownSync(join(memory, 'theirs.json'), 65_534, 65_534);
+        const error: unknown = await inspectTarget('theirs', memory).catch((failure: unknown) => failure);
+        expect(error).toMatchObject({ code: 'IB_NOT_PERMITTED', exitCode: 77 });
+      } finally {
+        rmSync(memory, { recursive: true });
+      }
+    },
+  );
 
   it('should read a whole one, and refuse a directory as wrong usage', async () => {
     const file = join(directory, 'whole');

@@ -69,7 +69,9 @@ describe('times of a command that asks a router', () => {
   it('should be told where they are over', async () => {
     answer = undefined;
     expect(await run('lanes', '--url', url, '--request-timeout', '0.02')).toBe(2);
-    expect(complained).toBe(`error: NO_ANSWER: http://${url} does not answer: not within 0.02 s\n`);
+    expect(complained).toBe(
+      `error: NO_ANSWER: http://${url} does not answer: not within 0.02 s: it may be stopped (SIGSTOP, a debugger; ps shows T then: kill it; hotfire indexbus inspect reads its segment without it), or busy\n`,
+    );
   });
 
   it.each([

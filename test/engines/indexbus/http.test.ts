@@ -203,9 +203,14 @@ describe('HTTP of a router', () => {
     ['PATCH', `${S}/lanes/0`, { capacity: 10_000 }, 409, 'IB_NEEDS_ROLL'],
     ['PATCH', `${S}/lanes/0`, { capcity: 5 }, 422, 'capacity'],
     ['PATCH', `${S}/lanes/0`, { drop: 'both' }, 422, 'newest'],
-    ['PATCH', `${S}/router`, { router_batch_size: 0 }, 422, 'at least 1'],
-    ['PATCH', `${S}/router`, { router_batch_size: 5_000 }, 422, 'at most 4096'],
-    ['PATCH', `${S}/router`, { router_poll_interval_us: -1 }, 422, 'at least 0'],
+    ['PATCH', `${S}/router`, { router_batch_size: 0 }, 422, 'router_batch_size: expected 1 to 4096, got 0'],
+    ['PATCH', `${S}/router`, { router_batch_size: 5_000 }, 422, '1 to 4096'],
+    ['PATCH', `${S}/router`, { router_poll_interval_us: -1 }, 422, '0 to 50000'],
+    ['PATCH', `${S}/router`, { router_spin_us: 20_000 }, 422, 'expected auto or 0 to 10000, got 20000'],
+    ['PATCH', `${S}/router`, [], 422, 'the body: expected an object, got []'],
+    ['PATCH', `${S}/router`, undefined, 422, 'some of router_batch_size, '],
+    ['PATCH', `${S}/lanes/0`, undefined, 422, 'got nothing'],
+    ['PATCH', `${S}/producers/0`, undefined, 422, 'some of credit_limit, rate_limit'],
     ['DELETE', `${S}/subscriptions/all`, undefined, 409, 'IB_UNSAFE_CHANGE'],
     [
       'PUT',
@@ -221,6 +226,13 @@ describe('HTTP of a router', () => {
     const answer = await ask(method, path, body);
     expect(answer.status).toBe(status);
     expect(JSON.stringify(answer.body)).toContain(named);
+  });
+
+  it('should tell what was expected and what came by themselves, too', async () => {
+    const { body } = await ask('PATCH', `${S}/router`, { router_batch_size: 0 });
+    expect(body.error).toMatchObject({ code: 'IB_BAD_CONFIG', expected: '1 to 4096', got: '0' });
+    const rolled = await ask('POST', `${S}/roll`, { slots_per_producer: 100 });
+    expect(rolled.body.error).toMatchObject({ expected: 'a power of two', got: '100' });
   });
 
   it('should refuse a body above its limit', async () => {

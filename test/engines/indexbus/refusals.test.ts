@@ -293,6 +293,9 @@ describe('after a close', () => {
     await bus.close();
     expect(await codeOf(() => producer.publish(topic, bytesOf('x')))).toBe('IB_CLOSED');
     expect(await codeOf(() => producer.reserve(4))).toBe('IB_CLOSED');
+    expect(await codeOf(() => producer.flush())).toBe('IB_CLOSED');
+    expect(await codeOf(() => consumer.reattach())).toBe('IB_CLOSED');
+    expect(await codeOf(() => consumer.ack())).toBe('IB_CLOSED');
     expect(await codeOf(() => consumer.receive(new MessageBatch(4, 64)))).toBe('IB_CLOSED');
     expect(await codeOf(() => bus.topic('x'))).toBe('IB_CLOSED');
     expect(await codeOf(() => bus.producer())).toBe('IB_CLOSED');

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Lock } from '../../../src/engines/indexbus/layout.ts';
 import { createSegment } from '../../../src/engines/indexbus/segment.ts';
 import { codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -35,6 +36,24 @@ describe('a consumer of a subscription that the configuration has', () => {
     const bus = await peers.bus({ attachTimeoutMs: longMs });
     await former.close();
     const coming = bus.consumer({ subscription: 'other' });
+    await peers.node(other);
+    expect((await coming).epoch).toBeGreaterThan(0);
+  });
+
+  it('waits for a router that has the lock, and has not come to the segment of one that died', async () => {
+    const former = await peers.node(config);
+    const bus = await peers.bus({ attachTimeoutMs: longMs });
+    await former.close();
+    const { clock, shm } = peers.host();
+    const lock = await shm.open('bus', 4, { mode: 'open' });
+    lock.lock(Lock.router);
+    const coming = bus.consumer({ subscription: 'other' });
+    const isRefused = coming.then(
+      () => false,
+      () => true,
+    );
+    expect(await Promise.race([isRefused, clock.sleep(100)])).toBeUndefined();
+    lock.close();
     await peers.node(other);
     expect((await coming).epoch).toBeGreaterThan(0);
   });

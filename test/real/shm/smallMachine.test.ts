@@ -46,10 +46,6 @@ describeNative('a machine with no huge pages, no root, 64 MiB of tmpfs and a sma
         ]);
         expect(said.tuning).toEqual([
           expect.objectContaining({
-            name: 'hugePages',
-            reason: expect.stringMatching(/20 huge pages .* sysctl vm\.nr_hugepages/),
-          }),
-          expect.objectContaining({
             name: 'lockMemory',
             reason: expect.stringMatching(/^mlock: E[A-Z]+; .* the limit is 65536/),
           }),

@@ -9,7 +9,7 @@ import {
   memlockOf,
   removesIpc,
 } from '../../../src/real/shm/machine.ts';
-import { differs, machineRows } from '../../../src/real/shm/tuning.ts';
+import { differs, machineRows, refusesStrict } from '../../../src/real/shm/tuning.ts';
 import { describeNative } from './needsNative.ts';
 
 const mebibyte = 2 ** 20;
@@ -143,7 +143,7 @@ describeNative('what a machine gives', (addon) => {
 
   test('memory that is there asks for no room once more', () => {
     const facts = {
-      region: { backing: 'tmpfs' as const, hugePages: false },
+      region: { backing: 'tmpfs' as const, hugePages: false, bytes: 39 * mebibyte },
       directory: { path: '/dev/shm', size: 64 * mebibyte, free: 1 * mebibyte },
       hugePages: { total: 0, free: 0 },
       memoryLimit: undefined,
@@ -161,14 +161,38 @@ describeNative('what a machine gives', (addon) => {
   test.for([
     { backing: 'hugetlbfs', hugePages: true, applied: 'in use' },
     { backing: 'memfd', hugePages: true, applied: 'in use' },
-    { backing: 'memfd', hugePages: false, applied: '0 free of 20' },
   ] as const)('memory that is there needs no more huge pages: %o', ({ backing, hugePages, applied }) => {
-    const rows = machineRows(machine({ region: { backing, hugePages }, hugePages: { total: 20, free: 0 } }), {
-      ...wishes,
-      backing,
-    });
+    const rows = machineRows(
+      machine({ region: { backing, hugePages, bytes: 39 * mebibyte }, hugePages: { total: 20, free: 0 } }),
+      {
+        ...wishes,
+        backing,
+      },
+    );
     expect(rows.filter(differs)).toEqual([]);
     expect(rowOf(rows, 'huge_pages').applied).toBe(applied);
+  });
+
+  test('memory that is there and has another size is told, and refuses no start', () => {
+    const region = { backing: 'tmpfs' as const, hugePages: false, bytes: 39 * mebibyte };
+    const rows = machineRows(machine({ region, memoryRoom: { bytes: 100 * mebibyte, of: 'the machine' } }), {
+      bytes: 2 ** 42,
+    });
+    const size = rowOf(rows, 'memory_size');
+    expect(size).toMatchObject({ requested: '4194304 MiB', applied: '39 MiB', isKept: true });
+    expect(size.advice).toContain('4194304 MiB, of which 100 MiB are free');
+    expect([differs(size), refusesStrict(size)]).toEqual([true, false]);
+    expect(rowOf(machineRows(machine({ region }), { bytes: 39 * mebibyte }), 'memory_size').reason).toBe('');
+  });
+
+  test('a memfd was asked for huge pages: one that is there without them says so', () => {
+    const rows = machineRows(machine({ region: { backing: 'memfd', hugePages: false, bytes: 39 * mebibyte } }), {
+      ...wishes,
+      backing: 'memfd',
+    });
+    expect(rows.filter(differs).map(({ name, reason }) => [name, reason])).toEqual([
+      ['huge_pages', 'the memory is there already, made without huge pages'],
+    ]);
   });
 
   test('nobody insists with auto: no huge pages is advice and no difference', () => {
@@ -176,6 +200,9 @@ describeNative('what a machine gives', (addon) => {
     expect(rows.filter(differs)).toEqual([]);
     expect(rowOf(rows, 'backing').applied).toBe('tmpfs');
     expect(rowOf(rows, 'huge_pages').advice).toBe('sysctl vm.nr_hugepages=20');
+    const neither = machine({ hugePages: { total: 0, free: 0 }, hugetlbfsMount: undefined });
+    const pages = rowOf(machineRows(neither, { bytes: 39 * mebibyte }), 'huge_pages');
+    expect(pages.advice).toMatch(/^sysctl vm\.nr_hugepages=20; mount -t hugetlbfs/);
     const unmounted = machine({ hugetlbfsMount: undefined });
     const files = rowOf(machineRows(unmounted, { bytes: 39 * mebibyte }), 'backing');
     expect([files.applied, files.advice]).toEqual(['tmpfs', expect.stringContaining('mount -t hugetlbfs')]);

@@ -1,7 +1,8 @@
-import { type ZodType, z } from 'zod';
+import type { ZodType, z } from 'zod';
 import { nearestWord } from '../../../host/nearest.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../route.ts';
 import { BusError, busErrorStatus } from '../errors.ts';
+import { bodyProblem } from './bodyProblem.ts';
 
 /** Longest body of a request. */
 export const bodyBytesMax = 64 * 1024;
@@ -89,29 +90,13 @@ export function bodyOf<T>(request: RouteRequest, schema: ZodType<T>): T {
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const known = Object.keys(schema instanceof z.ZodObject ? schema.shape : {});
-  const messages = parsed.error.issues.map((issue) => problem(issue, known));
-  throw new Refusal(422, 'IB_BAD_CONFIG', messages.join('; '));
+  const { message, ...details } = bodyProblem(value, schema, parsed.error.issues);
+  throw new Refusal(422, 'IB_BAD_CONFIG', message, details);
 }
 
-function problem(issue: z.core.$ZodIssue, known: readonly string[]): string {
-  if (issue.code === 'unrecognized_keys') {
-    const hints = issue.keys.map((key) => {
-      const nearest = nearestWord(key, known);
-      return `${key}${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}`;
-    });
-    return `unknown key ${hints.join(', ')}: expected one of ${known.join(', ')}`;
-  }
-  return `${issue.path.join('.')}: ${rangeOf(issue)}`;
-}
-
-/** What zod expected, in words of a range where it was one. */
-function rangeOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_union') {
-    return [...new Set(issue.errors.flatMap((branch) => branch.map(rangeOf)))].join(' or ');
-  }
-  if (issue.code === 'too_small') return `expected at least ${issue.minimum}`;
-  if (issue.code === 'too_big') return `expected at most ${issue.maximum}`;
-  if (issue.code === 'invalid_value') return `expected one of ${issue.values.map(String).join(', ')}`;
-  return issue.message;
+/** The same of a change: `{}` changes nothing, but what is sent without a body has lost it. @throws Refusal, too, 422 without a body */
+export function changesOf<T>(request: RouteRequest, schema: z.ZodObject & ZodType<T>): T {
+  if (request.body.length > 0) return bodyOf(request, schema);
+  const expected = `an object with some of ${Object.keys(schema.shape).join(', ')}`;
+  throw new Refusal(422, 'IB_BAD_CONFIG', `the body: expected ${expected}, got nothing`, { expected, got: 'nothing' });
 }

@@ -8,7 +8,7 @@ import type { Serving } from '../serving.ts';
 import { readTopics } from '../topics.ts';
 import { segmentView } from '../views.ts';
 import { agentRoutes } from './agents.ts';
-import { answering, bodyOf, ok } from './answer.ts';
+import { answering, bodyOf, changesOf, ok } from './answer.ts';
 import { bottleneckOf } from './bottleneck.ts';
 import { healthRoutes } from './health.ts';
 import { segmentOf, takerOf } from './named.ts';
@@ -108,7 +108,7 @@ function operatorRoutes(node: BusNode): readonly Route[] {
       schema: { body: routerBody },
       handler: async (request) => {
         const serving = segmentOf(node, request.parameters.segment);
-        const body = bodyOf(request, routerBody);
+        const body = changesOf(request, routerBody);
         await node.changeRouter(serving, body);
         const { router_batch_size, router_poll_interval_us, router_spin_us } = node.config;
         return ok({ router_batch_size, router_poll_interval_us, router_spin_us });

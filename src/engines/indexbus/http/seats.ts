@@ -7,7 +7,7 @@ import { BusError } from '../errors.ts';
 import { rollAdvice } from '../retirement.ts';
 import { type SeatKindName, seatPlaces } from '../seatPlaces.ts';
 import { laneView, producerView, recentTopics, seatState } from '../views.ts';
-import { bodyOf, ok, Refusal } from './answer.ts';
+import { bodyOf, changesOf, ok, Refusal } from './answer.ts';
 import { segmentOf } from './named.ts';
 import { movedTo, type NamedSeat, seatOf } from './namedSeats.ts';
 
@@ -67,7 +67,7 @@ export function seatRoutes(node: BusNode): readonly Route[] {
       schema: { body: laneBody },
       handler: async (request) => {
         const seat = asked(node, request.parameters.segment, 'consumer', request.parameters.lane);
-        const body = bodyOf(request, laneBody);
+        const body = changesOf(request, laneBody);
         const change = {
           ...(body.lane === undefined ? {} : { lane: body.lane }),
           ...(body.drop === undefined ? {} : { drop: body.drop }),
@@ -98,7 +98,7 @@ export function seatRoutes(node: BusNode): readonly Route[] {
       schema: { body: producerBody },
       handler: async (request) => {
         const seat = asked(node, request.parameters.segment, 'producer', request.parameters.seat);
-        const body = bodyOf(request, producerBody);
+        const body = changesOf(request, producerBody);
         const change = {
           ...(body.credit_limit === undefined ? {} : { creditLimit: orZero(body.credit_limit) }),
           ...(body.rate_limit === undefined ? {} : { rateLimit: orZero(body.rate_limit) }),
