@@ -1,24 +1,14 @@
-import type { BusEvent, ExportedLane } from '../../../../checkers/indexbus/events.ts';
+import type { BusEvent } from '../../../../checkers/indexbus/events.ts';
 import {
-  Cut,
-  CutLane,
-  CutProducer,
-  CutTotals,
-  cutLaneWords,
-  cutProducerWords,
-  cutWords,
   DetachReason,
   Header,
   LaneCursor,
   LaneMode,
-  laneCounters,
   ProducerCursor,
   Seat,
   SegmentState,
-  SubscriptionRecord,
   seatNameBytes,
   subscriptionsMax,
-  subscriptionWords,
 } from '../../../../engines/indexbus/layout.ts';
 import { matches } from '../../../../engines/indexbus/patterns.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
@@ -26,34 +16,11 @@ import type { Segment } from '../../../../engines/indexbus/segment.ts';
 import { readSubscription } from '../../../../engines/indexbus/subscriptions.ts';
 import { readText } from '../../../../engines/indexbus/texts.ts';
 import { readTopics } from '../../../../engines/indexbus/topics.ts';
+import { Counts } from './counts.ts';
+import type { Holder, Kind } from './holder.ts';
 import { Reader, seatOf } from './reader.ts';
 
 type Mode = 'broadcast' | 'workqueue' | 'keyed';
-type Kind = 'producer' | 'lane';
-
-/** Who has, or had, a seat. */
-interface Holder {
-  readonly kind: Kind;
-  readonly number: number;
-  readonly pid: number;
-  /** Name that it gave itself. */
-  readonly name: string;
-  /** What the words of the seat told when it came: they go on counting from there. */
-  readonly base: readonly number[];
-  /** Tail of a lane then. */
-  readonly baseTail: number;
-  /** Head of a lane then; undefined where it has messages of the lane that it takes over. */
-  readonly baseHead: number | undefined;
-  /** It can write no more. */
-  over: boolean;
-  /** Its process is dead; a thread of it may still be on its way out while it has its lock. */
-  dead: boolean;
-  fenced: boolean;
-  /** It has messages of the lane that it takes over, and its seat is not live yet. */
-  isTaking: boolean;
-}
-
-const producerCounters = [ProducerCursor.sourceTail, ProducerCursor.sourceHead, ProducerCursor.noRoute] as const;
 
 /** Events that come also where nothing moves: a commit may be empty. */
 const still: ReadonlySet<BusEvent['event']> = new Set([
@@ -77,8 +44,6 @@ const heldStates: readonly number[] = [
   SeatState.fenced,
   SeatState.acked,
 ];
-/** Reasons of ends by force. */
-const fenceReasons: readonly number[] = [DetachReason.stalled, DetachReason.operator, DetachReason.corrupt];
 /** States that only the holder brings about: it writes no more. */
 const leftStates: readonly number[] = [SeatState.leaving, SeatState.acked];
 
@@ -89,6 +54,7 @@ export class BusBook {
   readonly events: BusEvent[] = [];
   /** Told of each event, right after it was written down. */
   onEvent: ((event: BusEvent) => void) | undefined;
+  readonly #counts: Counts;
   readonly #holders: Holder[] = [];
   readonly #known = new Map<string, Holder>();
   readonly #freed = new Map<string, number>();
@@ -101,6 +67,7 @@ export class BusBook {
   constructor(segment: Segment) {
     this.segment = segment;
     this.reader = new Reader(segment.words, segment.layout);
+    this.#counts = new Counts(segment, this.reader);
   }
 
   /** Events so far that move something: a message, a seat, a router. */
@@ -170,7 +137,7 @@ export class BusBook {
       number,
       pid: kind === 'producer' ? this.reader.producerPid(seat) : this.reader.lanePid(seat),
       name: readText(bytes, at + Seat.name, seatNameBytes),
-      base: this.#counters(kind, seat, requeuedOut),
+      base: this.#counts.of(kind, seat, requeuedOut),
       baseTail: kind === 'lane' ? this.reader.laneCursor(seat, LaneCursor.tail) : 0,
       baseHead: kind === 'lane' && requeuedOut === undefined ? this.reader.head(seat) : undefined,
       over: false,
@@ -207,28 +174,9 @@ export class BusBook {
     });
   }
 
-  #counters(kind: Kind, seat: number, requeuedOut?: number): number[] {
-    return kind === 'producer'
-      ? producerCounters.map((field) =>
-          field === ProducerCursor.sourceTail ? this.#sentBy(seat) : this.reader.producerCursor(seat, field),
-        )
-      : laneCounters.map((name) =>
-          name === 'requeuedOut' && requeuedOut !== undefined
-            ? requeuedOut
-            : this.reader.laneCursor(seat, LaneCursor[name]),
-        );
-  }
-
-  /** Where the source of a seat ends: of one that was taken from its holder, where the fence found it. */
-  #sentBy(seat: number): number {
-    return this.isProducerFenced(seat)
-      ? this.reader.producerSeat(seat, Seat.fenceTail)
-      : this.reader.producerCursor(seat, ProducerCursor.sourceTail);
-  }
-
   /** Whether a seat was taken from the producer that has, or had, it. */
   isProducerFenced(seat: number): boolean {
-    return fenceReasons.includes(this.reader.producerSeat(seat, Seat.reason));
+    return this.#counts.isProducerFenced(seat);
   }
 
   /** Seats that were in use and are free now. */
@@ -419,7 +367,7 @@ export class BusBook {
   tellSourcesLeft(): void {
     const { producers } = this.segment.layout.sizes;
     for (let seat = 0; seat < producers; seat += 1) {
-      const messages = (this.#sentBy(seat) - this.reader.producerCursor(seat, ProducerCursor.sourceHead)) | 0;
+      const messages = (this.#counts.sentBy(seat) - this.reader.producerCursor(seat, ProducerCursor.sourceHead)) | 0;
       this.#leftBehind('source', this.reader.producer(seat), messages);
     }
   }
@@ -439,96 +387,14 @@ export class BusBook {
   tell(): void {
     if (this.reader.isHalfApplied) return;
     this.lookForHolders();
-    const count = (holder: Holder): readonly number[] =>
-      this.#countsOf(holder, () => this.#counters(holder.kind, seatOf(holder.number)));
-    const producers = this.#holders.flatMap((holder) => {
-      if (holder.kind !== 'producer') return [];
-      const [sent = 0, taken = 0, noRoute = 0] = count(holder);
-      return [{ producer: holder.number, sent, taken, noRoute }];
-    });
-    const lanes: ExportedLane[] = this.#holders.flatMap((holder) => {
-      if (holder.kind !== 'lane') return [];
-      const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, detached = 0, into = 0, out = 0, again = 0] =
-        count(holder);
-      const seat = seatOf(holder.number);
-      const isLast = this.ownerOf(seat) === holder.number;
-      const tail = this.reader.laneCursor(seat, LaneCursor.tail);
-      const head = this.reader.head(seat);
-      const depth = isLast ? (tail - head) | 0 : 0;
-      // As the bus works both out: what was placed and came from no other lane, what is out and was not taken out.
-      const delivered = isLast ? (tail - holder.baseTail - into - again) | 0 : undefined;
-      const isKnown = isLast && holder.baseHead !== undefined;
-      const recv = isKnown ? (head - (holder.baseHead ?? 0) - oldest - detached - out) | 0 : undefined;
-      const drops = { newest, oldest, pool, noCredit, allFull, detached };
-      const moved = { requeuedIn: into, requeuedOut: out, redelivered: again };
-      return [{ lane: holder.number, depth, delivered, recv, ...drops, ...moved }];
-    });
-    this.put({ event: 'told', producers, lanes, groups: this.#groups() });
+    this.put(this.#counts.told(this.#holders, (seat) => this.ownerOf(seat)));
   }
-
-  /** What the words of a seat went on by while a holder had it. @param now what they tell */
-  #countsOf(holder: Holder, now: () => readonly number[]): readonly number[] {
-    const to = this.#next(holder)?.base ?? now();
-    return to.map((value, index) => (value - (holder.base[index] ?? 0)) | 0);
-  }
-
-  #next({ kind, number }: Holder): Holder | undefined {
-    return this.#holders.find((it) => it.kind === kind && it.number !== number && isSuccessor(it.number, number));
-  }
-
-  readonly #lastCut = new Int32Array(cutWords);
 
   /** A router has written a cut: what it holds, unless it is what the last one held. */
   tellCut(): void {
-    const { words, layout } = this.segment;
-    const { sample, sizes } = layout;
-    // Whichever has the higher number of the two, which wraps within 31 bits.
-    const numbers = [0, 1].map((place) => this.reader.word(sample + place * cutWords + Cut.after));
-    const place = (((numbers[1] ?? 0) - (numbers[0] ?? 0)) & 0x7fff_ffff) < 1 << 30 ? 1 : 0;
-    const cut = words.subarray(sample + place * cutWords, sample + (place + 1) * cutWords);
-    const isAsBefore = cut.every((word, at) => at < Cut.body || word === this.#lastCut[at]);
-    if (isAsBefore) return;
-    this.#lastCut.set(cut);
+    const cut = this.#counts.newCut();
+    if (cut === undefined) return;
     this.lookForHolders();
-    const word = (at: number): number => cut[at] ?? 0;
-    const producers = this.#holders.flatMap((holder) => {
-      if (holder.kind !== 'producer') return [];
-      const at = Cut.body + seatOf(holder.number) * cutProducerWords;
-      const [, taken = 0, noRoute = 0] = this.#countsOf(holder, () => [
-        0,
-        word(at + CutProducer.sourceHead),
-        word(at + CutProducer.noRoute),
-      ]);
-      return [{ producer: holder.number, taken, noRoute }];
-    });
-    const lanes = this.#holders.flatMap((holder) => {
-      if (holder.kind !== 'lane') return [];
-      const at = Cut.body + sizes.producers * cutProducerWords + seatOf(holder.number) * cutLaneWords;
-      const counts = this.#countsOf(holder, () => laneCounters.map((name) => word(at + CutLane[name])));
-      const [newest = 0, oldest = 0, pool = 0, noCredit = 0, allFull = 0, , into = 0, out = 0, again = 0] = counts;
-      const isLast = this.#next(holder) === undefined;
-      const came = isLast ? (word(at + CutLane.tail) - holder.baseTail) | 0 : undefined;
-      const drops = { newest, oldest, pool, noCredit, allFull };
-      return [{ lane: holder.number, came, ...drops, requeuedIn: into, requeuedOut: out, redelivered: again }];
-    });
-    const groups = { noCredit: word(CutTotals.droppedNoCredit), allFull: word(CutTotals.droppedAllFull) };
-    this.put({ event: 'cut', producers, lanes, groups });
+    this.put(this.#counts.cut(cut, this.#holders));
   }
-
-  #groups() {
-    const { subscriptions } = this.segment.layout;
-    const word = (group: number, field: number): number =>
-      this.reader.word(subscriptions + group * subscriptionWords + field);
-    return Array.from({ length: subscriptionsMax }, (_, group) => ({
-      group,
-      noCredit: word(group, SubscriptionRecord.droppedNoCredit),
-      allFull: word(group, SubscriptionRecord.droppedAllFull),
-      detached: word(group, SubscriptionRecord.droppedDetached),
-    })).filter((it) => it.noCredit !== 0 || it.allFull !== 0 || it.detached !== 0);
-  }
-}
-
-/** Whether an incarnation has the seat right after, or later than, another one. Holders are asked in the order in which they came. */
-function isSuccessor(later: number, former: number): boolean {
-  return seatOf(later) === seatOf(former) && later >>> 6 > former >>> 6;
 }
