@@ -186,7 +186,6 @@ export class Producer implements Follower {
 
   /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile, IB_CLOSED. */
   flush(): void {
-    if (this.#closed !== undefined) throw closed();
     for (const publisher of this.#publishers) publisher.flush();
   }
 
@@ -304,10 +303,6 @@ function knows({ attachment }: ProducerLine, topic: TopicId): boolean {
 }
 
 // Errors are made here and not where they are thrown: the compiler draws the hot path into its callers, as far as that is short.
-
-function closed(): BusError {
-  return new BusError('IB_CLOSED', 'the producer is closed');
-}
 
 function needsTopic(): BusError {
   return new BusError('IB_BAD_CONFIG', 'the bus has several segments: say for which topic the slot is reserved');

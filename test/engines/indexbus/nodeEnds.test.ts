@@ -103,8 +103,7 @@ const scenes: Readonly<Record<string, Scene>> = {
   'it takes over as a standby': {
     settings: standby,
     async before(peers) {
-      const former = new BusNode(peers.host(), config, {});
-      await former.start();
+      const former = await peers.node(config);
       return async (closing) => {
         closing.armed = false;
         await starts(closing);
@@ -127,8 +126,7 @@ const scenes: Readonly<Record<string, Scene>> = {
   'it goes on with a roll of another': {
     settings: config,
     async before(peers) {
-      const former = new BusNode(peers.host(), config, {});
-      await former.start();
+      const former = await peers.node(config);
       // A consumer that does not move keeps the roll from its end.
       const { host, bury } = peers.mortal();
       const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
@@ -160,8 +158,7 @@ async function closeAt(scene: Scene, closesAt: number): Promise<readonly string[
   const doneAtEnd = [...moments];
   await began;
   // Another one is there as soon as the lock is free.
-  const next = new BusNode(peers.host(), config, {});
-  await next.start();
+  const next = await peers.node(config);
   const { words } = next.bus.segment;
   const epoch = words[Header.routerEpoch];
   await peers.host().clock.sleep(10);
@@ -197,13 +194,11 @@ describe('a router that is closed lets go of the lock last', () => {
 
   it('also when it is closed twice: the second close, too, resolves when nothing runs any more', async () => {
     const peers = new Peers();
-    const node = new BusNode(peers.host(), config, {});
-    await node.start();
+    const node = await peers.node(config);
     const { words } = node.bus.segment;
     void node.close();
     await node.close();
-    const next = new BusNode(peers.host(), config, {});
-    await next.start();
+    const next = await peers.node(config);
     expect(words[Header.routerEpoch]).toBe(2);
     await next.close();
     await node.stopped;

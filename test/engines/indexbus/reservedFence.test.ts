@@ -18,6 +18,16 @@ function stateOf(bus: TestBus, { seat }: TestProducer): SeatStateName | undefine
   return bus.stateOf(seatPlace(bus.segment.layout, 'producer', seat));
 }
 
+/** A producer that has reserved a slot. */
+function reserving() {
+  const bus = new TestBus();
+  bus.subscribe('all');
+  const topic = bus.topic('t');
+  const producer = bus.producer();
+  producer.publisher.reserve(8);
+  return { bus, topic, producer };
+}
+
 /** What a call throws. */
 function thrown(run: () => unknown): unknown {
   try {
@@ -68,11 +78,7 @@ describe('a fence while a slot is reserved', () => {
   });
 
   it('that another call was told of keeps the seat until the commit', () => {
-    const bus = new TestBus();
-    bus.subscribe('all');
-    const topic = bus.topic('t');
-    const producer = bus.producer();
-    producer.publisher.reserve(8);
+    const { bus, topic, producer } = reserving();
     fence(bus, producer);
     producer.publish(topic, 1);
     expect(thrown(() => producer.flush())).toMatchObject({ code: 'IB_FENCED', maybeRouted: true });
@@ -112,11 +118,7 @@ describe('a fence while a slot is reserved', () => {
   }
 
   it('that a commit to a topic of the next generation meets is told there, and the seat is given back at once', () => {
-    const bus = new TestBus();
-    bus.subscribe('all');
-    const topic = bus.topic('t');
-    const producer = bus.producer();
-    producer.publisher.reserve(8);
+    const { bus, topic, producer } = reserving();
     expect(thrown(() => producer.publisher.commit(topic + 1, 8))).toMatchObject({ code: 'IB_UNKNOWN_TOPIC' });
     expect(producer.publisher.isReserved).toBe(true);
     fence(bus, producer);
@@ -125,11 +127,7 @@ describe('a fence while a slot is reserved', () => {
   });
 
   it('is acknowledged at once where none is', () => {
-    const bus = new TestBus();
-    bus.subscribe('all');
-    const topic = bus.topic('t');
-    const producer = bus.producer();
-    producer.publisher.reserve(8);
+    const { bus, topic, producer } = reserving();
     producer.publisher.commit(topic, 8);
     fence(bus, producer);
     producer.publisher.flushQuietly();
@@ -166,11 +164,7 @@ describe('a fence of a producer that publishes nothing but what its generation h
   }
 
   it('leaves the slot to who writes into it', () => {
-    const bus = new TestBus();
-    bus.subscribe('all');
-    const topic = bus.topic('t');
-    const producer = bus.producer();
-    producer.publisher.reserve(8);
+    const { bus, topic, producer } = reserving();
     fence(bus, producer);
     expect(thrown(() => producer.publisher.publish(topic + 1, short))).toMatchObject({ code: 'IB_FENCED' });
     expect([stateOf(bus, producer), producer.publisher.isReserved]).toEqual(['fenced', true]);

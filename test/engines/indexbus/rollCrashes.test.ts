@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Bus } from '../../../src/engines/indexbus/bus.ts';
 import type { Consumer } from '../../../src/engines/indexbus/busConsumer.ts';
-import { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { Header, SegmentState } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
@@ -73,8 +72,7 @@ async function rollAndDie(diesAt: number): Promise<readonly string[]> {
   const { moments } = first;
   expect(first.isDead).toBe(Number.isFinite(diesAt));
   await first.bury();
-  const second = new BusNode(peers.host(), config, {});
-  await second.start();
+  await peers.node(config);
   try {
     const publishing = publish(bus, producer, 60, 120);
     await expect
@@ -99,7 +97,6 @@ async function rollAndDie(diesAt: number): Promise<readonly string[]> {
     for (const { consumer } of readers) await consumer.close();
   } finally {
     await peers.end();
-    await second.close();
   }
   return moments;
 }

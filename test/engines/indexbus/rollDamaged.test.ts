@@ -37,8 +37,7 @@ async function damage(place: SegmentPlace): Promise<void> {
 
 /** A roll half done, with ten messages in a lane of the former generation that nobody has read. */
 async function halfRolled(peers: Peers, { roll }: Damage) {
-  const first = new BusNode(peers.host(), config, {});
-  await first.start();
+  const first = await peers.node(config);
   const { host, bury } = peers.mortal();
   const attachment = await attach(host, { shm: host.shm, name: 'bus' }, 1_000);
   await join(attachment, { kind: 'consumer', name: 'mortal', subscription: 0, attachTimeoutMs: 1_000 });
@@ -82,8 +81,7 @@ async function findAndDie(damaged: Damage, diesAt: number): Promise<readonly str
   const moments = [...second.moments];
   await second.bury();
   const told = `died before ${moments[diesAt] ?? 'nothing'}`;
-  const third = new BusNode(peers.host(), config, {});
-  await third.start();
+  const third = await peers.node(config);
   try {
     expect(third.serving?.segment.generation, told).toBe(damaged.of === 'next' ? 1 : 2);
     expect(await place.shm.stat('bus.former'), told).toBeUndefined();
@@ -91,7 +89,6 @@ async function findAndDie(damaged: Damage, diesAt: number): Promise<readonly str
     expect(await readAll(peers), told).toEqual(damaged.of === 'next' ? messages : []);
   } finally {
     await peers.end();
-    await third.close();
   }
   return moments;
 }
@@ -123,8 +120,7 @@ describe('a roll whose next generation can have no router', () => {
       fails = false;
       throw new Error('no thread is to be had');
     };
-    const node = new BusNode(peers.host({ step }), config, {});
-    await node.start();
+    const node = await peers.node(config, peers.host({ step }));
     const { shm } = peers.host();
     try {
       fails = true;
@@ -186,15 +182,13 @@ describe('a router of the next generation that ends while a roll lasts', () => {
     const coming = peers.bus({ attachTimeoutMs: 5_000 }).then((other) => other.producer());
     expect(await stopped).toContain('a defect of the next router');
     await node.close();
-    const next = new BusNode(peers.host(), config, {});
-    await next.start();
+    await peers.node(config);
     try {
       await coming;
       consumer.ack();
       expect(await read()).toBe(1);
     } finally {
       await peers.end();
-      await next.close();
     }
   });
 });
