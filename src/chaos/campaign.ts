@@ -106,7 +106,7 @@ function playGeneration(
       const result = await executor
         .run(task, (progress) => onProgress?.(run, progress), hurry)
         .catch((error: unknown): RunResult | undefined => {
-          if (error instanceof ExecutorError) return { ...unjudged('broken'), defect: error.message };
+          if (error instanceof ExecutorError) return unjudged('broken', error.message);
           stopped = true;
           if (error instanceof RunLeft) return undefined;
           throw error;

@@ -1,10 +1,11 @@
+import { FaultError } from '../faults/fault.ts';
 import type { Vocabulary } from '../scenario/load.ts';
 import type { RunRecord, Verdict } from '../scenario/runRecord.ts';
 import type { ChaosDefinition, Draw, ScenarioDocument } from './definition.ts';
 import { describedBy } from './shrink/describe.ts';
 import { type ShrinkProgress, textOf } from './shrink/search.ts';
 import { type ShrinkExplanation, shrink } from './shrink/shrink.ts';
-import { playDocument, playersOf, trialOf } from './shrink/trial.ts';
+import { playDocument, playEdited, playersOf, trialOf } from './shrink/trial.ts';
 
 /** What one run of a campaign came to: plain data. */
 export interface RunResult {
@@ -23,13 +24,13 @@ export interface RunResult {
   /** Names of the faults that were applied. */
   readonly faults: readonly string[];
   readonly failure?: SeedFailure;
-  /** Of a `broken` run: what failed. */
-  readonly defect?: string;
+  /** Of a `broken` run: what failed. Of a `skipped` one: what was expected for a fault, and what came. */
+  readonly reason?: string;
 }
 
-/** The result of a run of which nothing is known but that it was not judged. */
-export function unjudged(verdict: 'skipped' | 'broken'): RunResult {
-  return { verdict, fingerprint: '', events: 0, virtualMs: 0, probes: [], coverage: [], faults: [] };
+/** The result of a run of which nothing is known but why it was not judged. */
+export function unjudged(verdict: 'skipped' | 'broken', reason: string): RunResult {
+  return { verdict, reason, fingerprint: '', events: 0, virtualMs: 0, probes: [], coverage: [], faults: [] };
 }
 
 /** A failing run, made smaller. */
@@ -80,8 +81,13 @@ export async function runDraw(
   options: DrawOptions = {},
 ): Promise<RunResult> {
   const document = definition.scenarioOf(draw);
-  const record = await playDocument(document, vocabulary, options.mutants ?? []);
-  if (record === undefined) return unjudged('skipped');
+  let record: RunRecord;
+  try {
+    record = await playDocument(document, vocabulary, options.mutants ?? []);
+  } catch (error) {
+    if (error instanceof FaultError) return unjudged('skipped', error.message);
+    throw error;
+  }
   return {
     verdict: record.verdict,
     fingerprint: record.fingerprint,
@@ -109,7 +115,7 @@ async function failureOf(
   const without =
     mutants.length === 0
       ? {}
-      : { withoutMutants: (await playDocument(document, vocabulary, []))?.verdict ?? ('skipped' as const) };
+      : { withoutMutants: (await playEdited(document, vocabulary, []))?.verdict ?? ('skipped' as const) };
   if (runsMax === 0) {
     return { checks: trial.checks, reasons: trial.reasons, scenario: textOf(document), shrinkRuns: 0, ...without };
   }

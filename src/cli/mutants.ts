@@ -95,7 +95,7 @@ async function hunt(engine: string, mutant: Mutant, seedsMax: number, guided: bo
     // What fails without the bug too is something else that was caught.
     isEnough: (results) => failuresThatShow(results).length > 0,
   }).finally(() => executor.close());
-  const broken = campaign.results.find(({ defect }) => defect !== undefined)?.defect;
+  const broken = campaign.results.find(({ verdict }) => verdict === 'broken')?.reason;
   if (broken !== undefined) throw new Error(broken);
   const [first] = failuresThatShow(campaign.results);
   return {

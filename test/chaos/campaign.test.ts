@@ -91,7 +91,7 @@ test('should keep what the other runs came to when one could not be played', asy
   const executor = unrulyExecutor(2, (run) => run === '7');
   const { results, left } = await campaignOf(executor);
   expect(results.filter(({ verdict }) => verdict === 'broken')).toMatchObject([
-    { run: '7', defect: 'run 7: its worker died', fingerprint: '' },
+    { run: '7', reason: 'run 7: its worker died', fingerprint: '' },
   ]);
   expect([results.length, left]).toEqual([400, 0]);
 });

@@ -83,6 +83,8 @@ export type IndexBusDraw = {
   readonly accesses: readonly AccessDraw[];
   /** Undefined: each flushes at the end of its turn, and none is told to leave. */
   readonly lateFlush: LateFlushDraw | undefined;
+  /** Of which one routes and the others stand by: with two of these there is a race for the lock. */
+  readonly routers: 2 | 3;
 };
 
 /** How many faults these runs have. */
@@ -168,5 +170,6 @@ export const draws: fc.Arbitrary<IndexBusDraw> = fc
     accesses: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: accesses }),
     // In every fifth run.
     lateFlush: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: lateFlush }),
+    routers: fc.constantFrom<(2 | 3)[]>(2, 2, 2, 3),
   })
   .map(({ families: on, faults, ...draw }) => ({ ...draw, faults: namedFaults(faults, faultMenu, on) }));

@@ -35,10 +35,9 @@ const littleRate = 2;
 /** Ways to publish, of producers that have each its own. */
 const ways = ['in place', 'bytes', 'words'] as const;
 
-const nodes = ['indexbus-1', 'indexbus-2'];
-
 /** The scenario of a draw, completed. */
 export function scenarioOf(draw: IndexBusDraw): ScenarioDocument {
+  const nodes = nodesOf(draw);
   const completed = complete({
     engine: 'indexbus',
     seed: draw.seed,
@@ -52,10 +51,14 @@ export function scenarioOf(draw: IndexBusDraw): ScenarioDocument {
   return completed;
 }
 
+function nodesOf({ routers }: IndexBusDraw): readonly string[] {
+  return Array.from({ length: routers }, (_, index) => `indexbus-${index + 1}`);
+}
+
 function timelineOf(draw: IndexBusDraw): readonly Step[] {
   const load = loadOf(draw);
   const cast: Cast = {
-    nodes,
+    nodes: nodesOf(draw),
     producers: Object.keys(load.producers),
     consumers: Object.keys(load.consumers),
     groups: groupsOf(draw),
@@ -133,7 +136,7 @@ function accessSteps({ where, diesAfter, byView }: AccessDraw, draw: IndexBusDra
 function configOf(draw: IndexBusDraw): Record<string, unknown> {
   const { sizes, subscriptions } = draw;
   return {
-    // Whichever comes first routes, the other waits.
+    // Whichever comes first routes, the others wait.
     standby: true,
     slots_per_producer: slotsOf(draw),
     lane_ring: isTight(draw)

@@ -11,26 +11,21 @@ import { stepsOf } from './timeline.ts';
 export const eventsMax = 5_000_000;
 
 /**
- * Plays a document exactly as `replay` would play its file. Undefined when a fault cannot be applied there, such as bit rot
- * where no bytes are at rest: that is not the engine's failure.
+ * Plays a document exactly as `replay` would play its file.
  *
+ * @throws FaultError when a fault cannot be applied there, such as bit rot where no bytes are at rest: that is not the engine's failure
  * @throws ScenarioError when there is a mistake in it: in one that nobody edited that is a defect of whoever drew it
  */
 export async function playDocument(
   document: ScenarioDocument,
   vocabulary: Vocabulary,
   mutants: readonly string[],
-): Promise<RunRecord | undefined> {
+): Promise<RunRecord> {
   const scenario = loadScenario(textOf(document), vocabulary);
-  try {
-    return await runScenario(scenario, { mutants, eventsMax });
-  } catch (error) {
-    if (error instanceof FaultError) return undefined;
-    throw error;
-  }
+  return await runScenario(scenario, { mutants, eventsMax });
 }
 
-/** The same of a document that was edited, or that an earlier commit wrote: one with a mistake in it cannot be played either. */
+/** The same of a document that was edited, or that an earlier commit wrote. Undefined when there is a mistake in it, or a fault cannot be applied. */
 export async function playEdited(
   document: ScenarioDocument,
   vocabulary: Vocabulary,
@@ -39,7 +34,7 @@ export async function playEdited(
   try {
     return await playDocument(document, vocabulary, mutants);
   } catch (error) {
-    if (error instanceof ScenarioError) return undefined;
+    if (error instanceof ScenarioError || error instanceof FaultError) return undefined;
     throw error;
   }
 }

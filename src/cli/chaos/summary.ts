@@ -25,8 +25,9 @@ export interface ChaosSummary {
   readonly undecided: number;
   /** Runs, by name, of which it was not decided whether they hold. */
   readonly undecidedRuns: readonly string[];
-  /** Runs of which a fault could not be applied. */
+  /** Runs of which a fault could not be applied, and what was expected for it. */
   readonly skipped: number;
+  readonly skippedRuns: readonly { readonly run: string; readonly reason: string }[];
   /** Runs that the stand itself did not get through. */
   readonly broken: readonly { readonly run: string; readonly defect: string }[];
   readonly notBegun: number;
@@ -72,7 +73,8 @@ export function summarizeCampaign(
     undecided: count('undecided'),
     undecidedRuns: results.filter(({ verdict }) => verdict === 'undecided').map(({ run }) => run),
     skipped: count('skipped'),
-    broken: results.flatMap(({ run, defect }) => (defect === undefined ? [] : [{ run, defect }])),
+    skippedRuns: unjudgedRuns(results, 'skipped'),
+    broken: unjudgedRuns(results, 'broken').map(({ run, reason }) => ({ run, defect: reason })),
     // Nobody wanted the rest of a campaign whose probes have all fired.
     notBegun: isEnded ? 0 : left,
     near: results.filter(({ run }) => run.includes('.')).length,
@@ -98,6 +100,13 @@ export function failuresThatShow(results: readonly PlayedRun[]): PlayedRun[] {
   return results.filter(({ failure }) => failure !== undefined && showsPlanted(failure));
 }
 
+function unjudgedRuns(results: readonly PlayedRun[], which: 'skipped' | 'broken') {
+  return results.flatMap(({ run, verdict, reason = '' }) => (verdict === which ? [{ run, reason }] : []));
+}
+
+/** Skipped runs that people are shown. */
+const skippedShown = 5;
+
 /** Part of the runs that may be skipped: of a campaign that leaves out more, nobody knows what it would have found. */
 const skippedShareMax = 0.25;
 
@@ -121,6 +130,7 @@ export function summaryText(summary: ChaosSummary): string {
     near > 0 ? `; ${near} of them near rare ones` : '',
     `; ${Math.round(summary.virtualMs / 1000)} s of virtual time in ${(summary.realMs / 1000).toFixed(1)} s, ${summary.events} events\n`,
     ...summary.undecidedRuns.map((run) => `undecided: npx hotfire chaos ${summary.engine} --run ${run}\n`),
+    ...skippedTexts(summary),
     ...broken.map(({ defect }) => `broken: ${defect.split('\n')[0]}\n`),
     empty === undefined ? '' : `this campaign shows nothing: ${empty}\n`,
     // Of one run everything is rare.
@@ -131,6 +141,13 @@ export function summaryText(summary: ChaosSummary): string {
     neverFired.length > 0 && summary.run === undefined ? `fault points never fired: ${neverFired.join('; ')}\n` : '',
   ];
   return parts.join('');
+}
+
+/** Of many the first ones: all are in the JSON. */
+function skippedTexts({ engine, skipped, skippedRuns }: ChaosSummary): readonly string[] {
+  const shown = skippedRuns.slice(0, skippedShown);
+  const texts = shown.map(({ run, reason }) => `skipped: npx hotfire chaos ${engine} --run ${run}: ${reason}\n`);
+  return skipped > shown.length ? [...texts, `skipped: ${skipped - shown.length} more\n`] : texts;
 }
 
 function rareText({ coverage: { items, rarest } }: ChaosSummary): string {
