@@ -10,8 +10,13 @@ const quotedMost = 64;
 
 /** A value as it is told to who handed it over. */
 export function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.slice(0, 8).map(plain).join(',')}]`;
+  return plain(value);
+}
+
+/** No list is looked into: it may have itself in it. */
+function plain(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, quotedMost));
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(shown).join(',')}]`;
   if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value);
 }

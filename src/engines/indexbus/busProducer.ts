@@ -184,9 +184,17 @@ export class Producer implements Follower {
     return this.#lines.length;
   }
 
-  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken meanwhile, IB_CLOSED. */
+  /** Hands everything published so far to the routers. Throws IB_FENCED if a seat was taken, when the others have theirs, and IB_CLOSED. */
   flush(): void {
-    for (const publisher of this.#publishers) publisher.flush();
+    let refusal: unknown;
+    for (const publisher of this.#publishers) {
+      try {
+        publisher.flush();
+      } catch (error) {
+        refusal ??= error;
+      }
+    }
+    if (refusal !== undefined) throw refusal;
   }
 
   /** Waits until every segment takes a message, or `publish` would throw; false if not after `timeoutMs`, default for ever. */

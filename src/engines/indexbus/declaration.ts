@@ -46,6 +46,12 @@ export function checkDeclaration(what: string, given: unknown): asserts given is
   if (unknown !== undefined) throw badArgument(`${what}: there is no key ${unknown}`, keys, unknown);
 }
 
+/** Whether two subscriptions say the same, in whatever order. */
+export function isSameSubscription(one: Subscription | undefined, other: Subscription): boolean {
+  const keys = Object.keys(fields) as (keyof Subscription)[]; // as its type has them
+  return one !== undefined && keys.every((key) => JSON.stringify(one[key]) === JSON.stringify(other[key]));
+}
+
 /** A subscription as a consumer declares it, in JSON. Throws IB_BAD_CONFIG for what is none; its values are still to be checked. */
 export function declaredSubscription(json: string): Subscription {
   const given = parsed(json);

@@ -1,6 +1,7 @@
 import type { Logger } from '../../host/telemetry.ts';
 import type { Subscription } from './commands.ts';
 import { type IndexbusConfig, subscriptionOf } from './config.ts';
+import { isSameSubscription } from './declaration.ts';
 import { BusError } from './errors.ts';
 import { Header } from './layout.ts';
 import { Point } from './points.ts';
@@ -34,7 +35,7 @@ export async function declareSubscriptions(
 async function declare({ segment, runner }: Routed, subscription: Subscription, logger: Logger): Promise<void> {
   const { name, mode } = subscription;
   const known = findSubscription(segment, name);
-  if (JSON.stringify(known) === JSON.stringify(subscription)) return;
+  if (isSameSubscription(known, subscription)) return;
   // What is no such thing, whoever is there.
   checkSubscription(segment.layout, subscription);
   try {

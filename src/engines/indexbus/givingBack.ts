@@ -27,7 +27,7 @@ export class GivingBack {
   readonly #lanes: Lanes;
   readonly #commit: Commit;
   readonly #damaged: DamagedEntries;
-  /** Damaged entries that were passed over and are not told yet. */
+  /** Damaged entries that were passed over and are not told yet. Slots were looked for at the first of them, for all: once a poll, whatever comes of it. */
   #passed = 0;
 
   constructor(parts: RouterParts) {
@@ -147,7 +147,7 @@ export class GivingBack {
   /** Whether nobody shall have an entry of the lane since it is damaged; its slot goes home with those about it. */
   passesOver(lane: number, cursor: number): boolean {
     if (!this.#damaged.has(lane, cursor)) return false;
-    this.#damaged.giveSlots(lane, cursor);
+    if (this.#passed === 0) this.#damaged.giveSlots(lane, cursor);
     this.#passed += 1;
     return true;
   }

@@ -1,9 +1,9 @@
 import { ringSeatsBell } from './bells.ts';
 import type { Attachment, HeldSeat } from './join.ts';
-import { ProducerCursor } from './layout.ts';
 import { Point } from './points.ts';
 import { isRetired } from './retirement.ts';
 import { changed, epochOf, SeatState, seatWord, stateOf } from './seat.ts';
+import { sourceLeft } from './sourceLeft.ts';
 import { waitForRouter } from './wakeWait.ts';
 
 /** Longest wait for the router once the bus closes, whatever was asked for, in milliseconds. */
@@ -49,7 +49,7 @@ export function sayLeaving(attachment: Pick<Attachment, 'segment'>, seat: HeldSe
 export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeoutMs: number): Promise<void> {
   const { segment, host, closing } = attachment;
   const { words } = segment;
-  const { at, kind, cursors, wake } = seat.place;
+  const { at, kind, wake } = seat.place;
   const isLeaving = sayLeaving(attachment, seat);
   const deadline = host.clock.now() + drainTimeoutMs;
   const isGone = (): boolean => {
@@ -58,16 +58,11 @@ export async function leave(attachment: Attachment, seat: HeldSeat, drainTimeout
     const word = Atomics.load(words, at);
     if (epochOf(word) !== seat.epoch || stateOf(word) === 'free') return true;
     // A producer's seat drains until lanes have none of its slots any more: nothing that its holder could wait for or hurt.
-    return kind === 'producer' && stateOf(word) === 'draining' && isSourceEmpty(words, cursors);
+    return kind === 'producer' && stateOf(word) === 'draining' && sourceLeft(words, seat.place) === 0;
   };
   const end = await waitForRouter(attachment, wake, deadline, isGone, closing);
   if (end === 'closing') {
     await waitForRouter(attachment, wake, Math.min(deadline, host.clock.now() + closingMs), isGone);
   }
   seat.release();
-}
-
-function isSourceEmpty(words: Int32Array, cursors: number): boolean {
-  const head = Atomics.load(words, cursors + ProducerCursor.sourceHead);
-  return Atomics.load(words, cursors + ProducerCursor.sourceTail) === head;
 }

@@ -336,7 +336,8 @@ export class Router {
     }
     if (source >= 0) {
       this.sources.corrupt = -1;
-      this.#sourceEndings.fence(source, DetachReason.corrupt, this.#sourceHead(source));
+      const head = this.#sourceHead(source);
+      if (!this.#sourceEndings.fence(source, DetachReason.corrupt, head)) this.#sourceEndings.cut(source, head);
     }
   }
 

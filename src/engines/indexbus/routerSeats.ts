@@ -1,7 +1,7 @@
 import { shareMin } from './admission.ts';
 import type { Subscription } from './commands.ts';
 import { StagedLane, StagedProducer } from './commit.ts';
-import { declaredSubscription } from './declaration.ts';
+import { declaredSubscription, isSameSubscription } from './declaration.ts';
 import type { Endings } from './endings.ts';
 import { BusError } from './errors.ts';
 import { LaneLife } from './laneTable.ts';
@@ -326,7 +326,7 @@ export class RouterSeats {
       this.#checkIsLatest();
       return routing.put(declared);
     }
-    if (JSON.stringify(routing.subscription(there)?.subscription) === JSON.stringify(declared)) return there;
+    if (isSameSubscription(routing.subscription(there)?.subscription, declared)) return there;
     throw new BusError('IB_UNSAFE_CHANGE', `subscription ${declared.name} is there and is another`);
   }
 }

@@ -52,6 +52,17 @@ export class SourceEndings {
     }
   }
 
+  /**
+   * What a source has at `tail` cannot be, and its producer has ended before: nobody is there from whom the seat could be taken, and what stands
+   * behind is lost. So that the source holds up nobody, it ends there.
+   */
+  cut(producer: number, tail: number): void {
+    this.#recordTail(producer, DetachReason.corrupt, tail);
+    const { sources, events } = this.#parts;
+    sources.endsAt[producer] = tail;
+    events.producerEnded?.(producer, DetachReason.corrupt);
+  }
+
   /** A reason beside a fence says that its tail is written. */
   #recordTail(producer: number, reason: number, tail: number | undefined): void {
     const at = this.#seat(producer);

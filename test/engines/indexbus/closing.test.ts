@@ -31,6 +31,33 @@ async function withoutRouter(): Promise<Segment> {
   return await createSegment({ shm: host.shm, name: 'bus' }, peerSizes, 1);
 }
 
+describe('a producer that closes after it was fenced', () => {
+  it.each(['before', 'after'] as const)(
+    'does not wait for consumers to read what it flushed %s the fence',
+    async (when) => {
+      const { runner } = await peers.router('bus', { subscriptions: [subscription('all')] });
+      const bus = await peers.bus();
+      const consumer = await bus.consumer({ subscription: 'all' });
+      const producer = await bus.producer();
+      const topic = await bus.topic('t');
+      producer.publishWords(topic, Int32Array.of(1), 0, 1);
+      producer.flush();
+      expect(await consumer.ready(1_000)).toBe(true);
+      await runner.apply({ do: 'fence-producer', seat: 0 });
+      if (when === 'after') {
+        producer.publishWords(topic, Int32Array.of(2), 0, 1);
+        expect(await codeOf(() => producer.flush())).toBe('IB_FENCED');
+      }
+      let isClosed = false;
+      const closing = producer.close({ drainTimeoutMs: 600_000 }).then(() => {
+        isClosed = true;
+      });
+      await expect.poll(() => isClosed, { timeout: 4_000 }).toBe(true);
+      await closing;
+    },
+  );
+});
+
 describe('a bus that closes', () => {
   it('ends joins under way, which reject with IB_CLOSED, and leaves no seat and no lock', async () => {
     const { segment } = await peers.router('bus', { subscriptions: [subscription('all')] });

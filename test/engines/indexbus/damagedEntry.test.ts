@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Subscription } from '../../../src/engines/indexbus/commands.ts';
+import { DamagedEntries } from '../../../src/engines/indexbus/damagedEntries.ts';
 import { descriptorWords, ownedSlot, slotOf } from '../../../src/engines/indexbus/descriptor.ts';
 import { LaneCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
@@ -128,6 +129,34 @@ describe('a damaged entry of a lane whose consumer is dead', () => {
     expect(word(LaneCursor.droppedDetached)).toBe(lost);
     expect(bus.home(producer.seat)).toBe(bus.segment.layout.sizes.slots);
   });
+});
+
+describe('a lane that is damaged as a whole', () => {
+  it.each([false, true])(
+    'has its slots looked for once a poll, found or not (another lane is damaged too: %s)',
+    (both) => {
+      const looks = vi.spyOn(DamagedEntries.prototype, 'giveSlots');
+      const { bus, consumer, damage, readAll } = scene();
+      for (const cursor of published) damage(cursor, 0, noProducer);
+      const mate = bus.consumer('work');
+      if (both) {
+        bus.producer().publish(0, 9);
+        bus.settle();
+        bus.segment.words[bus.segment.layout.laneRings + mate.lane * bus.segment.layout.laneRingStep] = noProducer;
+      }
+      bus.dead('consumer', consumer.lane);
+      const atDeath = looks.mock.calls.length;
+      let most = 0;
+      for (let poll = 0; poll < 16; poll += 1) {
+        const before = looks.mock.calls.length;
+        bus.router.poll();
+        most = Math.max(most, looks.mock.calls.length - before);
+      }
+      looks.mockRestore();
+      expect([atDeath, most]).toEqual([1, 1]);
+      if (!both) expect(readAll(mate)).toEqual([]);
+    },
+  );
 });
 
 describe('a damaged entry that the consumer of another lane has open', () => {

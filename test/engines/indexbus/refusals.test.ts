@@ -481,6 +481,18 @@ describe('options', () => {
     expect(await consumer.ready(1000)).toBe(true);
     expect(consumer.receive(new MessageBatch(4, 64))).toBe(1);
   });
+
+  const mine = subscription('mine', { mode: 'workqueue' });
+  it.each([
+    ['with no limits', mine],
+    ['with limits', { ...mine, creditLimit: 8, detachAfterMs: 1_000 }],
+    ['in another order', Object.fromEntries(Object.entries(mine).reverse()) as unknown as typeof mine],
+  ])('declare the same subscription at the same time (%s)', async (_, declare) => {
+    await peers.router();
+    const buses = [await peers.bus(), await peers.bus(), await peers.bus()];
+    const joins = buses.map((bus) => codeOf(() => bus.consumer({ subscription: 'mine', declare })));
+    expect(await Promise.all(joins)).toEqual(['none', 'none', 'none']);
+  });
 });
 
 function fenceOf(run: () => unknown): FencedError {

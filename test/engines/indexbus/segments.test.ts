@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBus } from '../../../src/engines/indexbus/bus.ts';
+import { layoutOf, ProducerCursor } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import { Point } from '../../../src/engines/indexbus/points.ts';
-import { bytesOf, codeOf, Peers, subscription, textOf } from './support/peers.ts';
+import { bytesOf, codeOf, Peers, peerSizes, subscription, textOf } from './support/peers.ts';
 
 let peers: Peers;
 beforeEach(() => {
@@ -85,6 +86,25 @@ describe('a bus of several segments', () => {
     expect(await codeOf(() => producer.commit(first, 4))).toBe('IB_RESERVED');
     producer.commit(second, 4);
     expect(producer.reserve(4, first)).toBeGreaterThan(0);
+  });
+
+  it('has what is published in one handed over by a flush, though the seat in another was taken', async () => {
+    const segments = ['one', 'two'];
+    const [one, two] = await Promise.all(
+      segments.map((name) => peers.router(name, { subscriptions: [subscription('all')] })),
+    );
+    const bus = await peers.bus({ segments, atEndOfTurn: () => {} });
+    const topics = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => bus.topic(name)));
+    const [first = 0, second = 0] = [0, 1].map((segment) => topics.find((topic) => topic >>> 16 === segment));
+    const producer = await bus.producer();
+    const layout = layoutOf(peerSizes);
+    await one?.runner.apply({ do: 'fence-producer', seat: 0 });
+    producer.publish(first, bytesOf('x'));
+    for (const sent of [1, 2]) {
+      producer.publish(second, bytesOf('y'));
+      expect(await codeOf(() => producer.flush())).toBe('IB_FENCED');
+      expect(two?.segment.words[layout.producerCursors + ProducerCursor.sourceTail]).toBe(sent);
+    }
   });
 
   it('is not opened where one is missing', async () => {
