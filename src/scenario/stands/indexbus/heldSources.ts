@@ -13,6 +13,8 @@ interface Held {
   readonly head: number;
   readonly limitMs: number;
   readonly sinceMs: number;
+  /** How long its router stood still meanwhile: so much later may the lane be fenced. */
+  excusedMs: number;
   isTold: boolean;
 }
 
@@ -35,9 +37,14 @@ export class HeldSources {
     this.#pollMs = pollMs;
   }
 
-  /** Something else holds the router up. */
+  /** Something else holds the router up, nobody knows how much. */
   disturb(): void {
     this.#held.clear();
+  }
+
+  /** The router stood still so long, and goes on. Whoever is looked at is looked at on: many short stops must not hide a long wait. */
+  excuse(stoodMs: number): void {
+    for (const held of this.#held.values()) held.excusedMs += stoodMs;
   }
 
   /** To be called with each event of the book. */
@@ -64,7 +71,7 @@ export class HeldSources {
       const limitMs = reader.laneSeat(seat, Seat.detachAfterMs);
       const held = this.#held.get(lane);
       if (held === undefined || held.head !== head || held.limitMs !== limitMs) {
-        this.#held.set(lane, { head, limitMs, sinceMs: this.#world.now, isTold: false });
+        this.#held.set(lane, { head, limitMs, sinceMs: this.#world.now, excusedMs: 0, isTold: false });
       } else if (this.#world.now - held.sinceMs > this.#bound(held) && !held.isTold) {
         held.isTold = true;
         this.#tell(lane, held);
@@ -72,8 +79,8 @@ export class HeldSources {
     }
   }
 
-  #bound({ limitMs }: Held): number {
-    return limitMs + 2 * this.#pollMs() + slackMs;
+  #bound({ limitMs, excusedMs }: Held): number {
+    return limitMs + excusedMs + 2 * this.#pollMs() + slackMs;
   }
 
   #tell(lane: number, held: Held): void {

@@ -105,9 +105,16 @@ export function openSession(context: StandContext): StandSession {
     preempt: (name, probability) => preemption.begin(name, probability),
     stallRouter(name) {
       waits.disturb();
-      // It may be over before the next look at them.
-      for (const held of heldSources) held.disturb();
-      return threads.get(name)?.hold() ?? (() => {});
+      const release = threads.get(name)?.hold();
+      const since = world.now;
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        release?.();
+        for (const held of heldSources) held.excuse(world.now - since);
+        lookAtHeld();
+      };
     },
     hasOwnCore: (name) => threads.get(name)?.hasOwnCore ?? false,
     wordOf(memory, name) {
@@ -123,8 +130,15 @@ export function openSession(context: StandContext): StandSession {
   function tellAgain(): void {
     world.scheduler.after(tellEveryMs, 'what the bus tells', undefined, tellAgain);
     for (const book of books.all) book.tell();
-    // One that is slow or stopped holds its sources up by itself.
-    const areUndisturbed = context.nodes.every((node) => stateOf(node) !== 'routing' || isUndisturbed(node));
+    lookAtHeld();
+  }
+
+  function lookAtHeld(): void {
+    const routing = context.nodes.filter((node) => stateOf(node) === 'routing');
+    // One that stands still is looked at when it goes on.
+    if (routing.some((node) => threads.get(node)?.isHeld === true)) return;
+    // One that is slow holds its sources up by itself.
+    const areUndisturbed = routing.every(isUndisturbed);
     for (const held of heldSources) {
       if (areUndisturbed) held.look();
       else held.disturb();
