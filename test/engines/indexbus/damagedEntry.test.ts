@@ -115,6 +115,21 @@ describe('a damaged entry of a lane whose consumer is dead', () => {
     expect(bus.home(producer.seat)).toBe(layout.sizes.slots);
   });
 
+  it('lets the buckets of its keys go on where the next consumer takes the lane over', () => {
+    const { bus, producer, consumer, damage, readAll } = scene({ mode: 'keyed' });
+    damage(1, 0, noProducer);
+    damage(4, 0, noProducer);
+    bus.dead('consumer', consumer.lane);
+    bus.settle();
+    const next = bus.consumer('work', 256, consumer.lane);
+    expect(readAll(next)).toEqual([0, 2, 3, 5]);
+    const { layout } = bus.segment;
+    for (const number of published) producer.publish(0, 10 + number, number);
+    producer.flush();
+    expect(readAll(next)).toEqual(published.map((number) => 10 + number));
+    expect(bus.home(producer.seat)).toBe(layout.sizes.slots);
+  });
+
   it.each([
     { what: 'nobody has it again', change: { delivery: 'at_most_once' }, lost: 1 },
     { what: 'nobody else is to have it', change: { mode: 'broadcast', delivery: 'at_most_once' }, lost: 3 },
@@ -127,6 +142,58 @@ describe('a damaged entry of a lane whose consumer is dead', () => {
     expect(readAll(mate)).toEqual(lost === 1 ? [3, 5] : []);
     expect(seat()).toBe('free');
     expect(word(LaneCursor.droppedDetached)).toBe(lost);
+    expect(bus.home(producer.seat)).toBe(bus.segment.layout.sizes.slots);
+  });
+});
+
+/** Ways in which a consumer that lives gives its lane up. */
+const endsAlive = [
+  {
+    how: 'was fenced, and has acknowledged that',
+    end: (bus: TestBus, consumer: TestConsumer): void => {
+      bus.router.apply({ do: 'detach-lane', lane: consumer.lane, reason: 'operator' });
+      consumer.acknowledge();
+    },
+  },
+  { how: 'has left', end: (_: TestBus, consumer: TestConsumer): void => consumer.setSeat('leaving') },
+] as const;
+
+describe.each(endsAlive)('a damaged entry of a lane whose consumer $how', ({ end }) => {
+  it('keeps nothing else from a mate, and no slot', () => {
+    const { bus, producer, consumer, damaged, seat, word, damage, readAll } = scene();
+    consumer.ack();
+    damage(4, 0, noProducer);
+    const mate = bus.consumer('work');
+    end(bus, consumer);
+    expect(readAll(mate)).toEqual([3, 5]);
+    expect(seat()).toBe('free');
+    expect([word(LaneCursor.droppedDetached), word(LaneCursor.requeuedOut)]).toEqual([1, 2]);
+    expect(damaged).toEqual([{ lane: consumer.lane, entries: 1 }]);
+    expect(bus.home(producer.seat)).toBe(bus.segment.layout.sizes.slots);
+  });
+
+  it('keeps no slot where nobody else is to have it', () => {
+    const { bus, producer, consumer, seat, word, damage, readAll } = scene({
+      mode: 'broadcast',
+      delivery: 'at_most_once',
+    });
+    damage(4, 0, noProducer);
+    const other = bus.consumer('work');
+    end(bus, consumer);
+    expect(readAll(other)).toEqual([]);
+    expect(seat()).toBe('free');
+    expect(word(LaneCursor.droppedDetached)).toBe(3);
+    expect(bus.home(producer.seat)).toBe(bus.segment.layout.sizes.slots);
+  });
+
+  it('keeps nothing else from the next consumer, who takes the lane over', () => {
+    const { bus, producer, consumer, damaged, damage, readAll } = scene();
+    consumer.ack();
+    damage(4, 0, noProducer);
+    end(bus, consumer);
+    bus.settle();
+    expect(readAll(bus.consumer('work', 256, consumer.lane))).toEqual([3, 5]);
+    expect(damaged).toEqual([{ lane: consumer.lane, entries: 1 }]);
     expect(bus.home(producer.seat)).toBe(bus.segment.layout.sizes.slots);
   });
 });

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
+import { LoopStat } from '../../../src/engines/indexbus/loopStats.ts';
 import { ask } from './support/asking.ts';
-import { Peers } from './support/peers.ts';
+import { bytesOf, Peers } from './support/peers.ts';
+import { generation } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const subscription = (name: string, capacity = 16) => ({ name, topics: ['>'], capacity });
@@ -85,8 +87,49 @@ describe('a change of the router', () => {
     });
   });
 
+  it('that the generation which a roll builds refuses has not changed the one before either', async () => {
+    await node.roll({ slots_per_producer: 1_024 });
+    await expect.poll(() => generation(node)).toBe(3);
+    // It reads nothing for now: the roll waits for it.
+    await peers.bus().then((bus) => bus.consumer({ subscription: 'all' }));
+    await published(4);
+    await node.roll({ slots_per_producer: 128 });
+    await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
+    const commands = vi.spyOn(node.bus.runner, 'apply');
+    const answer = await ask(node, 'PATCH', '/router', { router_batch_size: 64, router_poll_interval_us: 3_000 });
+    expect(answer).toMatchObject({ status: 422, body: { error: { code: 'IB_BAD_CONFIG' } } });
+    expect(commands.mock.calls.filter(([command]) => command.do === 'change-router')).toEqual([]);
+    expect(node.config).toMatchObject({ router_batch_size: 16, router_poll_interval_us: 100 });
+    // What both take, both are told.
+    expect((await ask(node, 'PATCH', '/router', { router_batch_size: 32 })).status).toBe(200);
+    expect(commands).toHaveBeenCalledWith({ do: 'change-router', batchSize: 32 });
+  });
+
   it('counts for the next generation too', async () => {
+    expect(await pollsFor(64)).toBe(4);
     await ask(node, 'PATCH', '/router', { router_batch_size: 32, router_spin_us: 7 });
+    expect(await pollsFor(64)).toBe(2);
+    await node.roll({ lanes_max: 6 });
+    await expect.poll(() => generation(node)).toBe(3);
+    expect(await pollsFor(64)).toBe(2);
     expect(node.config).toMatchObject({ router_batch_size: 32, router_spin_us: 7 });
   });
 });
+
+/** A producer that has published so many messages and flushed them at once; it has left. */
+async function published(count: number): Promise<void> {
+  const bus = await peers.bus();
+  const producer = await bus.producer();
+  const topic = await bus.topic('t');
+  for (let number = 0; number < count; number += 1) producer.publish(topic, bytesOf('m'));
+  producer.flush();
+  await producer.close();
+}
+
+/** In how many polls the router takes so many messages that are flushed at once. */
+async function pollsFor(count: number): Promise<number> {
+  const polls = (): number => node.bus.runner.stats.values[LoopStat.busyPolls] ?? 0;
+  const before = polls();
+  await published(count);
+  return polls() - before;
+}

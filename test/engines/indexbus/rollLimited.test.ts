@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
-import { Seat } from '../../../src/engines/indexbus/layout.ts';
+import { ProducerCursor, Seat } from '../../../src/engines/indexbus/layout.ts';
 import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
+import { seatPlace } from '../../../src/engines/indexbus/seatPlaces.ts';
 import { hasty } from './support/hasty.ts';
 import { codeOf, Peers } from './support/peers.ts';
 import { generation, received } from './support/rolled.ts';
@@ -13,14 +14,22 @@ const config = smallRouter({
   subscriptions: [{ name: 'all', topics: ['t'], lane: 'blocking', capacity: 64, detach_after_ms: 'none' }],
 });
 const count = 60;
+/** How often a roll is looked at: nothing else of a router sleeps so long. */
+const lookMs = 20;
 
 let peers: Peers;
 let node: BusNode;
+/** Lets the time of a router go on that stands still. */
+let goOn: () => void;
 beforeEach(async () => {
+  goOn = () => {};
   peers = new Peers();
   node = await peers.node(config);
 });
-afterEach(() => peers.end());
+afterEach(() => {
+  goOn();
+  return peers.end();
+});
 
 /** A producer that may send a message a second, and has flushed many. */
 async function limited() {
@@ -35,6 +44,39 @@ async function limited() {
   };
   for (let number = 0; number < count; number += 1) publish(number);
   return { producer, publish, consumer };
+}
+
+/** Has the router run in a time that stands still, but for what a test lets pass, until it goes on. */
+async function standing() {
+  await node.close();
+  const host = peers.host();
+  const { clock } = host;
+  let now: number | undefined = clock.now();
+  let looks = 0;
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    await clock.sleep(ms, signal);
+    if (ms === lookMs) looks += 1;
+  };
+  node = await peers.node(config, { ...host, clock: { ...clock, now: () => now ?? clock.now(), sleep } });
+  goOn = () => {
+    now = undefined;
+  };
+  return {
+    pass: (ms: number) => {
+      now = (now ?? 0) + ms;
+    },
+    /** Resolves when the roll was looked at a few times. */
+    looked: async (): Promise<void> => {
+      const before = looks;
+      await expect.poll(() => looks - before).toBeGreaterThan(3);
+    },
+  };
+}
+
+/** What the router has taken of the first producer of what is served. */
+function taken(): number | undefined {
+  const { words, layout } = node.bus.segment;
+  return words[seatPlace(layout, 'producer', 0).cursors + ProducerCursor.sourceHead];
 }
 
 const told = () => peers.logged.filter(({ message }) => message === 'roll lifts a rate').map(({ fields }) => fields);
@@ -52,6 +94,25 @@ describe('a roll of a segment with a producer that has a rate', () => {
     // Where it goes on, the producer is limited as it was.
     const { words, layout } = node.bus.segment;
     expect(words[layout.producerSeats + Seat.capacityOrRate]).toBe(1);
+  }, 20_000);
+
+  it('leaves it its rate until its patience is over', async () => {
+    const { pass, looked } = await standing();
+    const { consumer } = await limited();
+    await node.roll({ lanes_max: 4, patience_ms: 1_000 });
+    await expect.poll(() => node.rolling()?.waits).toMatchObject([{ kind: 'producer', state: 'draining' }]);
+    await looked();
+    pass(999);
+    await looked();
+    expect(told()).toEqual([]);
+    expect(generation(node)).toBe(1);
+    expect(taken()).toBeLessThan(count);
+    pass(1_000);
+    const seen = received(consumer, count, new MessageBatch(16, 1024));
+    await expect.poll(told).toHaveLength(1);
+    goOn();
+    await expect.poll(() => generation(node), { timeout: 4_000 }).toBe(2);
+    expect(await seen).toHaveLength(count);
   }, 20_000);
 
   it('ends also where another router goes on with it', async () => {
@@ -76,4 +137,31 @@ describe('the rate of a producer that is gone and has left messages', () => {
     const seen = await received(consumer, count, new MessageBatch(16, 1024));
     expect(seen.length).toBe(count);
   }, 5_000);
+});
+
+describe('the lifting of the rate of a producer that lives', () => {
+  it('changes nothing', async () => {
+    await standing();
+    const { consumer } = await limited();
+    const bus = await peers.bus();
+    const [other, topic] = [await bus.producer({ name: 'other' }), await bus.topic('t')];
+    const seen: number[] = [];
+    const batch = new MessageBatch(16, 1024);
+    /** Has the router visit all sources: that of another producer is one of them. */
+    const visited = async (number: number): Promise<void> => {
+      other.publishWords(topic, Int32Array.of(number), 0, 1);
+      other.flush();
+      while (!seen.includes(number)) seen.push(...(await received(consumer, 1, batch)));
+    };
+    await visited(count);
+    // No time passes, so it may send no more than it has sent.
+    const before = taken();
+    expect(before).toBeLessThan(count);
+    await node.bus.runner.apply({ do: 'lift-rate', seat: 0 });
+    for (let number = count + 1; number < count + 10; number += 1) await visited(number);
+    expect(taken()).toBe(before);
+    await node.bus.runner.apply({ do: 'change-producer', seat: 0, rateLimit: 0 });
+    while (seen.length < count + 10) seen.push(...(await received(consumer, 1, batch)));
+    expect(seen.filter((it) => it < count)).toEqual(Array.from({ length: count }, (_, number) => number));
+  });
 });

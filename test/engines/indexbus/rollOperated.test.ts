@@ -7,6 +7,7 @@ import { MessageBatch } from '../../../src/engines/indexbus/messageBatch.ts';
 import type { Method } from '../../../src/engines/route.ts';
 import { type Answered, ask } from './support/asking.ts';
 import { bytesOf, Peers } from './support/peers.ts';
+import { seatStateOf } from './support/seats.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 const lane = { lane: 'blocking', capacity: 16, detach_after_ms: 'none' };
@@ -16,6 +17,9 @@ const config = {
   producers_max: 2,
   subscriptions: [{ name: 'all', topics: ['>'], ...lane }],
 };
+
+/** How often a roll is looked at: nothing else of a router sleeps so long. */
+const lookMs = 20;
 
 let peers: Peers;
 let node: BusNode;
@@ -44,6 +48,26 @@ async function rollThatWaits() {
   await node.roll({ slot_bytes: 128 });
   await expect.poll(() => node.rolling()?.waits_for).toBe('consumers');
   return slow;
+}
+
+/** Has a router route whose rolls look at nothing before the function that is returned is called. */
+async function unlooking(): Promise<() => void> {
+  await node.close();
+  const host = peers.host();
+  const { clock } = host;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+    if (ms === lookMs) await Promise.race([promise, ended(signal)]);
+    await clock.sleep(ms, signal);
+  };
+  node = await peers.node(smallRouter(config), { ...host, clock: { ...clock, sleep } });
+  return resolve;
+}
+
+function ended(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    signal?.addEventListener('abort', () => resolve());
+  });
 }
 
 /** Publishes so many, or as many as there is room for; returns how many that were. */
@@ -98,6 +122,19 @@ describe('while a roll waits, an operator', () => {
     expect(after).toMatchObject({ name: 'feed', rate_limit: 10, credit_limit: 40 });
   });
 
+  it('changes who has moved before the roll has looked: what it was set to before is there, too', async () => {
+    const look = await unlooking();
+    await asked('PATCH', '/producers/feed', { rate_limit: 500, credit_limit: 20 });
+    await node.roll({ slot_bytes: 128 });
+    await expect.poll(() => listed('producers')).toContainEqual(['feed', 2, 'live']);
+    const limited = await asked('PATCH', '/producers/feed', { rate_limit: 10 });
+    expect(limited).toMatchObject({ status: 200, body: { generation: 2, rate_limit: 10, credit_limit: 20 } });
+    look();
+    await expect.poll(() => node.serving?.segment.generation).toBe(2);
+    const [after] = (await asked('GET', '/producers')).body;
+    expect(after).toMatchObject({ name: 'feed', rate_limit: 10, credit_limit: 20 });
+  });
+
   it('changes who stays where it is, and it is set so where it goes', async () => {
     const slow = await rollThatWaits();
     const changed = await asked('PATCH', '/lanes/slow', { capacity: 20 });
@@ -138,6 +175,26 @@ describe('while a roll waits, an operator', () => {
       expect(answer).toMatchObject({ status: 200, body: { name: 'second', generation: 2, seat: 0 } });
     }
     expect((await asked('PATCH', '/producers/1@2', {})).status).toBe(404);
+  });
+
+  it('finds who has moved also where the seat that it had has ended, or is free', async () => {
+    const silent = await bus.producer({ name: 'silent' });
+    await rollThatWaits();
+    const former = () => node.bus.segment;
+    await expect
+      .poll(() => [0, 1].map((seat) => seatStateOf(former(), 'producer', seat)))
+      .toEqual(['draining', 'free']);
+    const changed = await asked('PATCH', '/producers/1@1', { rate_limit: 10 });
+    expect(changed).toMatchObject({ status: 200, body: { name: 'silent', generation: 2, rate_limit: 10 } });
+    // What has ended takes no fence: who is meant is where it lives.
+    for (const [address, name] of [
+      ['0@1', 'feed'],
+      ['1@1', 'silent'],
+    ]) {
+      const fenced = await asked('POST', `/producers/${address}/fence`);
+      expect(fenced).toMatchObject({ status: 202, body: { name, generation: 2, state: 'fenced' } });
+    }
+    await silent.close();
   });
 
   it('changes who is about to move in both generations', async () => {

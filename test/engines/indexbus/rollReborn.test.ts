@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BusNode } from '../../../src/engines/indexbus/busNode.ts';
 import { Peers } from './support/peers.ts';
-import { holdingUp, mortalConsumer, workAndAll } from './support/rolled.ts';
+import { generation, holdingUp, mortalConsumer, workAndAll } from './support/rolled.ts';
 import { smallRouter } from './support/smallRouter.ts';
 
 let peers: Peers;
@@ -9,6 +9,9 @@ let node: BusNode;
 beforeEach(async () => {
   peers = new Peers();
   node = await peers.node(smallRouter(workAndAll));
+  // A generation has locks of its own: those of the first one tell of nobody later.
+  await node.roll({ lanes_max: 5 });
+  await expect.poll(() => generation(node)).toBe(2);
 });
 afterEach(() => peers.end());
 

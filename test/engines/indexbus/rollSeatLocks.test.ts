@@ -52,6 +52,9 @@ describe('the locks of seats of a generation that is rolled', () => {
 
   it('tell of a joiner that it lives, though the seat still names its former holder, which is gone', async () => {
     const node = await peers.node(smallRouter(workAndAll));
+    // A generation has locks of its own: those of the first one tell of nobody here.
+    await node.roll({ lanes_max: 3 });
+    await expect.poll(() => generation(node)).toBe(2);
     const former = await mortalConsumer(peers);
     const stands = await mortalConsumer(peers);
     former.die();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Lock } from '../../../src/engines/indexbus/layout.ts';
+import type { BusError } from '../../../src/engines/indexbus/errors.ts';
+import { Header, Lock } from '../../../src/engines/indexbus/layout.ts';
 import { createSegment } from '../../../src/engines/indexbus/segment.ts';
 import { codeOf, Peers, peerSizes, subscription } from './support/peers.ts';
 import { smallRouter } from './support/smallRouter.ts';
@@ -55,6 +56,39 @@ describe('a consumer of a subscription that the configuration has', () => {
     expect(await Promise.race([isRefused, clock.sleep(100)])).toBeUndefined();
     lock.close();
     await peers.node(other);
+    expect((await coming).epoch).toBeGreaterThan(0);
+  });
+
+  it('waits for the next router, where another one came, had it not, and went between two looks', async () => {
+    const former = await peers.node(config);
+    await former.close();
+    const host = peers.host();
+    const { clock } = host;
+    const [asleep, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let looks = 0;
+    const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+      looks += 1;
+      asleep.resolve();
+      await awake.promise;
+      await clock.sleep(ms, signal);
+    };
+    const bus = await peers.bus({ host: { ...host, clock: { ...clock, sleep } }, attachTimeoutMs: longMs });
+    const coming = bus.consumer({ subscription: 'other' });
+    // Looked at below, when it has looked again.
+    const refused = coming.then(
+      () => 'none',
+      (error: BusError) => error.code,
+    );
+    await asleep.promise;
+    const between = await peers.node(config);
+    const { words } = between.bus.segment;
+    const declared = () => Atomics.load(words, Header.declaredEpoch) === Atomics.load(words, Header.routerEpoch);
+    expect(declared()).toBe(true);
+    await between.close();
+    awake.resolve();
+    await Promise.race([refused, expect.poll(() => looks).toBeGreaterThan(2)]);
+    await peers.node(other);
+    expect(await refused).toBe('none');
     expect((await coming).epoch).toBeGreaterThan(0);
   });
 

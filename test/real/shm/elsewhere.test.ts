@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { SharedMemory } from '../../../src/host/sharedMemory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
+import { aloneWithHugePages } from './aloneWithHugePages.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { mounted } from './mounted.ts';
 import { describeMapped } from './needsNative.ts';
@@ -44,6 +45,23 @@ describeMapped('a directory that has another path here than where its memory was
     }));
 });
 
+describeMapped('a file of the name of memory that is another one', (addon) => {
+  test('is not that memory: it is gone, and the name is free', () =>
+    inMemoryDirectory(async (directory) => {
+      const shm = createMappedSharedMemory(addon, { directory });
+      const made = await shm.open('ring', 4096, { mode: 'create', backing: 'tmpfs' });
+      const other = join(directory, 'other');
+      writeFileSync(other, new Uint8Array(4096).fill(7));
+      renameSync(other, join(directory, 'ring.1'));
+      expect(await shm.stat('ring')).toBeUndefined();
+      await expect(shm.open('ring', 4096, { mode: 'open' })).rejects.toMatchObject({ code: 'ENOENT' });
+      const anew = await shm.open('ring', 4096, { mode: 'create-new', backing: 'tmpfs' });
+      expect(anew.memory).not.toBe(made.memory);
+      expect(anew.bytes.every((byte) => byte === 0)).toBe(true);
+      for (const region of [made, anew]) region.close();
+    }));
+});
+
 describeMapped('memory on hugetlbfs', (addon) => {
   /** Writes down that `ring` has memory at `place`, in a directory with the inode `home`; the memory has no pages, since nobody maps it here. */
   async function told(directory: string, place: string, inode: string, home: string): Promise<SharedMemory> {
@@ -75,24 +93,29 @@ describeMapped('memory on hugetlbfs', (addon) => {
       mkdirSync(home);
       const shm = await told(directory, join(home, 'hotfire-0-ring.1'), '1:2', inodeAt(home));
       expect(await shm.stat('ring')).toBeUndefined();
+      // Nor is it what another one has put there.
+      writeFileSync(join(home, 'hotfire-0-ring.1'), new Uint8Array(4096));
+      expect(await shm.stat('ring')).toBeUndefined();
       await shm.open('ring', 4096, { mode: 'create-new', backing: 'tmpfs' });
     }));
 
   test('is found where its file system is mounted here, and what is left of it there goes with its name', (context) =>
-    inMemoryDirectory(async (directory) => {
-      const mount = join(directory, 'mount');
-      const ran = await mounted('hugetlbfs', 'pagesize=2M', mount, async () => {
-        const file = 'hotfire-0-ring.1';
-        writeFileSync(join(mount, file), '');
-        const inode = inodeAt(join(mount, file));
-        const shm = await told(directory, join('/no/such/mount', file), inode, inodeAt(mount));
-        expect(await shm.stat('ring')).toMatchObject({ backing: 'hugetlbfs', memory: inode });
-        await shm.rename('ring', 'named');
-        expect(await shm.stat('named')).toMatchObject({ backing: 'hugetlbfs', memory: inode });
-        expect(readdirSync(mount)).toEqual(['hotfire-0-named.1']);
-        await shm.remove('named');
-        expect(readdirSync(mount)).toEqual([]);
-      });
-      if (!ran) context.skip('this user may not mount a hugetlbfs');
-    }));
+    aloneWithHugePages(() =>
+      inMemoryDirectory(async (directory) => {
+        const mount = join(directory, 'mount');
+        const ran = await mounted('hugetlbfs', 'pagesize=2M', mount, async () => {
+          const file = 'hotfire-0-ring.1';
+          writeFileSync(join(mount, file), '');
+          const inode = inodeAt(join(mount, file));
+          const shm = await told(directory, join('/no/such/mount', file), inode, inodeAt(mount));
+          expect(await shm.stat('ring')).toMatchObject({ backing: 'hugetlbfs', memory: inode });
+          await shm.rename('ring', 'named');
+          expect(await shm.stat('named')).toMatchObject({ backing: 'hugetlbfs', memory: inode });
+          expect(readdirSync(mount)).toEqual(['hotfire-0-named.1']);
+          await shm.remove('named');
+          expect(readdirSync(mount)).toEqual([]);
+        });
+        if (!ran) context.skip('this user may not mount a hugetlbfs');
+      }),
+    ));
 });

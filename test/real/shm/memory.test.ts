@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Region, RegionOptions } from '../../../src/host/sharedMemory.ts';
 import { hugePages, hugetlbfsMount } from '../../../src/real/shm/directory.ts';
 import { createMappedSharedMemory } from '../../../src/real/shm/mapped.ts';
+import { aloneWithHugePages } from './aloneWithHugePages.ts';
 import { inMemoryDirectory } from './memoryDirectory.ts';
 import { mounted } from './mounted.ts';
 import { describeMapped } from './needsNative.ts';
@@ -125,53 +126,87 @@ describeMapped('where the memory comes from', (addon) => {
     }));
 
   test('huge pages: hugetlbfs where it is mounted, memfd only for who asks for one, with the reason where there are too few', (context) =>
-    inMemoryDirectory(async (directory) => {
-      const shm = createMappedSharedMemory(addon, { directory });
-      const regions: Region[] = [];
-      const open = async (name: string, bytes: number, options: RegionOptions): Promise<Region> => {
-        const region = await shm.open(name, bytes, options);
-        regions.push(region);
-        return region;
-      };
-      const free = hugePages().free;
-      const more = (free + 8) * 2 * mebibyte;
-      const useThem = async (): Promise<void> => {
-        const region = await open('huge', 3 * mebibyte, { mode: 'create', backing: 'memfd' });
-        expect(appliedOf(region.tuning(), 'hugePages')).toBe('yes');
-        expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(/memfd:hotfire\.huge[\s\S]*?KernelPageSize: +2048 kB/);
-        expect(await shm.stat('huge')).toMatchObject({ bytes: 3 * mebibyte, backing: 'memfd' });
-        const kept = await open('kept', 2 * mebibyte, { mode: 'create' });
-        if (hugetlbfsMount() === undefined) {
-          expect([kept.backing, appliedOf(kept.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
-          expect(kept.tuning().find((row) => row.name === 'hugePages')?.reason, 'nobody insisted').toBe('');
-        } else expect(kept.backing).toBe('hugetlbfs');
-        // Two of the four are taken: no place for three more, and the words say how many and what to do.
-        await expect(shm.open('more', more, { mode: 'create', backing: 'hugetlbfs' })).rejects.toMatchObject({
-          code: expect.stringMatching(/ENOSPC|ENOTSUP/),
-        });
-        const fallback = await open('fallback', (free + 5) * 2 * mebibyte, { mode: 'create', hugePages: true });
-        expect([fallback.backing, appliedOf(fallback.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
-        expect(fallback.tuning().find((row) => row.name === 'hugePages')?.reason).toMatch(
-          /sysctl vm\.nr_hugepages=\d+/,
+    aloneWithHugePages(() =>
+      inMemoryDirectory(async (directory) => {
+        const shm = createMappedSharedMemory(addon, { directory });
+        const regions: Region[] = [];
+        const open = async (name: string, bytes: number, options: RegionOptions): Promise<Region> => {
+          const region = await shm.open(name, bytes, options);
+          regions.push(region);
+          return region;
+        };
+        const free = hugePages().free;
+        const more = (free + 8) * 2 * mebibyte;
+        const useThem = async (): Promise<void> => {
+          const region = await open('huge', 3 * mebibyte, { mode: 'create', backing: 'memfd' });
+          expect(appliedOf(region.tuning(), 'hugePages')).toBe('yes');
+          expect(readFileSync('/proc/self/smaps', 'utf8')).toMatch(
+            /memfd:hotfire\.huge[\s\S]*?KernelPageSize: +2048 kB/,
+          );
+          expect(await shm.stat('huge')).toMatchObject({ bytes: 3 * mebibyte, backing: 'memfd' });
+          const kept = await open('kept', 2 * mebibyte, { mode: 'create' });
+          if (hugetlbfsMount() === undefined) {
+            expect([kept.backing, appliedOf(kept.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
+            expect(kept.tuning().find((row) => row.name === 'hugePages')?.reason, 'nobody insisted').toBe('');
+          } else expect(kept.backing).toBe('hugetlbfs');
+          // Two of the four are taken: no place for three more, and the words say how many and what to do.
+          await expect(shm.open('more', more, { mode: 'create', backing: 'hugetlbfs' })).rejects.toMatchObject({
+            code: expect.stringMatching(/ENOSPC|ENOTSUP/),
+          });
+          const fallback = await open('fallback', (free + 5) * 2 * mebibyte, { mode: 'create', hugePages: true });
+          expect([fallback.backing, appliedOf(fallback.tuning(), 'hugePages')]).toEqual(['tmpfs', 'no']);
+          expect(fallback.tuning().find((row) => row.name === 'hugePages')?.reason).toMatch(
+            /sysctl vm\.nr_hugepages=\d+/,
+          );
+          await mounted('hugetlbfs', 'pagesize=2M', join(directory, 'mount'), async () => {
+            const file = await open('file', 2 * mebibyte, { mode: 'create' });
+            expect([file.backing, appliedOf(file.tuning(), 'hugePages')]).toEqual(['hugetlbfs', 'yes']);
+            file.bytes[2 * mebibyte - 1] = 3;
+            await shm.rename('file', 'named');
+            const again = await open('named', 2 * mebibyte, { mode: 'open' });
+            expect(again.bytes[2 * mebibyte - 1]).toBe(3);
+            await shm.remove('named');
+            expect(readdirSync(join(directory, 'mount'))).toEqual([]);
+          });
+        };
+        const ran = await withHugePages(4, () =>
+          useThem().finally(() => {
+            for (const region of regions) region.close();
+          }),
         );
-        await mounted('hugetlbfs', 'pagesize=2M', join(directory, 'mount'), async () => {
-          const file = await open('file', 2 * mebibyte, { mode: 'create' });
-          expect([file.backing, appliedOf(file.tuning(), 'hugePages')]).toEqual(['hugetlbfs', 'yes']);
-          file.bytes[2 * mebibyte - 1] = 3;
-          await shm.rename('file', 'named');
-          const again = await open('named', 2 * mebibyte, { mode: 'open' });
-          expect(again.bytes[2 * mebibyte - 1]).toBe(3);
-          await shm.remove('named');
-          expect(readdirSync(join(directory, 'mount'))).toEqual([]);
-        });
-      };
-      const ran = await withHugePages(4, () =>
-        useThem().finally(() => {
-          for (const region of regions) region.close();
-        }),
-      );
-      if (!ran) context.skip('this user may not reserve huge pages, or there are none to be had');
-    }));
+        if (!ran) context.skip('this user may not reserve huge pages, or there are none to be had');
+      }),
+    ));
+
+  test('huge pages of a file on hugetlbfs: gone with the file while its directory is here, elsewhere without it', (context) =>
+    aloneWithHugePages(() =>
+      inMemoryDirectory(async (directory) => {
+        const shm = createMappedSharedMemory(addon, { directory });
+        const mount = join(directory, 'mount');
+        const regions: Region[] = [];
+        let wasMounted = false;
+        const useThem = async (): Promise<void> => {
+          wasMounted = await mounted('hugetlbfs', 'pagesize=2M', mount, async () => {
+            for (const name of ['gone', 'away']) {
+              regions.push(await shm.open(name, 2 * mebibyte, { mode: 'create', backing: 'hugetlbfs' }));
+            }
+            const { place } = JSON.parse(readFileSync(join(directory, 'gone.json'), 'utf8'));
+            expect(dirname(place)).toBe(mount);
+            rmSync(place);
+            expect(await shm.stat('gone')).toBeUndefined();
+            expect(await shm.stat('away')).toMatchObject({ backing: 'hugetlbfs', memory: regions[1]?.memory });
+          });
+          // Its users have it still: who does not see its directory takes it for nothing else.
+          if (wasMounted) await expect(shm.stat('away')).rejects.toMatchObject({ code: 'ENOTSUP' });
+        };
+        const ran = await withHugePages(2, () =>
+          useThem().finally(() => {
+            for (const region of regions) region.close();
+          }),
+        );
+        if (!ran || !wasMounted) context.skip('this user may not mount a hugetlbfs, or reserve huge pages');
+      }),
+    ));
 
   test('pages are locked, bound to a node and told of; a node that is not there says why', () =>
     inMemoryDirectory(async (directory) => {

@@ -5,7 +5,7 @@ import { runScenario } from '../../../../src/scenario/runner.ts';
 
 /**
  * Producers that flush a while after they have published: one leaves and comes back, all move in a roll. A consumer whose lane is full is killed, and
- * what it had not read goes to another of its group.
+ * what it had not read goes to another of its group. A producer is fenced that has not flushed all.
  */
 const scenario = loadScenario(
   `title: T
@@ -24,6 +24,7 @@ timeline:
   - { at: 2s, operator: systemctl restart p1 }
   - { at: 3s, fault: shm.stall-consumer, nodes: c1, duration: 1s }
   - { at: 3500ms, fault: process.kill, nodes: c1, with: { restart: 100 } }
+  - { at: 4200ms, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/p2/fence } }
   - { at: 4500ms, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/roll, body: '{}' } }
 expect: { checks: all }
 finally: { within: 60s }
@@ -31,9 +32,13 @@ finally: { within: 60s }
   readVocabulary(),
 );
 
-it('should hold where producers that leave, or move amid a roll, have not flushed all that they were told is accepted', async () => {
-  const { violations } = await runScenario(scenario);
-  expect(violations).toEqual([]);
+it('should hold where producers that leave, are fenced, or move amid a roll, have not flushed all that they were told is accepted', async () => {
+  const { verdict, reasons, violations, expectations, operations } = await runScenario(scenario);
+  expect({ verdict, reasons, violations }).toEqual({ verdict: 'held', reasons: [], violations: [] });
+  // In both generations, and one producer was told of its fence.
+  const [taken] = expectations.filter(({ text }) => text === 'A1').map(({ detail }) => detail);
+  expect(taken).toMatch(/^[1-9]\d* messages taken of \d+ published; [1-9]\d* messages taken of \d+ published$/);
+  expect(operations.errors).toEqual({ IB_FENCED: 1 });
 }, 60_000);
 
 it.each([
