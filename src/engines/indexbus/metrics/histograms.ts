@@ -1,39 +1,32 @@
-import type { Gauge } from 'prom-client';
 import { batchBounds, LoopStat, type LoopStats, waitBounds } from '../loopStats.ts';
-import type { Labels, Register } from './register.ts';
+import type { Register, Sample } from './register.ts';
 
-/** Histograms that the loop has counted: prom-client has no way to set one, so they are given as they are scraped. */
-export function histograms({ node, registry, own }: Register): void {
+/** Histograms that the loop has counted. */
+export function histograms({ node, histogram }: Register): void {
   const define = (
     name: string,
     help: string,
     bounds: readonly number[],
     read: (stats: LoopStats) => { readonly counts: Float64Array; readonly sum: number },
   ): void => {
-    const metric = {
-      name: `indexbus_${name}`,
-      help,
-      type: 'histogram',
-      aggregator: 'sum',
-      async get() {
-        const values: { labels: Labels; value: number; metricName: string }[] = [];
-        const { serving } = node;
-        if (serving !== undefined) {
-          const { counts, sum } = read(serving.loops());
-          let upTo = 0;
-          for (const [at, bound] of [...bounds, '+Inf'].entries()) {
-            upTo += counts[at] ?? 0;
-            values.push({ labels: { ...own, le: String(bound) }, value: upTo, metricName: `indexbus_${name}_bucket` });
-          }
-          values.push({ labels: own, value: sum, metricName: `indexbus_${name}_sum` });
-          values.push({ labels: own, value: upTo, metricName: `indexbus_${name}_count` });
-        }
-        return { name: this.name, help, type: 'histogram', aggregator: 'sum', values };
-      },
-      reset() {},
+    const samples = (counts: Float64Array, sum: number): readonly Sample[] => {
+      let upTo = 0;
+      const buckets = [...bounds, '+Inf'].map((bound, at): Sample => {
+        upTo += counts[at] ?? 0;
+        return { labels: { le: String(bound) }, value: upTo, metricName: `indexbus_${name}_bucket` };
+      });
+      return [
+        ...buckets,
+        { labels: {}, value: sum, metricName: `indexbus_${name}_sum` },
+        { labels: {}, value: upTo, metricName: `indexbus_${name}_count` },
+      ];
     };
-    // What prom-client asks of a metric is `get` and its name; its types know its own classes only.
-    registry.registerMetric(metric as unknown as Gauge);
+    histogram(name, help, () => {
+      const { serving } = node;
+      if (serving === undefined) return [];
+      const { counts, sum } = read(serving.loops());
+      return samples(counts, sum);
+    });
   };
   define('batch_messages', 'Messages that a commit took from sources.', batchBounds, (stats) => ({
     counts: stats.batches,

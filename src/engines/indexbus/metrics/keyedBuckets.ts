@@ -11,7 +11,6 @@ export function keyedMetrics({ gauge, serving }: Register): void {
   gauge(
     'keyed_moving_buckets',
     'Buckets of keys that shall belong to another lane and wait until their former one is through; of 256.',
-    ['subscription'],
     serving(movingBuckets),
   );
 }

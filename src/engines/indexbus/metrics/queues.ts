@@ -20,7 +20,6 @@ export function queueMetrics({ node, counter, gauge, serving, one }: Register): 
   counter(
     'publish_refused_total',
     'Publishes that were refused for lack of credit.',
-    ['producer'],
     serving((it) => everyProducer(it, (seat) => it.counters.producer(seat).refused)),
   );
   for (const name of ['requeued', 'redelivered'] as const) {
@@ -28,44 +27,37 @@ export function queueMetrics({ node, counter, gauge, serving, one }: Register): 
     counter(
       `${name}_total`,
       help,
-      ['subscription'],
       serving((it) => perSubscription(it, name)),
     );
   }
   gauge(
     'lane_depth',
     'Messages in a lane.',
-    ['lane'],
     perLane(({ depth }) => depth),
   );
   gauge(
     'lane_capacity',
     'Messages that a lane may have.',
-    ['lane'],
     perLane(({ capacity }) => capacity),
   );
   gauge(
     'lane_credit_limit',
     'Messages under way that the consumer allows; its capacity where it has no limit of its own.',
-    ['lane'],
     perLane(({ credit_limit: limit, capacity }) => (limit === 'none' ? capacity : limit)),
   );
   gauge(
     'source_depth',
     'Messages in a source.',
-    ['producer'],
     perProducer(({ depth }) => depth),
   );
   gauge(
     'pool_free_slots',
     "A producer's slots at home.",
-    ['producer'],
     perProducer((view) => view.free_slots),
   );
   gauge(
     'qdepth_limit',
     'Messages for which all queues have room.',
-    [],
     one((it) => {
       const { producers, slots } = it.segment.layout.sizes;
       return heldSeats(it, 'consumer').reduce(
@@ -77,7 +69,6 @@ export function queueMetrics({ node, counter, gauge, serving, one }: Register): 
   gauge(
     'lane_oldest_seconds',
     'Age of the oldest unread message.',
-    ['lane'],
     serving((it) =>
       heldSeats(it, 'consumer').map((lane) => [{ lane: String(lane) }, it.ages.oldestMs(lane, now()) / 1_000]),
     ),
@@ -85,7 +76,6 @@ export function queueMetrics({ node, counter, gauge, serving, one }: Register): 
   gauge(
     'lane_idle_ratio',
     'Share of samples at depth 0.',
-    ['lane'],
     perLane((view) => view.idle_ratio),
   );
 }

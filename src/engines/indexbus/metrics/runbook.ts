@@ -17,38 +17,32 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
   counter(
     'sent_total',
     'Messages accepted from producers.',
-    ['producer'],
     producer(({ sent }) => sent),
   );
   counter(
     'routed_total',
     'Messages that matched a lane.',
-    ['producer'],
     producer(({ taken, noRoute }) => taken - noRoute),
   );
   counter(
     'delivered_total',
     'Deliveries placed in a lane.',
-    ['lane'],
     lane(({ delivered }) => delivered),
   );
   counter(
     'recv_total',
     'Messages taken out of a lane by its consumer.',
-    ['lane'],
     lane(({ recv }) => recv),
   );
   counter(
     'drops_total',
     'Deliveries that were lost: the sum of its causes.',
-    [],
     one(({ counters }) => counters.totals().drops),
   );
   const full = { newest: 'droppedNewest', oldest: 'droppedOldest', pool: 'droppedPool' } as const;
   counter(
     'drops_full_total',
     'Deliveries lost since the lane was full.',
-    ['lane', 'policy'],
     serving((it) =>
       Array.from({ length: it.counters.lanes }, (_, at) => {
         const counts = it.counters.lane(at);
@@ -60,7 +54,6 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
     counter(
       name,
       help,
-      ['lane'],
       serving((it) => [...everyLane(it, (at) => it.counters.lane(at)[field]), [{ lane: 'group' }, sumOf(it, field)]]),
     );
   withGroups(
@@ -76,7 +69,6 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
   counter(
     'drops_detached_total',
     'Deliveries lost unread in a lane that ended; reason "roll": a roll did not wait for it any more; lane "group": no lane was left.',
-    ['lane', 'reason'],
     serving((it) => [
       ...Array.from({ length: it.counters.lanes }, (_, at): readonly Reading[] => {
         const { droppedDetached, droppedByRoll } = it.counters.lane(at);
@@ -92,29 +84,25 @@ export function runbookMetrics({ node, counter, gauge, serving, one }: Register)
   counter(
     'drops_no_route_total',
     'Messages that nothing matched.',
-    ['producer'],
     producer(({ noRoute }) => noRoute),
   );
   counter(
     'credit_waits_total',
     'How often a producer blocked for lack of credit.',
-    ['producer'],
     producer((it) => it.creditWaits),
   );
-  counter('detaches_total', 'Consumers that left.', ['reason'], () =>
+  counter('detaches_total', 'Consumers that left.', () =>
     Object.entries(node.tallies.detaches).map(([reason, count]) => [{ reason }, count]),
   );
   gauge(
     'qdepth',
     'Messages in all sources and lanes.',
-    [],
     one(() => node.queueDepth),
   );
   for (const name of runbookCounters) {
     gauge(
       `${name}_per_sec`,
       `indexbus_${name}_total a second, over the last second.`,
-      [],
       one(({ counters }) => counters.rates()[name]),
     );
   }

@@ -11,13 +11,11 @@ export function seatMetrics({ node, gauge, serving }: Register): void {
   gauge(
     'seats',
     'Seats by state; stopped and doubtful ones count in their state as well.',
-    ['kind', 'state'],
     serving((it) => seatCounts(it, services).map(({ kind, state, count }) => [{ kind, state }, count])),
   );
   gauge(
     'seat_remote_node',
     'Seats whose process runs on another NUMA node than the segment.',
-    ['kind', 'state'],
     serving((it) => remoteSeats(node, it, services)),
   );
 }
