@@ -98,6 +98,17 @@ export type BusEvent =
   /** The process of a holder is dead. It is over when its locks are gone, too. */
   | { readonly event: 'producer-died'; readonly producer: number }
   | { readonly event: 'lane-died'; readonly lane: number }
+  /**
+   * The router ends the lane of a consumer that is proven dead. `comesAgain`: by what its subscription says at this moment, and as the lane is read, what the
+   * consumer has claimed and was not through with is owed to its group.
+   */
+  | { readonly event: 'death-settled'; readonly lane: number; readonly comesAgain: boolean }
+  /** The subscription of a group is deleted: what its lanes still have is nobody's. */
+  | { readonly event: 'group-gone'; readonly group: number }
+  /** A roll has ended the generation: no consumer joins it any more. */
+  | { readonly event: 'generation-ended' }
+  /** A fault has changed words of the segment: any entry may be one that nobody shall have. */
+  | { readonly event: 'damaged' }
   /** The seat may be taken by another from now on. */
   | { readonly event: 'seat-freed'; readonly kind: 'producer' | 'lane'; readonly seat: number; readonly epoch: number }
   /** Somebody who holds, or held, a seat has written a word that belongs to it. */

@@ -40,6 +40,29 @@ const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
   places: [{ producer: 0, slots: 3, home, reserved: [], source: [], lanes, returning: [] }],
 });
 
+const claimed = (sequence: number, lane: number): BusEvent => ({ event: 'claimed', ...message(sequence), lane });
+const died = (lane: number, comesAgain = true): BusEvent => ({ event: 'death-settled', lane, comesAgain });
+const again = (sequence: number, lane = 2): BusEvent => placed(sequence, lane, false, true);
+const takesOver: BusEvent = { ...opened(65, 7), seat: 1, epoch: 2 } as BusEvent;
+const quiet = slots([0, 1, 2], [], true);
+/** The consumer of lane 1 dies with messages 0 and 1 open, 2 ended; lane 2 is of its group. */
+const diesWithTwo: readonly BusEvent[] = [
+  opened(1, 7),
+  opened(2, 7),
+  claimed(2, 1),
+  { event: 'through', lane: 1 },
+  claimed(0, 1),
+  claimed(1, 1),
+  { event: 'lane-died', lane: 1 },
+  { event: 'lane-over', lane: 1, proven: true },
+  died(1),
+];
+
+/** Whether O6 has nothing to say of it. */
+function isEven(events: readonly BusEvent[]): boolean {
+  return !broken(events).includes('O6');
+}
+
 describe('the checks of indexbus', () => {
   it('accept a history in which all is well', () => {
     expect(broken(goodHistory())).toEqual([]);
@@ -215,6 +238,23 @@ describe('the checks of indexbus', () => {
       [opened(1), { event: 'claimed', ...message(0), lane: 1 }, { event: 'lane-over', lane: 1, proven: false }],
     ],
     ['O5', 'a message that is claimed and not received in the end', [{ event: 'claimed', ...message(0), lane: 1 }]],
+    ['O6', 'what a dead consumer had open and does not come again', [...diesWithTwo, again(0), quiet]],
+    ['O6', 'what does not come again before the seat of the dead is free', [...diesWithTwo, again(0), fence]],
+    [
+      'O6',
+      'what a joiner that takes the seat over is not given',
+      [...diesWithTwo, takesOver, again(0, 65), committed(1)],
+    ],
+    [
+      'O6',
+      'what comes again and is open at the next death',
+      [...diesWithTwo, again(0), again(1), claimed(0, 2), died(2), quiet],
+    ],
+    [
+      'O6',
+      'what a roll gives up though a consumer is there for it',
+      [...diesWithTwo, { event: 'generation-ended' }, fence],
+    ],
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
@@ -354,6 +394,24 @@ describe('the checks of indexbus', () => {
       const events: BusEvent[] = [opened(1), ...sent(0), flushed(1), taken(0, [1]), placed(0, 1), claimed, end];
       expect(broken(events)).toEqual([]);
     }
+  });
+
+  it('let a death take with it what its subscription gives at most once, what its consumer was through with, and what came again', () => {
+    expect(isEven([...diesWithTwo.slice(0, -1), died(1, false), fence, quiet])).toBe(true);
+    expect(isEven([opened(1, 7), claimed(0, 1), { event: 'through', lane: 1 }, died(1), fence, quiet])).toBe(true);
+    expect(isEven([...diesWithTwo, again(0), again(1), fence, quiet])).toBe(true);
+    expect(isEven([...diesWithTwo, takesOver, again(0, 65), again(1, 65), committed(2), quiet])).toBe(true);
+    // The run ends while it waits for a lane with room.
+    expect(isEven([...diesWithTwo, again(0)])).toBe(true);
+  });
+
+  it("let what the dead had open be nobody's where its subscription is deleted, the segment is damaged, or a roll finds no consumer for it", () => {
+    const gone: BusEvent[][] = [
+      [{ event: 'group-gone', group: 7 }],
+      [{ event: 'damaged' }],
+      [{ event: 'generation-ended' }, { event: 'lane-over', lane: 2, proven: false }],
+    ];
+    for (const how of gone) expect(isEven([...diesWithTwo, ...how, fence, quiet])).toBe(true);
   });
 
   it('let a requeued message come after newer ones of other keys', () => {

@@ -116,7 +116,7 @@ export function openSession(context: StandContext): StandSession {
       return wordNamed(book.segment.layout, name);
     },
     damaged(memory) {
-      for (const book of books.all) if (book.segment.words.buffer === memory) book.isDamaged = true;
+      for (const book of books.all) if (book.segment.words.buffer === memory) book.damage();
     },
   });
 

@@ -31,6 +31,40 @@ finally: { within: 60s }
   readVocabulary(),
 );
 
+/** A consumer that reads in place is killed while it works on what it has open: a mate has that, and the next holder of the last seat. */
+const deaths = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 6s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64, access: view, view_max: 16, delivery: at_least_once }]
+load:
+  producers: { p1: {} }
+  consumers: { c1: { subscription: work, batch: 16 }, c2: { subscription: work, batch: 16 } }
+  rate: 100/s
+  service: 15ms
+timeline:
+  - { at: 2s, fault: process.kill, nodes: c1, with: { restart: 100 } }
+  - { at: 3s, fault: process.kill, nodes: c2, with: { restart: 2000 } }
+  - { at: 3500ms, fault: process.kill, nodes: c1, with: { restart: 2000 } }
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should hold where what consumers died with comes again', async () => {
+  const { violations } = await runScenario(deaths);
+  expect(violations).toEqual([]);
+}, 60_000);
+
+it('should see redelivery-skipped by O6', async () => {
+  const { violations } = await runScenario(deaths, { mutants: ['redelivery-skipped'] });
+  expect(violations.map((it) => it.check)).toContain('O6');
+}, 60_000);
+
 it('should hold where producers that leave, or move amid a roll, have not flushed all that they were told is accepted', async () => {
   const { violations } = await runScenario(scenario);
   expect(violations).toEqual([]);
