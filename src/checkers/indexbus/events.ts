@@ -131,12 +131,16 @@ export type BusEvent =
       /** Of the payload. */
       readonly checksum: number;
     } & MessageName)
-  /** So many calls of the producer that publish one message each have answered that they did. One that throws answers neither. */
+  /** So many calls of the producer that publish one message each have answered that they did. */
   | { readonly event: 'publish-accepted'; readonly producer: number; readonly through: number }
   /** Such a call has answered that it did not. */
   | { readonly event: 'publish-refused'; readonly producer: number }
+  /** Such a call has thrown. `mayHaveWritten`: it said that what was published last may be routed all the same. */
+  | { readonly event: 'publish-threw'; readonly producer: number; readonly mayHaveWritten: boolean }
   /** The producer has told the router of its messages before `through`. */
   | { readonly event: 'flushed'; readonly producer: number; readonly through: number }
+  /** It has done so after the fence: none of them ever was, and it learns of its fence by that. */
+  | { readonly event: 'flushed-too-late'; readonly producer: number; readonly through: number }
   /** A commit has taken the message from its source; these lanes and groups should have it. */
   | ({ readonly event: 'taken'; readonly lanes: readonly number[]; readonly groups: readonly number[] } & MessageName)
   /** A commit has placed the message in a lane. */

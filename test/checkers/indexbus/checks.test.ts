@@ -32,6 +32,9 @@ function without(kind: BusEvent['event'], fits: (event: BusEvent) => boolean = (
 const begun: readonly BusEvent[] = [{ event: 'producer-opened', producer: 0, seat: 0, epoch: 1 }, opened(1), opened(2)];
 const flushed = (through: number): BusEvent => ({ event: 'flushed', producer: 0, through });
 const refused: BusEvent = { event: 'publish-refused', producer: 0 };
+const fenced: BusEvent = { event: 'producer-fenced', producer: 0 };
+const tooLate = (through: number): BusEvent => ({ event: 'flushed-too-late', producer: 0, through });
+const threw = (mayHaveWritten: boolean): BusEvent => ({ event: 'publish-threw', producer: 0, mayHaveWritten });
 const left: BusEvent = { event: 'producer-over', producer: 0, proven: false };
 const fence: BusEvent = { event: 'seat-freed', kind: 'lane', seat: 1, epoch: 1 };
 const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
@@ -85,6 +88,30 @@ describe('the checks of indexbus', () => {
     ],
     ['A1', 'an accepted message that is not written', [...begun, ...sent(0), accepted(2)]],
     ['A1', 'a refused message that is written', [...begun, ...sent(0), published(1), refused]],
+    ['A1', 'a refused message that is written after a fence', [...begun, ...sent(0), fenced, published(1), refused]],
+    ['A1', 'a message that is written though its call threw something else', [...begun, published(0), threw(false)]],
+    [
+      'A1',
+      'a second message without an answer',
+      [...begun, published(0), published(1), fenced, tooLate(2), threw(true), left],
+    ],
+    ['A1', 'a call that writes two messages', [...begun, published(0), published(1), accepted(1)]],
+    [
+      'A1',
+      'a call that wrote two messages, and then others',
+      [...begun, published(0), published(1), accepted(1), published(2), accepted(2)],
+    ],
+    ['A1', 'what who was fenced has accepted and never flushed', [...begun, ...sent(0), fenced, left]],
+    [
+      'A1',
+      'what who was fenced has accepted and has not flushed in the end',
+      [...begun, ...sent(0), fenced, slots([0, 1, 2], [], true)],
+    ],
+    [
+      'A1',
+      'a message that is written after a flush that met the fence',
+      [...begun, ...sent(0), fenced, tooLate(1), ...sent(1), tooLate(2), left],
+    ],
     ['A1', 'an accepted message that who leaves has not flushed', [...begun, ...sent(0), ...sent(1), flushed(1), left]],
     ['A1', 'an accepted message that is not flushed in the end', [...begun, ...sent(0), slots([0, 1, 2], [], true)]],
     [
@@ -373,14 +400,21 @@ describe('the checks of indexbus', () => {
     ).toEqual([]);
   });
 
-  it('let who died or was fenced lose what it had not flushed, and a call without an answer have written', () => {
-    const ends: BusEvent[] = [
-      { event: 'producer-died', producer: 0 },
-      { event: 'producer-fenced', producer: 0 },
+  it('let who died lose what it had not flushed, and its call without an answer have written', () => {
+    const dead: BusEvent = { event: 'producer-died', producer: 0 };
+    expect(broken([...begun, ...sent(0), published(1), dead, left, slots([0, 1, 2], [], true)])).toEqual([]);
+  });
+
+  it('let who was fenced lose what it flushed too late, and the call that met the fence have written', () => {
+    const ends: BusEvent[][] = [
+      [...sent(0), fenced, published(1), tooLate(2), left, threw(true)],
+      [published(0), published(1), fenced, published(2), tooLate(3), accepted(2), left, threw(true)],
+      // The fence came between the flush and the look at the seat.
+      [...sent(0), published(1), flushed(2), fenced, left, threw(true), taken(0, []), taken(1, [])],
+      // A flush at the end of a turn has met it: the next call says so, and writes nothing.
+      [...sent(0), fenced, tooLate(1), left, threw(true), threw(false)],
     ];
-    for (const end of ends) {
-      expect(broken([...begun, ...sent(0), published(1), end, left, slots([0, 1, 2], [], true)])).toEqual([]);
-    }
+    for (const end of ends) expect(broken([...begun, ...end, slots([0, 1, 2], [], true)])).toEqual([]);
   });
 
   it('let a claim be without a receipt where its consumer died, or was told of damage', () => {

@@ -1,6 +1,6 @@
 import { type Bus, openBus } from '../../../engines/indexbus/bus.ts';
 import type { Producer } from '../../../engines/indexbus/busProducer.ts';
-import { BusError } from '../../../engines/indexbus/errors.ts';
+import { BusError, FencedError } from '../../../engines/indexbus/errors.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { topicsPerSegment } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
@@ -175,18 +175,33 @@ export async function produce(
   function publish(through: Producer, payload: Payload, key: number): boolean {
     const { line, topic, words, byteLength, isBytes } = payload;
     line.message = messageOf(payload, key);
-    const accepted = isBytes
-      ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
-      : through.publishWords(topic, words, 0, byteLength / 4, key);
+    const accepted = telling(line, () =>
+      isBytes
+        ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
+        : through.publishWords(topic, words, 0, byteLength / 4, key),
+    );
     watched.settle();
     line.answered(accepted);
     return accepted;
   }
 
+  /** Runs a call that publishes; where it throws, says so. */
+  function telling<T>(line: ParticipantWitness, call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof BusError) {
+        watched.settle();
+        line.threw(error instanceof FencedError && error.maybeRouted);
+      }
+      throw error;
+    }
+  }
+
   /** Writes where the message will stand; now and then it rests before it publishes that. */
   async function publishInPlace(through: Producer, payload: Payload, key: number): Promise<boolean> {
     const { line, topic, words, byteLength } = payload;
-    const from = through.reserve(byteLength, topic);
+    const from = telling(line, () => through.reserve(byteLength, topic));
     if (from < 0) {
       watched.settle();
       line.answered(false);
@@ -202,7 +217,7 @@ export async function produce(
     }
     // What it sent meanwhile is another message.
     line.message = message;
-    through.commit(topic, byteLength, key);
+    telling(line, () => through.commit(topic, byteLength, key));
     watched.settle();
     line.answered(true);
     return true;

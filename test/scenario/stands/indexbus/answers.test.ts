@@ -70,6 +70,35 @@ it('should hold where producers that leave, or move amid a roll, have not flushe
   expect(violations).toEqual([]);
 }, 60_000);
 
+/** Producers lose their seats in the middle of what they publish in each way, with much that is not flushed. */
+const fences = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 6s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64 }]
+load:
+  producers: { p1: { flush after: 50ms }, p2: { publish: bytes, flush after: 500ms }, p3: { publish: in place, flush after: 500ms } }
+  consumers: { c1: { subscription: work }, c2: { subscription: work } }
+  rate: 1000/s
+timeline:
+  - { at: 2s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/0/fence, body: '{}' } }
+  - { at: 2500ms, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/1/fence, body: '{}' } }
+  - { at: 3s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/2/fence, body: '{}' } }
+  - { at: 4s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/1/fence, body: '{}' } }
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should hold where fences meet producers that have not flushed all that they were told is accepted', async () => {
+  const { violations } = await runScenario(fences);
+  expect(violations).toEqual([]);
+}, 60_000);
+
 it.each([
   ['accept-unwritten', 'A1'],
   ['refuse-written', 'A1'],

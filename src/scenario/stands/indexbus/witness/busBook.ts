@@ -31,6 +31,8 @@ const still: ReadonlySet<BusEvent['event']> = new Set([
   'committed',
   'router-wrote',
   'publish-accepted',
+  'publish-threw',
+  'flushed-too-late',
   'producer-fenced',
   'producer-died',
   'lane-died',

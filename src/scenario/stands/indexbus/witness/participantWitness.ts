@@ -101,7 +101,10 @@ export class ParticipantWitness {
     const { producer } = this;
     if (producer === undefined) return;
     // What is flushed after the fence never was.
-    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) return;
+    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) {
+      this.book.put({ event: 'flushed-too-late', producer, through: this.published });
+      return;
+    }
     this.#flushedThrough = this.published;
     this.book.put({ event: 'flushed', producer, through: this.published });
     this.book.noteWriter('producer', producer);
@@ -119,6 +122,14 @@ export class ParticipantWitness {
     if (isAccepted) this.#accepted += 1;
     if (!isAccepted || this.#accepted !== this.published) this.tellAccepted();
     if (!isAccepted) this.book.put({ event: 'publish-refused', producer });
+  }
+
+  /** Its call has thrown. @param mayHaveWritten it says that what was published last may be routed */
+  threw(mayHaveWritten: boolean): void {
+    const { producer } = this;
+    if (producer === undefined) return;
+    this.tellAccepted();
+    this.book.put({ event: 'publish-threw', producer, mayHaveWritten });
   }
 
   /** To be called when its turn is over; who leaves may do so in the middle of one. */
