@@ -57,14 +57,14 @@ export async function produce(
     const topics = new Map<string, number>();
     lines = linesNow(producer);
     attached(producer);
-    participant.unflushedOn = (book) => lines.find((line) => line.book === book)?.unflushed ?? 0;
+    participant.lineOn = (book) => lines.find((line) => line.book === book);
     await publishing(bus, producer, topics);
     await producer.close();
     await bus.close();
   } finally {
     participant.send = undefined;
     participant.reserved = 0;
-    participant.unflushedOn = undefined;
+    participant.lineOn = undefined;
     attached(undefined);
     // One that was refused lets go of the memory without waiting for anybody.
     if (participant.process?.alive === true) void bus.close();

@@ -99,6 +99,30 @@ it('should hold where fences meet producers that have not flushed all that they 
   expect(violations).toEqual([]);
 }, 60_000);
 
+/** All is quiet long before they flush. */
+const lateFlush = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 3s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64 }]
+load:
+  producers: { p1: { flush after: 10s } }
+  consumers: { c1: { subscription: work } }
+  rate: 20/s
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should wait at the end for what producers flush long after all else is quiet', async () => {
+  const { violations } = await runScenario(lateFlush);
+  expect(violations).toEqual([]);
+}, 60_000);
+
 it.each([
   ['accept-unwritten', 'A1'],
   ['refuse-written', 'A1'],

@@ -22,6 +22,8 @@ export class ParticipantWitness {
   /** Messages that the incarnation has published. */
   published = 0;
   #flushedThrough = 0;
+  /** The same with what was flushed too late. */
+  #handedThrough = 0;
   #accepted = 0;
   #acceptedTold = 0;
   /** The incarnation that publishes; undefined before it has a seat. */
@@ -100,6 +102,7 @@ export class ParticipantWitness {
   #flushed(): void {
     const { producer } = this;
     if (producer === undefined) return;
+    this.#handedThrough = this.published;
     // What is flushed after the fence never was.
     if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) {
       this.book.put({ event: 'flushed-too-late', producer, through: this.published });
@@ -113,6 +116,11 @@ export class ParticipantWitness {
   /** Messages that it has published, and the router does not know of. */
   get unflushed(): number {
     return this.published - this.#flushedThrough;
+  }
+
+  /** Messages that it has published and has still to flush: who was fenced may have done so too late. */
+  get unsent(): number {
+    return this.published - this.#handedThrough;
   }
 
   /** Its call has answered. As long as each accepted one wrote one message they are told together: one event a message costs a run a tenth of its speed. */
@@ -163,6 +171,7 @@ export class ParticipantWitness {
       this.producer = number;
       this.published = 0;
       this.#flushedThrough = 0;
+      this.#handedThrough = 0;
       this.#accepted = 0;
       this.#acceptedTold = 0;
     } else this.lane = number;
