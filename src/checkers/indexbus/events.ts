@@ -180,8 +180,8 @@ export type BusEvent =
       readonly byteLength: number;
       readonly checksum: number;
     } & MessageName)
-  /** A receive has thrown after its claim: the application was told of damage, and has nothing of what was claimed. */
-  | { readonly event: 'withheld'; readonly lane: number }
+  /** The receive that claimed the message has thrown then: the application was told of damage, and has nothing of it. */
+  | ({ readonly event: 'withheld'; readonly lane: number } & MessageName)
   /** The application looked again at a message that it still has open. */
   | ({ readonly event: 'looked-again'; readonly lane: number; readonly checksum: number } & MessageName)
   /** The consumer has said that it is through with all that it claimed. */

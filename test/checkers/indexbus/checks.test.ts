@@ -44,6 +44,7 @@ const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
 });
 
 const claimed = (sequence: number, lane: number): BusEvent => ({ event: 'claimed', ...message(sequence), lane });
+const withheld: readonly BusEvent[] = [claimed(0, 1), { event: 'withheld', ...message(0), lane: 1 }];
 const died = (lane: number, comesAgain = true): BusEvent => ({ event: 'death-settled', lane, comesAgain });
 const again = (sequence: number, lane = 2): BusEvent => placed(sequence, lane, false, true);
 const takesOver: BusEvent = { ...opened(65, 7), seat: 1, epoch: 2 } as BusEvent;
@@ -264,6 +265,13 @@ describe('the checks of indexbus', () => {
       'a message that who leaves has claimed and not received',
       [opened(1), { event: 'claimed', ...message(0), lane: 1 }, { event: 'lane-over', lane: 1, proven: false }],
     ],
+    ['O5', 'what was claimed beside a message that damage withholds', [...withheld, claimed(1, 1)]],
+    [
+      'O5',
+      'what was claimed before damage withholds a message, and never received',
+      [opened(1), claimed(1, 1), ...withheld],
+    ],
+    ['O5', 'what another lane has claimed when damage withholds a message', [claimed(1, 2), ...withheld]],
     ['O5', 'a message that is claimed and not received in the end', [{ event: 'claimed', ...message(0), lane: 1 }]],
     ['O6', 'what a dead consumer had open and does not come again', [...diesWithTwo, again(0), quiet]],
     ['O6', 'what does not come again before the seat of the dead is free', [...diesWithTwo, again(0), fence]],
@@ -421,7 +429,7 @@ describe('the checks of indexbus', () => {
     const ends: BusEvent[] = [
       { event: 'lane-died', lane: 1 },
       { event: 'lane-over', lane: 1, proven: true },
-      { event: 'withheld', lane: 1 },
+      { event: 'withheld', ...message(0), lane: 1 },
     ];
     const claimed: BusEvent = { event: 'claimed', ...message(0), lane: 1 };
     for (const end of ends) {

@@ -1,3 +1,4 @@
+import type { MessageName } from '../../../../checkers/indexbus/events.ts';
 import { LaneCursor } from '../../../../engines/indexbus/layout.ts';
 import { Point } from '../../../../engines/indexbus/points.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
@@ -30,6 +31,8 @@ export class ParticipantWitness {
   producer: number | undefined;
   /** The incarnation that receives. */
   lane: number | undefined;
+  /** Messages that the receive under way has claimed. */
+  #claims: MessageName[] = [];
   /** What the call under way publishes. */
   message: Publishing = { topic: 0, key: 0, byteLength: 0, checksum: 0 };
 
@@ -155,8 +158,22 @@ export class ParticipantWitness {
     for (const cursor of this.#reader.between(this.#head, this.#reader.head(seat))) {
       const { producer, sequence } = this.#reader.entry(seat, cursor);
       this.book.put({ event: 'claimed', lane, producer, sequence });
+      this.#claims.push({ producer, sequence });
     }
     this.book.noteWriter('lane', lane);
+  }
+
+  /** To be called before a receive. */
+  receives(): void {
+    if (this.#claims.length > 0) this.#claims = [];
+  }
+
+  /** The receive has thrown: the application has nothing of what it claimed. Returns whether that is anything. */
+  withholds(): boolean {
+    const { lane } = this;
+    if (lane === undefined) return false;
+    for (const message of this.#claims) this.book.put({ event: 'withheld', lane, ...message });
+    return this.#claims.length > 0;
   }
 
   #laneSeat(): number {
