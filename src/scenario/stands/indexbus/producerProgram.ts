@@ -7,6 +7,7 @@ import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import { changeMind } from './changeMind.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtWord } from './payload.ts';
+import { surviving } from './preemption.ts';
 import { Rounds, spins } from './rounds.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness, type Publishing } from './witness/participantWitness.ts';
@@ -48,8 +49,12 @@ export async function produce(
   const options = { name: participant.name, checked };
   await changeMind(host, segments, hasty, (it) => it.producer(options));
   const isLate = flushAfterMs > 0;
-  const atEndOfTurn = (flush: () => void): void => void host.clock.timer(flushAfterMs, flush);
-  const bus = await openBus({ host, segments, ...(isLate ? { atEndOfTurn } : {}) });
+  const atEndOfTurn = (flush: () => void): void => {
+    if (isLate) host.clock.timer(flushAfterMs, flush);
+    // The turn may be a router's that lost its core to this one, which may die of its flush.
+    else queueMicrotask(() => surviving(flush));
+  };
+  const bus = await openBus({ host, segments, atEndOfTurn });
   let producer: Producer | undefined;
   let lines: readonly ParticipantWitness[] = [];
   try {
