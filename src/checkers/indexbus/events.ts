@@ -98,6 +98,17 @@ export type BusEvent =
   /** The process of a holder is dead. It is over when its locks are gone, too. */
   | { readonly event: 'producer-died'; readonly producer: number }
   | { readonly event: 'lane-died'; readonly lane: number }
+  /**
+   * The router ends the lane of a consumer that is proven dead. `comesAgain`: by what its subscription says at this moment, and as the lane is read, what the
+   * consumer has claimed and was not through with is owed to its group.
+   */
+  | { readonly event: 'death-settled'; readonly lane: number; readonly comesAgain: boolean }
+  /** The subscription of a group is deleted: what its lanes still have is nobody's. */
+  | { readonly event: 'group-gone'; readonly group: number }
+  /** A roll has ended the generation: no consumer joins it any more. */
+  | { readonly event: 'generation-ended' }
+  /** A fault has changed words of the segment: any entry may be one that nobody shall have. */
+  | { readonly event: 'damaged' }
   /** The seat may be taken by another from now on. */
   | { readonly event: 'seat-freed'; readonly kind: 'producer' | 'lane'; readonly seat: number; readonly epoch: number }
   /** Somebody who holds, or held, a seat has written a word that belongs to it. */
@@ -120,12 +131,16 @@ export type BusEvent =
       /** Of the payload. */
       readonly checksum: number;
     } & MessageName)
-  /** So many calls of the producer that publish one message each have answered that they did. One that throws answers neither. */
+  /** So many calls of the producer that publish one message each have answered that they did. */
   | { readonly event: 'publish-accepted'; readonly producer: number; readonly through: number }
   /** Such a call has answered that it did not. */
   | { readonly event: 'publish-refused'; readonly producer: number }
+  /** Such a call has thrown. `mayHaveWritten`: it said that what was published last may be routed all the same. */
+  | { readonly event: 'publish-threw'; readonly producer: number; readonly mayHaveWritten: boolean }
   /** The producer has told the router of its messages before `through`. */
   | { readonly event: 'flushed'; readonly producer: number; readonly through: number }
+  /** It has done so after the fence: none of them ever was, and it learns of its fence by that. */
+  | { readonly event: 'flushed-too-late'; readonly producer: number; readonly through: number }
   /** A commit has taken the message from its source; these lanes and groups should have it. */
   | ({ readonly event: 'taken'; readonly lanes: readonly number[]; readonly groups: readonly number[] } & MessageName)
   /** A commit has placed the message in a lane. */
@@ -165,8 +180,8 @@ export type BusEvent =
       readonly byteLength: number;
       readonly checksum: number;
     } & MessageName)
-  /** A receive has thrown after its claim: the application was told of damage, and has nothing of what was claimed. */
-  | { readonly event: 'withheld'; readonly lane: number }
+  /** The receive that claimed the message has thrown then: the application was told of damage, and has nothing of it. */
+  | ({ readonly event: 'withheld'; readonly lane: number } & MessageName)
   /** The application looked again at a message that it still has open. */
   | ({ readonly event: 'looked-again'; readonly lane: number; readonly checksum: number } & MessageName)
   /** The consumer has said that it is through with all that it claimed. */

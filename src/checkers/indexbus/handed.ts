@@ -33,11 +33,11 @@ export const claimedIsHanded: IndexBusCheck = {
         const before = claims.get(event.lane);
         if (before === undefined) claims.set(event.lane, [event]);
         else before.push(event);
-      } else if (event.event === 'received') {
+      } else if (event.event === 'received' || event.event === 'withheld') {
         const own = claims.get(event.lane);
         if (own !== undefined) take(own, event);
       } else if (event.event === 'through') lost(event.lane, 'its consumer says that it is through');
-      else if (event.event === 'lane-died' || event.event === 'withheld') claims.delete(event.lane);
+      else if (event.event === 'lane-died') claims.delete(event.lane);
       else if (event.event === 'lane-over') {
         if (event.proven) claims.delete(event.lane);
         else lost(event.lane, 'its consumer has left');

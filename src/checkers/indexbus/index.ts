@@ -1,4 +1,5 @@
 /** The checks of indexbus, in the order in which they run and are reported. */
+import { unendedComesAgain } from './again.ts';
 import { limitsHold, slotsAreKept } from './bounds.ts';
 import type { IndexBusCheck } from './check.ts';
 import { dropsAreTold, lanesBalance, wantedIsDelivered } from './deliveries.ts';
@@ -21,6 +22,7 @@ export const indexBusChecks: readonly IndexBusCheck[] = [
   payloadIsWhole,
   keysKeepOrder,
   claimedIsHanded,
+  unendedComesAgain,
   slotsAreKept,
   limitsHold,
   seatsAreFenced,

@@ -8,8 +8,18 @@ interface Sender {
   written: number;
   /** Calls that answered that they have published. */
   accepted: number;
-  /** It was dead or fenced before it was over: a call may have had no answer, and what was not flushed is lost. */
-  isCut: boolean;
+  /** Calls that wrote their message, met the fence then, and threw. */
+  unanswered: number;
+  /** One message more is written than was accepted: the call that wrote it may be under way, and throw. */
+  isOneAhead: boolean;
+  /** Messages that it has flushed too late: it was fenced. Undefined: it has not. */
+  flushedTooLate: number | undefined;
+  /** It was dead before it was over: a call may have had no answer, and what was not flushed is lost. */
+  isDead: boolean;
+}
+
+function newSender(): Sender {
+  return { written: 0, accepted: 0, unanswered: 0, isOneAhead: false, flushedTooLate: undefined, isDead: false };
 }
 
 /** Compares what the calls of producers have answered with what they have done. */
@@ -17,7 +27,7 @@ export class Senders {
   readonly #findings: Findings;
   readonly #flushed: Tally;
   readonly #senders = new Map<number, Sender>();
-  #last: Sender = { written: 0, accepted: 0, isCut: false };
+  #last = newSender();
   #lastProducer: number | undefined;
 
   constructor(findings: Findings, flushed: Tally) {
@@ -29,7 +39,7 @@ export class Senders {
     if (producer === this.#lastProducer) return this.#last;
     let sender = this.#senders.get(producer);
     if (sender === undefined) {
-      sender = { written: 0, accepted: 0, isCut: false };
+      sender = newSender();
       this.#senders.set(producer, sender);
     }
     this.#lastProducer = producer;
@@ -40,22 +50,26 @@ export class Senders {
   take(event: BusEvent): void {
     switch (event.event) {
       case 'published':
-        this.#of(event.producer).written += 1;
+        this.#wrote(event.producer);
         return;
       case 'publish-accepted':
-        this.#of(event.producer).accepted = event.through;
-        this.#answered(event.producer, 'accepted');
+        this.#accepted(event.producer, event.through);
         return;
       case 'publish-refused':
         this.#answered(event.producer, 'refused');
         return;
+      case 'publish-threw':
+        this.#threw(event.producer, event.mayHaveWritten);
+        return;
+      case 'flushed-too-late':
+        this.#of(event.producer).flushedTooLate = event.through;
+        return;
       case 'producer-died':
-      case 'producer-fenced':
-        this.#of(event.producer).isCut = true;
+        this.#of(event.producer).isDead = true;
         return;
       case 'producer-over':
         if (event.proven === false) this.#ends(event.producer, 'left');
-        else this.#of(event.producer).isCut = true;
+        else this.#of(event.producer).isDead = true;
         return;
       case 'slots':
         if (event.quiet) for (const { producer } of event.places) this.#ends(producer, 'was quiet');
@@ -63,19 +77,51 @@ export class Senders {
     }
   }
 
+  #wrote(producer: number): void {
+    const sender = this.#of(producer);
+    sender.written += 1;
+    if (sender.flushedTooLate === undefined) return;
+    this.#findings.add(`producer ${producer} wrote message ${sender.written - 1} after a flush that met its fence`);
+  }
+
+  /** What was accepted is told in the middle of a call, too, where that meets a fence. */
+  #accepted(producer: number, through: number): void {
+    const sender = this.#of(producer);
+    sender.accepted = through;
+    const wasAhead = sender.isOneAhead;
+    sender.isOneAhead = sender.written === through + sender.unanswered + 1;
+    if (wasAhead || !sender.isOneAhead) this.#answered(producer, 'accepted');
+  }
+
   #answered(producer: number, how: string): void {
-    const { written, accepted, isCut } = this.#of(producer);
-    // The last call of one that was fenced may have written, and then have met the fence: that is its answer.
-    if (written === accepted || (isCut && written === accepted + 1)) return;
+    const { written, accepted, unanswered } = this.#of(producer);
+    if (written === accepted + unanswered) return;
     this.#findings.add(
       `producer ${producer}: a publish was ${how}, and then ${written} messages were written of ${accepted} accepted`,
     );
   }
 
+  /** The run is over: no call is under way any more. */
+  end(): void {
+    for (const [producer, { isDead, isOneAhead }] of this.#senders)
+      if (isOneAhead && !isDead) this.#answered(producer, 'accepted');
+  }
+
+  /** Its message may stand in the source: the flush that it ended with has met the fence. */
+  #threw(producer: number, mayHaveWritten: boolean): void {
+    const sender = this.#of(producer);
+    if (mayHaveWritten && sender.written === sender.accepted + sender.unanswered + 1) sender.unanswered += 1;
+    sender.isOneAhead = false;
+    this.#answered(producer, mayHaveWritten ? 'ended by a fence' : 'answered with an error');
+  }
+
+  /** What is published is flushed at the end at the latest. A fence does not change that: what it costs is what is flushed after it, which is all that was not flushed before. */
   #ends(producer: number, how: string): void {
-    const { accepted, isCut } = this.#of(producer);
-    const flushed = this.#flushed.of(producer);
-    if (!isCut && accepted !== flushed)
-      this.#findings.add(`producer ${producer} ${how} with ${accepted} messages accepted, and ${flushed} flushed`);
+    const { written, accepted, isDead, flushedTooLate } = this.#of(producer);
+    const flushed = Math.max(this.#flushed.of(producer), flushedTooLate ?? 0);
+    if (isDead || (flushed === written && flushed >= accepted)) return;
+    this.#findings.add(
+      `producer ${producer} ${how} with ${Math.max(accepted, written)} messages ${accepted < written ? 'written' : 'accepted'}, and ${flushed} flushed`,
+    );
   }
 }

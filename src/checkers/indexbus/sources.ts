@@ -39,6 +39,7 @@ export const sentIsTaken: IndexBusCheck = {
         findings.add(`a roll left ${event.messages} messages of producer ${event.who} in their source`);
       }
     }
+    senders.end();
     return findings.result(`${taken.size} messages taken of ${published.size} published`);
   },
 };

@@ -71,7 +71,7 @@ export class GivingBack {
 
   /** Of a lane by copy the slots are at home as soon as its consumer has taken them: they are other messages' by now. */
   #redelivers(lane: number): boolean {
-    if (this.#lanes.view[lane] !== 1) return false;
+    if (this.#lanes.view[lane] !== 1 || this.#parts.mutants.redeliverySkipped) return false;
     const stored = this.#parts.routing.subscription(this.#lanes.subscription[lane] ?? 0);
     return stored?.subscription.delivery === 'at_least_once';
   }

@@ -45,6 +45,10 @@ const planted = {
   refuseWritten: ['refuse-written', 'a publish now and then says that it was refused, and its message is written'],
   closeUnflushed: ['close-unflushed', 'who closes does not flush what it has published'],
   moveUnflushed: ['move-unflushed', 'who goes on in the next generation does not flush what it has published'],
+  redeliverySkipped: [
+    'redelivery-skipped',
+    'what a consumer died with does not come again, whatever its subscription says',
+  ],
   claimNotHanded: ['claim-not-handed', 'the last message of a batch is claimed and not handed over if it came again'],
 } as const satisfies Record<string, readonly [string, string]>;
 

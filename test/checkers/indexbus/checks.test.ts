@@ -32,6 +32,9 @@ function without(kind: BusEvent['event'], fits: (event: BusEvent) => boolean = (
 const begun: readonly BusEvent[] = [{ event: 'producer-opened', producer: 0, seat: 0, epoch: 1 }, opened(1), opened(2)];
 const flushed = (through: number): BusEvent => ({ event: 'flushed', producer: 0, through });
 const refused: BusEvent = { event: 'publish-refused', producer: 0 };
+const fenced: BusEvent = { event: 'producer-fenced', producer: 0 };
+const tooLate = (through: number): BusEvent => ({ event: 'flushed-too-late', producer: 0, through });
+const threw = (mayHaveWritten: boolean): BusEvent => ({ event: 'publish-threw', producer: 0, mayHaveWritten });
 const left: BusEvent = { event: 'producer-over', producer: 0, proven: false };
 const fence: BusEvent = { event: 'seat-freed', kind: 'lane', seat: 1, epoch: 1 };
 const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
@@ -39,6 +42,30 @@ const slots = (home: number[], lanes: number[], quiet: boolean): BusEvent => ({
   quiet,
   places: [{ producer: 0, slots: 3, home, reserved: [], source: [], lanes, returning: [] }],
 });
+
+const claimed = (sequence: number, lane: number): BusEvent => ({ event: 'claimed', ...message(sequence), lane });
+const withheld: readonly BusEvent[] = [claimed(0, 1), { event: 'withheld', ...message(0), lane: 1 }];
+const died = (lane: number, comesAgain = true): BusEvent => ({ event: 'death-settled', lane, comesAgain });
+const again = (sequence: number, lane = 2): BusEvent => placed(sequence, lane, false, true);
+const takesOver: BusEvent = { ...opened(65, 7), seat: 1, epoch: 2 } as BusEvent;
+const quiet = slots([0, 1, 2], [], true);
+/** The consumer of lane 1 dies with messages 0 and 1 open, 2 ended; lane 2 is of its group. */
+const diesWithTwo: readonly BusEvent[] = [
+  opened(1, 7),
+  opened(2, 7),
+  claimed(2, 1),
+  { event: 'through', lane: 1 },
+  claimed(0, 1),
+  claimed(1, 1),
+  { event: 'lane-died', lane: 1 },
+  { event: 'lane-over', lane: 1, proven: true },
+  died(1),
+];
+
+/** Whether O6 has nothing to say of it. */
+function isEven(events: readonly BusEvent[]): boolean {
+  return !broken(events).includes('O6');
+}
 
 describe('the checks of indexbus', () => {
   it('accept a history in which all is well', () => {
@@ -62,6 +89,30 @@ describe('the checks of indexbus', () => {
     ],
     ['A1', 'an accepted message that is not written', [...begun, ...sent(0), accepted(2)]],
     ['A1', 'a refused message that is written', [...begun, ...sent(0), published(1), refused]],
+    ['A1', 'a refused message that is written after a fence', [...begun, ...sent(0), fenced, published(1), refused]],
+    ['A1', 'a message that is written though its call threw something else', [...begun, published(0), threw(false)]],
+    [
+      'A1',
+      'a second message without an answer',
+      [...begun, published(0), published(1), fenced, tooLate(2), threw(true), left],
+    ],
+    ['A1', 'a call that writes two messages', [...begun, published(0), published(1), accepted(1)]],
+    [
+      'A1',
+      'a call that wrote two messages, and then others',
+      [...begun, published(0), published(1), accepted(1), published(2), accepted(2)],
+    ],
+    ['A1', 'what who was fenced has accepted and never flushed', [...begun, ...sent(0), fenced, left]],
+    [
+      'A1',
+      'what who was fenced has accepted and has not flushed in the end',
+      [...begun, ...sent(0), fenced, slots([0, 1, 2], [], true)],
+    ],
+    [
+      'A1',
+      'a message that is written after a flush that met the fence',
+      [...begun, ...sent(0), fenced, tooLate(1), ...sent(1), tooLate(2), left],
+    ],
     ['A1', 'an accepted message that who leaves has not flushed', [...begun, ...sent(0), ...sent(1), flushed(1), left]],
     ['A1', 'an accepted message that is not flushed in the end', [...begun, ...sent(0), slots([0, 1, 2], [], true)]],
     [
@@ -214,7 +265,31 @@ describe('the checks of indexbus', () => {
       'a message that who leaves has claimed and not received',
       [opened(1), { event: 'claimed', ...message(0), lane: 1 }, { event: 'lane-over', lane: 1, proven: false }],
     ],
+    ['O5', 'what was claimed beside a message that damage withholds', [...withheld, claimed(1, 1)]],
+    [
+      'O5',
+      'what was claimed before damage withholds a message, and never received',
+      [opened(1), claimed(1, 1), ...withheld],
+    ],
+    ['O5', 'what another lane has claimed when damage withholds a message', [claimed(1, 2), ...withheld]],
     ['O5', 'a message that is claimed and not received in the end', [{ event: 'claimed', ...message(0), lane: 1 }]],
+    ['O6', 'what a dead consumer had open and does not come again', [...diesWithTwo, again(0), quiet]],
+    ['O6', 'what does not come again before the seat of the dead is free', [...diesWithTwo, again(0), fence]],
+    [
+      'O6',
+      'what a joiner that takes the seat over is not given',
+      [...diesWithTwo, takesOver, again(0, 65), committed(1)],
+    ],
+    [
+      'O6',
+      'what comes again and is open at the next death',
+      [...diesWithTwo, again(0), again(1), claimed(0, 2), died(2), quiet],
+    ],
+    [
+      'O6',
+      'what a roll gives up though a consumer is there for it',
+      [...diesWithTwo, { event: 'generation-ended' }, fence],
+    ],
     ['P1', 'a slot in two places', [slots([0, 1, 2], [2], false)]],
     ['P1', 'a slot nowhere', [slots([0, 1], [], true)]],
     ['P1', 'a slot that does not come home', [slots([0, 1], [2], true)]],
@@ -333,27 +408,52 @@ describe('the checks of indexbus', () => {
     ).toEqual([]);
   });
 
-  it('let who died or was fenced lose what it had not flushed, and a call without an answer have written', () => {
-    const ends: BusEvent[] = [
-      { event: 'producer-died', producer: 0 },
-      { event: 'producer-fenced', producer: 0 },
+  it('let who died lose what it had not flushed, and its call without an answer have written', () => {
+    const dead: BusEvent = { event: 'producer-died', producer: 0 };
+    expect(broken([...begun, ...sent(0), published(1), dead, left, slots([0, 1, 2], [], true)])).toEqual([]);
+  });
+
+  it('let who was fenced lose what it flushed too late, and the call that met the fence have written', () => {
+    const ends: BusEvent[][] = [
+      [...sent(0), fenced, published(1), tooLate(2), left, threw(true)],
+      [published(0), published(1), fenced, published(2), tooLate(3), accepted(2), left, threw(true)],
+      // The fence came between the flush and the look at the seat.
+      [...sent(0), published(1), flushed(2), fenced, left, threw(true), taken(0, []), taken(1, [])],
+      // A flush at the end of a turn has met it: the next call says so, and writes nothing.
+      [...sent(0), fenced, tooLate(1), left, threw(true), threw(false)],
     ];
-    for (const end of ends) {
-      expect(broken([...begun, ...sent(0), published(1), end, left, slots([0, 1, 2], [], true)])).toEqual([]);
-    }
+    for (const end of ends) expect(broken([...begun, ...end, slots([0, 1, 2], [], true)])).toEqual([]);
   });
 
   it('let a claim be without a receipt where its consumer died, or was told of damage', () => {
     const ends: BusEvent[] = [
       { event: 'lane-died', lane: 1 },
       { event: 'lane-over', lane: 1, proven: true },
-      { event: 'withheld', lane: 1 },
+      { event: 'withheld', ...message(0), lane: 1 },
     ];
     const claimed: BusEvent = { event: 'claimed', ...message(0), lane: 1 };
     for (const end of ends) {
       const events: BusEvent[] = [opened(1), ...sent(0), flushed(1), taken(0, [1]), placed(0, 1), claimed, end];
       expect(broken(events)).toEqual([]);
     }
+  });
+
+  it('let a death take with it what its subscription gives at most once, what its consumer was through with, and what came again', () => {
+    expect(isEven([...diesWithTwo.slice(0, -1), died(1, false), fence, quiet])).toBe(true);
+    expect(isEven([opened(1, 7), claimed(0, 1), { event: 'through', lane: 1 }, died(1), fence, quiet])).toBe(true);
+    expect(isEven([...diesWithTwo, again(0), again(1), fence, quiet])).toBe(true);
+    expect(isEven([...diesWithTwo, takesOver, again(0, 65), again(1, 65), committed(2), quiet])).toBe(true);
+    // The run ends while it waits for a lane with room.
+    expect(isEven([...diesWithTwo, again(0)])).toBe(true);
+  });
+
+  it("let what the dead had open be nobody's where its subscription is deleted, the segment is damaged, or a roll finds no consumer for it", () => {
+    const gone: BusEvent[][] = [
+      [{ event: 'group-gone', group: 7 }],
+      [{ event: 'damaged' }],
+      [{ event: 'generation-ended' }, { event: 'lane-over', lane: 2, proven: false }],
+    ];
+    for (const how of gone) expect(isEven([...diesWithTwo, ...how, fence, quiet])).toBe(true);
   });
 
   it('let a requeued message come after newer ones of other keys', () => {

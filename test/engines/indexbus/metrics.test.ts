@@ -54,6 +54,13 @@ describe('the metrics of a router', () => {
     expect(expected.map((name) => `indexbus_${name}`).filter((name) => !exported.has(name))).toEqual([]);
   });
 
+  it('should tell each value once', async () => {
+    const told = (await scrape()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const series = told.map((line) => line.slice(0, line.lastIndexOf(' ')));
+    expect(series.length).toBeGreaterThan(100);
+    expect(series.filter((one, at) => series.indexOf(one) !== at)).toEqual([]);
+  });
+
   it.each(['alerts/indexbus.yaml', 'deploy/grafana/indexbus.json'])(
     'should have every series that %s names',
     async (file) => {
@@ -75,7 +82,7 @@ describe('the metrics of a router', () => {
 
   it('should tell how many buckets of keys wait for their former lane', async () => {
     const moving = async (): Promise<number> =>
-      Number(/^indexbus_keyed_moving_buckets\{.*subscription="keys"\} (\d+)$/m.exec(await scrape())?.[1]);
+      Number(/^indexbus_keyed_moving_buckets\{.*subscription="keys".*\} (\d+)$/m.exec(await scrape())?.[1]);
     const bus = await openBus({ segment: 'bus', host });
     const first = await bus.consumer({ subscription: 'keys' });
     const producer = await bus.producer();

@@ -95,21 +95,28 @@ export async function consume(
 interface Line {
   readonly book: BusBook;
   readonly lane: number;
+  readonly witness: ParticipantWitness;
 }
 
 /** What a consumer finds damaged is damaged: no message that its producer wrote is something else. */
 function receiveInto(consumer: Consumer, into: MessageBatch, lines: readonly Line[]): number {
+  for (const { witness } of lines) witness.receives();
   try {
     return consumer.receive(into);
   } catch (error) {
     if (error instanceof BusError && error.code === 'IB_CORRUPT') {
-      for (const { book, lane } of lines) {
-        book.put({ event: 'withheld', lane });
+      for (const { book, lane } of suspects(lines))
         book.damageFound(`the consumer of lane ${lane} was told: ${error.message}`);
-      }
     }
     throw error;
   }
+}
+
+/** Lines of which a receive may have told damage: the one in which it has claimed, or any if it had not come to that. */
+function suspects(lines: readonly Line[]): readonly Line[] {
+  const claimed = lines.filter(({ witness }) => witness.withholds());
+  if (claimed.length > 0) return claimed;
+  return lines.some(({ book }) => book.isDamaged) ? [] : lines;
 }
 
 /** Which line a message came by, and what number its producer has there. */
@@ -161,7 +168,7 @@ function linesOf(
       const lane = book.holderNamed('lane', pid, name);
       if (lane === undefined) break;
       witness.seated('lane', lane);
-      return { book, lane };
+      return { book, lane, witness };
     }
     throw new Error(`${name} has a lane in segment ${segment} that nobody saw it take`);
   });

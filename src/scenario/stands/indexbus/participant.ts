@@ -32,6 +32,14 @@ export interface ParticipantOptions {
   readonly beforeAccess: () => void;
 }
 
+/** What a producer has on a bus that the router does not know of. */
+export interface Unflushed {
+  /** Messages that it has published and not flushed, or flushed too late. */
+  readonly unflushed: number;
+  /** Those of them that it has still to flush. */
+  readonly unsent: number;
+}
+
 /** Time after which a program that was refused tries again. */
 const againMs = 100;
 /** How long an orderly end may take before the process is killed: a pod's grace. */
@@ -52,8 +60,8 @@ export class Participant {
   send: (() => void) | undefined;
   /** Slots that it has reserved and not committed. */
   reserved = 0;
-  /** Messages that it has published on a bus and not flushed; undefined: it publishes nothing. */
-  unflushedOn: ((book: BusBook) => number) | undefined;
+  /** What is watched of what it publishes on a bus; undefined: it publishes nothing. */
+  lineOn: ((book: BusBook) => Unflushed | undefined) | undefined;
 
   #isTold = false;
   #stalls = 0;
@@ -109,7 +117,7 @@ export class Participant {
     this.#isTold = false;
     // What a process that died had reserved is nobody's.
     this.reserved = 0;
-    this.unflushedOn = undefined;
+    this.lineOn = undefined;
     this.machine.supervisor = () => this.start();
     const process = this.machine.start(this.name, (host) => this.#main(process, host));
   }

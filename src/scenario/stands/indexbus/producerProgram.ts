@@ -1,12 +1,13 @@
 import { type Bus, openBus } from '../../../engines/indexbus/bus.ts';
 import type { Producer } from '../../../engines/indexbus/busProducer.ts';
-import { BusError } from '../../../engines/indexbus/errors.ts';
+import { BusError, FencedError } from '../../../engines/indexbus/errors.ts';
 import { seatsMax } from '../../../engines/indexbus/layout.ts';
 import { topicsPerSegment } from '../../../engines/indexbus/messageBatch.ts';
 import { payloadCheck } from '../../../engines/indexbus/payloadCheck.ts';
 import { changeMind } from './changeMind.ts';
 import type { ProgramContext } from './participant.ts';
 import { sentAtWord } from './payload.ts';
+import { surviving } from './preemption.ts';
 import { Rounds, spins } from './rounds.ts';
 import type { BusBook } from './witness/busBook.ts';
 import { ParticipantWitness, type Publishing } from './witness/participantWitness.ts';
@@ -48,8 +49,12 @@ export async function produce(
   const options = { name: participant.name, checked };
   await changeMind(host, segments, hasty, (it) => it.producer(options));
   const isLate = flushAfterMs > 0;
-  const atEndOfTurn = (flush: () => void): void => void host.clock.timer(flushAfterMs, flush);
-  const bus = await openBus({ host, segments, ...(isLate ? { atEndOfTurn } : {}) });
+  const atEndOfTurn = (flush: () => void): void => {
+    if (isLate) host.clock.timer(flushAfterMs, flush);
+    // The turn may be a router's that lost its core to this one, which may die of its flush.
+    else queueMicrotask(() => surviving(flush));
+  };
+  const bus = await openBus({ host, segments, atEndOfTurn });
   let producer: Producer | undefined;
   let lines: readonly ParticipantWitness[] = [];
   try {
@@ -57,14 +62,14 @@ export async function produce(
     const topics = new Map<string, number>();
     lines = linesNow(producer);
     attached(producer);
-    participant.unflushedOn = (book) => lines.find((line) => line.book === book)?.unflushed ?? 0;
+    participant.lineOn = (book) => lines.find((line) => line.book === book);
     await publishing(bus, producer, topics);
     await producer.close();
     await bus.close();
   } finally {
     participant.send = undefined;
     participant.reserved = 0;
-    participant.unflushedOn = undefined;
+    participant.lineOn = undefined;
     attached(undefined);
     // One that was refused lets go of the memory without waiting for anybody.
     if (participant.process?.alive === true) void bus.close();
@@ -175,18 +180,33 @@ export async function produce(
   function publish(through: Producer, payload: Payload, key: number): boolean {
     const { line, topic, words, byteLength, isBytes } = payload;
     line.message = messageOf(payload, key);
-    const accepted = isBytes
-      ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
-      : through.publishWords(topic, words, 0, byteLength / 4, key);
+    const accepted = telling(line, () =>
+      isBytes
+        ? through.publish(topic, new Uint8Array(words.buffer, 0, byteLength), key)
+        : through.publishWords(topic, words, 0, byteLength / 4, key),
+    );
     watched.settle();
     line.answered(accepted);
     return accepted;
   }
 
+  /** Runs a call that publishes; where it throws, says so. */
+  function telling<T>(line: ParticipantWitness, call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof BusError) {
+        watched.settle();
+        line.threw(error instanceof FencedError && error.maybeRouted);
+      }
+      throw error;
+    }
+  }
+
   /** Writes where the message will stand; now and then it rests before it publishes that. */
   async function publishInPlace(through: Producer, payload: Payload, key: number): Promise<boolean> {
     const { line, topic, words, byteLength } = payload;
-    const from = through.reserve(byteLength, topic);
+    const from = telling(line, () => through.reserve(byteLength, topic));
     if (from < 0) {
       watched.settle();
       line.answered(false);
@@ -202,7 +222,7 @@ export async function produce(
     }
     // What it sent meanwhile is another message.
     line.message = message;
-    through.commit(topic, byteLength, key);
+    telling(line, () => through.commit(topic, byteLength, key));
     watched.settle();
     line.answered(true);
     return true;

@@ -123,7 +123,7 @@ export function openSession(context: StandContext): StandSession {
       return wordNamed(book.segment.layout, name);
     },
     damaged(memory) {
-      for (const book of books.all) if (book.segment.words.buffer === memory) book.isDamaged = true;
+      for (const book of books.all) if (book.segment.words.buffer === memory) book.damage();
     },
   });
 
@@ -291,7 +291,7 @@ export function openSession(context: StandContext): StandSession {
       }
       load?.startAll();
       const what = inService()
-        .map(unfinished)
+        .map((book) => unfinished(book) ?? unsent(book))
         .find((why) => why !== undefined);
       if (what !== undefined) return what;
       const moved = books.all.reduce((sum, book) => sum + book.moves, 0);
@@ -311,16 +311,25 @@ export function openSession(context: StandContext): StandSession {
     checks,
   };
 
+  /** Who has still to flush what it has published; undefined where nobody has. */
+  function unsent(book: BusBook): string | undefined {
+    for (const [name, { process, lineOn }] of load?.participants ?? []) {
+      const messages = process?.alive === true ? (lineOn?.(book)?.unsent ?? 0) : 0;
+      if (messages > 0) return `${name} has still to flush ${messages} messages`;
+    }
+    return undefined;
+  }
+
   /** Slots that the holder of a seat says it has. */
   function ownSlotsOf(book: BusBook, producer: number): OwnSlots | undefined {
-    for (const [name, { process, isStopped, reserved, unflushedOn }] of load?.participants ?? []) {
+    for (const [name, { process, isStopped, reserved, lineOn }] of load?.participants ?? []) {
       const attached = load?.attached.get(name);
       if (attached === undefined || process === undefined || isStopped) continue;
       if (book.holderNamed('producer', process.pid, name) !== producer) continue;
       for (let segment = 0; segment < attached.segments; segment += 1) {
         const { words } = attached.attachmentOf(segment).segment;
         if (words.buffer !== book.segment.words.buffer) continue;
-        return { home: attached.creditIn(segment), reserved, unflushed: unflushedOn?.(book) ?? 0 };
+        return { home: attached.creditIn(segment), reserved, unflushed: lineOn?.(book)?.unflushed ?? 0 };
       }
     }
     return undefined;

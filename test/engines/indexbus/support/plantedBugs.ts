@@ -182,6 +182,22 @@ export const plantedBugRuns: Readonly<Record<string, PlantedBugRun>> = {
     }
     return got.length === 8 ? undefined : `O4 received ${got.join(', ')}`;
   },
+  'redelivery-skipped': (mutants) => {
+    const bus = new TestBus({ mutants });
+    const topic = bus.topic('t');
+    bus.subscribe('work', { mode: 'workqueue', lane: 'blocking', access: 'view', delivery: 'at_least_once' });
+    const first = bus.consumer('work');
+    const producer = bus.producer();
+    publish(producer, topic, 0, 4);
+    bus.settle();
+    const open = first.receive(3).length;
+    const second = bus.consumer('work');
+    bus.settle();
+    bus.dead('consumer', first.lane);
+    bus.settle();
+    const again = second.receive().filter((it) => it.redelivered).length;
+    return again === open ? undefined : `O6 of ${open} messages that a consumer died with ${again} come again`;
+  },
   'close-unflushed': (mutants) => {
     const bus = new TestBus({ mutants });
     return lostAtTheEnd(bus);

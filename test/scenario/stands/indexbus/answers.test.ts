@@ -32,6 +32,40 @@ finally: { within: 60s }
   readVocabulary(),
 );
 
+/** A consumer that reads in place is killed while it works on what it has open: a mate has that, and the next holder of the last seat. */
+const deaths = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 6s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64, access: view, view_max: 16, delivery: at_least_once }]
+load:
+  producers: { p1: {} }
+  consumers: { c1: { subscription: work, batch: 16 }, c2: { subscription: work, batch: 16 } }
+  rate: 100/s
+  service: 15ms
+timeline:
+  - { at: 2s, fault: process.kill, nodes: c1, with: { restart: 100 } }
+  - { at: 3s, fault: process.kill, nodes: c2, with: { restart: 2000 } }
+  - { at: 3500ms, fault: process.kill, nodes: c1, with: { restart: 2000 } }
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should hold where what consumers died with comes again', async () => {
+  const { verdict, reasons } = await runScenario(deaths);
+  expect({ verdict, reasons }).toEqual({ verdict: 'held', reasons: [] });
+}, 60_000);
+
+it('should see redelivery-skipped by O6', async () => {
+  const { violations } = await runScenario(deaths, { mutants: ['redelivery-skipped'] });
+  expect(violations.map((it) => it.check)).toContain('O6');
+}, 60_000);
+
 it('should hold where producers that leave, are fenced, or move amid a roll, have not flushed all that they were told is accepted', async () => {
   const { verdict, reasons, violations, expectations, operations } = await runScenario(scenario);
   expect({ verdict, reasons, violations }).toEqual({ verdict: 'held', reasons: [], violations: [] });
@@ -39,6 +73,59 @@ it('should hold where producers that leave, are fenced, or move amid a roll, hav
   const [taken] = expectations.filter(({ text }) => text === 'A1').map(({ detail }) => detail);
   expect(taken).toMatch(/^[1-9]\d* messages taken of \d+ published; [1-9]\d* messages taken of \d+ published$/);
   expect(operations.errors).toEqual({ IB_FENCED: 1 });
+}, 60_000);
+
+/** Producers lose their seats in the middle of what they publish in each way, with much that is not flushed. */
+const fences = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 6s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64 }]
+load:
+  producers: { p1: { flush after: 50ms }, p2: { publish: bytes, flush after: 500ms }, p3: { publish: in place, flush after: 500ms } }
+  consumers: { c1: { subscription: work }, c2: { subscription: work } }
+  rate: 1000/s
+timeline:
+  - { at: 2s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/0/fence, body: '{}' } }
+  - { at: 2500ms, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/1/fence, body: '{}' } }
+  - { at: 3s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/2/fence, body: '{}' } }
+  - { at: 4s, fault: operator.request, nodes: primary, with: { method: POST, path: /v1/segments/bus/producers/1/fence, body: '{}' } }
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should hold where fences meet producers that have not flushed all that they were told is accepted', async () => {
+  const { verdict, reasons } = await runScenario(fences);
+  expect({ verdict, reasons }).toEqual({ verdict: 'held', reasons: [] });
+}, 60_000);
+
+/** All is quiet long before they flush. */
+const lateFlush = loadScenario(
+  `title: T
+engine: indexbus
+seed: 4
+duration: 3s
+cluster:
+  config:
+    subscriptions: [{ name: work, topics: [t], mode: workqueue, lane: blocking, capacity: 64 }]
+load:
+  producers: { p1: { flush after: 10s } }
+  consumers: { c1: { subscription: work } }
+  rate: 20/s
+expect: { checks: all }
+finally: { within: 60s }
+`,
+  readVocabulary(),
+);
+
+it('should wait at the end for what producers flush long after all else is quiet', async () => {
+  const { verdict, reasons } = await runScenario(lateFlush);
+  expect({ verdict, reasons }).toEqual({ verdict: 'held', reasons: [] });
 }, 60_000);
 
 it.each([

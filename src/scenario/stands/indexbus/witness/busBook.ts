@@ -1,5 +1,6 @@
 import type { BusEvent } from '../../../../checkers/indexbus/events.ts';
 import {
+  Access,
   DetachReason,
   Header,
   LaneCursor,
@@ -30,10 +31,16 @@ const still: ReadonlySet<BusEvent['event']> = new Set([
   'committed',
   'router-wrote',
   'publish-accepted',
+  'publish-threw',
+  'flushed-too-late',
   'producer-fenced',
   'producer-died',
   'lane-died',
   'withheld',
+  'death-settled',
+  'group-gone',
+  'generation-ended',
+  'damaged',
 ]);
 
 /** States in which a seat has a holder that the router knows. */
@@ -61,6 +68,8 @@ export class BusBook {
   /** Processes that are dead, and whether their locks are gone too. */
   readonly #gone = new Map<number, { readonly over: boolean }>();
   readonly #highest = new Map<number, { capacity: number; creditLimit: number; number: number }>();
+  /** Records of groups that lanes have been opened for. */
+  readonly #groups = new Set<number>();
   #routingEpoch = -1;
   #wanted: readonly { readonly mode: Mode; readonly topics: ReadonlySet<number> }[] | undefined = undefined;
 
@@ -143,6 +152,7 @@ export class BusBook {
       over: false,
       dead: false,
       fenced: false,
+      settled: false,
       isTaking: requeuedOut !== undefined,
     };
     this.#known.set(key, holder);
@@ -163,6 +173,7 @@ export class BusBook {
     }
     const record = this.reader.laneSeat(seat, Seat.subscription);
     const mode = readSubscription(this.segment.region, layout, record)?.subscription.mode ?? 'broadcast';
+    if (mode !== 'broadcast') this.#groups.add(record);
     this.put({
       event: 'lane-opened',
       lane: number,
@@ -225,8 +236,38 @@ export class BusBook {
     return hasEnded && this.reader.laneSeat(seat, Seat.reason) === DetachReason.corrupt;
   }
 
+  /** Writes down of which dead consumers the router has just ended the lanes, and whether their subscriptions promise that what they had open comes again. */
+  lookForSettled(): void {
+    for (const holder of this.#holders) {
+      if (holder.kind !== 'lane' || !holder.dead || holder.settled) continue;
+      const seat = seatOf(holder.number);
+      if (this.reader.lane(seat) !== holder.number || this.reader.laneState(seat) !== SeatState.draining) continue;
+      holder.settled = true;
+      const isView = this.reader.laneSeat(seat, Seat.access) === Access.view;
+      const record = this.reader.laneSeat(seat, Seat.subscription);
+      const stored = readSubscription(this.segment.region, this.segment.layout, record);
+      const comesAgain = isView && stored?.subscription.delivery === 'at_least_once';
+      this.put({ event: 'death-settled', lane: holder.number, comesAgain });
+    }
+  }
+
+  /** Writes down which groups have no subscription any more. */
+  lookForGoneGroups(): void {
+    for (const group of this.#groups) {
+      if (readSubscription(this.segment.region, this.segment.layout, group) !== undefined) continue;
+      this.#groups.delete(group);
+      this.put({ event: 'group-gone', group });
+    }
+  }
+
   /** Whether a fault has changed a word: what is found damaged from then on may be that. */
   isDamaged = false;
+
+  /** A fault has changed a word. */
+  damage(): void {
+    this.isDamaged = true;
+    this.put({ event: 'damaged' });
+  }
 
   /** A router takes something for damaged. */
   damageFound(what: string): void {
@@ -365,6 +406,7 @@ export class BusBook {
 
   /** A roll has retired this generation: what sources have is taken no more, or too late for those who have gone. */
   tellSourcesLeft(): void {
+    this.put({ event: 'generation-ended' });
     const { producers } = this.segment.layout.sizes;
     for (let seat = 0; seat < producers; seat += 1) {
       const messages = (this.#counts.sentBy(seat) - this.reader.producerCursor(seat, ProducerCursor.sourceHead)) | 0;

@@ -20,6 +20,8 @@ export interface Holder {
   /** Its process is dead; a thread of it may still be on its way out while it has its lock. */
   dead: boolean;
   fenced: boolean;
+  /** It is dead, and its router has ended its lane. */
+  settled: boolean;
   /** It has messages of the lane that it takes over, and its seat is not live yet. */
   isTaking: boolean;
 }

@@ -1,3 +1,4 @@
+import type { MessageName } from '../../../../checkers/indexbus/events.ts';
 import { LaneCursor } from '../../../../engines/indexbus/layout.ts';
 import { Point } from '../../../../engines/indexbus/points.ts';
 import { SeatState } from '../../../../engines/indexbus/seat.ts';
@@ -22,12 +23,16 @@ export class ParticipantWitness {
   /** Messages that the incarnation has published. */
   published = 0;
   #flushedThrough = 0;
+  /** The same with what was flushed too late. */
+  #handedThrough = 0;
   #accepted = 0;
   #acceptedTold = 0;
   /** The incarnation that publishes; undefined before it has a seat. */
   producer: number | undefined;
   /** The incarnation that receives. */
   lane: number | undefined;
+  /** Messages that the receive under way has claimed. */
+  #claims: MessageName[] = [];
   /** What the call under way publishes. */
   message: Publishing = { topic: 0, key: 0, byteLength: 0, checksum: 0 };
 
@@ -100,8 +105,12 @@ export class ParticipantWitness {
   #flushed(): void {
     const { producer } = this;
     if (producer === undefined) return;
+    this.#handedThrough = this.published;
     // What is flushed after the fence never was.
-    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) return;
+    if (this.#reader.producer(producer & 63) === producer && this.book.isProducerFenced(producer & 63)) {
+      this.book.put({ event: 'flushed-too-late', producer, through: this.published });
+      return;
+    }
     this.#flushedThrough = this.published;
     this.book.put({ event: 'flushed', producer, through: this.published });
     this.book.noteWriter('producer', producer);
@@ -112,6 +121,11 @@ export class ParticipantWitness {
     return this.published - this.#flushedThrough;
   }
 
+  /** Messages that it has published and has still to flush: who was fenced may have done so too late. */
+  get unsent(): number {
+    return this.published - this.#handedThrough;
+  }
+
   /** Its call has answered. As long as each accepted one wrote one message they are told together: one event a message costs a run a tenth of its speed. */
   answered(isAccepted: boolean): void {
     const { producer } = this;
@@ -119,6 +133,14 @@ export class ParticipantWitness {
     if (isAccepted) this.#accepted += 1;
     if (!isAccepted || this.#accepted !== this.published) this.tellAccepted();
     if (!isAccepted) this.book.put({ event: 'publish-refused', producer });
+  }
+
+  /** Its call has thrown. @param mayHaveWritten it says that what was published last may be routed */
+  threw(mayHaveWritten: boolean): void {
+    const { producer } = this;
+    if (producer === undefined) return;
+    this.tellAccepted();
+    this.book.put({ event: 'publish-threw', producer, mayHaveWritten });
   }
 
   /** To be called when its turn is over; who leaves may do so in the middle of one. */
@@ -136,8 +158,22 @@ export class ParticipantWitness {
     for (const cursor of this.#reader.between(this.#head, this.#reader.head(seat))) {
       const { producer, sequence } = this.#reader.entry(seat, cursor);
       this.book.put({ event: 'claimed', lane, producer, sequence });
+      this.#claims.push({ producer, sequence });
     }
     this.book.noteWriter('lane', lane);
+  }
+
+  /** To be called before a receive. */
+  receives(): void {
+    if (this.#claims.length > 0) this.#claims = [];
+  }
+
+  /** The receive has thrown: the application has nothing of what it claimed. Returns whether that is anything. */
+  withholds(): boolean {
+    const { lane } = this;
+    if (lane === undefined) return false;
+    for (const message of this.#claims) this.book.put({ event: 'withheld', lane, ...message });
+    return this.#claims.length > 0;
   }
 
   #laneSeat(): number {
@@ -152,6 +188,7 @@ export class ParticipantWitness {
       this.producer = number;
       this.published = 0;
       this.#flushedThrough = 0;
+      this.#handedThrough = 0;
       this.#accepted = 0;
       this.#acceptedTold = 0;
     } else this.lane = number;

@@ -86,7 +86,10 @@ export class RouterWitness {
     this.#last = point;
     if (last === Point.seal) this.#sealed();
     else if (last === Point.freeSeat) this.#book.lookForFree();
-    else if (last === Point.fenceSeat) this.#book.lookForFenced();
+    else if (last === Point.fenceSeat) {
+      this.#book.lookForFenced();
+      this.#book.lookForSettled();
+    } else if (last === Point.removeSubscription) this.#book.lookForGoneGroups();
     else if (last === Point.seatLive) this.#book.lookForHolders();
     else if (last === Point.writeCut) this.#book.tellCut();
     else if (last === Point.retireSegment) this.#retired();
