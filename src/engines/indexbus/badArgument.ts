@@ -31,5 +31,5 @@ export function kindOf(value: unknown): string {
 /** A whole number of 31 bits. Throws IB_BAD_CONFIG for anything else. */
 export function whole(what: string, value: unknown, least: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
-  throw badArgument(what, `a whole number from ${least}`, shown(value));
+  throw badArgument(what, `a whole number from ${least} to ${2 ** 31 - 1}`, shown(value));
 }

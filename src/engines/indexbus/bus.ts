@@ -36,7 +36,7 @@ export interface BusOptions {
   readonly attachTimeoutMs?: number;
   /** Ends the wait for a segment: `openBus` rejects with IB_CLOSED. It means nothing to a bus that is open. */
   readonly signal?: AbortSignal;
-  /** Looks without rest before a wait sleeps: worth it only where every spinning thread has a core of its own. Default 0. */
+  /** Looks without rest before a wait sleeps: worth it only where every spinning thread has a core of its own. Infinity never sleeps, and heeds no time-out. Default 0. */
   readonly spins?: number;
   /** Runs a function when the current turn of the caller is over: unflushed messages are flushed there. Default `queueMicrotask`. */
   readonly atEndOfTurn?: (run: () => void) => void;

@@ -25,6 +25,13 @@ const milliseconds: Check = (what, value) => {
   if (typeof value !== 'number' || !(value >= 0)) throw badArgument(what, 'milliseconds from 0', shown(value));
 };
 
+/** Who spins for ever has more of them than any counter. */
+const looks: Check = (what, value) => {
+  const isCount =
+    typeof value === 'number' && value >= 0 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
+  if (!isCount) throw badArgument(what, 'a whole number from 0, or Infinity', shown(value));
+};
+
 const atLeast =
   (least: number): Check =>
   (what, value) => {
@@ -60,7 +67,7 @@ const busOptions: Readonly<Record<string, Check>> = {
   group: someText,
   attachTimeoutMs: milliseconds,
   signal,
-  spins: atLeast(0),
+  spins: looks,
   atEndOfTurn: callback,
 };
 

@@ -42,6 +42,7 @@ describe('openBus', () => {
     [{ segment: 'bus', attachTimeoutMs: -1 }, 'attachTimeoutMs', '-1'],
     [{ segment: 'bus', attachTimeoutMs: '5' }, 'attachTimeoutMs', '"5"'],
     [{ segment: 'bus', spins: 0.5 }, 'spins', '0.5'],
+    [{ segment: 'bus', spins: -1 }, 'spins', '-1'],
     [{ segment: 'bus', directory: 1 }, 'directory', '1'],
     [{ segment: 'bus', group: null }, 'group', 'null'],
     [{ segment: 'bus', signal: {} }, 'signal', 'Object'],
@@ -61,6 +62,16 @@ describe('openBus', () => {
     await peers.router();
     expect(await peers.bus(any({ segments: undefined, signal: undefined, spins: undefined }))).toBeDefined();
   });
+
+  it.each([0, 2 ** 40, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY])(
+    'should take %d looks before a sleep',
+    async (spins) => {
+      await peers.router();
+      const bus = await peers.bus({ spins });
+      const producer = await bus.producer();
+      expect(await producer.ready(1_000)).toBe(true);
+    },
+  );
 });
 
 describe('a call of a bus', () => {
