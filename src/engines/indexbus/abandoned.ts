@@ -21,7 +21,7 @@ export interface AbandonedLane {
 }
 
 /** The lanes of a segment that have ended and are not empty, in the order of their seats. What the router hands on is on its way out. */
-export function abandonedLanes(segment: Segment): readonly AbandonedLane[] {
+export function abandonedLanes(segment: Pick<Segment, 'words' | 'layout'>): readonly AbandonedLane[] {
   const { words, layout } = segment;
   const found: AbandonedLane[] = [];
   for (const place of seatPlaces(layout, 'consumer')) {
@@ -35,14 +35,14 @@ export function abandonedLanes(segment: Segment): readonly AbandonedLane[] {
     const record = backlog?.record ?? words[at + Seat.subscription] ?? 0;
     const isDead =
       backlog?.dead ?? (state === 'draining' && Atomics.load(words, at + Seat.reason) === DetachReason.dead);
-    const unended = isDead ? unendedIn(segment, place) : 0;
+    const unended = isDead ? unendedIn(words, place) : 0;
     if (unread > 0 || unended > 0) found.push({ lane: number, record, unread, unended, waits: backlog !== undefined });
   }
   return found;
 }
 
 /** What the consumer of an ended lane has received and not ended, but for what was handed out again already, or is not to be. */
-function unendedIn({ words }: Segment, place: SeatPlace): number {
+function unendedIn(words: Int32Array, place: SeatPlace): number {
   const word = (field: number): number => Atomics.load(words, place.cursors + field);
   const stoppedAt = word(LaneCursor.endingOrder) === 0 ? headOf(words, place) : word(LaneCursor.stoppedAt);
   const [done, again] = [word(LaneCursor.done), word(LaneCursor.redelivery)];

@@ -1,4 +1,5 @@
 import type { Region } from '../../host/sharedMemory.ts';
+import { abandonedLanes } from './abandoned.ts';
 import type { Subscription } from './commands.ts';
 import { type Commit, StagedSubscription } from './commit.ts';
 import { BusError } from './errors.ts';
@@ -112,10 +113,23 @@ export class Routing {
         },
       );
     }
+    if (subscription.lane !== 'blocking') this.#checkAllCameAgain(record, subscription.name);
     if (before === undefined) this.#freeBuckets(record);
     this.#subscriptions[record] = writeSubscription(this.#region, this.#layout, record, subscription);
     this.rebuild();
     return record;
+  }
+
+  /** What consumers died with and comes again waits for room: a lane that drops has none to wait for. Throws IB_UNSAFE_CHANGE. */
+  #checkAllCameAgain(record: number, name: string): void {
+    const { words } = this.#region;
+    const owed = abandonedLanes({ words, layout: this.#layout }).find((it) => it.record === record && it.unended > 0);
+    if (owed === undefined) return;
+    throw new BusError(
+      'IB_UNSAFE_CHANGE',
+      `lane ${owed.lane} has ${owed.unended} messages of subscription ${name} that come again since their consumer died: start one, or let others read, before its lanes drop`,
+      { expected: 'lane: blocking', got: 'lane: nonblocking' },
+    );
   }
 
   /**

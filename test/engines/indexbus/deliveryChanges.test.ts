@@ -112,6 +112,28 @@ describe('what a consumer by view died with', () => {
     expect(all(bus, heir).filter((number) => number < 1_000)).toEqual([0, 1, 2, 3]);
   });
 
+  it.each(['the seat that waits', 'a mate'])(
+    'lets no lane of its subscription drop before it has come again (to %s)',
+    (where) => {
+      const of = { ...byCopy, ...again, viewMax: 4 };
+      const { bus, consumer, send, change } = scene(of);
+      send(counted(4));
+      expect(consumer.receive(2)).toHaveLength(2);
+      bus.dead('consumer', consumer.lane);
+      bus.settle();
+      const drops = { delivery: 'at_most_once', lane: 'nonblocking', access: 'copy' } as const;
+      expect(() => change(drops)).toThrow('lane 0 has 2 messages of subscription work that come again');
+      // Nothing has changed, and it comes; then it may.
+      const next = where === 'a mate' ? bus.consumer('work', 256, 3) : bus.consumer('work', 256, consumer.lane);
+      expect(all(bus, next)).toEqual(counted(4));
+      next.ack();
+      bus.settle();
+      change(drops);
+      send([9]);
+      expect(all(bus, next)).toEqual([9]);
+    },
+  );
+
   it('stays its own as it was decided at its death, also where the subscription is at_least_once by then', () => {
     const { bus, heir, send, change } = diedWithTwo(keyed);
     change({ delivery: 'at_least_once' });
