@@ -1,3 +1,4 @@
+import { shareMin } from '../../engines/indexbus/admission.ts';
 import type { ScenarioDocument } from '../definition.ts';
 import type { FaultDraw } from '../faultDraw.ts';
 import { choose, type LaterStep, type Step, scale } from '../faultMenu.ts';
@@ -22,12 +23,8 @@ const grace = '--grace-period=1';
 /** Places of a lane where rings are tight: a power of two, as each drawn capacity below it is. */
 const tightCapacity = 4;
 
-/** Slots of each pool that a lane which drops has at least: with fewer none joins. */
-const leastShare = 16;
 /** Capacities and batches that operators of the menu set, at the most. */
 const operatorsMost = 64;
-/** Slots of a pool below which no lane joins that does not block. */
-const laneShareLeast = 16;
 
 /** Messages a second of a producer that sends little. */
 const littleRate = 2;
@@ -126,7 +123,7 @@ function accessSteps({ where, diesAfter, byView }: AccessDraw, draw: IndexBusDra
   const consumers = all.filter(([, { subscription }]) => subscription === name);
   const [dies] = choose(where, consumers);
   // What a lane that blocked keeps waits for its next consumer, and a router that takes over declares it as one that drops again: it must find room as such.
-  if (slotsOf(draw) - 2 * draw.sizes.batch < leastShare * all.length) return [];
+  if (slotsOf(draw) - 2 * draw.sizes.batch < shareMin * all.length) return [];
   return [
     { afterMs: 0, step: request('PUT', `/subscriptions/${name}`, body) },
     { afterMs: scale(diesAfter, 0, diesAfterMostMs), step: fault('process.kill', dies, {}, { restart: backAfterMs }) },
@@ -176,7 +173,7 @@ function slotsOf({ sizes }: IndexBusDraw): number {
 function noSubscriberOf(draw: IndexBusDraw): 'drop' | 'hold' {
   let lanes = 0;
   for (const { view, capacity, consumers } of draw.subscriptions) {
-    lanes += consumers * (view ? Math.max(capacity, operatorsMost) : laneShareLeast);
+    lanes += consumers * (view ? Math.max(capacity, operatorsMost) : shareMin);
   }
   const batches = 2 * Math.max(draw.sizes.batch, operatorsMost);
   return batches + lanes <= slotsOf(draw) ? draw.noSubscriber : 'drop';
